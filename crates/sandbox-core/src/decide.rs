@@ -1,0 +1,299 @@
+//! The decision: the only place where "is this allowed?" is answered.
+//!
+//! Pure: a path is judged by the rules, the links that the rules' own paths led through, and the table of protected
+//! paths. Whoever asks about a path that may lead through other links resolves it first.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Component, Path, PathBuf};
+
+use crate::files::FileRules;
+use crate::pattern::escape;
+use crate::policy::VariableRule;
+use crate::protected;
+use crate::{Access, Ruleset, Source};
+
+/// Following the links of the rules ends after as many as the kernel follows.
+const MAX_LINKS: usize = 40;
+
+/// One operation that a confined process tries.
+///
+/// ```
+/// use sandbox_core::Attempt;
+///
+/// assert_eq!(Attempt::read("/etc/passwd"), Attempt::Read { path: "/etc/passwd".into() });
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Attempt {
+    /// To read or list it, or to execute it.
+    Read {
+        /// Absolute, without `..`.
+        path: PathBuf,
+    },
+    /// To create, change, rename or delete it.
+    Write {
+        /// Absolute, without `..`.
+        path: PathBuf,
+    },
+    /// To have a variable of the caller's environment.
+    Variable {
+        /// Its name.
+        name: OsString,
+    },
+}
+
+impl Attempt {
+    /// To read, list or execute a path.
+    pub fn read(path: impl Into<PathBuf>) -> Self {
+        Self::Read { path: path.into() }
+    }
+
+    /// To create, change, rename or delete a path.
+    pub fn write(path: impl Into<PathBuf>) -> Self {
+        Self::Write { path: path.into() }
+    }
+
+    /// To have a variable of the caller's environment.
+    pub fn variable(name: impl Into<OsString>) -> Self {
+        Self::Variable { name: name.into() }
+    }
+}
+
+/// Whether an attempt is allowed.
+///
+/// ```
+/// use sandbox_core::Verdict;
+///
+/// assert_eq!(Verdict::Deny.to_string(), "deny");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_enums, reason = "there is no third answer")]
+pub enum Verdict {
+    /// It is.
+    Allow,
+    /// It is not.
+    Deny,
+}
+
+impl std::fmt::Display for Verdict {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Allow => "allow",
+            Self::Deny => "deny",
+        })
+    }
+}
+
+/// The rule that gave a decision.
+///
+/// ```
+/// # use sandbox_core::{Attempt, Context, Policy, Ruleset, Source};
+/// let ruleset = Ruleset::resolve(&Policy::default().hide("/"), &Context::new("/")).unwrap();
+/// let rule = ruleset.decide(&Attempt::read("/etc")).rule.unwrap();
+/// assert_eq!((rule.pattern.as_str(), rule.source), ("/", Source::Library));
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RuleRef {
+    /// The path or pattern as it was written, lossy where it is not text.
+    pub pattern: String,
+    /// What it grants; `None` for rules about variables.
+    pub access: Option<Access>,
+    /// Where it was written.
+    pub source: Source,
+    /// Why a table of ours has it: what could be done or read otherwise.
+    pub reason: Option<&'static str>,
+}
+
+/// The answer to an attempt.
+///
+/// ```
+/// # use sandbox_core::{Attempt, Context, Policy, Ruleset};
+/// let ruleset = Ruleset::resolve(&Policy::default().read("/"), &Context::new("/")).unwrap();
+/// let decision = ruleset.decide(&Attempt::write("/etc/motd"));
+/// assert_eq!(decision.remedy.as_deref(), Some(r#""/etc/motd" = "write""#));
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Decision {
+    /// Whether it is allowed.
+    pub verdict: Verdict,
+    /// The rule that said so; `None` where no rule speaks of it.
+    pub rule: Option<RuleRef>,
+    /// The line of a policy that would allow it, if there is one. The table it belongs to follows from the attempt.
+    pub remedy: Option<String>,
+}
+
+impl Ruleset {
+    /// Whether an attempt is allowed, by which rule, and what would allow it.
+    pub fn decide(&self, attempt: &Attempt) -> Decision {
+        match attempt {
+            Attempt::Read { path } => decide_path(self.files(), path, Access::Read),
+            Attempt::Write { path } => decide_path(self.files(), path, Access::Write),
+            Attempt::Variable { name } => self.decide_variable(name),
+        }
+    }
+
+    fn decide_variable(&self, name: &OsStr) -> Decision {
+        let rule = self.environment().rule(name);
+        let is_allowed = rule.is_some_and(|rule| rule.rule != VariableRule::Drop);
+        let reference = rule.map(|rule| RuleRef {
+            pattern: rule.text().to_string_lossy().into_owned(),
+            access: None,
+            source: rule.source.clone(),
+            reason: rule.reason,
+        });
+        if is_allowed {
+            return Decision {
+                verdict: Verdict::Allow,
+                rule: reference,
+                remedy: None,
+            };
+        }
+        let is_name = !name.is_empty()
+            && !name
+                .as_bytes()
+                .iter()
+                .any(|byte| matches!(byte, b'=' | b'*' | b'?' | 0));
+        let remedy = name
+            .to_str()
+            .filter(|_| is_name)
+            .map(|name| format!("{} = \"pass\"", quote(name)));
+        Decision {
+            verdict: Verdict::Deny,
+            rule: reference,
+            remedy,
+        }
+    }
+}
+
+fn decide_path(files: &FileRules, path: &Path, wanted: Access) -> Decision {
+    // What cannot be a resolved path is nothing that a rule could be about.
+    if !is_resolved(path) {
+        return Decision {
+            verdict: Verdict::Deny,
+            rule: None,
+            remedy: None,
+        };
+    }
+    let path = follow(files, path);
+    let (access, rule) = files.access(&path);
+    let reference = rule.map(|rule| RuleRef {
+        pattern: rule.text().to_string_lossy().into_owned(),
+        access: Some(rule.access()),
+        source: rule.source().clone(),
+        reason: rule.reason,
+    });
+    let is_granted = match wanted {
+        Access::Read => access != Access::Hide,
+        _ => matches!(access, Access::Write | Access::Overlay | Access::Scratch),
+    };
+    if !is_granted {
+        return Decision {
+            verdict: Verdict::Deny,
+            rule: reference,
+            remedy: remedy(files, &path, wanted),
+        };
+    }
+    let protected = if wanted == Access::Write {
+        protection(files, &path)
+    } else {
+        None
+    };
+    match protected {
+        None => Decision {
+            verdict: Verdict::Allow,
+            rule: reference,
+            remedy: None,
+        },
+        Some((_, entry)) => Decision {
+            verdict: Verdict::Deny,
+            rule: Some(RuleRef {
+                pattern: entry.path.to_owned(),
+                access: Some(Access::Read),
+                source: Source::Protected,
+                reason: Some(entry.reason),
+            }),
+            remedy: remedy(files, &path, wanted),
+        },
+    }
+}
+
+/// The protected path at or above a path that the rules let the command write on the host, unless the rule that does
+/// so names it: lies at or below it.
+pub(crate) fn protection<'a>(
+    files: &FileRules,
+    path: &'a Path,
+) -> Option<(&'a Path, &'static protected::ProtectedPath)> {
+    let (Access::Write, Some(rule)) = files.access(path) else {
+        return None;
+    };
+    let (protected, entry) = protected::innermost(path, rule.path())?;
+    (!rule.path().starts_with(protected)).then_some((protected, entry))
+}
+
+fn is_resolved(path: &Path) -> bool {
+    path.is_absolute()
+        && !path
+            .components()
+            .any(|component| component == Component::ParentDir)
+        && !path.as_os_str().as_bytes().contains(&0)
+}
+
+/// Follows the links that the paths of rules led through: `/bin/sh` is `/usr/bin/sh` to a rule about `/bin`.
+fn follow(files: &FileRules, path: &Path) -> PathBuf {
+    let mut path: PathBuf = path.components().collect();
+    for _ in 0..MAX_LINKS {
+        let link = files
+            .links()
+            .iter()
+            .find_map(|link| Some((link, path.strip_prefix(link.path()).ok()?)));
+        let Some((link, rest)) = link else { break };
+        // Joining nothing would add a slash.
+        path = if rest.as_os_str().is_empty() {
+            link.resolved().to_owned()
+        } else {
+            link.resolved().join(rest)
+        };
+    }
+    path
+}
+
+/// A literal rule about the path itself outweighs every other, but for other literal rules that lead to the same path:
+/// of those the least holds, so each of them has to change.
+///
+/// No rule opens a directory that is hidden because it cannot be looked into.
+fn remedy(files: &FileRules, path: &Path, wanted: Access) -> Option<String> {
+    if files.access(path).1.is_some_and(|rule| rule.closed) {
+        return None;
+    }
+    let line = |path: &Path| Some(format!("{} = \"{wanted}\"", quote(&escape(path.to_str()?))));
+    match files
+        .literal(path)
+        .filter(|rule| rule.source() != &Source::Secret)
+    {
+        Some(rule) => {
+            let lines: Option<Vec<String>> = std::iter::once(rule.key())
+                .chain(rule.beaten.iter().map(PathBuf::as_path))
+                .map(line)
+                .collect();
+            Some(lines?.join("\n"))
+        }
+        None => line(path),
+    }
+}
+
+/// A string as TOML spells it.
+pub(crate) fn quote(text: &str) -> String {
+    struct Quoted<'a>(&'a str);
+    impl std::fmt::Display for Quoted<'_> {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            crate::escape::write_toml_string(f, self.0)
+        }
+    }
+    Quoted(text).to_string()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,94 @@
+//! Bytes of others (paths, names, values) made fit for a terminal or a log: a control character in them can neither
+//! move the cursor, nor hide text, nor begin a line of its own.
+
+use std::ffi::OsStr;
+use std::fmt::{self, Write as _};
+use std::path::Path;
+
+/// Text whose `Display` shows what is not printable as `\u{1b}`, `\n` or, where it is not UTF-8, `\xff`.
+///
+/// ```
+/// use sandbox_core::escaped;
+///
+/// assert_eq!(escaped("plain é \"text\"").to_string(), "plain é \"text\"");
+/// assert_eq!(escaped("a\u{1b}[2J\nb").to_string(), "a\\u{1b}[2J\\nb");
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Escaped<'a>(&'a OsStr);
+
+/// Makes text of others printable.
+pub fn escaped<S: AsRef<OsStr> + ?Sized>(text: &S) -> Escaped<'_> {
+    Escaped(text.as_ref())
+}
+
+/// Makes a path printable.
+pub(crate) fn escaped_path(path: &Path) -> Escaped<'_> {
+    Escaped(path.as_os_str())
+}
+
+impl fmt::Display for Escaped<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for chunk in self.0.as_encoded_bytes().utf8_chunks() {
+            // `escape_debug` knows what is printable (bidirectional overrides are not), but quotes what is harmless.
+            for piece in chunk.valid().split_inclusive(['"', '\'', '\\']) {
+                let (plain, quoted) = match piece.char_indices().next_back() {
+                    Some((at, '"' | '\'' | '\\')) => piece.split_at(at),
+                    _ => (piece, ""),
+                };
+                write!(f, "{}", plain.escape_debug())?;
+                f.write_str(quoted)?;
+            }
+            for byte in chunk.invalid() {
+                write!(f, "\\x{byte:02x}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Writes a TOML basic string that reads back as `text`, with nothing unprintable in it.
+pub(crate) fn write_toml_string(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
+    f.write_char('"')?;
+    for character in text.chars() {
+        match character {
+            '"' | '\\' => write!(f, "\\{character}")?,
+            '\'' => f.write_char(character)?,
+            _ if character.escape_debug().count() == 1 => f.write_char(character)?,
+            _ if u32::from(character) <= 0xffff => write!(f, "\\u{:04X}", u32::from(character))?,
+            _ => write!(f, "\\U{:08X}", u32::from(character))?,
+        }
+    }
+    f.write_char('"')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_unprintable_is_left() {
+        let table = [
+            ("", ""),
+            ("/home/ana/Übung 1", "/home/ana/Übung 1"),
+            ("it's \"q\" \\ b", "it's \"q\" \\ b"),
+            (
+                "\0\u{7}\u{1b}\u{7f}\u{9b}",
+                "\\0\\u{7}\\u{1b}\\u{7f}\\u{9b}",
+            ),
+            ("a\u{202e}b\u{2066}c", "a\\u{202e}b\\u{2066}c"),
+            ("a\nb\rc\td", "a\\nb\\rc\\td"),
+        ];
+        for (text, expected) in table {
+            assert_eq!(escaped(text).to_string(), expected);
+        }
+    }
+
+    #[test]
+    fn bytes_that_are_not_utf8_are_shown_in_hex() {
+        use std::os::unix::ffi::OsStrExt as _;
+        assert_eq!(
+            escaped(OsStr::from_bytes(b"a\xff\xfe/b\xc3")).to_string(),
+            "a\\xff\\xfe/b\\xc3"
+        );
+    }
+}

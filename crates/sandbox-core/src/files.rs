@@ -1,0 +1,355 @@
+//! Which rule holds at a path.
+//!
+//! **Base.** Every literal rule at the path or above it weighs the number of its components, every pattern that matches
+//! the path or something above it weighs the components before its first special one. The heaviest holds; a literal
+//! beats a pattern of equal weight; then the lower access wins.
+//!
+//! **Lowering.** A pattern whose longest match on the way to the path is longer than the base weighs (or as long, where
+//! the base is a pattern too) lowers the access to its own, if that is less; the least of all holds.
+//!
+//! So a pattern can lower anything that it matches, unless a rule names something at or below the match, and can raise
+//! only what shorter rules say: `"./**" = "write"` cannot undo `"./.git/hooks" = "read"`. Where nothing matches,
+//! nothing can be read. The order of rules has no influence, which the laws in `tests.rs` hold us to.
+
+use std::collections::HashMap;
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use self::absent::AbsentSecrets;
+use crate::pattern::Glob;
+use crate::place;
+use crate::resolve::{Link, PathKind};
+use crate::{Access, Source};
+
+pub(crate) mod absent;
+pub(crate) mod anchors;
+mod pins;
+mod protect;
+
+/// A rule about files, resolved.
+///
+/// ```
+/// # use sandbox_core::{Access, Context, Policy, Ruleset};
+/// let ruleset = Ruleset::resolve(&Policy::default().read("/"), &Context::new("/")).unwrap();
+/// let (access, rule) = ruleset.files().access("/etc".as_ref());
+/// assert_eq!(access, Access::Read);
+/// assert_eq!(rule.unwrap().path(), std::path::Path::new("/"));
+/// ```
+#[derive(Clone, Debug)]
+pub struct FileRule {
+    pub(crate) text: OsString,
+    /// The path as it was written, expanded, links not followed: the key under which another rule replaces this one.
+    /// `None` where it is the path itself.
+    pub(crate) key: Option<PathBuf>,
+    pub(crate) path: PathBuf,
+    pub(crate) glob: Option<Glob>,
+    pub(crate) access: Access,
+    pub(crate) kind: PathKind,
+    pub(crate) looks: Looks,
+    /// Why a table has it.
+    pub(crate) reason: Option<&'static str>,
+    pub(crate) source: Source,
+    /// The path is a directory that cannot be looked into, and stands for what the rule is about below it.
+    pub(crate) closed: bool,
+    /// The keys of other rules about the same path, which this one beat: a remedy has to change them too.
+    pub(crate) beaten: Vec<PathBuf>,
+}
+
+impl FileRule {
+    /// The rule's path or pattern as it was written.
+    pub fn text(&self) -> &OsStr {
+        &self.text
+    }
+
+    /// Where the path is, links followed; of a pattern, the directory that it lies below.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether the rule names a single path.
+    pub fn is_literal(&self) -> bool {
+        self.glob.is_none()
+    }
+
+    /// What the rule grants.
+    pub fn access(&self) -> Access {
+        self.access
+    }
+
+    /// Where the rule was written.
+    pub fn source(&self) -> &Source {
+        &self.source
+    }
+
+    /// This rule at a single path: what its pattern matched, or stands for that.
+    pub(crate) fn at(&self, path: PathBuf, kind: PathKind) -> Self {
+        Self {
+            key: None,
+            path,
+            glob: None,
+            kind,
+            ..self.clone()
+        }
+    }
+
+    /// This rule at a directory in which nothing can be seen: whatever it lowers there is not to be reached.
+    ///
+    /// A private directory is no answer for all that is in it, so `scratch` is `read` there.
+    pub(crate) fn closed_at(&self, directory: PathBuf) -> Self {
+        let access = if self.access == Access::Hide {
+            Access::Hide
+        } else {
+            Access::Read
+        };
+        Self {
+            access,
+            closed: true,
+            ..self.at(directory, PathKind::Directory)
+        }
+    }
+
+    /// The key under which another rule replaces this one.
+    pub(crate) fn key(&self) -> &Path {
+        self.key.as_deref().unwrap_or(&self.path)
+    }
+
+    /// Least first. Of `read` and `scratch`, equal in the order of accesses, `read` holds.
+    pub(crate) fn rank(&self) -> (u8, bool) {
+        (self.access.rank(), self.access == Access::Scratch)
+    }
+
+    /// What decides between equals: the text last, so that the answer does not depend on the order of rules.
+    fn order(&self) -> ((u8, bool), &OsString) {
+        (self.rank(), &self.text)
+    }
+}
+
+/// A path at which the access changes: what a backend has to put there.
+///
+/// ```
+/// use sandbox_core::{Access, Anchor, PathKind};
+///
+/// let anchor = Anchor::new("/home/ana/.ssh", Access::Hide, PathKind::Directory);
+/// assert!(!anchor.pin);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Anchor {
+    /// Without links.
+    pub path: PathBuf,
+    /// What holds there.
+    pub access: Access,
+    /// What is there.
+    pub kind: PathKind,
+    /// Nothing changes there, but the directory must stay where it is: something below it is hidden, or only read.
+    pub pin: bool,
+    /// What the path shows instead of what is hidden there, for tools to which an unreadable file is fatal.
+    pub looks: Looks,
+    /// Where the rule was written.
+    pub source: Source,
+}
+
+impl Anchor {
+    /// An anchor of a rule of the program.
+    pub fn new(path: impl Into<PathBuf>, access: Access, kind: PathKind) -> Self {
+        Self {
+            path: path.into(),
+            access,
+            kind,
+            pin: false,
+            looks: Looks::Unreadable,
+            source: Source::Library,
+        }
+    }
+}
+
+/// What a hidden path looks like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum Looks {
+    /// It cannot be opened.
+    #[default]
+    Unreadable,
+    /// It can be opened and contains nothing: for files that a tool insists on reading.
+    Empty,
+}
+
+/// Every rule about files, resolved.
+///
+/// ```
+/// # use sandbox_core::{Access, Context, Policy, Ruleset};
+/// let ruleset = Ruleset::resolve(&Policy::default().read("/"), &Context::new("/")).unwrap();
+/// assert_eq!(ruleset.files().anchors()[0].path, std::path::Path::new("/"));
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct FileRules {
+    /// By path, directories before what is in them; each path once.
+    literals: Vec<Arc<FileRule>>,
+    index: HashMap<OsString, usize>,
+    globs: Vec<Arc<FileRule>>,
+    absent: Arc<AbsentSecrets>,
+    pub(crate) links: Vec<Link>,
+    pub(crate) anchors: Vec<Anchor>,
+}
+
+impl FileRules {
+    pub(crate) fn new(rules: Vec<Arc<FileRule>>, absent: Arc<AbsentSecrets>) -> Self {
+        let (mut literals, globs): (Vec<_>, Vec<_>) =
+            rules.into_iter().partition(|rule| rule.is_literal());
+        literals.sort_by(|a, b| place::order(&a.path, &b.path));
+        let equals = literals.chunk_by(|a, b| a.path == b.path);
+        let literals = equals.filter_map(strongest).collect();
+        let mut files = Self {
+            literals,
+            globs,
+            absent,
+            ..Self::default()
+        };
+        files.index();
+        files
+    }
+
+    fn index(&mut self) {
+        let place = |(at, rule): (usize, &Arc<FileRule>)| (rule.path.clone().into_os_string(), at);
+        self.index = self.literals.iter().enumerate().map(place).collect();
+    }
+
+    /// Adds rules about single paths; of two about the same one the least holds.
+    pub(crate) fn extend(&mut self, rules: Vec<FileRule>) {
+        self.literals.extend(rules.into_iter().map(Arc::new));
+        self.literals
+            .sort_by(|a, b| place::order(&a.path, &b.path).then_with(|| a.rank().cmp(&b.rank())));
+        self.literals.dedup_by(|a, b| a.path == b.path);
+        self.index();
+    }
+
+    /// What the rules grant at a path, and which rule. The path is absolute and resolved: no link, `.`, `..` or doubled
+    /// slash is in it. Protected paths are not considered: [`decide`](crate::Ruleset::decide) does.
+    pub fn access(&self, path: &Path) -> (Access, Option<&FileRule>) {
+        let literal = place::upwards(path).find_map(|place| self.literal(place));
+        let matches: Vec<Match<'_>> = self
+            .globs
+            .iter()
+            .filter_map(|rule| Match::of(rule, path))
+            .collect();
+        let heaviest = |a: &&Match<'_>, b: &&Match<'_>| {
+            a.prefix
+                .cmp(&b.prefix)
+                .then_with(|| b.rule.order().cmp(&a.rule.order()))
+        };
+        let glob = matches.iter().max_by(heaviest);
+        let rule = match (literal, glob) {
+            (None, None) => return (Access::Hide, None),
+            (Some(literal), None) => literal,
+            (Some(literal), Some(glob)) if glob.prefix <= place::depth(&literal.path) => literal,
+            (_, Some(glob)) => glob.rule,
+        };
+        let base = place::depth(&rule.path);
+        let lowest = matches
+            .iter()
+            .filter(|found| found.length > base || (!rule.is_literal() && found.length == base))
+            .map(|found| found.rule)
+            .min_by(|a, b| a.order().cmp(&b.order()))
+            .filter(|lower| lower.rank() < rule.rank());
+        let rule = lowest.unwrap_or(rule);
+        (rule.access, Some(rule))
+    }
+
+    /// Every path at which the access changes, parents before children: literal rules, also of paths that do not
+    /// exist, but for the [absent secrets](Self::absent_secrets) of a home; what patterns matched at the start; protected paths at the root of writable trees.
+    pub fn anchors(&self) -> Vec<Anchor> {
+        self.anchors.clone()
+    }
+
+    /// The links that the paths of rules led through, by path.
+    pub fn links(&self) -> &[Link] {
+        &self.links
+    }
+
+    /// How many of the known places of secrets are not there, and have no anchor.
+    pub fn absent_secrets(&self) -> usize {
+        self.absent.count()
+    }
+
+    /// Every rule: literals by path, then patterns.
+    pub fn iter(&self) -> impl Iterator<Item = &FileRule> {
+        let absent = self.absent.iter();
+        let unnamed = absent.filter(|rule| self.position(&rule.path).is_none());
+        let mut literals: Vec<&FileRule> = self
+            .literals
+            .iter()
+            .map(Arc::as_ref)
+            .chain(unnamed)
+            .collect();
+        literals.sort_by(|a, b| place::order(&a.path, &b.path));
+        literals
+            .into_iter()
+            .chain(self.globs.iter().map(Arc::as_ref))
+    }
+
+    /// The rules about what exists, or what somebody has written.
+    pub(crate) fn written(&self) -> impl Iterator<Item = &FileRule> {
+        self.literals.iter().chain(&self.globs).map(Arc::as_ref)
+    }
+
+    /// The literal rule about this very path.
+    pub(crate) fn literal(&self, path: &Path) -> Option<&FileRule> {
+        match self.position(path) {
+            Some(at) => self.literals.get(at).map(Arc::as_ref),
+            None => self.absent.rule(path),
+        }
+    }
+
+    /// Which of the literal rules is about this very path.
+    fn position(&self, path: &Path) -> Option<usize> {
+        self.index.get(path.as_os_str()).copied()
+    }
+}
+
+/// Of several rules about the same path the least holds. The table of secrets and the presets give way to a rule of a
+/// person's only as far as the table goes: "hidden unless a rule names it" means a rule that somebody wrote. A rule about
+/// the directory that a secret cannot be seen in does not name the secret.
+fn strongest(rules: &[Arc<FileRule>]) -> Option<Arc<FileRule>> {
+    if let [only] = rules {
+        return Some(Arc::clone(only));
+    }
+    let is_person =
+        |rule: &Arc<FileRule>| !matches!(rule.source, Source::Secret | Source::Preset(_));
+    let is_named = rules.iter().any(is_person);
+    let mut rules: Vec<_> = rules
+        .iter()
+        .filter(|rule| !is_named || rule.closed || rule.source != Source::Secret)
+        .collect();
+    rules.sort_by(|a, b| a.order().cmp(&b.order()));
+    let (strongest, beaten) = rules.split_first()?;
+    let beaten = beaten.iter().map(|rule| rule.key().to_owned()).collect();
+    Some(Arc::new(FileRule {
+        beaten,
+        ..FileRule::clone(strongest)
+    }))
+}
+
+/// A pattern that matches a path or something above it.
+struct Match<'a> {
+    rule: &'a FileRule,
+    /// Components before the first special one.
+    prefix: usize,
+    /// Components of the longest match.
+    length: usize,
+}
+
+impl<'a> Match<'a> {
+    fn of(rule: &'a FileRule, path: &Path) -> Option<Self> {
+        let glob = rule.glob.as_ref()?;
+        let longest = glob.longest_match(path)?;
+        Some(Self {
+            rule,
+            prefix: place::depth(glob.prefix()),
+            length: place::depth(longest),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

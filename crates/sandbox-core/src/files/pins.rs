@@ -1,0 +1,53 @@
+//! The way to what a rule lowers, held in place.
+//!
+//! The attack: `mv sec sec2`, and the next run's rule about `sec/key` finds nothing; or the same by another sandbox while
+//! this one is being started. A directory that is a mount point cannot be renamed or removed.
+
+use std::path::{Path, PathBuf};
+
+use super::anchors::Anchors;
+use super::{Anchor, FileRules};
+use crate::resolve::PathKind;
+use crate::{Access, Source, place};
+
+/// Pins the directories on the way to everything in a writable tree that is hidden or only read.
+pub(super) fn pin(files: &FileRules, anchors: &mut Anchors<'_>) {
+    let lowered = anchors.list.iter().filter(|anchor| {
+        matches!(anchor.access, Access::Hide | Access::Read) && anchor.kind != PathKind::Missing
+    });
+    let lowered: Vec<(PathBuf, Source)> = lowered
+        .map(|anchor| (anchor.path.clone(), anchor.source.clone()))
+        .collect();
+    for (path, source) in lowered {
+        pin_way(files, anchors, &path, &source);
+    }
+}
+
+fn pin_way(files: &FileRules, anchors: &mut Anchors<'_>, path: &Path, source: &Source) {
+    for directory in place::upwards(path).skip(1) {
+        // What is above a pin is pinned.
+        let is_done = anchors.get(directory).is_some_and(|anchor| anchor.pin);
+        if is_done || !is_in_writable_tree(files, directory) {
+            break;
+        }
+        let pin = Anchor {
+            source: source.clone(),
+            ..Anchor::new(directory, Access::Write, PathKind::Directory)
+        };
+        if let Some(anchor) = anchors.entry(pin)
+            && anchor.access == Access::Write
+        {
+            anchor.pin = true;
+        }
+    }
+}
+
+/// Whether the command could rename a directory. The root of a writable tree lies in one that it cannot change, and the
+/// private `/dev` and `/proc` are not the host's.
+fn is_in_writable_tree(files: &FileRules, directory: &Path) -> bool {
+    let is_writable = |path: &Path| files.access(path).0 == Access::Write;
+    let is_private = ["/dev", "/proc"]
+        .iter()
+        .any(|own| directory.starts_with(own));
+    !is_private && is_writable(directory) && place::above(directory).is_some_and(is_writable)
+}

@@ -1,0 +1,209 @@
+//! Protected paths of the table that exist: read-only, as far as the way to them can be seen.
+//!
+//! The attack: `chmod 0 .git`, after which `.git/hooks` looks as if it were not there, and `chmod 755 .git` in the next
+//! run. The directory in which the look ended is protected as a whole.
+
+use std::ffi::OsStr;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use super::anchors::Anchors;
+use super::{Anchor, FileRules};
+use crate::decide::protection;
+use crate::problem::RuleProblem;
+use crate::protected::PROTECTED;
+use crate::resolve::{PathKind, Resolver};
+use crate::{Access, PolicyError, Source};
+
+/// Names in one directory that are gone through for `*`; with more of them, all of it is protected as one.
+const MAX_WILD: usize = 1024;
+/// Directories that are gone through for one `**`.
+const MAX_DIRECTORIES: usize = 8192;
+/// Levels of one `**`.
+const MAX_LEVELS: usize = 32;
+
+/// Directories of a git directory with very much in them, and no other git directory: that of a submodule `a/b` lies
+/// between them.
+const GIT_CONTENT: [&str; 4] = ["objects", "refs", "logs", "lfs"];
+
+/// Adds the protected paths that exist at the root of each writable tree.
+pub(super) fn protect(
+    files: &FileRules,
+    anchors: &mut Anchors<'_>,
+    resolver: &Resolver,
+) -> Result<(), PolicyError> {
+    let roots: Vec<PathBuf> = anchors
+        .list
+        .iter()
+        .filter(|anchor| anchor.access == Access::Write && anchor.kind == PathKind::Directory)
+        .map(|anchor| anchor.path.clone())
+        .collect();
+    for root in roots {
+        let present = resolver.present(&root, PROTECTED.iter(), |entry| entry.path);
+        let whole = present.iter().map(|entry| entry.parts());
+        // The root may itself be a part of the way: `.git`, opened by a rule, has hooks in it.
+        let rests = PROTECTED.iter().flat_map(|entry| {
+            let parts = entry.parts();
+            let is_way = |taken: &usize| ends_with(&root, parts.get(..*taken).unwrap_or_default());
+            let taken = (1..parts.len()).filter(is_way);
+            taken
+                .map(|taken| parts.get(taken..).unwrap_or_default().to_vec())
+                .collect::<Vec<_>>()
+        });
+        for parts in whole.chain(rests) {
+            let found = existing(&root, &parts, resolver);
+            for found in found.map_err(|problem| unreadable(files, &root, problem))? {
+                protect_one(files, anchors, &found);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn unreadable(files: &FileRules, root: &Path, problem: RuleProblem) -> PolicyError {
+    let rule = files.access(root).1;
+    PolicyError::Rule {
+        at: rule.map_or(Source::Protected, |rule| rule.source.clone()),
+        text: rule.map_or_else(|| root.into(), |rule| rule.text.clone()),
+        problem,
+    }
+}
+
+fn protect_one(files: &FileRules, anchors: &mut Anchors<'_>, found: &Found) {
+    let path = found.path.as_path();
+    let is_protected = if found.whole {
+        files.access(path).0 == Access::Write
+    } else {
+        protection(files, path).is_some()
+    };
+    if !is_protected {
+        return;
+    }
+    let read = Anchor {
+        source: Source::Protected,
+        ..Anchor::new(path, Access::Read, found.kind)
+    };
+    if let Some(anchor) = anchors.entry(read.clone())
+        && anchor.access == Access::Write
+    {
+        *anchor = read;
+    }
+}
+
+/// Whether the last components of the path are these.
+fn ends_with(path: &Path, parts: &[&str]) -> bool {
+    let mut names = path.iter().rev();
+    parts
+        .iter()
+        .rev()
+        .all(|part| names.next().is_some_and(|name| is_named(name, part)))
+}
+
+fn is_named(name: &OsStr, part: &str) -> bool {
+    part == "*" || name.as_bytes() == part.as_bytes()
+}
+
+/// What a protected path of the table is on this machine.
+struct Found {
+    path: PathBuf,
+    kind: PathKind,
+    /// It stands for what is in it: too much to go through, or closed to us.
+    whole: bool,
+}
+
+impl Found {
+    fn whole(directory: &Path) -> Self {
+        Self {
+            path: directory.to_owned(),
+            kind: PathKind::Directory,
+            whole: true,
+        }
+    }
+}
+
+/// The existing paths below a directory that these parts name, without following a link on the way. The tree is
+/// foreign: its size is bounded.
+fn existing(
+    directory: &Path,
+    parts: &[&str],
+    resolver: &Resolver,
+) -> Result<Vec<Found>, RuleProblem> {
+    let Some((part, rest)) = parts.split_first() else {
+        return Ok(Vec::new());
+    };
+    if part.starts_with('*') {
+        let mut search = Wild {
+            parts,
+            resolver,
+            found: Vec::new(),
+            left: MAX_DIRECTORIES,
+        };
+        let is_complete = search.enter(directory, 0)?;
+        return Ok(if is_complete {
+            search.found
+        } else {
+            vec![Found::whole(directory)]
+        });
+    }
+    let path = directory.join(part);
+    Ok(match resolver.kind(&path) {
+        Ok(PathKind::Missing) => Vec::new(),
+        Ok(kind) if rest.is_empty() => vec![Found {
+            path,
+            kind,
+            whole: false,
+        }],
+        Ok(PathKind::Directory) => existing(&path, rest, resolver)?,
+        Ok(_) => Vec::new(),
+        Err(io::ErrorKind::PermissionDenied) => vec![Found::whole(directory)],
+        Err(kind) => return Err(RuleProblem::Unreachable { at: path, kind }),
+    })
+}
+
+/// The search for what a wildcard and the parts after it name.
+struct Wild<'a> {
+    /// The wildcard first.
+    parts: &'a [&'a str],
+    resolver: &'a Resolver,
+    found: Vec<Found>,
+    left: usize,
+}
+
+impl Wild<'_> {
+    /// Goes through one level. `false` is too much to go through.
+    fn enter(&mut self, directory: &Path, level: usize) -> Result<bool, RuleProblem> {
+        let Some(names) = self.resolver.names(directory) else {
+            self.found.push(Found::whole(directory));
+            return Ok(true);
+        };
+        if names.len() > MAX_WILD || level > MAX_LEVELS {
+            return Ok(false);
+        }
+        let is_git = names.contains_key(OsStr::new("HEAD"));
+        let mut names: Vec<_> = names
+            .iter()
+            .filter(|(_, kind)| kind.is_none_or(|kind| kind == PathKind::Directory))
+            .map(|(name, _)| name)
+            .collect();
+        names.sort();
+        for name in names {
+            let path = directory.join(name);
+            if self.resolver.kind(&path) != Ok(PathKind::Directory) {
+                continue;
+            }
+            let Some(left) = self.left.checked_sub(1) else {
+                return Ok(false);
+            };
+            self.left = left;
+            let rest = self.parts.get(1..).unwrap_or_default();
+            self.found.extend(existing(&path, rest, self.resolver)?);
+            let is_content = is_git && GIT_CONTENT.iter().any(|content| name == content);
+            let is_deep = self.parts.first() == Some(&"**") && !is_content;
+            if is_deep && !self.enter(&path, level + 1)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+}

@@ -1,0 +1,43 @@
+//! Policies, rules and decisions: what a confined command may do, and why.
+//!
+//! A [`Policy`] is what a person writes. [`Ruleset::resolve`] turns it into one answer per question, and
+//! [`Ruleset::decide`] is the only place where "is this allowed?" is answered. Nothing here changes the state of the
+//! machine: the file system is only looked at, to resolve the paths that rules name.
+
+mod access;
+mod baseline;
+mod caches;
+mod context;
+mod decide;
+mod environment;
+mod error;
+mod escape;
+mod files;
+mod pattern;
+mod place;
+mod policy;
+mod preset;
+mod problem;
+mod protected;
+mod remedy;
+mod resolve;
+mod ruleset;
+mod secrets;
+mod size;
+mod source;
+
+pub use access::Access;
+pub use context::Context;
+pub use decide::{Attempt, Decision, RuleRef, Verdict};
+pub use environment::Environment;
+pub use error::{PolicyError, PolicyErrors, ReadError};
+pub use escape::{Escaped, escaped};
+pub use files::{Anchor, FileRule, FileRules, Looks};
+pub use pattern::PatternProblem;
+pub use place::upwards;
+pub use policy::{HideBy, Limits, Network, Policy, Preset, System, Tier};
+pub use problem::RuleProblem;
+pub use remedy::Remedy;
+pub use resolve::{Link, PathKind, Resolved, resolve};
+pub use ruleset::Ruleset;
+pub use source::{Location, Source};

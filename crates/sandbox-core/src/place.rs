@@ -1,0 +1,80 @@
+//! Paths as places in the tree: absolute, without `.`, `..` and doubled slashes.
+//!
+//! The standard library compares and climbs paths component by component, since it must expect any spelling. Rules are
+//! looked up at every level of every path, so here it is done on bytes.
+
+use std::cmp::Ordering;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+/// The path and everything above it, the longest first. The path is absolute, without `.`, `..` and doubled slashes.
+///
+/// ```
+/// let climbed: Vec<_> = sandbox_core::upwards("/a/b".as_ref()).collect();
+/// assert_eq!(climbed, [std::path::Path::new("/a/b"), "/a".as_ref(), "/".as_ref()]);
+/// ```
+pub fn upwards(path: &Path) -> impl Iterator<Item = &Path> {
+    std::iter::successors(Some(path), |path| above(path))
+}
+
+/// The directory that holds a place; `None` for `/`.
+pub(crate) fn above(path: &Path) -> Option<&Path> {
+    let bytes = path.as_os_str().as_bytes();
+    let slash = bytes.iter().rposition(|byte| *byte == b'/')?;
+    if bytes.len() == 1 {
+        return None;
+    }
+    bytes
+        .get(..slash.max(1))
+        .map(|above| Path::new(OsStr::from_bytes(above)))
+}
+
+/// Components below the root directory.
+pub(crate) fn depth(path: &Path) -> usize {
+    let bytes = path.as_os_str().as_bytes();
+    if bytes == b"/" {
+        0
+    } else {
+        bytes.split(|byte| *byte == b'/').skip(1).count()
+    }
+}
+
+/// The order in which every directory comes right before what is in it.
+pub(crate) fn order(a: &Path, b: &Path) -> Ordering {
+    let (a, b) = (a.as_os_str().as_bytes(), b.as_os_str().as_bytes());
+    match a.iter().zip(b).find(|(a, b)| a != b) {
+        None => a.len().cmp(&b.len()),
+        // The slash is the least: `/a/b` comes before `/a-b`.
+        Some((b'/', _)) => Ordering::Less,
+        Some((_, b'/')) => Ordering::Greater,
+        Some((a, b)) => a.cmp(b),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_climbed_to_the_root() {
+        let climbed: Vec<&Path> = upwards("/a/b".as_ref()).collect();
+        assert_eq!(
+            climbed,
+            [Path::new("/a/b"), Path::new("/a"), Path::new("/")]
+        );
+        assert_eq!(upwards("/".as_ref()).count(), 1);
+        for (path, expected) in [("/", 0), ("/a", 1), ("/a/b", 2)] {
+            assert_eq!(depth(path.as_ref()), expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn the_order_is_that_of_components() {
+        let mut places = ["/", "/a", "/a/b", "/a-b", "/a/b/c", "/ab", "/b", "/a.b/c"];
+        places.sort_by(|a, b| order(a.as_ref(), b.as_ref()));
+        let mut expected = places;
+        expected.sort_by(|a, b| Path::new(a).cmp(Path::new(b)));
+        assert_eq!(places, expected);
+    }
+}

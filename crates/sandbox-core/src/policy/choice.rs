@@ -1,0 +1,170 @@
+//! The words and numbers of a policy that are not about one path or name.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use crate::Source;
+
+/// A policy that is built in.
+///
+/// ```
+/// use sandbox_core::Preset;
+///
+/// assert_eq!(Preset::ReadOnly.to_string(), "read-only");
+/// assert_eq!(Preset::ALL.len(), 4);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Preset {
+    /// Reads everything but secrets, writes the current directory and a private `/tmp`, no network, no secret variables.
+    Agent,
+    /// Like `Agent`, but writes nothing of the host.
+    ReadOnly,
+    /// Reads only the system and the current directory, writes the current directory and a private `/tmp`.
+    Strict,
+    /// No rule at all: nothing is readable. The start for a policy that spells out everything.
+    None,
+}
+
+/// How much of the network the command has.
+///
+/// ```
+/// use sandbox_core::Network;
+///
+/// assert_eq!(Network::default().to_string(), "deny");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum Network {
+    /// A network of its own with nothing but a loopback interface.
+    #[default]
+    Deny,
+    /// The host's network, not isolated at all.
+    Host,
+}
+
+/// A set of mechanisms that enforces a policy.
+///
+/// ```
+/// use sandbox_core::Tier;
+///
+/// assert_eq!(Tier::Landlock.to_string(), "landlock");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Tier {
+    /// Namespaces and mounts, with Landlock and seccomp as second layers.
+    Namespaces,
+    /// Landlock and seccomp alone.
+    Landlock,
+}
+
+/// How hidden paths are kept out of what the command sees.
+///
+/// ```
+/// use sandbox_core::HideBy;
+///
+/// assert_eq!(HideBy::default().to_string(), "cover");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+#[non_exhaustive]
+pub enum HideBy {
+    /// A cover over the name: fast; when the host replaces the name, it is covered again a moment later.
+    #[default]
+    Cover,
+    /// A directory with something hidden is assembled from what is not: slower to start, and there is no such moment.
+    Assemble,
+}
+
+/// Upper bounds on what the command uses; `None` is the host's own bound.
+///
+/// ```
+/// use sandbox_core::Limits;
+///
+/// assert_eq!(Limits::default().memory, None);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Limits {
+    /// Bytes of memory.
+    pub memory: Option<u64>,
+    /// Processes and threads at once.
+    pub processes: Option<u64>,
+    /// Open files of one process.
+    pub open_files: Option<u64>,
+    /// Time until the command and all it started is ended.
+    pub time: Option<Duration>,
+}
+
+/// Kernel features and the weaker tier that the policy accepts.
+///
+/// ```
+/// use sandbox_core::System;
+///
+/// assert_eq!(System::default().fallback, None);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct System {
+    /// Accept this tier where a stronger one is not available.
+    pub fallback: Option<Tier>,
+    /// How hidden paths are kept out.
+    pub hide: HideBy,
+    /// Features that the default filter refuses and this policy allows, by their name in the filter's table.
+    pub features: BTreeMap<String, Source>,
+}
+
+impl Limits {
+    /// What `later` sets holds.
+    pub(super) fn layer(self, later: &Self) -> Self {
+        Self {
+            memory: later.memory.or(self.memory),
+            processes: later.processes.or(self.processes),
+            open_files: later.open_files.or(self.open_files),
+            time: later.time.or(self.time),
+        }
+    }
+}
+
+impl System {
+    /// What `later` sets holds; `hide` only becomes stricter, since its default cannot be told from a choice.
+    pub(super) fn layer(mut self, later: Self) -> Self {
+        self.features.extend(later.features);
+        Self {
+            fallback: later.fallback.or(self.fallback),
+            hide: later.hide.max(self.hide),
+            features: self.features,
+        }
+    }
+}
+
+/// The words of a choice: one list for reading, printing and suggesting.
+macro_rules! words {
+    ($choice:ident: $($variant:ident = $word:literal),+) => {
+        impl $choice {
+            /// Every choice.
+            pub const ALL: &[Self] = &[$(Self::$variant),+];
+            /// The words that a policy uses, in the same order.
+            pub(crate) const WORDS: &[&str] = &[$($word),+];
+
+            /// The word that a policy uses.
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $word),+
+                }
+            }
+        }
+
+        impl fmt::Display for $choice {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+    };
+}
+
+words!(Preset: Agent = "agent", ReadOnly = "read-only", Strict = "strict", None = "none");
+words!(Network: Deny = "deny", Host = "host");
+words!(Tier: Namespaces = "namespaces", Landlock = "landlock");
+words!(HideBy: Cover = "cover", Assemble = "assemble");

@@ -1,0 +1,342 @@
+//! The one decoder of both formats: a tree in, a policy or everything that is wrong with it out.
+//!
+//! Written by hand, since a derived one stops at its first error, and says of a rule that it "did not match any
+//! variant". No key is ever ignored: one that is not known is an error, and so is one that nothing here can enforce.
+
+mod expect;
+mod limits;
+
+use std::ffi::OsStr;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::entry::{self, FileEntry, VariableEntry, VariableRule};
+use super::node::{Key, Kind, Node};
+use super::{HideBy, Network, Policy, Preset, Tier};
+use crate::remedy::nearest;
+use crate::source::Document;
+use crate::{Access, Location, PolicyError, PolicyErrors, Remedy, Source};
+
+/// Keys of the policy itself.
+const POLICY: &[&str] = &[
+    "extends",
+    "files",
+    "network",
+    "environment",
+    "limits",
+    "system",
+];
+/// Keys of `[network]`.
+const NETWORK: &[&str] = &["default", "rules", "publish"];
+/// Keys of a rule of `[files]` that is written as a table.
+const FILE_RULE: &[&str] = &["access", "optional"];
+/// Keys of a rule of `[environment]` that is written as a table.
+const VARIABLE_RULE: &[&str] = &["set"];
+/// Keys of `[system]` that are not a feature's name.
+const SYSTEM: &[&str] = &["fallback", "hide"];
+
+/// More rules than a person writes, and few enough to resolve in a moment.
+pub(super) const RULES: usize = 10_000;
+
+const NO_GATEWAY: &str = "it needs the gateway, which this version does not have";
+
+/// Decodes a tree. Relative paths start at `base`, or at the current directory.
+pub(super) fn decode(
+    root: &Node,
+    document: &Arc<Document>,
+    base: Option<&Path>,
+) -> Result<Policy, PolicyErrors> {
+    let mut decoder = Decoder {
+        document,
+        base,
+        policy: Policy::new(),
+        errors: Vec::new(),
+    };
+    decoder.policy(root);
+    if decoder.errors.is_empty() {
+        return Ok(decoder.policy);
+    }
+    decoder.errors.sort_by_key(PolicyError::offset);
+    Err(PolicyErrors(decoder.errors))
+}
+
+struct Decoder<'a> {
+    document: &'a Arc<Document>,
+    base: Option<&'a Path>,
+    policy: Policy,
+    errors: Vec<PolicyError>,
+}
+
+impl Decoder<'_> {
+    fn policy(&mut self, root: &Node) {
+        for (key, value) in self.table("policy", root, "a table", None) {
+            match key.text.as_str() {
+                "extends" => self.extends(value),
+                "files" => self.files(value),
+                "network" => self.network(value),
+                "environment" => self.environment(value),
+                "limits" => self.limits(value),
+                "system" => self.system(value),
+                _ => self.unknown_key(key, "", POLICY),
+            }
+        }
+    }
+
+    fn extends(&mut self, node: &Node) {
+        for item in self.list("extends", node) {
+            let Some(word) =
+                self.string("extends", item, "a list of names of presets", Preset::WORDS)
+            else {
+                continue;
+            };
+            let at = self.at(item);
+            if let Some(preset) = Preset::ALL.iter().find(|preset| preset.as_str() == word) {
+                self.policy.presets.push((*preset, Source::File(at)));
+            } else if word.contains(['/', '.', '~']) {
+                let reason = "this version extends presets, not files";
+                self.errors
+                    .push(unsupported(at, word, reason, Remedy::OneOf(Preset::WORDS)));
+            } else {
+                self.unknown_word(item, "preset", "extends", word, Preset::WORDS);
+            }
+        }
+    }
+
+    fn files(&mut self, node: &Node) {
+        for (key, value) in self.table("files", node, "a table of paths", None) {
+            if let Some(reason) = entry::wrong_path(OsStr::new(&key.text)) {
+                self.wrong_name("path", key, reason);
+            }
+            let Some((access, optional)) = self.file_rule(key, value) else {
+                continue;
+            };
+            self.policy.files.push(FileEntry {
+                text: key.text.clone().into(),
+                pattern: true,
+                access,
+                optional,
+                base: self.base.map(Path::to_path_buf),
+                source: self.source(key),
+            });
+        }
+    }
+
+    fn file_rule(&mut self, key: &Key, node: &Node) -> Option<(Access, bool)> {
+        if let Kind::String(_) = node.kind {
+            return self.access(key, node).map(|access| (access, false));
+        }
+        let expected = "an access or a table with `access`";
+        let entries = self.table(
+            &key.text,
+            node,
+            expected,
+            Some(Remedy::OneOf(Access::WORDS)),
+        );
+        if !self.has_one_of(key, node, entries, FILE_RULE, expected) {
+            return None;
+        }
+        let (mut access, mut optional, mut missing) = (None, false, true);
+        for (inner, value) in entries {
+            match (inner.text.as_str(), &value.kind) {
+                ("access", _) => (access, missing) = (self.access(key, value), false),
+                ("optional", Kind::Boolean(flag)) => optional = *flag,
+                ("optional", _) => self.wrong_type("optional", value, "`true` or `false`", None),
+                _ => {
+                    self.unknown_key(inner, "the rule of a path", FILE_RULE);
+                    // Said already, if this is what `access` was meant to be.
+                    missing = false;
+                }
+            }
+        }
+        if missing {
+            let (at, key, found) = (self.at(node), key.text.clone(), "a table without it");
+            let expected = "a table with `access`";
+            self.errors.push(PolicyError::WrongType {
+                at,
+                key,
+                expected,
+                found,
+                remedy: None,
+            });
+        }
+        access.map(|access| (access, optional))
+    }
+
+    fn access(&mut self, key: &Key, node: &Node) -> Option<Access> {
+        let word = self.string(&key.text, node, "an access", Access::WORDS)?;
+        let access = Access::ALL
+            .into_iter()
+            .find(|access| access.as_str() == word);
+        if access.is_none() {
+            self.unknown_word(node, "access", &key.text, word, Access::WORDS);
+        }
+        access
+    }
+
+    fn network(&mut self, node: &Node) {
+        for (key, value) in self.table("network", node, "a table", None) {
+            match key.text.as_str() {
+                "default" => self.network_default(value),
+                "rules" => {
+                    for (destination, _) in
+                        self.table("rules", value, "a table of destinations", None)
+                    {
+                        let at = self.document.at(destination.span.clone());
+                        let remedy = Remedy::RemoveOr("default = \"host\"");
+                        self.errors
+                            .push(unsupported(at, &destination.text, NO_GATEWAY, remedy));
+                    }
+                }
+                "publish" if self.list("publish", value).is_empty() => {}
+                "publish" => {
+                    let at = self.document.at(key.span.clone());
+                    self.errors.push(unsupported(
+                        at,
+                        "publish",
+                        NO_GATEWAY,
+                        Remedy::RemoveOr("publish = []"),
+                    ));
+                }
+                _ => self.unknown_key(key, "[network]", NETWORK),
+            }
+        }
+    }
+
+    fn network_default(&mut self, node: &Node) {
+        let Some(word) = self.string("default", node, "`deny` or `host`", Network::WORDS) else {
+            return;
+        };
+        let at = self.at(node);
+        match Network::ALL.iter().find(|network| network.as_str() == word) {
+            Some(network) => self.policy.network = Some((*network, Source::File(at))),
+            None if matches!(word, "ask" | "allow") => {
+                self.errors.push(unsupported(
+                    at,
+                    word,
+                    NO_GATEWAY,
+                    Remedy::OneOf(Network::WORDS),
+                ));
+            }
+            None => self.unknown_word(node, "network", "default", word, Network::WORDS),
+        }
+    }
+
+    fn environment(&mut self, node: &Node) {
+        for (key, value) in self.table("environment", node, "a table of names", None) {
+            let Some(rule) = self.variable_rule(key, value) else {
+                continue;
+            };
+            match entry::wrong_variable(OsStr::new(&key.text), &rule) {
+                Some(reason) => self.wrong_name("variable", key, reason),
+                None => self.policy.environment.push(VariableEntry {
+                    pattern: key.text.clone().into(),
+                    rule,
+                    source: self.source(key),
+                }),
+            }
+        }
+    }
+
+    fn variable_rule(&mut self, key: &Key, node: &Node) -> Option<VariableRule> {
+        let expected = "`pass`, `drop` or a table with `set`";
+        match &node.kind {
+            Kind::String(word) if word == "pass" => return Some(VariableRule::Pass),
+            Kind::String(word) if word == "drop" => return Some(VariableRule::Drop),
+            Kind::String(word) => {
+                // `CI = "1"` means to set it: the value comes back as the remedy.
+                let meant =
+                    nearest(word, &["pass", "drop"]).map_or_else(|| set_to(word), str::to_owned);
+                let (key, found) = (key.text.clone(), "another word");
+                let remedy = Some(Remedy::Write(meant));
+                self.errors.push(PolicyError::WrongType {
+                    at: self.at(node),
+                    key,
+                    expected,
+                    found,
+                    remedy,
+                });
+                return None;
+            }
+            Kind::Integer(number) => {
+                self.wrong_type(
+                    &key.text,
+                    node,
+                    expected,
+                    Some(Remedy::Write(set_to(&number.to_string()))),
+                );
+                return None;
+            }
+            _ => {}
+        }
+        let entries = self.table(
+            &key.text,
+            node,
+            expected,
+            Some(Remedy::OneOf(&["pass", "drop"])),
+        );
+        if !self.has_one_of(key, node, entries, VARIABLE_RULE, expected) {
+            return None;
+        }
+        let mut rule = None;
+        for (inner, value) in entries {
+            match (inner.text.as_str(), &value.kind) {
+                ("set", Kind::String(text)) => rule = Some(VariableRule::Set(text.into())),
+                ("set", Kind::Integer(number)) => {
+                    let remedy = Remedy::Write(format!("\"{number}\""));
+                    self.wrong_type("set", value, "a string", Some(remedy));
+                }
+                ("set", _) => self.wrong_type("set", value, "a string", None),
+                _ => self.unknown_key(inner, "the rule of a variable", VARIABLE_RULE),
+            }
+        }
+        rule
+    }
+
+    fn system(&mut self, node: &Node) {
+        for (key, value) in self.table("system", node, "a table", None) {
+            match (key.text.as_str(), &value.kind) {
+                ("fallback", _) => {
+                    let tier = self.word("fallback", value, "tier", Tier::ALL, Tier::WORDS);
+                    self.policy.system.fallback = tier.or(self.policy.system.fallback);
+                }
+                ("hide", _) => {
+                    let way = self.word("hide", value, "way to hide", HideBy::ALL, HideBy::WORDS);
+                    self.policy.system.hide = way.unwrap_or_default();
+                }
+                (name, Kind::String(word)) if word == "allow" => {
+                    if let Some(reason) = entry::wrong_feature(name) {
+                        self.wrong_name("feature", key, reason);
+                    }
+                    let source = self.source(key);
+                    self.policy.system.features.insert(name.to_owned(), source);
+                }
+                (name, _) if nearest(name, SYSTEM).is_some() => {
+                    self.unknown_key(key, "[system]", SYSTEM);
+                }
+                (name, Kind::String(word)) => {
+                    self.unknown_word(value, "rule", name, word, &["allow"]);
+                }
+                (name, _) => {
+                    self.wrong_type(name, value, "`allow`", Some(Remedy::OneOf(&["allow"])));
+                }
+            }
+        }
+    }
+}
+
+fn unsupported(at: Location, what: &str, reason: &'static str, remedy: Remedy) -> PolicyError {
+    PolicyError::Unsupported {
+        at,
+        what: what.to_owned(),
+        reason,
+        remedy,
+    }
+}
+
+fn set_to(value: &str) -> String {
+    format!("{{ set = {} }}", toml_string(value))
+}
+
+fn toml_string(text: &str) -> String {
+    super::print::TomlString(text).to_string()
+}

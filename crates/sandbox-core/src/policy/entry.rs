@@ -1,0 +1,147 @@
+//! One line of a policy, and what no line can be.
+
+use std::collections::HashSet;
+use std::ffi::{OsStr, OsString};
+use std::hash::Hash;
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::path::PathBuf;
+
+use crate::{Access, Source};
+
+/// One line of `[files]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct FileEntry {
+    /// As written: `~`, variables and relative paths not yet expanded.
+    pub(crate) text: OsString,
+    /// Whether `*`, `?` and `[` in the text have their pattern meaning.
+    pub(crate) pattern: bool,
+    pub(crate) access: Access,
+    /// A path that does not exist is no error.
+    pub(crate) optional: bool,
+    /// Where a relative path starts, absolute; `None` is the current directory of the command.
+    pub(crate) base: Option<PathBuf>,
+    pub(crate) source: Source,
+}
+
+/// One line of `[environment]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct VariableEntry {
+    /// A name, or a pattern with `*` and `?`.
+    pub(crate) pattern: OsString,
+    pub(crate) rule: VariableRule,
+    pub(crate) source: Source,
+}
+
+/// What happens to a variable of the caller's environment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum VariableRule {
+    Pass,
+    Drop,
+    Set(OsString),
+}
+
+impl FileEntry {
+    /// The rule's path as a pattern that means the same wherever it is read. A later rule with the same one replaces
+    /// this one.
+    pub(super) fn key(&self) -> OsString {
+        let text = self.text.as_bytes();
+        let mut pattern = if self.pattern {
+            text.to_vec()
+        } else {
+            literal_pattern(text)
+        };
+        if let Some(base) = &self.base
+            && !matches!(*pattern, [b'/' | b'~', ..] | [b'$', b'{', ..])
+        {
+            let mut absolute = literal_pattern(base.as_os_str().as_bytes());
+            if !absolute.ends_with(b"/") {
+                absolute.push(b'/');
+            }
+            absolute.append(&mut pattern);
+            pattern = absolute;
+        }
+        OsString::from_vec(pattern)
+    }
+}
+
+impl VariableEntry {
+    /// What a later rule must have in common with this one to replace it.
+    pub(super) fn key(&self) -> OsString {
+        self.pattern.clone()
+    }
+}
+
+/// The pattern that means what this literal path does.
+pub(super) fn literal_pattern(text: &[u8]) -> Vec<u8> {
+    let mut pattern = Vec::with_capacity(text.len());
+    // A pattern takes `~name` for somebody's home and refuses it; a literal path is a file of that name.
+    if text.starts_with(b"~") && !matches!(text, [_] | [_, b'/', ..]) {
+        pattern.extend(b"./");
+    }
+    for &byte in text {
+        match byte {
+            b'*' | b'?' | b'[' | b'$' => pattern.extend([b'[', byte, b']']),
+            _ => pattern.push(byte),
+        }
+    }
+    pattern
+}
+
+/// Keeps the last entry of each key, where it stands.
+pub(super) fn last_of_each_key<E, K: Eq + Hash>(
+    mut entries: Vec<E>,
+    key: impl Fn(&E) -> K,
+) -> Vec<E> {
+    let mut seen = HashSet::with_capacity(entries.len());
+    entries.reverse();
+    entries.retain(|entry| seen.insert(key(entry)));
+    entries.reverse();
+    entries
+}
+
+/// Why no path can be this. A C string would end at the NUL, and so name another file than the one that was decided on.
+pub(super) fn wrong_path(text: &OsStr) -> Option<&'static str> {
+    match text.as_encoded_bytes() {
+        [] => Some("is empty"),
+        bytes if bytes.contains(&0) => Some("contains a NUL byte"),
+        _ => None,
+    }
+}
+
+/// Why no variable can have this name, or no rule about it be this one.
+pub(super) fn wrong_variable(name: &OsStr, rule: &VariableRule) -> Option<&'static str> {
+    let bytes = name.as_encoded_bytes();
+    match rule {
+        _ if bytes.is_empty() => Some("is empty"),
+        _ if bytes.contains(&0) => Some("contains a NUL byte"),
+        _ if bytes.contains(&b'=') => Some("contains `=`"),
+        VariableRule::Set(_) if bytes.iter().any(|byte| b"*?".contains(byte)) => {
+            Some("is a pattern, and only one name can be set")
+        }
+        VariableRule::Set(value) if value.as_encoded_bytes().contains(&0) => {
+            Some("is set to a value with a NUL byte")
+        }
+        _ => None,
+    }
+}
+
+/// Why no feature can have this name: those of the filter's table are words in lower case.
+pub(super) fn wrong_feature(name: &str) -> Option<&'static str> {
+    let word =
+        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-".contains(&byte);
+    match name {
+        "" => Some("is empty"),
+        "fallback" | "hide" => Some("is a key of its own"),
+        _ if !name.bytes().all(word) => Some("is not a word in lower case"),
+        _ => None,
+    }
+}
+
+/// Why no limit can be this number. The kernel's limits are signed in places; more than that is no limit.
+pub(super) fn wrong_count(count: u64) -> Option<&'static str> {
+    match i64::try_from(count) {
+        Ok(0) => Some("nothing can run with none at all"),
+        Ok(_) => None,
+        Err(_) => Some("it is too large"),
+    }
+}

@@ -1,0 +1,53 @@
+//! The tree that both formats are read into, so that one decoder answers for both.
+
+use std::ops::Range;
+
+/// A value and its place in the text.
+#[derive(Clone, Debug)]
+pub(super) struct Node {
+    pub(super) span: Range<usize>,
+    pub(super) kind: Kind,
+}
+
+/// A key and its place in the text.
+#[derive(Clone, Debug)]
+pub(super) struct Key {
+    pub(super) span: Range<usize>,
+    pub(super) text: String,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum Kind {
+    String(String),
+    /// A whole number that no `u64` is: negative, or very large.
+    OddInteger,
+    Integer(u64),
+    Float,
+    Boolean(bool),
+    Date,
+    Null,
+    List(Vec<Node>),
+    /// In the order of the text. JSON may have a key twice.
+    Table(Vec<(Key, Node)>),
+}
+
+/// No policy is deeper than four levels. What lies below this one is left out of the tree: the value that holds it is of
+/// the wrong type whatever is in it.
+pub(super) const DEPTH: usize = 8;
+
+impl Kind {
+    /// The type's name, with its article.
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Self::String(_) => "a string",
+            Self::Integer(_) => "a number",
+            Self::OddInteger => "a negative or very large number",
+            Self::Float => "a fraction",
+            Self::Boolean(_) => "a boolean",
+            Self::Date => "a date",
+            Self::Null => "null",
+            Self::List(_) => "a list",
+            Self::Table(_) => "a table",
+        }
+    }
+}

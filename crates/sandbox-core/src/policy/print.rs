@@ -1,0 +1,140 @@
+//! A policy as TOML. What is printed reads back as the same policy.
+
+use std::fmt::{self, Display, Formatter};
+
+use super::Policy;
+use super::entry::{self, FileEntry, VariableEntry, VariableRule};
+use crate::escape::write_toml_string;
+use crate::size;
+
+/// TOML that reads back as this policy, wherever it is read: relative paths of a policy file are printed with the
+/// directory that they start at, literal paths as patterns, a key only once, with the rule that holds. Rules of presets
+/// are not printed; the preset is named.
+///
+/// TOML has no form for a path or value that is not UTF-8: such a rule is printed as the word `not-utf8`, which no rule
+/// can be, so that what is printed is refused when it is read, and the rule is not lost in silence. Problems of the
+/// policy are not printed.
+impl Display for Policy {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let mut blocks = Blocks { f, any: false };
+        if !self.presets.is_empty() {
+            let names: Vec<_> = self
+                .presets
+                .iter()
+                .map(|(preset, _)| format!("\"{preset}\""))
+                .collect();
+            blocks.block("", &[format!("extends = [{}]", names.join(", "))])?;
+        }
+        let files = entry::last_of_each_key(self.files.iter().collect(), |entry| entry.key());
+        blocks.block(
+            "files",
+            &files.into_iter().map(file_line).collect::<Vec<_>>(),
+        )?;
+
+        let network: Vec<_> = self
+            .network
+            .iter()
+            .map(|(network, _)| format!("default = \"{network}\""))
+            .collect();
+        blocks.block("network", &network)?;
+
+        let variables =
+            entry::last_of_each_key(self.environment.iter().collect(), |entry| entry.key());
+        blocks.block(
+            "environment",
+            &variables.into_iter().map(variable_line).collect::<Vec<_>>(),
+        )?;
+        blocks.block("limits", &self.limit_lines())?;
+        blocks.block("system", &self.system_lines())
+    }
+}
+
+impl Policy {
+    fn limit_lines(&self) -> Vec<String> {
+        let limits = &self.limits;
+        let memory = limits.memory.map(|bytes| match size::format(bytes) {
+            Some(text) => format!("memory = \"{text}\""),
+            None => format!("memory = {bytes}"),
+        });
+        let processes = limits.processes.map(|count| format!("processes = {count}"));
+        let open_files = limits
+            .open_files
+            .map(|count| format!("open_files = {count}"));
+        let time = limits
+            .time
+            .map(|time| format!("time = \"{}\"", humantime::format_duration(time)));
+        [memory, processes, open_files, time]
+            .into_iter()
+            .flatten()
+            .collect()
+    }
+
+    fn system_lines(&self) -> Vec<String> {
+        let system = &self.system;
+        let fallback = system.fallback.map(|tier| format!("fallback = \"{tier}\""));
+        let hide = (system.hide != super::HideBy::default())
+            .then(|| format!("hide = \"{}\"", system.hide));
+        let features = system
+            .features
+            .keys()
+            .map(|name| format!("{} = \"allow\"", TomlString(name)));
+        fallback.into_iter().chain(hide).chain(features).collect()
+    }
+}
+
+/// Tables with a blank line between them; one without lines is left out.
+struct Blocks<'a, 'f> {
+    f: &'a mut Formatter<'f>,
+    any: bool,
+}
+
+impl Blocks<'_, '_> {
+    fn block(&mut self, name: &str, lines: &[String]) -> fmt::Result {
+        if lines.is_empty() {
+            return Ok(());
+        }
+        if self.any {
+            writeln!(self.f)?;
+        }
+        self.any = true;
+        if !name.is_empty() {
+            writeln!(self.f, "[{name}]")?;
+        }
+        lines.iter().try_for_each(|line| writeln!(self.f, "{line}"))
+    }
+}
+
+const NOT_UTF8: &str = "\"not-utf8\"";
+
+fn file_line(entry: &FileEntry) -> String {
+    let key = entry.key();
+    let rule = match key.to_str() {
+        None => NOT_UTF8.to_owned(),
+        Some(_) if entry.optional => {
+            format!("{{ access = \"{}\", optional = true }}", entry.access)
+        }
+        Some(_) => format!("\"{}\"", entry.access),
+    };
+    format!("{} = {rule}", TomlString(&key.to_string_lossy()))
+}
+
+fn variable_line(entry: &VariableEntry) -> String {
+    let rule = match (&entry.rule, entry.pattern.to_str()) {
+        (_, None) => NOT_UTF8.to_owned(),
+        (VariableRule::Pass, _) => "\"pass\"".to_owned(),
+        (VariableRule::Drop, _) => "\"drop\"".to_owned(),
+        (VariableRule::Set(value), _) => value.to_str().map_or(NOT_UTF8.to_owned(), |value| {
+            format!("{{ set = {} }}", TomlString(value))
+        }),
+    };
+    format!("{} = {rule}", TomlString(&entry.pattern.to_string_lossy()))
+}
+
+/// A basic string of TOML.
+pub(super) struct TomlString<'a>(pub(super) &'a str);
+
+impl Display for TomlString<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write_toml_string(f, self.0)
+    }
+}

@@ -1,0 +1,432 @@
+//! A policy, resolved against a machine: one answer per question.
+//!
+//! Layers are merged by key first: the table of secrets, presets, then the policy's own rules, where the same key
+//! (expanded) replaces the earlier. Only then are links followed. Every problem is found before anything is answered;
+//! a policy with one does not start anything.
+
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::environment::Environment;
+use crate::escape::escaped;
+use crate::files::absent::{AbsentSecrets, Home};
+use crate::files::anchors;
+use crate::files::{FileRule, FileRules, Looks};
+use crate::pattern::{Expanded, Glob, expand, is_relative_spelling};
+use crate::policy::FileEntry;
+use crate::problem::RuleProblem;
+use crate::resolve::{Link, PathKind, Resolved, Resolver, Stopped};
+use crate::secrets::{self, SecretPath};
+use crate::{
+    Access, Context, Limits, Network, Policy, PolicyError, PolicyErrors, Preset, Source, System,
+    preset,
+};
+
+/// A policy, resolved.
+///
+/// ```
+/// use sandbox_core::{Attempt, Context, Policy, Ruleset, Verdict};
+///
+/// let policy = Policy::default().read("/usr").hide("/usr/share");
+/// let ruleset = Ruleset::resolve(&policy, &Context::new("/")).unwrap();
+/// assert_eq!(ruleset.decide(&Attempt::read("/usr/bin/env")).verdict, Verdict::Allow);
+/// assert_eq!(ruleset.decide(&Attempt::read("/usr/share/x")).verdict, Verdict::Deny);
+/// ```
+#[derive(Clone, Debug)]
+pub struct Ruleset {
+    files: FileRules,
+    network: Network,
+    environment: Environment,
+    limits: Limits,
+    system: System,
+}
+
+impl Ruleset {
+    /// Resolves a policy.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong with the policy, together.
+    pub fn resolve(policy: &Policy, context: &Context) -> Result<Self, PolicyErrors> {
+        let mut problems = policy.problems.clone();
+        let files = resolve_files(policy, context, &mut problems);
+        let environment = Environment::resolve(policy);
+        if !problems.is_empty() {
+            return Err(PolicyErrors(problems));
+        }
+        Ok(Self {
+            files,
+            network: policy.network_access(),
+            environment,
+            limits: policy.limits.clone(),
+            system: policy.system.clone(),
+        })
+    }
+
+    /// The rules about files.
+    pub fn files(&self) -> &FileRules {
+        &self.files
+    }
+
+    /// How much of the network the command has.
+    pub fn network(&self) -> Network {
+        self.network
+    }
+
+    /// Which variables the command has.
+    pub fn environment(&self) -> &Environment {
+        &self.environment
+    }
+
+    /// Upper bounds on what the command uses.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Kernel features and tiers.
+    pub fn system(&self) -> &System {
+        &self.system
+    }
+}
+
+impl fmt::Display for Ruleset {
+    /// A line a rule about files: access, where it is, what was written, and where.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for rule in self.files.iter() {
+            let (path, text) = (escaped(rule.path()), escaped(rule.text()));
+            writeln!(
+                f,
+                "{:<7} {path}  (`{text}`, {})",
+                rule.access().as_str(),
+                rule.source()
+            )?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether a policy starts from a preset that grants something: then the tables of secrets apply.
+pub(crate) fn has_secrets(policy: &Policy) -> bool {
+    policy
+        .presets
+        .iter()
+        .any(|(preset, _)| *preset != Preset::None)
+}
+
+/// A rule between expansion and resolution.
+struct Draft {
+    entry: FileEntry,
+    expanded: Expanded,
+    /// The entry of the table of secrets that it comes from.
+    secret: Option<&'static SecretPath>,
+}
+
+fn resolve_files(policy: &Policy, context: &Context, problems: &mut Vec<PolicyError>) -> FileRules {
+    let resolver = Resolver::default();
+    let mut ways = Vec::new();
+    let (secrets, absent) = secrets(policy, context, &resolver);
+    let absent = Arc::new(absent);
+    for draft in merge(secrets, policy, context, problems) {
+        match resolve_draft(draft, &resolver) {
+            Ok(way) => ways.extend(way),
+            Err(error) => problems.push(error),
+        }
+    }
+    let mut files = pass_writable_links(&mut ways, &absent, problems);
+    files.links = ways.into_iter().flat_map(|way| way.links).collect();
+    files.links.sort();
+    files.links.dedup();
+    refuse_broad_workspaces(&files, context, &resolver, problems);
+    // The search for matches may take long, and its answer is worth nothing once the policy is refused.
+    if problems.is_empty() {
+        match anchors::find(&mut files, &resolver) {
+            Ok(anchors) => files.anchors = anchors,
+            Err(error) => problems.push(error),
+        }
+    }
+    files
+}
+
+/// A rule, and the links that its path led through.
+struct Way {
+    rule: Arc<FileRule>,
+    links: Vec<Link>,
+    /// The rule is a preset's about something that this machine may not have.
+    is_offer: bool,
+}
+
+/// The secrets of the table that are there, as rules, and those that are not.
+fn secrets(policy: &Policy, context: &Context, resolver: &Resolver) -> (Vec<Draft>, AbsentSecrets) {
+    if !has_secrets(policy) {
+        return (Vec::new(), AbsentSecrets::default());
+    }
+    let of_host = secrets::of_host(context);
+    let mut drafts: Vec<_> = of_host
+        .map(|secret| Draft::secret(secret.path.into(), secret))
+        .collect();
+    let mut homes = Vec::new();
+    for written in context.all_homes() {
+        // Of what cannot be resolved nothing is absent: its secrets are rules, which say what is wrong.
+        let resolved = resolver.resolve(written).ok();
+        let path = resolved.map_or_else(|| written.to_owned(), |resolved| resolved.path);
+        let there: Vec<_> = resolver.present(&path, secrets::of_home(), |secret| secret.path);
+        drafts.extend(
+            there
+                .iter()
+                .map(|secret| Draft::secret(written.join(secret.path), secret)),
+        );
+        homes.push(Home {
+            written: written.to_owned(),
+            path,
+            there,
+        });
+    }
+    (drafts, AbsentSecrets::new(homes))
+}
+
+/// Expands every rule; of two with the same key the later one stays.
+///
+/// The secrets come first, and without keys: where a rule of a person's is about the same path, a secret gives way to it
+/// in any spelling.
+fn merge(
+    secrets: Vec<Draft>,
+    policy: &Policy,
+    context: &Context,
+    problems: &mut Vec<PolicyError>,
+) -> Vec<Draft> {
+    let mut drafts = secrets;
+    let mut index: HashMap<OsString, usize> = HashMap::new();
+    let presets = policy
+        .presets
+        .iter()
+        .flat_map(|(preset, _)| preset::files(*preset));
+    for entry in presets.chain(policy.files.iter().cloned()) {
+        let base = entry.base.as_deref().unwrap_or(&context.cwd);
+        let expanded = match expand(&entry.text, entry.pattern, base, context) {
+            Ok(expanded) => expanded,
+            // A preset speaks of homes; a service account may have none.
+            Err(_) if is_offer(&entry) => continue,
+            Err(problem) => {
+                problems.push(rule_error(&entry, problem.into()));
+                continue;
+            }
+        };
+        let next = drafts.len();
+        let at = *index.entry(expanded.key()).or_insert(next);
+        let draft = Draft {
+            entry,
+            expanded,
+            secret: None,
+        };
+        match drafts.get_mut(at) {
+            Some(earlier) => *earlier = draft,
+            None => drafts.push(draft),
+        }
+    }
+    drafts
+}
+
+impl Draft {
+    fn secret(path: PathBuf, secret: &'static SecretPath) -> Self {
+        let entry = FileEntry {
+            text: path.clone().into_os_string(),
+            pattern: false,
+            access: Access::Hide,
+            optional: true,
+            base: None,
+            source: Source::Secret,
+        };
+        Self {
+            entry,
+            expanded: Expanded { path, tail: None },
+            secret: Some(secret),
+        }
+    }
+}
+
+/// Follows the links of a rule's path. `None` is a rule about something that need not exist, and does not.
+fn resolve_draft(draft: Draft, resolver: &Resolver) -> Result<Option<Way>, PolicyError> {
+    let Draft {
+        entry,
+        expanded,
+        secret,
+    } = draft;
+    let is_offer = is_offer(&entry);
+    let mut tail = expanded.tail.as_deref();
+    let mut closed = false;
+    let resolved = match resolver.follow(&expanded.path) {
+        Ok(resolved) => resolved,
+        Err(stopped) if entry.access == Access::Hide => {
+            // All of the place where it stopped is hidden, whatever the pattern below it was.
+            tail = None;
+            closed = stopped.problem.closed().is_some();
+            where_it_stopped(&entry, stopped)?
+        }
+        // What a preset offers and nobody can reach is as good as missing.
+        Err(Stopped {
+            problem: RuleProblem::Unreachable { .. } | RuleProblem::Loop { .. },
+            ..
+        }) if is_offer => return Ok(None),
+        Err(stopped) => return Err(rule_error(&entry, stopped.problem)),
+    };
+    let glob = tail
+        .map(|tail| Glob::new(resolved.path.clone(), tail))
+        .transpose();
+    let glob = glob.map_err(|problem| rule_error(&entry, problem.into()))?;
+    if resolved.kind == PathKind::Missing && glob.is_none() {
+        match entry.access {
+            // Kept by name: whatever comes to be there is hidden, or is not written.
+            Access::Hide => {}
+            Access::Read if !is_offer => {}
+            _ if entry.optional => return Ok(None),
+            _ => {
+                return Err(PolicyError::Missing {
+                    path: resolved.path,
+                    source_of_rule: entry.source,
+                });
+            }
+        }
+    }
+    let links = resolver.links(&resolved.links);
+    let rule = FileRule {
+        text: entry.text,
+        key: (expanded.path != resolved.path).then_some(expanded.path),
+        path: resolved.path,
+        glob,
+        access: entry.access,
+        kind: resolved.kind,
+        looks: secret.map_or(Looks::Unreadable, |secret| secret.looks),
+        reason: secret.map(|secret| secret.reason),
+        source: entry.source,
+        closed,
+        beaten: Vec::new(),
+    };
+    Ok(Some(Way {
+        rule: Arc::new(rule),
+        links,
+        is_offer,
+    }))
+}
+
+/// A `hide` whose path cannot be followed hides the place where it stopped: a link that leads nowhere, or the directory
+/// that cannot be searched, as a whole. The last run may have closed that directory, and this one could open it again.
+fn where_it_stopped(entry: &FileEntry, stopped: Stopped) -> Result<Resolved, PolicyError> {
+    let Stopped { problem, links } = stopped;
+    let (path, kind) = match (problem.closed(), &problem) {
+        (Some(closed), _) => (closed.to_owned(), PathKind::Directory),
+        (None, RuleProblem::Loop { at }) => (at.clone(), PathKind::Symlink),
+        (None, _) => return Err(rule_error(entry, problem)),
+    };
+    Ok(Resolved { path, kind, links })
+}
+
+/// A rule of a preset about something that this machine may not have.
+fn is_offer(entry: &FileEntry) -> bool {
+    entry.optional && matches!(entry.source, Source::Preset(_))
+}
+
+/// A link that the command can make leads a rule wherever the command wants it, and the last run may have made it: the
+/// rule is refused. An offer of a preset is not taken instead, since nobody could change the line that makes it.
+/// A `hide` or `read` led astray leaves what it is about open. Secrets of the table are not refused: where they are is not
+/// the person's choice, and what they lead to is hidden.
+fn pass_writable_links(
+    ways: &mut Vec<Way>,
+    absent: &Arc<AbsentSecrets>,
+    problems: &mut Vec<PolicyError>,
+) -> FileRules {
+    let build = |ways: &[Way]| {
+        let rules = ways.iter().map(|way| Arc::clone(&way.rule));
+        FileRules::new(rules.collect(), Arc::clone(absent))
+    };
+    let writable = |files: &FileRules, way: &Way| {
+        let is_secret = way.rule.source == Source::Secret;
+        let mut links = way.links.iter().filter(|_| !is_secret);
+        links
+            .find(|link| files.access(link.path()).0 == Access::Write)
+            .cloned()
+    };
+    let mut files = build(ways);
+    loop {
+        let before = ways.len();
+        ways.retain(|way| !way.is_offer || writable(&files, way).is_none());
+        // Without a rule that lowered it, the place of another link may be writable.
+        if ways.len() == before {
+            break;
+        }
+        files = build(ways);
+    }
+    for way in &*ways {
+        if let Some(link) = writable(&files, way) {
+            let (link, target) = (link.path().to_owned(), way.rule.path.clone());
+            let problem = if way.rule.kind == PathKind::Symlink {
+                RuleProblem::Loop { at: target }
+            } else {
+                RuleProblem::WritableLink { link, target }
+            };
+            problems.push(PolicyError::Rule {
+                at: way.rule.source.clone(),
+                text: way.rule.text.clone(),
+                problem,
+            });
+        }
+    }
+    files
+}
+
+/// `.` is `/` or a home by accident more often than by intent; who means it spells it out.
+fn refuse_broad_workspaces(
+    files: &FileRules,
+    context: &Context,
+    resolver: &Resolver,
+    problems: &mut Vec<PolicyError>,
+) {
+    let homes: Vec<PathBuf> = context
+        .all_homes()
+        .into_iter()
+        .filter_map(|home| Some(resolver.resolve(home).ok()?.path))
+        .collect();
+    let roots = files
+        .written()
+        .filter(|rule| rule.access == Access::Write && is_relative_spelling(&rule.text));
+    for rule in roots {
+        if let Some(what) = broad(&rule.path, &homes) {
+            let problem = RuleProblem::BroadWorkspace {
+                path: rule.path.clone(),
+                what,
+            };
+            problems.push(PolicyError::Rule {
+                at: rule.source.clone(),
+                text: rule.text.clone(),
+                problem,
+            });
+        }
+    }
+}
+
+fn broad(path: &Path, homes: &[PathBuf]) -> Option<&'static str> {
+    if path.parent().is_none() {
+        return Some("the whole file system");
+    }
+    if homes.iter().any(|home| home == path) {
+        return Some("a home");
+    }
+    homes
+        .iter()
+        .any(|home| home.starts_with(path))
+        .then_some("a directory with a home in it")
+}
+
+fn rule_error(entry: &FileEntry, problem: RuleProblem) -> PolicyError {
+    let text: OsString = entry.text.clone();
+    PolicyError::Rule {
+        at: entry.source.clone(),
+        text,
+        problem,
+    }
+}
+
+#[cfg(test)]
+mod tests;

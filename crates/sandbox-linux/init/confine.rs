@@ -1,0 +1,115 @@
+//! What happens in a command's own child, between its clone and its program: it gives up everything and never gets it back.
+//!
+//! The child shares init's memory, which sleeps meanwhile; its descriptors, directory, credentials and signal dispositions
+//! are its own.
+
+use core::ffi::CStr;
+
+use super::raw::{Errno, Result};
+use super::steps::Confinement;
+use super::sys::{self, Fd};
+use super::wire::stage;
+
+/// A command, ready to be started: every pointer goes into the message, which stays mapped.
+pub(crate) struct Command<'a> {
+    pub(crate) confinement: &'a Confinement,
+    pub(crate) stdio: [Fd; 3],
+    pub(crate) directory: &'a CStr,
+    pub(crate) umask: u32,
+    pub(crate) ignored_signals: u64,
+    /// Null-terminated tables of strings.
+    pub(crate) programs: &'a [usize],
+    pub(crate) args: &'a [usize],
+    pub(crate) environment: &'a [usize],
+    /// Where it failed, and why; the error 0 while it has not.
+    pub(crate) failed: (u32, i32),
+}
+
+/// Becomes the program of the [`Command`] that `command` points to, or leaves the reason in it.
+pub(crate) extern "C" fn child(command: *mut ()) -> ! {
+    // SAFETY: `vfork_on` got a pointer to a `Command` from `serve`, which sleeps until this child is gone and holds no other
+    // reference meanwhile.
+    let command = unsafe { &mut *command.cast::<Command<'_>>() };
+    let (stage, errno) = start(command);
+    command.failed = (stage, errno.0);
+    sys::exit_task(125)
+}
+
+/// Returns only a failure: its stage and reason.
+fn start(command: &Command<'_>) -> (u32, Errno) {
+    let steps: [(u32, &dyn Fn() -> Result<()>); 9] = [
+        (stage::DESCRIPTORS, &|| descriptors(command.stdio)),
+        (stage::DIRECTORY, &|| {
+            sys::umask(command.umask);
+            sys::chdir(command.directory)
+        }),
+        (stage::KEYRING, &sys::new_session_keyring),
+        (stage::LIMITS, &|| limits(command.confinement)),
+        (stage::SIGNALS, &|| signals(command.ignored_signals)),
+        (stage::CAPABILITIES, &sys::set_no_new_privs),
+        (stage::CAPABILITIES, &sys::drop_capabilities),
+        (stage::LANDLOCK, &|| match command.confinement.ruleset {
+            Fd::NONE => Ok(()),
+            ruleset => sys::landlock_restrict(ruleset),
+        }),
+        // Last: the filter refuses some of the calls above.
+        (stage::FILTER, &|| match command.confinement.filter {
+            [] => Ok(()),
+            filter => sys::install_filter(filter),
+        }),
+    ];
+    for (stage, step) in steps {
+        if let Err(errno) = step() {
+            return (stage, errno);
+        }
+    }
+    (stage::EXEC, execute(command))
+}
+
+fn descriptors(stdio: [Fd; 3]) -> Result<()> {
+    // All three lie above 2: init keeps 0 to 2 occupied from its start.
+    for (number, fd) in (0..).zip(stdio) {
+        sys::dup3(fd, number)?;
+    }
+    // Not closed here: the ruleset is still needed. The program gets none of them.
+    sys::close_range_on_exec(3)
+}
+
+fn limits(confinement: &Confinement) -> Result<()> {
+    sys::set_open_files(confinement.open_files)?;
+    for (resource, bound) in confinement.limits.iter().take(confinement.limit_count) {
+        sys::limit(*resource, *bound)?;
+    }
+    Ok(())
+}
+
+fn signals(ignored: u64) -> Result<()> {
+    for signal in 1..=64 {
+        if ignored & sys::signal_bit(signal) != 0 {
+            sys::set_disposition(signal, true)?;
+        }
+    }
+    sys::set_signal_mask(0)
+}
+
+/// Tries the programs in their order, as execvp(3) does: what does not exist is passed over, what may not be executed too,
+/// but is the reason in the end.
+fn execute(command: &Command<'_>) -> Errno {
+    let mut reason = Errno::NOENT;
+    for program in command.programs.iter().take_while(|program| **program != 0) {
+        // SAFETY: the three tables are null-terminated and point to strings in the message, which is mapped for good.
+        let errno = unsafe {
+            sys::execve(
+                core::ptr::with_exposed_provenance(*program),
+                command.args.as_ptr(),
+                command.environment.as_ptr(),
+            )
+        };
+        match errno {
+            Errno::NOENT | Errno::NOTDIR | Errno::STALE | Errno::NODEV | Errno::TIMEDOUT => {}
+            Errno::ACCES => reason = errno,
+            _ => return errno,
+        }
+    }
+    reason
+}

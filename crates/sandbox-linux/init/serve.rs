@@ -1,0 +1,334 @@
+//! The command: starts it, passes signals on, waits for it, ends what it left behind, and reports.
+
+use super::confine::{Command, child};
+use super::entry::vfork_on;
+use super::raw::{Errno, Result};
+use super::steps::Confinement;
+use super::streams::Streams;
+use super::sys::{self, Fd, Poll};
+use super::wire::{Answer, CommandHead, Reader, answer, order, stage};
+
+/// Signals whose arrival at init is noted: those that a person sends to a process group, and that end a program.
+const NOTED: [i32; 11] = [1, 2, 3, 10, 12, 15, 18, 20, 21, 22, 28];
+/// `si_code` of a signal that the kernel sent: a terminal's, for example.
+const SI_KERNEL: i32 = 0x80;
+
+/// What init listens to.
+pub(crate) struct Ears {
+    pub(crate) control: Fd,
+    /// A pidfd: readable once the caller has ended.
+    pub(crate) caller: Fd,
+    /// A signalfd of `SIGCHLD` and [`NOTED`].
+    pub(crate) signals: Fd,
+}
+
+impl Ears {
+    /// Blocks the signals and opens the descriptor that reads them. All others stay at their default, which pid 1 ignores.
+    pub(crate) fn open(control: Fd, caller: Fd) -> Result<Self> {
+        let mask = NOTED
+            .iter()
+            .fold(sys::signal_bit(sys::SIGCHLD), |mask, signal| {
+                mask | sys::signal_bit(*signal)
+            });
+        sys::set_signal_mask(mask)?;
+        Ok(Self {
+            control,
+            caller,
+            signals: sys::signalfd(mask)?,
+        })
+    }
+}
+
+/// The memory in which the command's child runs until it has become the program.
+pub(crate) struct Stack(pub(crate) *mut u8);
+
+/// Starts the command in `message` and stays until nothing of it is left.
+pub(crate) fn serve(
+    ears: &Ears,
+    confinement: &Confinement,
+    umask: u32,
+    message: &'static [u8],
+    stdio: [Fd; 3],
+    stack: &Stack,
+) -> Answer {
+    let (pid, streams, deadline) = match start(confinement, umask, message, stdio, stack) {
+        Ok(started) => started,
+        Err((stage, errno)) => {
+            return Answer {
+                kind: answer::START,
+                value: stage as i32,
+                errno: errno.0,
+                ..Answer::default()
+            };
+        }
+    };
+    // If the caller can't be told, it is gone, and so are we soon.
+    let _ = sys::send(
+        ears.control,
+        &Answer {
+            kind: answer::STARTED,
+            value: pid,
+            ..Answer::default()
+        },
+    );
+    let service = Service {
+        ears,
+        pid,
+        deadline,
+        group_signals: 0,
+        stops_told: 0,
+        is_stopped: false,
+        is_asked: false,
+    };
+    let answer = service.until_all_have_ended();
+    streams.hand_back_positions();
+    answer
+}
+
+fn start(
+    confinement: &Confinement,
+    umask: u32,
+    message: &'static [u8],
+    stdio: [Fd; 3],
+    stack: &Stack,
+) -> core::result::Result<(i32, Streams, Option<u64>), (u32, Errno)> {
+    let (mut command, streams, deadline) =
+        read(confinement, umask, message, stdio).map_err(|errno| (stage::MESSAGE, errno))?;
+    // SAFETY: `stack` is used by nobody else and `child` expects the `Command`, which is not touched until the child is gone.
+    let pid = unsafe { vfork_on(stack.0, child, (&raw mut command).cast()) };
+    streams
+        .close()
+        .map_err(|errno| (stage::DESCRIPTORS, errno))?;
+    let pid = super::raw::check(pid).map_err(|errno| (stage::CLONE, errno))? as i32;
+    match command.failed {
+        (_, 0) => Ok((pid, streams, deadline)),
+        (stage, errno) => Err((stage, Errno(errno))),
+    }
+}
+
+/// Reads the command, with tables of pointers to its strings.
+fn read<'a>(
+    confinement: &'a Confinement,
+    umask: u32,
+    message: &'static [u8],
+    stdio: [Fd; 3],
+) -> Result<(Command<'a>, Streams, Option<u64>)> {
+    let mut reader = Reader(message);
+    let head = CommandHead::read(&mut reader).ok_or(Errno::INVAL)?;
+    let mut table = |count: usize| {
+        let bytes = count
+            .checked_add(1)
+            .and_then(|slots| slots.checked_mul(size_of::<usize>()))
+            .ok_or(Errno::INVAL)?;
+        // Fresh memory is zero, so that the table ends in null.
+        let memory = sys::map(Fd::NONE, bytes)?;
+        // SAFETY: page-aligned, zeroed, and not otherwise referred to; `usize` has no invalid value.
+        let (_, slots, _) = unsafe { memory.align_to_mut::<usize>() };
+        for slot in slots.iter_mut().take(count) {
+            *slot = reader
+                .string()
+                .ok_or(Errno::INVAL)?
+                .as_ptr()
+                .expose_provenance();
+        }
+        Ok(&*slots)
+    };
+    let (programs, args, environment) = (
+        table(head.programs)?,
+        table(head.args)?,
+        table(head.environment)?,
+    );
+    let CommandHead {
+        directory,
+        ignored_signals,
+        opened_at,
+        time,
+        ..
+    } = head;
+    let deadline = (time != 0).then(|| sys::milliseconds().saturating_add(time));
+    let streams = Streams::new(stdio, opened_at);
+    let command = Command {
+        confinement,
+        stdio: streams.used,
+        directory,
+        umask,
+        ignored_signals,
+        programs,
+        args,
+        environment,
+        failed: (0, 0),
+    };
+    Ok((command, streams, deadline))
+}
+
+struct Service<'a> {
+    ears: &'a Ears,
+    /// The command itself.
+    pid: i32,
+    /// When everything inside is ended, whatever the caller does: a stopped one can't keep its own clock.
+    deadline: Option<u64>,
+    /// Signals that init received from a process outside: they went to the process group, so that the command has them too.
+    group_signals: u64,
+    /// How often the caller was told that the command was stopped.
+    stops_told: u32,
+    is_stopped: bool,
+    /// The caller waits to hear whether it is.
+    is_asked: bool,
+}
+
+impl Service<'_> {
+    fn until_all_have_ended(mut self) -> Answer {
+        let mut ended = None;
+        loop {
+            // Each time, not only when there is nothing to reap: processes that fork and end as fast as they are reaped must
+            // keep us neither from the caller nor from the deadline.
+            let timeout = match sys::wait_any() {
+                Err(Errno::CHILD) => return ended.unwrap_or_default(),
+                Ok(Some((pid, status, usage))) if pid == self.pid => {
+                    if !self.note_stop(status) {
+                        ended = Some(Answer {
+                            kind: answer::ENDED,
+                            value: status,
+                            usage,
+                            ..Answer::default()
+                        });
+                    }
+                    sys::NO_WAIT
+                }
+                Ok(Some(_)) => sys::NO_WAIT,
+                Ok(None) | Err(_) => {
+                    // Here the state is that of this moment.
+                    if core::mem::take(&mut self.is_asked) {
+                        self.tell(answer::STATE, i32::from(self.is_stopped));
+                    }
+                    self.rest()
+                }
+            };
+            if ended.is_some() || self.rest() == sys::NO_WAIT {
+                // Reaches every process at once; none of them can fork any more.
+                let _ = sys::kill(-1, sys::SIGKILL);
+            }
+            self.listen(timeout);
+        }
+    }
+
+    /// Whether the status is about a stop of the command or its end.
+    fn note_stop(&mut self, status: i32) -> bool {
+        if status == CONTINUED {
+            self.is_stopped = false;
+            return true;
+        }
+        let Some(signal) = stop_signal(status) else {
+            return false;
+        };
+        self.is_stopped = true;
+        self.stops_told = self.stops_told.wrapping_add(1);
+        self.note_signals();
+        self.group_signals &= !sys::STOPS;
+        self.tell(answer::STOPPED, signal);
+        true
+    }
+
+    /// Milliseconds until the deadline.
+    fn rest(&self) -> i32 {
+        let Some(deadline) = self.deadline else {
+            return sys::FOR_EVER;
+        };
+        let rest = deadline.saturating_sub(sys::milliseconds());
+        i32::try_from(rest).unwrap_or(i32::MAX)
+    }
+
+    fn tell(&self, kind: u32, value: i32) {
+        // A caller that does not listen any more is noticed by its pidfd.
+        let _ = sys::send(
+            self.ears.control,
+            &Answer {
+                kind,
+                value,
+                ..Answer::default()
+            },
+        );
+    }
+
+    /// Sleeps until something happens, and does what is to be done about all but the children.
+    fn listen(&mut self, timeout: i32) {
+        let mut fds = [
+            Poll::new(self.ears.control),
+            Poll::new(self.ears.caller),
+            Poll::new(self.ears.signals),
+        ];
+        match sys::poll(&mut fds, timeout) {
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(_) => sys::exit(121),
+        }
+        let [control, caller, signals] = fds;
+        if caller.readable() || (control.broken() && !control.readable()) {
+            // The kernel ends everything in this namespace with us.
+            sys::exit(120);
+        }
+        if signals.readable() {
+            self.note_signals();
+        }
+        if control.readable() {
+            self.obey();
+        }
+    }
+
+    fn note_signals(&mut self) {
+        while let Some(received) = sys::next_signal(self.ears.signals) {
+            if received.signal != sys::SIGCHLD && received.code != SI_KERNEL && received.sender == 0
+            {
+                self.group_signals |= sys::signal_bit(received.signal);
+            }
+        }
+    }
+
+    fn obey(&mut self) {
+        let mut buffer = [0_u8; 12];
+        let length = match sys::receive(self.ears.control, &mut buffer, false) {
+            Ok((0, _)) => sys::exit(120),
+            Ok((length, _)) => length,
+            Err(_) => return,
+        };
+        let mut reader = Reader(buffer.get(..length).unwrap_or(&[]));
+        match (reader.u32(), reader.u32()) {
+            (Some(order::SIGNAL), Some(signal)) => self.signal(signal as i32),
+            (Some(order::FORWARD), Some(signal)) => self.forward(signal as i32, reader.u32()),
+            (Some(order::STATE), _) => self.is_asked = true,
+            (Some(order::KILL), _) => {
+                let _ = sys::kill(-1, sys::SIGKILL);
+            }
+            _ => {}
+        }
+    }
+
+    fn signal(&self, signal: i32) {
+        // It may have ended meanwhile; its id is not given to another process before it is waited for.
+        let _ = sys::kill(self.pid, signal);
+    }
+
+    /// The caller received `signal` from a process. If that was sent to the whole process group, init has got it as well as
+    /// the command, if that is still a member: then it is not given to the command a second time.
+    fn forward(&mut self, signal: i32, stops_heard: Option<u32>) {
+        self.note_signals();
+        let bit = sys::signal_bit(signal);
+        let to_group = self.group_signals & bit != 0;
+        self.group_signals &= !bit;
+        // A stop of the group takes a pending SIGCONT away (signal(7)), also from init, which then knows of none. One that
+        // the caller received before that stop must not undo it.
+        let is_undone = signal == sys::SIGCONT
+            && (self.group_signals & sys::STOPS != 0 || stops_heard != Some(self.stops_told));
+        let is_member = sys::process_group(self.pid) == sys::process_group(0);
+        if !((to_group || is_undone) && is_member) {
+            self.signal(signal);
+        }
+    }
+}
+
+/// The wait status of a child that was continued (wait(2)).
+const CONTINUED: i32 = 0xffff;
+
+/// The signal that stopped a child with this wait status (wait(2)).
+fn stop_signal(status: i32) -> Option<i32> {
+    (status & 0xff == 0x7f).then_some(status >> 8 & 0xff)
+}

@@ -1,0 +1,413 @@
+//! Carries out one step of the plan. Decides nothing: what a step does is all in its fields.
+
+use core::ffi::CStr;
+
+use super::raw::{Errno, Result};
+use super::sys::{self, Fd};
+use super::wire::{Reader, cover, step};
+
+/// Mount attributes (`mount_setattr(2)`).
+const RDONLY_NOSUID_NODEV_NOEXEC: u64 = 1 | 2 | 4 | 8;
+const NOSUID_NOEXEC: u64 = 2 | 8;
+const RDONLY: u64 = 1;
+const MS_PRIVATE: u64 = 1 << 18;
+
+/// The most descriptors that are held between taking a tree and putting it somewhere.
+const SLOTS: usize = 4096;
+/// The most file systems of the sandbox's own.
+const PRIVATE: usize = 256;
+/// The longest path (`PATH_MAX`).
+const PATH: usize = 4096;
+/// The most resource limits of a command.
+pub(crate) const LIMITS: usize = 8;
+
+/// What the steps leave behind for each command's own child.
+pub(crate) struct Confinement {
+    pub(crate) ruleset: Fd,
+    pub(crate) filter: &'static [u8],
+    pub(crate) limits: [(u32, u64); LIMITS],
+    pub(crate) limit_count: usize,
+    /// The caller's soft bound on open files; init needs more where many trees are put into place.
+    pub(crate) open_files: u64,
+}
+
+/// The state between steps.
+pub(crate) struct Builder {
+    /// The root that we started with: where trees are taken from.
+    host: Fd,
+    /// The root of the view: where everything is put.
+    view: Fd,
+    slots: [Fd; SLOTS],
+    /// The device numbers of the file systems that were made for this sandbox.
+    private: [u64; PRIVATE],
+    private_count: usize,
+    pub(crate) confinement: Confinement,
+}
+
+impl Builder {
+    pub(crate) fn new() -> Result<Self> {
+        let confinement = Confinement {
+            ruleset: Fd::NONE,
+            filter: &[],
+            limits: [(0, 0); LIMITS],
+            limit_count: 0,
+            open_files: sys::set_open_files(u64::MAX)?,
+        };
+        let root = sys::open_root()?;
+        Ok(Self {
+            host: root,
+            view: root,
+            slots: [Fd::NONE; SLOTS],
+            private: [0; PRIVATE],
+            private_count: 0,
+            confinement,
+        })
+    }
+
+    /// Carries out the step `code` with its `fields`.
+    pub(crate) fn apply(&mut self, code: u32, fields: &mut Reader<'static>) -> Result<()> {
+        self.dispatch(code, fields).unwrap_or(Err(Errno::INVAL))
+    }
+
+    /// `None` where a field is missing.
+    fn dispatch(&mut self, code: u32, fields: &mut Reader<'static>) -> Option<Result<()>> {
+        Some(match code {
+            step::MAP_IDS => map_ids(fields.u32()?, fields.u32()?),
+            step::NETWORK => sys::unshare_network(),
+            step::LOOPBACK => sys::netlink_route(&LOOPBACK_UP),
+            step::PRIVATE => sys::mount_setattr(self.host, 0, MS_PRIVATE, true),
+            step::TAKE => self.take(fields.u32()?, fields.u64()?, fields.string()?),
+            step::RESTRICT => sys::mount_setattr(self.host, fields.u64()?, 0, true),
+            step::NEW_ROOT => self.new_root(),
+            step::PUT => self.put(fields.u32()?, fields.string()?),
+            step::REBIND => self.rebind(fields.u64()?, fields.string()?),
+            step::SCRATCH => {
+                let (attributes, mode) = (fields.u64()?, fields.string()?);
+                self.mount(c"tmpfs", &[(c"mode", mode)], attributes, fields.string()?)
+            }
+            step::COVER => self.cover(fields.u32()?, fields.string()?),
+            step::DIRECTORY => {
+                let mode = fields.u32()?;
+                let make = |place, name: &CStr| sys::mkdir(place, name, mode);
+                ignore_existing(self.in_private(fields.string()?, make))
+            }
+            step::FILE => {
+                let mode = fields.u32()?;
+                let make = |place, name: &CStr| sys::create(place, name, mode);
+                ignore_existing(self.in_private(fields.string()?, make))
+            }
+            step::SYMLINK => {
+                let target = fields.string()?;
+                self.in_private(fields.string()?, |place, name| {
+                    sys::symlink(target, place, name)
+                })
+            }
+            step::PROC => {
+                let attributes = fields.u64()?;
+                self.mount(c"proc", &[], attributes, fields.string()?)
+            }
+            step::DEVPTS => self.mount(
+                c"devpts",
+                &[(c"ptmxmode", c"0666"), (c"mode", c"0620")],
+                NOSUID_NOEXEC,
+                fields.string()?,
+            ),
+            step::COVERS => self.make_covers(),
+            step::COVERS_END => self.remove_covers(),
+            step::FREEZE => self.freeze(fields.string()?),
+            step::ENTER_ROOT => self.enter_root(),
+            step::LANDLOCK => {
+                self.landlock(fields.u32()?, [fields.u64()?, fields.u64()?, fields.u64()?])
+            }
+            step::GRANT => self.grant(fields.u64()?, fields.string()?),
+            step::LIMIT => self.limit(fields.u32()?, fields.u64()?),
+            step::FILTER => {
+                self.confinement.filter = fields.0;
+                Ok(())
+            }
+            _ => Err(Errno::INVAL),
+        })
+    }
+
+    fn take(&mut self, slot: u32, attributes: u64, path: &CStr) -> Result<()> {
+        let place = sys::open_place(self.host, path)?;
+        let tree = sys::clone_tree(place)?;
+        sys::close(place)?;
+        sys::mount_setattr(tree, attributes, 0, true)?;
+        let slot = self.slots.get_mut(slot as usize).ok_or(Errno::INVAL)?;
+        *slot = tree;
+        Ok(())
+    }
+
+    fn put(&mut self, slot: u32, path: &CStr) -> Result<()> {
+        let tree = *self.slots.get(slot as usize).ok_or(Errno::INVAL)?;
+        self.attach(tree, path)
+    }
+
+    /// Attaches a detached mount at `path` of the view and closes its descriptor.
+    fn attach(&self, mount: Fd, path: &CStr) -> Result<()> {
+        let place = sys::open_place(self.view, path)?;
+        sys::attach(mount, place)?;
+        sys::close(place)?;
+        sys::close(mount)
+    }
+
+    fn rebind(&self, attributes: u64, path: &CStr) -> Result<()> {
+        let place = sys::open_place(self.view, path)?;
+        let tree = sys::clone_tree(place)?;
+        sys::mount_setattr(tree, attributes, 0, true)?;
+        sys::attach(tree, place)?;
+        sys::close(place)?;
+        sys::close(tree)
+    }
+
+    fn mount(
+        &mut self,
+        kind: &CStr,
+        options: &[(&CStr, &CStr)],
+        attributes: u64,
+        path: &CStr,
+    ) -> Result<()> {
+        let mount = self.new_mount(kind, options, attributes)?;
+        self.attach(mount, path)
+    }
+
+    /// A file system of the sandbox's own, and remembered as such.
+    fn new_mount(
+        &mut self,
+        kind: &CStr,
+        options: &[(&CStr, &CStr)],
+        attributes: u64,
+    ) -> Result<Fd> {
+        let mount = sys::new_mount(kind, options, attributes)?;
+        let [device, _] = sys::identity(mount)?;
+        let slot = self
+            .private
+            .get_mut(self.private_count)
+            .ok_or(Errno::INVAL)?;
+        *slot = device;
+        self.private_count = self.private_count.wrapping_add(1);
+        Ok(mount)
+    }
+
+    /// Makes something at `path`, but only in a file system of the sandbox's own: a confined process of another sandbox may
+    /// meanwhile have moved a directory on the way, and what was mounted there with it.
+    fn in_private(&self, path: &CStr, make: impl FnOnce(Fd, &CStr) -> Result<()>) -> Result<()> {
+        let mut buffer = [0; PATH];
+        let (directory, name) = split(path, &mut buffer).ok_or(Errno::INVAL)?;
+        let place = sys::open_place(self.view, directory)?;
+        let [device, _] = sys::identity(place)?;
+        let made = if self
+            .private
+            .iter()
+            .take(self.private_count)
+            .any(|private| *private == device)
+        {
+            make(place, name)
+        } else {
+            Err(Errno::XDEV)
+        };
+        sys::close(place)?;
+        made
+    }
+
+    fn new_root(&mut self) -> Result<()> {
+        const NOSUID_NODEV: u64 = 2 | 4;
+        let root = self.new_mount(c"tmpfs", &[(c"mode", c"0755")], NOSUID_NODEV)?;
+        // Over the old root, where it can be entered; `host` still refers to what lies below it.
+        sys::attach(root, self.host)?;
+        self.view = root;
+        Ok(())
+    }
+
+    fn enter_root(&mut self) -> Result<()> {
+        sys::fchdir(self.view)?;
+        sys::pivot_root_here()
+    }
+
+    fn freeze(&self, path: &CStr) -> Result<()> {
+        let place = sys::open_place(self.view, path)?;
+        sys::mount_setattr(place, RDONLY, 0, false)?;
+        sys::close(place)
+    }
+
+    /// The nodes lie in the private `/dev` until the last cover is a copy of one.
+    fn make_covers(&self) -> Result<()> {
+        self.in_private(COVER_FILE, |place, name| sys::create(place, name, 0))?;
+        self.in_private(COVER_EMPTY, |place, name| sys::create(place, name, 0o444))?;
+        self.in_private(COVER_DIRECTORY, |place, name| sys::mkdir(place, name, 0))
+    }
+
+    fn remove_covers(&self) -> Result<()> {
+        for (path, directory) in [
+            (COVER_FILE, false),
+            (COVER_EMPTY, false),
+            (COVER_DIRECTORY, true),
+        ] {
+            self.in_private(path, |place, name| sys::unlink(place, name, directory))?;
+        }
+        Ok(())
+    }
+
+    fn cover(&self, kind: u32, path: &CStr) -> Result<()> {
+        let source = match kind {
+            cover::FILE => COVER_FILE,
+            cover::EMPTY => COVER_EMPTY,
+            cover::DIRECTORY => COVER_DIRECTORY,
+            _ => return Err(Errno::INVAL),
+        };
+        let source = sys::open_place(self.view, source)?;
+        let copy = sys::clone_tree(source)?;
+        sys::close(source)?;
+        sys::mount_setattr(copy, RDONLY_NOSUID_NODEV_NOEXEC, 0, false)?;
+        self.attach(copy, path)
+    }
+
+    fn landlock(&mut self, words: u32, rights: [u64; 3]) -> Result<()> {
+        let rights = rights.get(..words as usize).ok_or(Errno::INVAL)?;
+        self.confinement.ruleset = sys::landlock_create(rights)?;
+        Ok(())
+    }
+
+    fn grant(&self, rights: u64, path: &CStr) -> Result<()> {
+        let place = sys::open_place(self.view, path)?;
+        sys::landlock_grant(self.confinement.ruleset, place, rights)?;
+        sys::close(place)
+    }
+
+    fn limit(&mut self, resource: u32, bound: u64) -> Result<()> {
+        let confinement = &mut self.confinement;
+        let slot = confinement
+            .limits
+            .get_mut(confinement.limit_count)
+            .ok_or(Errno::INVAL)?;
+        *slot = (resource, bound);
+        confinement.limit_count = confinement.limit_count.wrapping_add(1);
+        Ok(())
+    }
+
+    /// Closes what only the steps needed.
+    pub(crate) fn finish(&self) -> Result<()> {
+        if self.view != self.host {
+            sys::close(self.view)?;
+        }
+        sys::close(self.host)
+    }
+}
+
+const COVER_FILE: &CStr = c"dev/.cover-file";
+const COVER_EMPTY: &CStr = c"dev/.cover-empty";
+const COVER_DIRECTORY: &CStr = c"dev/.cover-directory";
+
+/// The directory and the name of a path, the former in `buffer`.
+fn split<'a>(path: &'a CStr, buffer: &'a mut [u8; PATH]) -> Option<(&'a CStr, &'a CStr)> {
+    let bytes = path.to_bytes();
+    let slash = bytes.iter().rposition(|byte| *byte == b'/');
+    let directory = bytes.get(..slash.unwrap_or(0))?;
+    let name = path
+        .to_bytes_with_nul()
+        .get(slash.map_or(0, |slash| slash.wrapping_add(1))..)?;
+    // The rest of the buffer is zero, and so ends the string.
+    for (slot, byte) in buffer.iter_mut().take(PATH - 1).zip(directory) {
+        *slot = *byte;
+    }
+    if directory.len() >= PATH {
+        return None;
+    }
+    Some((
+        CStr::from_bytes_until_nul(buffer).ok()?,
+        CStr::from_bytes_with_nul(name).ok()?,
+    ))
+}
+
+/// A mount point that is there already will do.
+fn ignore_existing(result: Result<()>) -> Result<()> {
+    match result {
+        Err(Errno::EXIST) => Ok(()),
+        other => other,
+    }
+}
+
+/// One user and one group, each mapped to itself (`user_namespaces(7)`).
+fn map_ids(uid: u32, gid: u32) -> Result<()> {
+    sys::write_file(c"/proc/self/setgroups", b"deny")?;
+    let mut line = [0_u8; MAP_LINE];
+    sys::write_file(c"/proc/self/uid_map", map_line(&mut line, uid))?;
+    sys::write_file(c"/proc/self/gid_map", map_line(&mut line, gid))
+}
+
+/// Twice ten digits, a space behind each, and the count 1.
+const MAP_LINE: usize = 23;
+
+/// `"<id> <id> 1"`.
+fn map_line(line: &mut [u8; MAP_LINE], id: u32) -> &[u8] {
+    let mut digits = [0_u8; 10];
+    let mut rest = id;
+    let mut count = 0_usize;
+    for digit in digits.iter_mut().rev() {
+        *digit = b'0'.wrapping_add((rest % 10) as u8);
+        rest /= 10;
+        count = count.wrapping_add(1);
+        if rest == 0 {
+            break;
+        }
+    }
+    let digits = digits.iter().skip(digits.len().wrapping_sub(count));
+    let text = digits.clone().chain(b" ").chain(digits).chain(b" 1");
+    let mut length = 0;
+    for (slot, byte) in line.iter_mut().zip(text) {
+        *slot = *byte;
+        length += 1;
+    }
+    line.get(..length).unwrap_or(&[])
+}
+
+/// `RTM_NEWLINK` for interface 1, which `lo` is in every fresh network namespace: an nlmsghdr (length, type and flags
+/// `REQUEST | ACK`, sequence, port) and an ifinfomsg (family, type, index, flags and change `IFF_UP`) (rtnetlink(7)).
+const LOOPBACK_UP: [u8; 32] = {
+    let mut message = [0_u8; 32];
+    message[0] = 32;
+    message[4] = 16;
+    message[6] = 5;
+    message[20] = 1;
+    message[24] = 1;
+    message[28] = 1;
+    message
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_split_at_its_last_slash() {
+        for (path, expected) in [
+            (c"a/b/c", (c"a/b", c"c")),
+            (c"a", (c"", c"a")),
+            (c"a/b", (c"a", c"b")),
+        ] {
+            assert_eq!(split(path, &mut [0; PATH]), Some(expected));
+        }
+        let long = std::ffi::CString::new(vec![b'a'; 2 * PATH]).unwrap();
+        assert_eq!(
+            split(
+                &std::ffi::CString::new([long.as_bytes(), b"/b"].concat()).unwrap(),
+                &mut [0; PATH]
+            ),
+            None
+        );
+    }
+
+    #[test]
+    fn a_map_line_names_the_id_twice() {
+        for (id, expected) in [
+            (0, "0 0 1"),
+            (7, "7 7 1"),
+            (1000, "1000 1000 1"),
+            (u32::MAX, "4294967295 4294967295 1"),
+        ] {
+            let mut line = [0; MAP_LINE];
+            assert_eq!(map_line(&mut line, id), expected.as_bytes());
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! The system calls of the init program: one thin function each, in kernel words. Structures and numbers are those of the
+//! kernel's user interface (include/uapi/linux).
+
+/// A system call: its number, up to six arguments, and why the pointers among them are valid for what the call does.
+macro_rules! call {
+    ($number:expr $(, $arg:expr)* ; $why:literal) => {{
+        let given = [$($arg as usize),*];
+        let mut args = [0_usize; 6];
+        for (slot, arg) in args.iter_mut().zip(given) {
+            *slot = arg;
+        }
+        // SAFETY: the reason that the caller of the macro states for the pointers among the arguments.
+        check(unsafe { syscall($number, args) })
+    }};
+}
+
+mod confinement;
+mod mounts;
+mod processes;
+mod sockets;
+
+use core::ffi::CStr;
+use core::mem::size_of;
+
+use super::raw::{Result, check, nr, syscall};
+
+pub(crate) use self::{confinement::*, mounts::*, processes::*, sockets::*};
+
+/// A descriptor of this process. Nothing closes it by itself: init's are few, and end with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Fd(pub(crate) i32);
+
+impl Fd {
+    pub(crate) const NONE: Self = Self(-1);
+
+    fn arg(self) -> usize {
+        self.0 as usize
+    }
+}
+
+const O_CLOEXEC: usize = 0o2_000_000;
+const O_PATH: usize = 0o10_000_000;
+const O_DIRECTORY: usize = 0o200_000;
+const AT_EMPTY_PATH: usize = 0x1000;
+const AT_RECURSIVE: usize = 0x8000;
+
+fn to_fd(number: usize) -> Fd {
+    Fd(number as i32)
+}
+
+pub(crate) fn close(fd: Fd) -> Result<()> {
+    call!(nr::CLOSE, fd.arg(); "no pointer").map(drop)
+}
+
+pub(crate) fn dup3(from: Fd, to: i32) -> Result<()> {
+    call!(nr::DUP3, from.arg(), to, 0; "no pointer").map(drop)
+}
+
+/// Sets close-on-exec on every descriptor from `first` on.
+pub(crate) fn close_range_on_exec(first: u32) -> Result<()> {
+    const CLOSE_RANGE_CLOEXEC: usize = 4;
+    call!(nr::CLOSE_RANGE, first, u32::MAX, CLOSE_RANGE_CLOEXEC; "no pointer").map(drop)
+}
+
+pub(crate) fn set_close_on_exec(fd: Fd) -> Result<()> {
+    const F_SETFD: usize = 2;
+    call!(nr::FCNTL, fd.arg(), F_SETFD, 1; "no pointer").map(drop)
+}
+
+pub(crate) fn write_file(path: &CStr, data: &[u8]) -> Result<()> {
+    const O_WRONLY: usize = 1;
+    let fd = to_fd(call!(nr::OPEN, path.as_ptr(), O_WRONLY | O_CLOEXEC; "`path` ends in NUL")?);
+    let written =
+        call!(nr::WRITE, fd.arg(), data.as_ptr(), data.len(); "`data` is as long as said");
+    close(fd)?;
+    // procfs and cgroupfs take a write whole or not at all.
+    written.map(drop)
+}
+
+#[repr(C)]
+struct OpenHow {
+    flags: u64,
+    mode: u64,
+    resolve: u64,
+}
+
+/// Opens `path` below `base` as a place (`O_PATH`), through no symbolic link at all: since the policy was resolved, a
+/// confined process may have put one there (openat2(2), `RESOLVE_NO_SYMLINKS`).
+pub(crate) fn open_place(base: Fd, path: &CStr) -> Result<Fd> {
+    const NO_MAGICLINKS_NO_SYMLINKS: u64 = 0x02 | 0x04;
+    let how = OpenHow {
+        flags: (O_PATH | O_CLOEXEC) as u64,
+        mode: 0,
+        resolve: NO_MAGICLINKS_NO_SYMLINKS,
+    };
+    let path = if path.is_empty() { c"." } else { path };
+    call!(nr::OPENAT2, base.arg(), path.as_ptr(), &raw const how, size_of::<OpenHow>(); "`path` ends in NUL, `how` is as large as said")
+        .map(to_fd)
+}
+
+/// Opens a file below no link for reading; a FIFO does not block.
+pub(crate) fn open_for_reading(path: &CStr) -> Result<Fd> {
+    const NO_MAGICLINKS_NO_SYMLINKS: u64 = 0x02 | 0x04;
+    const O_NONBLOCK: usize = 0o4000;
+    const AT_FDCWD: isize = -100;
+    let how = OpenHow {
+        flags: (O_CLOEXEC | O_NONBLOCK) as u64,
+        mode: 0,
+        resolve: NO_MAGICLINKS_NO_SYMLINKS,
+    };
+    call!(nr::OPENAT2, AT_FDCWD, path.as_ptr(), &raw const how, size_of::<OpenHow>(); "`path` ends in NUL, `how` is as large as said")
+        .map(to_fd)
+}
+
+/// Device and inode: two descriptors with the same ones are of one file.
+pub(crate) fn identity(fd: Fd) -> Result<[u64; 2]> {
+    // struct stat of x86-64: device, inode, …; 144 bytes.
+    let mut stat = [0_u64; 18];
+    call!(nr::FSTAT, fd.arg(), stat.as_mut_ptr(); "`stat` has the size of the kernel's structure")?;
+    let [device, inode, ..] = stat;
+    Ok([device, inode])
+}
+
+/// The position of `fd`; set to `position` first, if there is one.
+pub(crate) fn seek(fd: Fd, position: Option<usize>) -> Result<usize> {
+    const SEEK_SET: usize = 0;
+    const SEEK_CUR: usize = 1;
+    let whence = if position.is_some() {
+        SEEK_SET
+    } else {
+        SEEK_CUR
+    };
+    call!(nr::LSEEK, fd.arg(), position.unwrap_or(0), whence; "no pointer")
+}
+
+pub(crate) fn open_root() -> Result<Fd> {
+    call!(nr::OPEN, c"/".as_ptr(), O_PATH | O_DIRECTORY | O_CLOEXEC; "the path ends in NUL")
+        .map(to_fd)
+}
+
+pub(crate) fn mkdir(base: Fd, path: &CStr, mode: u32) -> Result<()> {
+    call!(nr::MKDIRAT, base.arg(), path.as_ptr(), mode; "`path` ends in NUL").map(drop)
+}
+
+/// Makes an empty file.
+pub(crate) fn create(base: Fd, path: &CStr, mode: u32) -> Result<()> {
+    const O_CREAT_EXCL_NOFOLLOW: usize = 0o100 | 0o200 | 0o400_000;
+    let fd = call!(nr::OPENAT, base.arg(), path.as_ptr(), O_CREAT_EXCL_NOFOLLOW | O_CLOEXEC, mode; "`path` ends in NUL")?;
+    close(to_fd(fd))
+}
+
+pub(crate) fn symlink(target: &CStr, base: Fd, path: &CStr) -> Result<()> {
+    call!(nr::SYMLINKAT, target.as_ptr(), base.arg(), path.as_ptr(); "both end in NUL").map(drop)
+}
+
+pub(crate) fn unlink(base: Fd, path: &CStr, directory: bool) -> Result<()> {
+    const AT_REMOVEDIR: usize = 0x200;
+    call!(nr::UNLINKAT, base.arg(), path.as_ptr(), if directory { AT_REMOVEDIR } else { 0 }; "`path` ends in NUL").map(drop)
+}
+
+pub(crate) fn chdir(path: &CStr) -> Result<()> {
+    call!(nr::CHDIR, path.as_ptr(); "`path` ends in NUL").map(drop)
+}
+
+pub(crate) fn fchdir(fd: Fd) -> Result<()> {
+    call!(nr::FCHDIR, fd.arg(); "no pointer").map(drop)
+}
+
+pub(crate) fn umask(mask: u32) -> u32 {
+    // It always succeeds (umask(2)).
+    call!(nr::UMASK, mask; "no pointer").unwrap_or(0) as u32
+}

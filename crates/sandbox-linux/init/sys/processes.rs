@@ -1,0 +1,164 @@
+//! Processes and signals.
+
+use core::mem::size_of;
+
+use super::super::raw::{Errno, Result, check, nr, syscall};
+use super::{Fd, O_CLOEXEC, to_fd};
+
+pub(crate) const SIGKILL: i32 = 9;
+pub(crate) const SIGCHLD: i32 = 17;
+pub(crate) const SIGCONT: i32 = 18;
+/// Those with which a terminal stops a group: SIGTSTP, SIGTTIN, SIGTTOU.
+pub(crate) const STOPS: u64 = 1 << 19 | 1 << 20 | 1 << 21;
+
+pub(crate) fn signal_bit(signal: i32) -> u64 {
+    1_u64.wrapping_shl((signal as u32).wrapping_sub(1))
+}
+
+pub(crate) fn kill(pid: i32, signal: i32) -> Result<()> {
+    call!(nr::KILL, pid, signal; "no pointer").map(drop)
+}
+
+/// The process group of a process; 0 for the caller's own process. A group from outside has the id 0.
+pub(crate) fn process_group(pid: i32) -> Result<i32> {
+    call!(nr::GETPGID, pid; "no pointer").map(|group| group as i32)
+}
+
+/// Default, or ignored.
+pub(crate) fn set_disposition(signal: i32, ignored: bool) -> Result<()> {
+    // struct kernel_sigaction: handler (SIG_DFL 0, SIG_IGN 1), flags, restorer, mask.
+    let action = [u64::from(ignored), 0, 0, 0];
+    call!(nr::RT_SIGACTION, signal, action.as_ptr(), 0, 8; "`action` has the four words of the kernel's structure").map(drop)
+}
+
+pub(crate) fn set_signal_mask(mask: u64) -> Result<()> {
+    const SIG_SETMASK: usize = 2;
+    call!(nr::RT_SIGPROCMASK, SIG_SETMASK, &raw const mask, 0, 8; "`mask` has the 8 bytes said")
+        .map(drop)
+}
+
+pub(crate) fn signalfd(mask: u64) -> Result<Fd> {
+    const SFD_NONBLOCK: usize = 0o4000;
+    call!(nr::SIGNALFD4, -1_isize, &raw const mask, 8, O_CLOEXEC | SFD_NONBLOCK; "`mask` has the 8 bytes said").map(to_fd)
+}
+
+/// A signal that was sent to init: which, how (`si_code`), and the sender as far as it is visible inside.
+pub(crate) struct Received {
+    pub(crate) signal: i32,
+    pub(crate) code: i32,
+    pub(crate) sender: i32,
+}
+
+/// The next pending signal of `signals`, a signalfd.
+pub(crate) fn next_signal(signals: Fd) -> Option<Received> {
+    // struct signalfd_siginfo: signo, errno, code, pid, …; 128 bytes.
+    let mut info = [0_i32; 32];
+    call!(nr::READ, signals.arg(), info.as_mut_ptr(), size_of::<[i32; 32]>(); "`info` is as large as said").ok()?;
+    let [signal, _, code, sender, ..] = info;
+    Some(Received {
+        signal,
+        code,
+        sender,
+    })
+}
+
+#[repr(C)]
+pub(crate) struct Poll {
+    fd: i32,
+    events: i16,
+    results: i16,
+}
+
+impl Poll {
+    const IN: i16 = 1;
+    const ERR_HUP_NVAL: i16 = 0x08 | 0x10 | 0x20;
+
+    pub(crate) fn new(fd: Fd) -> Self {
+        Self {
+            fd: fd.0,
+            events: Self::IN,
+            results: 0,
+        }
+    }
+
+    pub(crate) fn readable(&self) -> bool {
+        self.results & Self::IN != 0
+    }
+
+    pub(crate) fn broken(&self) -> bool {
+        self.results & Self::ERR_HUP_NVAL != 0
+    }
+}
+
+/// A timeout of [`poll`].
+pub(crate) const FOR_EVER: i32 = -1;
+pub(crate) const NO_WAIT: i32 = 0;
+
+/// Waits until one of `fds` has something, or for so many milliseconds.
+pub(crate) fn poll(fds: &mut [Poll], timeout: i32) -> Result<usize> {
+    call!(nr::POLL, fds.as_mut_ptr(), fds.len(), timeout; "`fds` is as long as said")
+}
+
+/// Milliseconds of a clock that goes on while the machine sleeps (`CLOCK_BOOTTIME`).
+pub(crate) fn milliseconds() -> u64 {
+    const CLOCK_BOOTTIME: usize = 7;
+    let mut time = [0_u64; 2];
+    // It does not fail for a clock that exists (clock_gettime(2)).
+    let _ =
+        call!(nr::CLOCK_GETTIME, CLOCK_BOOTTIME, time.as_mut_ptr(); "`time` is a struct timespec");
+    let [seconds, nanoseconds] = time;
+    seconds
+        .wrapping_mul(1000)
+        .wrapping_add(nanoseconds / 1_000_000)
+}
+
+/// A child that has ended, was stopped or continued: its id, wait status and resource usage. `None` while no child has.
+pub(crate) fn wait_any() -> Result<Option<(i32, i32, [i64; 18])>> {
+    const WNOHANG_WUNTRACED_WCONTINUED_WALL: usize = 1 | 2 | 8 | 0x4000_0000;
+    let mut status = 0_i32;
+    let mut usage = [0_i64; 18];
+    let pid = call!(nr::WAIT4, -1_isize, &raw mut status, WNOHANG_WUNTRACED_WCONTINUED_WALL, usage.as_mut_ptr(); "`status` and `usage` have the kernel's sizes")?;
+    Ok((pid != 0).then_some((pid as i32, status, usage)))
+}
+
+/// Replaces the program; returns only its failure.
+///
+/// # Safety
+/// `args` and `environment` point to null-terminated tables of strings that end in NUL.
+pub(crate) unsafe fn execve(
+    program: *const u8,
+    args: *const usize,
+    environment: *const usize,
+) -> Errno {
+    // SAFETY: passed on from the caller.
+    match check(unsafe {
+        syscall(
+            nr::EXECVE,
+            [
+                program as usize,
+                args as usize,
+                environment as usize,
+                0,
+                0,
+                0,
+            ],
+        )
+    }) {
+        Err(errno) => errno,
+        Ok(_) => Errno::INVAL,
+    }
+}
+
+/// Ends the process (all of its threads).
+pub(crate) fn exit(code: i32) -> ! {
+    loop {
+        let _ = call!(nr::EXIT_GROUP, code; "no pointer");
+    }
+}
+
+/// Ends the calling task only: a child of [`vfork_on`](super::entry::vfork_on) has its parent's memory.
+pub(crate) fn exit_task(code: i32) -> ! {
+    loop {
+        let _ = call!(nr::EXIT, code; "no pointer");
+    }
+}

@@ -1,0 +1,99 @@
+//! Sockets, and memory for what comes through them.
+
+use core::mem::size_of;
+
+use super::super::raw::{Errno, Result, check, nr, syscall};
+use super::{Fd, O_CLOEXEC, close, to_fd};
+
+#[repr(C)]
+struct MessageHeader {
+    name: usize,
+    name_length: usize,
+    vectors: *const [usize; 2],
+    vector_count: usize,
+    control: *mut u64,
+    control_length: usize,
+    flags: usize,
+}
+
+/// At most this many descriptors come with one message.
+pub(crate) const MAX_FDS: usize = 4;
+
+/// One message and its descriptors, the unused ones [`Fd::NONE`]. Length 0 is the end; a cut-off message is an error.
+pub(crate) fn receive(socket: Fd, buffer: &mut [u8], wait: bool) -> Result<(usize, [Fd; MAX_FDS])> {
+    const MSG_DONTWAIT: usize = 0x40;
+    const MSG_CMSG_CLOEXEC: usize = 0x4000_0000;
+    const MSG_TRUNC_CTRUNC: usize = 0x28;
+    const SOL_SOCKET_SCM_RIGHTS: u64 = 0x1_0000_0001;
+    const HEADER: usize = 16;
+    // A cmsghdr (length, level and type) and room for the descriptors.
+    let mut control = [0_u64; 2 + MAX_FDS / 2];
+    let vectors = [buffer.as_mut_ptr() as usize, buffer.len()];
+    let mut header = MessageHeader {
+        name: 0,
+        name_length: 0,
+        vectors: &raw const vectors,
+        vector_count: 1,
+        control: control.as_mut_ptr(),
+        control_length: size_of::<[u64; 2 + MAX_FDS / 2]>(),
+        flags: 0,
+    };
+    let flags = MSG_CMSG_CLOEXEC | if wait { 0 } else { MSG_DONTWAIT };
+    let length = call!(nr::RECVMSG, socket.arg(), &raw mut header, flags; "`header` points to `buffer` and `control`, with their lengths")?;
+    if header.flags & MSG_TRUNC_CTRUNC != 0 {
+        return Err(Errno::INVAL);
+    }
+    let mut fds = [Fd::NONE; MAX_FDS];
+    let [size, kind, numbers @ ..] = control;
+    if header.control_length > HEADER && kind == SOL_SOCKET_SCM_RIGHTS {
+        let count = (size as usize).saturating_sub(HEADER) / size_of::<i32>();
+        let numbers = numbers
+            .iter()
+            .flat_map(|pair| [*pair as i32, (*pair >> 32) as i32]);
+        for (slot, number) in fds.iter_mut().zip(numbers).take(count) {
+            *slot = Fd(number);
+        }
+    }
+    Ok((length, fds))
+}
+
+/// Sends `value` as one message.
+pub(crate) fn send<T: Copy>(socket: Fd, value: &T) -> Result<()> {
+    const MSG_NOSIGNAL: usize = 0x4000;
+    call!(nr::SENDTO, socket.arg(), &raw const *value, size_of::<T>(), MSG_NOSIGNAL; "`value` is as large as said").map(drop)
+}
+
+/// Asks the kernel by a route netlink message, and waits for its acknowledgement.
+pub(crate) fn netlink_route(message: &[u8]) -> Result<()> {
+    const AF_NETLINK: usize = 16;
+    const SOCK_RAW: usize = 3;
+    let socket = to_fd(call!(nr::SOCKET, AF_NETLINK, SOCK_RAW | O_CLOEXEC, 0; "no pointer")?);
+    call!(nr::SENDTO, socket.arg(), message.as_ptr(), message.len(), 0; "`message` is as long as said")?;
+    // nlmsghdr (16 bytes), then nlmsgerr: the error, 0 or negative (netlink(7)).
+    let mut answer = [0_i32; 64];
+    call!(nr::RECVFROM, socket.arg(), answer.as_mut_ptr(), size_of::<[i32; 64]>(); "`answer` is as large as said")?;
+    close(socket)?;
+    let [_, _, _, _, error, ..] = answer;
+    if error == 0 {
+        Ok(())
+    } else {
+        Err(Errno(error.wrapping_neg()))
+    }
+}
+
+/// `length` bytes of `file`, or of fresh memory where that is [`Fd::NONE`]. They stay until the process ends.
+pub(crate) fn map(file: Fd, length: usize) -> Result<&'static mut [u8]> {
+    const PROT_READ_WRITE: usize = 1 | 2;
+    const MAP_PRIVATE: usize = 2;
+    const MAP_ANONYMOUS: usize = 0x20;
+    if length == 0 {
+        return Err(Errno::INVAL);
+    }
+    let flags = MAP_PRIVATE | if file == Fd::NONE { MAP_ANONYMOUS } else { 0 };
+    let address = call!(nr::MMAP, 0, length, PROT_READ_WRITE, flags, file.arg(), 0; "the kernel chooses the address")?;
+    // SAFETY: a fresh private mapping of `length` bytes which nobody else knows; a file behind it is sealed against
+    // shrinking by the caller.
+    Ok(unsafe {
+        core::slice::from_raw_parts_mut(core::ptr::with_exposed_provenance_mut(address), length)
+    })
+}

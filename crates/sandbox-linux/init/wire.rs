@@ -1,0 +1,278 @@
+//! The messages between caller and init: bytes on a `SOCK_SEQPACKET` socket, or in a memfd where they are too long for it.
+//!
+//! Pure: no system call, no allocation, no panic. Compiled into the init program and, unchanged, into the library, so that
+//! both sides agree. All numbers are in the machine's own byte order: both ends run on the same kernel.
+
+use core::ffi::CStr;
+
+/// The longest message that is sent on the socket itself; longer bodies lie in a sealed memfd whose descriptor comes along.
+pub(crate) const INLINE: usize = 32 << 10;
+
+/// First word of a message from the caller.
+pub(crate) mod order {
+    /// The first steps of the plan, which depend on no rule about files; descriptor: a pidfd of the caller.
+    pub(crate) const BEGIN: u32 = 6;
+    /// The rest of the plan; descriptor: the memfd of a long body.
+    pub(crate) const PLAN: u32 = 1;
+    /// The command; descriptors: its 0, 1, 2 (and the memfd of a long body).
+    pub(crate) const COMMAND: u32 = 2;
+    /// A signal for the command: its number.
+    pub(crate) const SIGNAL: u32 = 3;
+    /// A signal that the caller received, for the command unless it has received it too: its number, and how often the caller
+    /// has heard that the command was stopped.
+    pub(crate) const FORWARD: u32 = 5;
+    /// End everything inside.
+    pub(crate) const KILL: u32 = 4;
+    /// Is the command stopped at this moment?
+    pub(crate) const STATE: u32 = 7;
+}
+
+/// First word of an [`Answer`].
+pub(crate) mod answer {
+    /// A step of the plan failed: its index, error number.
+    pub(crate) const STEP: u32 = 1;
+    /// The command could not be started: [`stage`](super::stage), error number.
+    pub(crate) const START: u32 = 2;
+    /// The command's program runs: its process id inside.
+    pub(crate) const STARTED: u32 = 3;
+    /// The command was stopped by a signal: its number.
+    pub(crate) const STOPPED: u32 = 4;
+    /// The answer to a question for the state: 1 if the command is stopped, 0 if it is not.
+    pub(crate) const STATE: u32 = 6;
+    /// The command has ended and nothing that it started is left: wait status, resource usage.
+    pub(crate) const ENDED: u32 = 5;
+}
+
+/// What an [`answer::START`] was doing.
+pub(crate) mod stage {
+    pub(crate) const MESSAGE: u32 = 0;
+    pub(crate) const CLONE: u32 = 1;
+    pub(crate) const DESCRIPTORS: u32 = 2;
+    pub(crate) const DIRECTORY: u32 = 3;
+    pub(crate) const KEYRING: u32 = 4;
+    pub(crate) const LIMITS: u32 = 5;
+    pub(crate) const SIGNALS: u32 = 6;
+    pub(crate) const CAPABILITIES: u32 = 7;
+    pub(crate) const LANDLOCK: u32 = 8;
+    pub(crate) const FILTER: u32 = 9;
+    pub(crate) const EXEC: u32 = 10;
+}
+
+/// What init tells the caller; always this size.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Answer {
+    pub(crate) kind: u32,
+    pub(crate) value: i32,
+    pub(crate) errno: i32,
+    pub(crate) unused: i32,
+    /// `struct rusage` of the command: two timevals, maximum resident set in KiB, and what follows.
+    pub(crate) usage: [i64; 18],
+}
+
+impl Answer {
+    /// As it lies in memory: both ends run on the same machine.
+    #[cfg(not(freestanding))]
+    pub(crate) fn read(from: &mut Reader<'_>) -> Option<Self> {
+        let kind = from.u32()?;
+        let [value, errno, unused] = [from.u32()?, from.u32()?, from.u32()?].map(u32::cast_signed);
+        let mut usage = [0; 18];
+        for field in &mut usage {
+            *field = from.u64()?.cast_signed();
+        }
+        Some(Self {
+            kind,
+            value,
+            errno,
+            unused,
+            usage,
+        })
+    }
+}
+
+/// A step of the plan, by its code; the fields that follow the code are named in the comments.
+pub(crate) mod step {
+    /// uid, gid.
+    pub(crate) const MAP_IDS: u32 = 1;
+    /// A network namespace of its own.
+    pub(crate) const NETWORK: u32 = 24;
+    /// Brings up the loopback interface.
+    pub(crate) const LOOPBACK: u32 = 2;
+    /// Nothing that is mounted here reaches the host, and the other way round.
+    pub(crate) const PRIVATE: u32 = 3;
+    /// slot, mount attributes, path: a copy of a host tree, to be put somewhere.
+    pub(crate) const TAKE: u32 = 4;
+    /// mount attributes: of the whole tree, in place.
+    pub(crate) const RESTRICT: u32 = 5;
+    /// A private root, in which the view is assembled.
+    pub(crate) const NEW_ROOT: u32 = 6;
+    /// slot, path.
+    pub(crate) const PUT: u32 = 7;
+    /// mount attributes, path: a copy of what is there, over itself.
+    pub(crate) const REBIND: u32 = 8;
+    /// mount attributes, mode, path: an empty private file system.
+    pub(crate) const SCRATCH: u32 = 9;
+    /// kind, path: an empty node over what is there.
+    pub(crate) const COVER: u32 = 10;
+    /// mode, path.
+    pub(crate) const DIRECTORY: u32 = 11;
+    /// mode, path.
+    pub(crate) const FILE: u32 = 12;
+    /// target, path.
+    pub(crate) const SYMLINK: u32 = 13;
+    /// mount attributes, path.
+    pub(crate) const PROC: u32 = 14;
+    /// path: terminals of the sandbox's own.
+    pub(crate) const DEVPTS: u32 = 15;
+    /// Makes the nodes that covers are copies of.
+    pub(crate) const COVERS: u32 = 16;
+    /// Removes them again: the copies stay.
+    pub(crate) const COVERS_END: u32 = 23;
+    /// path: makes a private file system read-only.
+    pub(crate) const FREEZE: u32 = 17;
+    /// The assembled root becomes `/`.
+    pub(crate) const ENTER_ROOT: u32 = 18;
+    /// handled file, network and scope rights.
+    pub(crate) const LANDLOCK: u32 = 19;
+    /// rights, path.
+    pub(crate) const GRANT: u32 = 20;
+    /// resource, bytes or number: for the commands.
+    pub(crate) const LIMIT: u32 = 21;
+    /// The rest of the step is the program: `struct sock_filter`, one after the other.
+    pub(crate) const FILTER: u32 = 22;
+}
+
+/// What a [`step::COVER`] looks like.
+pub(crate) mod cover {
+    pub(crate) const FILE: u32 = 0;
+    pub(crate) const DIRECTORY: u32 = 1;
+    /// An empty file that can be read, for programs that take an unreadable one for a fatal error.
+    pub(crate) const EMPTY: u32 = 2;
+}
+
+/// Reads fields off the front of a message; `None` once it is too short.
+#[derive(Clone, Copy)]
+pub(crate) struct Reader<'a>(pub(crate) &'a [u8]);
+
+impl<'a> Reader<'a> {
+    pub(crate) fn bytes(&mut self, count: usize) -> Option<&'a [u8]> {
+        let (head, rest) = self.0.split_at_checked(count)?;
+        self.0 = rest;
+        Some(head)
+    }
+
+    pub(crate) fn u32(&mut self) -> Option<u32> {
+        let (head, rest) = self.0.split_first_chunk()?;
+        self.0 = rest;
+        Some(u32::from_ne_bytes(*head))
+    }
+
+    pub(crate) fn u64(&mut self) -> Option<u64> {
+        let (head, rest) = self.0.split_first_chunk()?;
+        self.0 = rest;
+        Some(u64::from_ne_bytes(*head))
+    }
+
+    pub(crate) fn string(&mut self) -> Option<&'a CStr> {
+        let string = CStr::from_bytes_until_nul(self.0).ok()?;
+        self.bytes(string.count_bytes().checked_add(1)?)?;
+        Some(string)
+    }
+
+    /// The next step of a plan: its code and its fields. `None` at the end; what is cut off is a step of code 0, which
+    /// nobody knows.
+    pub(crate) fn step(&mut self) -> Option<(u32, Self)> {
+        if self.0.is_empty() {
+            return None;
+        }
+        let whole = self.clone_step();
+        if whole.is_none() {
+            self.0 = &[];
+        }
+        Some(whole.unwrap_or((0, Self(&[]))))
+    }
+
+    fn clone_step(&mut self) -> Option<(u32, Self)> {
+        let code = self.u32()?;
+        let length = self.u32()? as usize;
+        Some((code, Self(self.bytes(length)?)))
+    }
+}
+
+/// The fixed part of a [`order::COMMAND`]; the strings follow: directory, where each standard stream was opened (empty if it
+/// is to be taken as it is), programs, arguments, environment.
+#[derive(Clone, Copy)]
+pub(crate) struct CommandHead<'a> {
+    /// Bit n-1: signal n stays ignored.
+    pub(crate) ignored_signals: u64,
+    /// Milliseconds after which everything inside is ended; 0 for none.
+    pub(crate) time: u64,
+    pub(crate) programs: usize,
+    pub(crate) args: usize,
+    pub(crate) environment: usize,
+    pub(crate) directory: &'a CStr,
+    pub(crate) opened_at: [&'a CStr; 3],
+}
+
+impl<'a> CommandHead<'a> {
+    pub(crate) fn read(from: &mut Reader<'a>) -> Option<Self> {
+        let (ignored_signals, time) = (from.u64()?, from.u64()?);
+        let [programs, args, environment] =
+            [from.u32()?, from.u32()?, from.u32()?].map(|count| count as usize);
+        Some(Self {
+            ignored_signals,
+            time,
+            programs,
+            args,
+            environment,
+            directory: from.string()?,
+            opened_at: [from.string()?, from.string()?, from.string()?],
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cut_off_plan_is_an_unknown_step_and_then_the_end() {
+        let mut plan = Reader(&[1, 0, 0, 0, 9, 0, 0, 0, b'x']);
+        assert_eq!(plan.step().map(|(code, _)| code), Some(0));
+        assert!(plan.step().is_none());
+    }
+
+    #[test]
+    fn a_string_without_its_end_is_none() {
+        assert!(Reader(b"abc").string().is_none());
+        let mut two = Reader(b"abc\0d\0");
+        assert_eq!(
+            (two.string(), two.string(), two.string()),
+            (Some(c"abc"), Some(c"d"), None)
+        );
+    }
+
+    #[test]
+    fn a_command_head_needs_every_field() {
+        let whole = [
+            &0u64.to_ne_bytes()[..],
+            &0u64.to_ne_bytes(),
+            &1u32.to_ne_bytes(),
+            &2u32.to_ne_bytes(),
+            &3u32.to_ne_bytes(),
+            b"/\0a\0\0\0",
+        ]
+        .concat();
+        let head = CommandHead::read(&mut Reader(&whole)).unwrap();
+        assert_eq!(
+            (head.programs, head.args, head.environment, head.directory),
+            (1, 2, 3, c"/")
+        );
+        for length in 0..whole.len() {
+            assert!(
+                CommandHead::read(&mut Reader(&whole[..length])).is_none(),
+                "{length}"
+            );
+        }
+    }
+}

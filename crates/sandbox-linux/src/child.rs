@@ -1,0 +1,250 @@
+//! A command that runs in its sandbox, as the caller sees it: init's control socket and a pidfd of init.
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::sys::socket::{MsgFlags, recv};
+
+use crate::launch::send_message;
+use crate::wire::{Answer, Reader, answer, order};
+use crate::{start, sys};
+
+/// A command that runs in its sandbox. Dropping it ends everything inside.
+#[derive(Debug)]
+#[must_use = "dropping it ends the command"]
+pub struct Child {
+    pid: libc::pid_t,
+    pidfd: OwnedFd,
+    control: OwnedFd,
+    ended: Option<Report>,
+    /// How often it was stopped, as far as the caller has heard.
+    stops: u32,
+}
+
+/// What happened to the command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Update {
+    /// It was stopped by this signal.
+    Stopped(i32),
+    /// It has ended, and nothing that it started is left.
+    Ended(Report),
+}
+
+/// How a command ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Report {
+    /// The wait status, as `wait(2)` has it.
+    pub status: i32,
+    /// What it used, with the children that it waited for.
+    pub usage: Usage,
+}
+
+/// What a command used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Usage {
+    /// Processor time of the programs.
+    pub user: Duration,
+    /// Processor time of the kernel on their behalf.
+    pub system: Duration,
+    /// The most memory that one of the processes had, in bytes.
+    pub peak_memory: u64,
+}
+
+/// What came from init.
+pub(crate) enum Received {
+    Answer(Answer),
+    /// It has ended, and there is nothing left to read.
+    End,
+}
+
+impl Child {
+    pub(crate) const fn new(pid: libc::pid_t, pidfd: OwnedFd, control: OwnedFd) -> Self {
+        Self {
+            pid,
+            pidfd,
+            control,
+            ended: None,
+            stops: 0,
+        }
+    }
+
+    /// The process id of the sandbox's init on the host.
+    #[must_use]
+    pub const fn id(&self) -> u32 {
+        self.pid.cast_unsigned()
+    }
+
+    /// What has happened, without waiting. After the end it always says so.
+    ///
+    /// # Errors
+    ///
+    /// Those of `recv(2)`.
+    pub fn update(&mut self) -> io::Result<Option<Update>> {
+        self.next(MsgFlags::MSG_DONTWAIT)
+    }
+
+    /// Waits until the command has ended and nothing that it started is left.
+    ///
+    /// # Errors
+    ///
+    /// Those of `recv(2)`.
+    pub fn wait(&mut self) -> io::Result<Report> {
+        loop {
+            if let Some(Update::Ended(report)) = self.next(MsgFlags::empty())? {
+                return Ok(report);
+            }
+        }
+    }
+
+    fn next(&mut self, flags: MsgFlags) -> io::Result<Option<Update>> {
+        if let Some(report) = self.ended {
+            return Ok(Some(Update::Ended(report)));
+        }
+        // The signal of a stop of which it is not certain that it lasts.
+        let mut stop = None;
+        let report = loop {
+            let flags = if stop.is_some() {
+                MsgFlags::empty()
+            } else {
+                flags
+            };
+            let got = match receive(self.control.as_fd(), flags) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
+                Err(error) => return Err(error),
+                Ok(Received::Answer(got)) => got,
+                // Somebody killed init, and the kernel all that was inside with it.
+                Ok(Received::End) => {
+                    break Report {
+                        status: libc::SIGKILL,
+                        usage: Usage::default(),
+                    };
+                }
+            };
+            match (got.kind, stop) {
+                // The command may have been continued since, and we with it: then we must not stop because of it.
+                (answer::STOPPED, _) => {
+                    self.stops = self.stops.wrapping_add(1);
+                    stop = Some(got.value);
+                    self.order(&start::small(order::STATE, 0))?;
+                }
+                (answer::STATE, Some(signal)) if got.value == 1 => {
+                    return Ok(Some(Update::Stopped(signal)));
+                }
+                (answer::STATE, _) => stop = None,
+                _ => {
+                    break Report {
+                        status: got.value,
+                        usage: Usage::of(&got.usage),
+                    };
+                }
+            }
+        };
+        self.ended = Some(report);
+        sys::reap(&self.pidfd);
+        Ok(Some(Update::Ended(report)))
+    }
+
+    /// Sends `signal` to the command itself.
+    ///
+    /// # Errors
+    ///
+    /// Those of `sendmsg(2)`. A command that has ended is no error.
+    pub fn signal(&self, signal: i32) -> io::Result<()> {
+        self.order(&start::small(order::SIGNAL, signal.cast_unsigned()))
+    }
+
+    /// Passes on a `signal` that the calling process received from another one. If it was sent to the whole process group,
+    /// the command has received it already, and gets no second one: init, a member of the group, knows.
+    ///
+    /// # Errors
+    ///
+    /// Those of `sendmsg(2)`. A command that has ended is no error.
+    pub fn forward(&self, signal: i32) -> io::Result<()> {
+        let words = [order::FORWARD, signal.cast_unsigned(), self.stops];
+        self.order(&words.map(u32::to_ne_bytes).concat())
+    }
+
+    /// Ends everything inside. [`wait`](Self::wait) tells when that is done.
+    ///
+    /// # Errors
+    ///
+    /// Those of `sendmsg(2)`. A command that has ended is no error.
+    pub fn kill(&mut self) -> io::Result<()> {
+        self.order(&start::small(order::KILL, 0))
+    }
+
+    fn order(&self, message: &[u8]) -> io::Result<()> {
+        if self.ended.is_some() {
+            return Ok(());
+        }
+        match send_message(self.control.as_fd(), message, &[]) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => Ok(()),
+            other => other,
+        }
+    }
+}
+
+impl AsFd for Child {
+    /// Readable when there is an [`Update`].
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.control.as_fd()
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        if self.ended.is_none() {
+            // With init the kernel ends all that is in its pid namespace (pid_namespaces(7)).
+            sys::kill(self.pidfd.as_fd());
+            sys::reap(&self.pidfd);
+        }
+    }
+}
+
+/// The next answer of init.
+pub(crate) fn receive(control: BorrowedFd<'_>, flags: MsgFlags) -> io::Result<Received> {
+    let mut buffer = [0_u8; size_of::<Answer>()];
+    loop {
+        match recv(control.as_raw_fd(), &mut buffer, flags) {
+            Ok(0) => return Ok(Received::End),
+            Ok(length) => {
+                let answer = Answer::read(&mut Reader(buffer.get(..length).unwrap_or(&[])));
+                return answer
+                    .map(Received::Answer)
+                    .ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData));
+            }
+            // ECONNRESET only says that init ended with a message of ours unread: what it sent lies behind it.
+            Err(Errno::EINTR | Errno::ECONNRESET) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+    }
+}
+
+impl Usage {
+    /// From `struct rusage`: two timevals, then the largest resident set in KiB (`getrusage(2)`).
+    fn of(usage: &[i64; 18]) -> Self {
+        let [
+            user_seconds,
+            user_micros,
+            system_seconds,
+            system_micros,
+            peak_kib,
+            ..,
+        ] = *usage;
+        let time = |seconds: i64, micros: i64| {
+            Duration::from_secs(seconds.unsigned_abs())
+                .saturating_add(Duration::from_micros(micros.unsigned_abs()))
+        };
+        Self {
+            user: time(user_seconds, user_micros),
+            system: time(system_seconds, system_micros),
+            peak_memory: peak_kib.unsigned_abs().saturating_mul(1024),
+        }
+    }
+}

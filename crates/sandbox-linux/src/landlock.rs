@@ -1,0 +1,97 @@
+//! The second layer on files: what the view shows is granted once more by Landlock, which does not trust the mounts.
+//!
+//! Landlock has no denial: what is granted at a directory holds for all below it. So it holds what lies outside of every
+//! grant; a name hidden, or made read-only, *below* a grant is held by the mounts alone, and the report says so.
+
+use landlock::{ABI, Access as _, AccessFs, BitFlags, Scope};
+
+use crate::view::{LiveKind, Node, View};
+use crate::{HostFacts, Step};
+
+/// The first ABI that can let a file be renamed into another directory (`landlock(7)`, `LANDLOCK_ACCESS_FS_REFER`): with an
+/// older one every such rename fails, which breaks ordinary programs.
+pub(crate) const REFER_ABI: u32 = 2;
+/// The first ABI with scopes.
+pub(crate) const SCOPE_ABI: u32 = 6;
+
+/// The rights of one ABI.
+#[derive(Clone, Copy)]
+pub(crate) struct Rights {
+    all: BitFlags<AccessFs>,
+    scopes: Option<u64>,
+}
+
+impl Rights {
+    /// `None` where this kernel's Landlock can't be used for files.
+    pub(crate) fn of(facts: &HostFacts) -> Option<Self> {
+        let abi = ABI::from(i32::try_from(facts.landlock_abi).unwrap_or(i32::MAX));
+        let scopes = (facts.landlock_abi >= SCOPE_ABI).then(|| Scope::from_all(abi).bits());
+        (facts.landlock_abi >= REFER_ABI).then(|| Self {
+            all: AccessFs::from_all(abi),
+            scopes,
+        })
+    }
+
+    /// The step that makes the ruleset.
+    pub(crate) fn ruleset(self) -> Step {
+        Step::Landlock {
+            files: self.all.bits(),
+            scopes: self.scopes,
+        }
+    }
+
+    /// The grants that repeat `view`.
+    pub(crate) fn grants(self, view: &View) -> Vec<Step> {
+        let grant = |(path, node): (&std::path::Path, &Node)| {
+            let rights = self.of_node(node, view.is_private(path), view.is_in_writable(path))?;
+            Some(Step::Grant {
+                path: path.to_owned(),
+                rights: (rights & self.all).bits(),
+            })
+        };
+        view.nodes().filter_map(grant).collect()
+    }
+
+    fn of_node(
+        self,
+        node: &Node,
+        in_private: bool,
+        in_writable: bool,
+    ) -> Option<BitFlags<AccessFs>> {
+        let read = AccessFs::ReadFile | AccessFs::ReadDir | AccessFs::Execute;
+        // Device nodes are made by nobody inside.
+        let write = self.all & !(AccessFs::MakeChar | AccessFs::MakeBlock);
+        let of_file = AccessFs::Execute
+            | AccessFs::ReadFile
+            | AccessFs::WriteFile
+            | AccessFs::Truncate
+            | AccessFs::IoctlDev;
+        match node {
+            Node::Live {
+                writable: true,
+                kind: LiveKind::Directory,
+            } => (!in_writable).then_some(write),
+            Node::Live { writable: true, .. } => (!in_writable).then_some(write & of_file),
+            // In a live tree the grant above holds for it already.
+            Node::Live {
+                writable: false,
+                kind: LiveKind::Directory,
+            } => in_private.then_some(read),
+            Node::Live {
+                writable: false, ..
+            } => in_private.then_some(read & of_file),
+            Node::Scratch => Some(write),
+            Node::Assembled => Some(AccessFs::ReadDir.into()),
+            Node::Processes => Some(read),
+            Node::Devices => {
+                Some(read | AccessFs::WriteFile | AccessFs::Truncate | AccessFs::IoctlDev)
+            }
+            Node::Cover(_) | Node::Link { .. } => None,
+        }
+    }
+}
+
+/// Rights in words.
+pub(crate) fn names(rights: u64) -> impl std::fmt::Display {
+    BitFlags::<AccessFs>::from_bits_truncate(rights)
+}

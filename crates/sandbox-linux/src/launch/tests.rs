@@ -1,0 +1,203 @@
+//! Failures after the clone: each is made to happen, and the host is looked at afterwards.
+
+use std::ffi::CString;
+use std::fs;
+use std::os::fd::AsFd;
+
+use sandbox_core::{Context, Policy, Preset, Ruleset};
+
+use super::*;
+use crate::plan::encode;
+use crate::{Plan, Report, Step};
+
+fn plan(policy: &Policy) -> Plan {
+    let ruleset = Ruleset::resolve(policy, &Context::new("/usr")).expect("the policy is right");
+    Plan::compile(&ruleset, &HostFacts::detect()).expect("this host can do it")
+}
+
+/// Runs `args` in a sandbox that shows the host's files.
+fn run(
+    prepared: &Prepared,
+    args: &[&str],
+    change: impl FnOnce(&mut Start<'_>),
+) -> Result<Report, LaunchError> {
+    let null = fs::File::open("/dev/null").unwrap();
+    let string = |text: &&str| CString::new(*text).unwrap();
+    let mut start = Start {
+        programs: vec![CString::new(args[0]).unwrap()],
+        args: args.iter().map(string).collect(),
+        environment: Vec::new(),
+        directory: c"/".into(),
+        stdio: [null.as_fd(), null.as_fd(), null.as_fd()],
+        ignored_signals: 0,
+        time: None,
+    };
+    change(&mut start);
+    Ok(prepared.launch(&start)?.wait().unwrap())
+}
+
+/// Every mount of this process, and every child that it has: what a launch could leave behind.
+fn host() -> (String, String) {
+    let children = format!("/proc/self/task/{}/children", nix::unistd::gettid());
+    (
+        fs::read_to_string("/proc/self/mountinfo").unwrap(),
+        fs::read_to_string(children).unwrap(),
+    )
+}
+
+#[test]
+fn a_step_that_fails_is_named_and_leaves_nothing() {
+    let plan = plan(&Policy::preset(Preset::Agent).hide("/usr/share"));
+    let before = host();
+    for (index, step) in plan.steps().iter().enumerate() {
+        let mut faulty = plan.steps().to_vec();
+        faulty[index] = Step::Grant {
+            path: "/there/is/no/such/path".into(),
+            rights: 1,
+        };
+        let (beginning, rest) = faulty.split_at(plan.beginning().len());
+        let prepared = Prepared {
+            beginning: encode::steps(beginning).unwrap(),
+            plan: encode::steps(rest).unwrap(),
+            ..Prepared::new(&plan).unwrap()
+        };
+        match run(&prepared, &["/bin/true"], |_| {}) {
+            Err(LaunchError::Step {
+                action,
+                path,
+                source,
+            }) => {
+                assert_eq!((action, path.as_deref()), (step.action(), step.path()));
+                assert_eq!(
+                    source.raw_os_error(),
+                    Some(libc::ENOENT),
+                    "step {index}: {step}"
+                );
+            }
+            other => panic!("step {index} ({step}): {other:?}"),
+        }
+        assert_eq!(host(), before, "after step {index}: {step}");
+    }
+}
+
+#[test]
+fn a_plan_that_is_cut_off_starts_nothing() {
+    let plan = plan(&Policy::preset(Preset::Agent));
+    let mut prepared = Prepared::new(&plan).unwrap();
+    prepared.plan.pop();
+    let error = run(&prepared, &["/bin/true"], |_| {}).unwrap_err();
+    assert!(matches!(error, LaunchError::Step { .. }), "{error:?}");
+}
+
+#[test]
+fn what_fails_in_the_command_s_own_child_is_named() {
+    let prepared = Prepared::new(&plan(&Policy::preset(Preset::Agent))).unwrap();
+    let before = host();
+    let cases: &[(&[&str], &std::ffi::CStr, &str)] = &[
+        (
+            &["/no/such/program"],
+            c"/",
+            "cannot execute `/no/such/program`",
+        ),
+        (&["/etc/passwd"], c"/", "cannot execute `/etc/passwd`"),
+        (&["/usr"], c"/", "cannot execute `/usr`"),
+        (
+            &["/bin/true"],
+            c"/no/such/directory",
+            "cannot enter `/no/such/directory` inside the sandbox",
+        ),
+        (
+            &["/bin/true"],
+            c"/etc/passwd",
+            "cannot enter `/etc/passwd` inside the sandbox",
+        ),
+    ];
+    for (args, directory, message) in cases {
+        let error = run(&prepared, args, |start| {
+            start.directory = (*directory).into();
+        })
+        .unwrap_err();
+        assert_eq!(error.to_string(), *message);
+        assert_eq!(host(), before, "{message}");
+    }
+    assert_eq!(
+        run(&prepared, &["/bin/true"], |_| {}).unwrap().status,
+        0,
+        "the control"
+    );
+}
+
+#[test]
+fn programs_are_tried_in_their_order() {
+    let prepared = Prepared::new(&plan(&Policy::preset(Preset::Agent))).unwrap();
+    let candidates = |names: &[&str]| {
+        names
+            .iter()
+            .map(|name| CString::new(*name).unwrap())
+            .collect::<Vec<_>>()
+    };
+    let found = run(&prepared, &["x"], |start| {
+        start.programs = candidates(&["/none/x", "/etc/passwd/x", "/bin/true"]);
+    });
+    assert_eq!(found.unwrap().status, 0);
+    let error = run(&prepared, &["x"], |start| {
+        start.programs = candidates(&["/etc/passwd", "/none/x"]);
+    })
+    .unwrap_err();
+    let LaunchError::Exec { source, .. } = error else {
+        panic!("{error:?}")
+    };
+    assert_eq!(
+        source.raw_os_error(),
+        Some(libc::EACCES),
+        "what may not be executed is the reason"
+    );
+}
+
+#[test]
+fn a_hundred_thousand_arguments_arrive() {
+    let prepared = Prepared::new(&plan(&Policy::preset(Preset::Agent))).unwrap();
+    let count_args = |count: usize| {
+        run(
+            &prepared,
+            &["/bin/sh", "-c", r#"test "$#" = "$0""#],
+            |start| {
+                start.args.push(CString::new(count.to_string()).unwrap());
+                start
+                    .args
+                    .extend(std::iter::repeat_n(CString::new("a").unwrap(), count));
+            },
+        )
+    };
+    for count in [0, 10, 10_000, 100_000] {
+        assert_eq!(count_args(count).unwrap().status, 0, "{count}");
+    }
+    assert!(matches!(count_args(3_000_000), Err(LaunchError::TooLarge)));
+}
+
+#[test]
+fn dropping_a_child_ends_what_it_confines() {
+    let prepared = Prepared::new(&plan(&Policy::preset(Preset::Agent))).unwrap();
+    let before = host();
+    let (ours, theirs) = std::io::pipe().unwrap();
+    let null = fs::File::open("/dev/null").unwrap();
+    let start = Start {
+        programs: vec![c"/bin/sh".into()],
+        args: vec![
+            c"sh".into(),
+            c"-c".into(),
+            c"setsid sleep 1000 & exec sleep 1000".into(),
+        ],
+        environment: vec![c"PATH=/bin:/usr/bin".into()],
+        directory: c"/".into(),
+        stdio: [null.as_fd(), theirs.as_fd(), null.as_fd()],
+        ignored_signals: 0,
+        time: None,
+    };
+    let child = prepared.launch(&start).unwrap();
+    drop(theirs);
+    drop(child);
+    // The end of the pipe comes when nothing inside holds the other end any more.
+    assert_eq!(std::io::read_to_string(ours).unwrap(), "");
+    assert_eq!(host(), before);
+}

@@ -1,0 +1,56 @@
+//! What the process sandbox does on Linux: namespaces, seccomp and Landlock, and the init program that is pid 1 inside.
+//!
+//! A [`sandbox_core::Ruleset`] becomes a [`View`] of the file system, that and the [`HostFacts`] become a [`Plan`], which is
+//! data. [`Prepared`] opens and allocates everything; [`Prepared::launch`] clones, and what runs after the clone is the init
+//! program (`init/`) alone.
+
+mod child;
+mod facts;
+pub mod filter;
+mod landlock;
+mod launch;
+mod plan;
+mod prepare;
+mod start;
+#[expect(unsafe_code, reason = "the clone, and what nix has not")]
+mod sys;
+mod view;
+
+#[path = "../init/raw.rs"]
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "shared with init, which uses the rest")
+)]
+#[expect(unsafe_code, reason = "the system call instruction")]
+mod raw;
+#[path = "../init/wire.rs"]
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "shared with init, which uses the rest")
+)]
+mod wire;
+
+/// The init program as ordinary modules, so that the lints and the unit tests see it.
+#[cfg(test)]
+#[path = "../init/main.rs"]
+#[expect(
+    dead_code,
+    unsafe_code,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    reason = "a program of its own, which speaks to the kernel in its words"
+)]
+mod init;
+
+pub use self::child::{Child, Report, Update, Usage};
+pub use self::facts::{
+    Consequence, HostFacts, KernelVersion, Lowering, LoweringError, MemfdExec, NamespaceRefusal,
+    Obstacle, Part, Remedy, UserNamespaces,
+};
+pub use self::filter::{Filter, FilterError, FilterOptions};
+pub use self::launch::LaunchError;
+pub use self::plan::{Enforcement, Held, MountAttributes, Plan, Resource, Step, Unenforceable};
+pub use self::prepare::{Early, Prepared};
+pub use self::start::Start;
+pub use self::view::{Cover, LiveKind, Missing, Node, View};

@@ -1,0 +1,460 @@
+//! What this host will do before the first command: an ordered list of steps, pure data.
+//!
+//! Compiled from the ruleset and the host's facts alone, so that a plan for any host can be printed and checked on any
+//! machine. Nothing is decided later: init carries the steps out and knows no policy.
+
+pub(crate) mod encode;
+mod enforcement;
+mod error;
+mod step;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use sandbox_core::{Limits, Network, Ruleset, Tier};
+
+use crate::landlock::Rights;
+use crate::view::{Cover, LiveKind, Node, View};
+use crate::{Filter, FilterOptions, HostFacts, UserNamespaces};
+
+pub use self::enforcement::{Enforcement, Held};
+pub use self::error::Unenforceable;
+pub use self::step::{MountAttributes, Resource, Step};
+
+/// The nodes of every private `/dev`: what `null(4)`, `random(4)`, `full(4)` and `tty(4)` describe, and nothing of the
+/// machine.
+const DEVICES: [&str; 6] = ["null", "zero", "full", "random", "urandom", "tty"];
+/// The links of every private `/dev`.
+const DEVICE_LINKS: [(&str, &str); 5] = [
+    ("fd", "/proc/self/fd"),
+    ("stdin", "/proc/self/fd/0"),
+    ("stdout", "/proc/self/fd/1"),
+    ("stderr", "/proc/self/fd/2"),
+    ("ptmx", "pts/ptmx"),
+];
+/// Directories in which everybody makes files, with the sticky bit.
+const TEMPORARY: [&str; 3] = ["/tmp", "/var/tmp", "/dev/shm"];
+/// No core file. For a handler program, which a bound of 0 does not keep off, 1 is the value that does (`core(5)`): it runs
+/// unconfined, and a core can hold secrets.
+const NO_CORE: u64 = 1;
+
+/// What this host will do before the first command.
+///
+/// ```
+/// use sandbox_core::{Context, Policy, Preset, Ruleset};
+/// use sandbox_linux::{HostFacts, Plan};
+///
+/// let ruleset = Ruleset::resolve(&Policy::preset(Preset::ReadOnly), &Context::new("/"))?;
+/// let plan = Plan::compile(&ruleset, &HostFacts::complete())?;
+/// assert!(plan.to_string().contains("mount a private directory at /tmp"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use]
+pub struct Plan {
+    own_network: bool,
+    steps: Vec<Step>,
+    /// What the report is made from, when it is asked for.
+    view: View,
+    landlock_abi: u32,
+    limits: Limits,
+}
+
+impl Plan {
+    /// Compiles the plan that enforces `ruleset` on a host with these `facts`.
+    ///
+    /// # Errors
+    ///
+    /// [`Unenforceable`] if the host, or this version, can't hold a part of it.
+    pub fn compile(ruleset: &Ruleset, facts: &HostFacts) -> Result<Self, Unenforceable> {
+        require_namespaces(ruleset, facts)?;
+        let view = View::compile(ruleset.files())?;
+        let own_network = ruleset.network() == Network::Deny;
+        let rights = Rights::of(facts);
+        let options = FilterOptions {
+            signal_scope: facts.landlock_abi >= crate::landlock::SCOPE_ABI,
+            features: ruleset
+                .system()
+                .features
+                .keys()
+                .map(|name| name.parse())
+                .collect::<Result<_, _>>()?,
+        };
+        let filter = Filter::compile(&options)?;
+
+        let mut plan = Compiler {
+            view: &view,
+            steps: beginning(facts, ruleset.network()),
+            made: BTreeSet::new(),
+        };
+        plan.build_view();
+        if let Some(rights) = rights {
+            plan.steps.push(rights.ruleset());
+            plan.steps.extend(rights.grants(&view));
+        }
+        plan.limits(ruleset.limits());
+        plan.steps.push(Step::Filter(filter));
+        let steps = plan.steps;
+        Ok(Self {
+            own_network,
+            steps,
+            view,
+            landlock_abi: facts.landlock_abi,
+            limits: ruleset.limits().clone(),
+        })
+    }
+
+    /// The steps, in their order.
+    #[must_use]
+    pub fn steps(&self) -> &[Step] {
+        &self.steps
+    }
+
+    /// Which mechanism holds which part of the policy, and what is not held.
+    pub fn enforcement(&self) -> Enforcement {
+        Enforcement::of(
+            &self.view,
+            self.landlock_abi,
+            !self.own_network,
+            &self.limits,
+        )
+    }
+
+    /// Hidden files that have a second name (a hard link) somewhere: under that name they are not hidden. Files below
+    /// hidden directories are not looked at.
+    #[must_use]
+    pub fn hard_links(&self) -> Vec<&Path> {
+        let has_second_name =
+            |path: &&Path| fs::symlink_metadata(path).is_ok_and(|metadata| metadata.nlink() > 1);
+        let hidden_files = self.view.nodes().filter_map(|(path, node)| match node {
+            Node::Cover(Cover::File | Cover::EmptyFile) => Some(path),
+            _ => None,
+        });
+        hidden_files.filter(has_second_name).collect()
+    }
+
+    /// The steps that need no rule about files.
+    pub(crate) fn beginning(&self) -> &[Step] {
+        let end = self.steps.iter().position(|step| *step == Step::Private);
+        self.steps.get(..=end.unwrap_or(0)).unwrap_or_default()
+    }
+}
+
+/// Refuses on a host where the tier that the policy asks for is not to be had. A weaker one is never taken by itself.
+fn require_namespaces(ruleset: &Ruleset, facts: &HostFacts) -> Result<(), Unenforceable> {
+    if let UserNamespaces::Forbidden { .. } = facts.user_namespaces {
+        if ruleset.system().fallback == Some(Tier::Landlock) {
+            return Err(Unenforceable::Tier {
+                tier: Tier::Landlock,
+            });
+        }
+        return Err(Unenforceable::Host {
+            obstacles: facts.obstacles(),
+        });
+    }
+    if !facts.can_map_root || !facts.seccomp {
+        return Err(Unenforceable::Host {
+            obstacles: facts.obstacles(),
+        });
+    }
+    Ok(())
+}
+
+/// The first steps of every plan for this host. They depend on no rule about files, so that they can be carried out while
+/// those are still being resolved.
+pub(crate) fn beginning(facts: &HostFacts, network: Network) -> Vec<Step> {
+    let ids = Step::MapIds {
+        uid: facts.uid,
+        gid: facts.gid,
+    };
+    let own_network = [Step::Network, Step::Loopback];
+    let network = own_network.into_iter().filter(|_| network == Network::Deny);
+    std::iter::once(ids)
+        .chain(network)
+        .chain([Step::Private])
+        .collect()
+}
+
+struct Compiler<'a> {
+    view: &'a View,
+    steps: Vec<Step>,
+    /// Mount points and directories that exist in private file systems.
+    made: BTreeSet<PathBuf>,
+}
+
+impl Compiler<'_> {
+    /// In place where the root is the host's: one call restricts the whole tree, and what may be changed is put over it. Put
+    /// together from nothing where the root is assembled.
+    fn build_view(&mut self) {
+        let assembled = *self.view.root() == Node::Assembled;
+        let mut slot = 0;
+        if assembled {
+            self.steps.push(Step::NewRoot);
+        } else {
+            // Before anything is restricted or covered.
+            slot = self.take_all();
+            let writable = matches!(self.view.root(), Node::Live { writable: true, .. });
+            let attributes = if writable {
+                MountAttributes::WRITABLE
+            } else {
+                MountAttributes::READ_ONLY
+            };
+            self.steps.push(Step::Restrict { attributes });
+        }
+        self.own_file_systems(assembled, slot);
+        self.place_nodes(assembled);
+        self.finish_private();
+        if assembled {
+            self.steps.push(Step::EnterRoot);
+        }
+    }
+
+    /// Copies of all live trees and devices, while the host's tree is still as it was. Returns the number of the first device.
+    fn take_all(&mut self) -> u32 {
+        let live: Vec<_> = self
+            .view
+            .nodes()
+            .filter_map(|(path, node)| Some((path, self.taken(path, node)?)))
+            .collect();
+        let mut slot = 0;
+        for (path, attributes) in live {
+            self.steps.push(Step::Take {
+                path: path.to_owned(),
+                slot,
+                attributes,
+            });
+            slot += 1;
+        }
+        let first_device = slot;
+        for device in DEVICES {
+            self.steps.push(Step::Take {
+                path: Path::new("/dev").join(device),
+                slot,
+                attributes: MountAttributes::DEVICE,
+            });
+            slot += 1;
+        }
+        first_device
+    }
+
+    /// The attributes with which a node is taken from the host; `None` where it needs no copy, or one of what is in the view.
+    fn taken(&self, path: &Path, node: &Node) -> Option<MountAttributes> {
+        match node {
+            Node::Live { .. } if path == Path::new("/") || self.is_rebound(path) => None,
+            Node::Live {
+                kind: LiveKind::Device,
+                ..
+            } => Some(MountAttributes::DEVICE),
+            Node::Live { writable: true, .. } => Some(MountAttributes::WRITABLE),
+            Node::Live {
+                writable: false, ..
+            } => Some(MountAttributes::READ_ONLY),
+            _ => None,
+        }
+    }
+
+    /// What lies in a writable tree is there already: it is mounted over itself.
+    fn is_rebound(&self, path: &Path) -> bool {
+        self.view.is_in_writable(path)
+    }
+
+    /// `/proc` and `/dev`.
+    fn own_file_systems(&mut self, assembled: bool, first_device: u32) {
+        if assembled {
+            self.directory(Path::new("/proc"));
+            self.directory(Path::new("/dev"));
+        }
+        // The files of `/proc/sys` let uid 0 write without any capability, and `/proc/self/autogroup` renices the caller's
+        // whole session for everybody.
+        self.steps.push(Step::Proc {
+            attributes: MountAttributes::READ_ONLY_DATA,
+        });
+        self.steps.push(Step::Scratch {
+            path: "/dev".into(),
+            mode: 0o755,
+            attributes: MountAttributes::DEVICES,
+        });
+        for (slot, device) in (first_device..).zip(DEVICES) {
+            let path = Path::new("/dev").join(device);
+            let slot = if assembled {
+                self.steps.push(Step::Take {
+                    path: path.clone(),
+                    slot: 0,
+                    attributes: MountAttributes::DEVICE,
+                });
+                0
+            } else {
+                slot
+            };
+            self.steps.push(Step::File { path: path.clone() });
+            self.steps.push(Step::Put { path, slot });
+        }
+        self.directory(Path::new("/dev/pts"));
+        self.steps.push(Step::Terminals);
+        for (name, target) in DEVICE_LINKS {
+            self.steps.push(Step::Link {
+                path: Path::new("/dev").join(name),
+                target: target.into(),
+            });
+        }
+    }
+
+    fn place_nodes(&mut self, assembled: bool) {
+        let has_covers = self
+            .view
+            .nodes()
+            .any(|(_, node)| matches!(node, Node::Cover(_)));
+        if has_covers {
+            self.steps.push(Step::MakeCovers);
+        }
+        let mut slot = 0;
+        for (path, node) in self.view.nodes() {
+            if path == Path::new("/") || matches!(node, Node::Devices | Node::Processes) {
+                continue;
+            }
+            if self.view.is_private(path) {
+                self.mount_point(path, node);
+            }
+            match node {
+                Node::Live { writable, .. } if self.is_rebound(path) => {
+                    let attributes = if *writable {
+                        MountAttributes::WRITABLE
+                    } else {
+                        MountAttributes::READ_ONLY
+                    };
+                    self.steps.push(Step::Rebind {
+                        path: path.to_owned(),
+                        attributes,
+                    });
+                }
+                Node::Live { .. } => {
+                    if let (true, Some(attributes)) = (assembled, self.taken(path, node)) {
+                        self.steps.push(Step::Take {
+                            path: path.to_owned(),
+                            slot: 0,
+                            attributes,
+                        });
+                        self.steps.push(Step::Put {
+                            path: path.to_owned(),
+                            slot: 0,
+                        });
+                    } else {
+                        self.steps.push(Step::Put {
+                            path: path.to_owned(),
+                            slot,
+                        });
+                        slot += 1;
+                    }
+                }
+                Node::Scratch | Node::Assembled => {
+                    let mode = if TEMPORARY
+                        .iter()
+                        .any(|temporary| path == Path::new(temporary))
+                    {
+                        0o1777
+                    } else {
+                        0o755
+                    };
+                    self.steps.push(Step::Scratch {
+                        path: path.to_owned(),
+                        mode,
+                        attributes: MountAttributes::WRITABLE,
+                    });
+                }
+                Node::Cover(cover) => self.steps.push(Step::Cover {
+                    path: path.to_owned(),
+                    cover: *cover,
+                }),
+                Node::Link { target } => {
+                    self.steps.push(Step::Link {
+                        path: path.to_owned(),
+                        target: target.clone(),
+                    });
+                }
+                Node::Devices | Node::Processes => {}
+            }
+        }
+        if has_covers {
+            self.steps.push(Step::RemoveCovers);
+        }
+    }
+
+    /// Nothing is made any more in what was assembled.
+    fn finish_private(&mut self) {
+        self.steps.push(Step::Freeze {
+            path: "/dev".into(),
+        });
+        for (path, node) in self.view.nodes() {
+            if *node == Node::Assembled {
+                self.steps.push(Step::Freeze {
+                    path: path.to_owned(),
+                });
+            }
+        }
+    }
+
+    /// Makes the directories above `path` as far as they lie in the same private file system, and what is mounted over.
+    fn mount_point(&mut self, path: &Path, node: &Node) {
+        let missing: Vec<&Path> = path
+            .ancestors()
+            .skip(1)
+            .take_while(|above| !self.made.contains(*above) && !self.is_node(above))
+            .collect();
+        for above in missing.into_iter().rev() {
+            self.directory(above);
+        }
+        match node {
+            Node::Live {
+                kind: LiveKind::File | LiveKind::Device,
+                ..
+            } => self.steps.push(Step::File {
+                path: path.to_owned(),
+            }),
+            Node::Link { .. } => {}
+            _ => self.directory(path),
+        }
+    }
+
+    fn is_node(&self, path: &Path) -> bool {
+        self.view.node(path).is_some()
+    }
+
+    fn directory(&mut self, path: &Path) {
+        if self.made.insert(path.to_owned()) {
+            self.steps.push(Step::Directory {
+                path: path.to_owned(),
+            });
+        }
+    }
+
+    fn limits(&mut self, limits: &Limits) {
+        let bounds = [
+            (Resource::Core, Some(NO_CORE)),
+            (Resource::Data, limits.memory),
+            (Resource::Processes, limits.processes),
+            (Resource::OpenFiles, limits.open_files),
+        ];
+        for (resource, bound) in bounds {
+            self.steps
+                .extend(bound.map(|bound| Step::Limit { resource, bound }));
+        }
+    }
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "  1. clone init with its own user mount pid ipc uts cgroup namespaces"
+        )?;
+        for (number, step) in (2..).zip(&self.steps) {
+            writeln!(f, "{number:3}. {step}")?;
+        }
+        Ok(())
+    }
+}

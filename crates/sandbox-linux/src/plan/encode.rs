@@ -1,0 +1,112 @@
+//! Steps as init reads them (`init/wire.rs`): code, length, fields.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use super::{Step, Unenforceable};
+use crate::Cover;
+use crate::wire::cover;
+
+/// All steps, one after the other.
+pub(crate) fn steps(steps: &[Step]) -> Result<Vec<u8>, Unenforceable> {
+    let mut bytes = Vec::with_capacity(steps.len() * 48);
+    for step in steps {
+        let fields = fields(step)?;
+        bytes.extend(step.code().to_ne_bytes());
+        bytes.extend(
+            u32::try_from(fields.0.len())
+                .map_err(|_| Unenforceable::TooLarge)?
+                .to_ne_bytes(),
+        );
+        bytes.extend(fields.0);
+    }
+    Ok(bytes)
+}
+
+#[derive(Default)]
+struct Fields(Vec<u8>);
+
+impl Fields {
+    fn u32(mut self, value: u32) -> Self {
+        self.0.extend(value.to_ne_bytes());
+        self
+    }
+
+    fn u64(mut self, value: u64) -> Self {
+        self.0.extend(value.to_ne_bytes());
+        self
+    }
+
+    fn string(mut self, string: &OsStr) -> Result<Self, Unenforceable> {
+        if string.as_bytes().contains(&0) {
+            return Err(Unenforceable::Nul {
+                path: string.into(),
+            });
+        }
+        self.0.extend(string.as_bytes());
+        self.0.push(0);
+        Ok(self)
+    }
+
+    /// Relative to the root of the view: init walks from a descriptor of it.
+    fn path(self, path: &Path) -> Result<Self, Unenforceable> {
+        self.string(path.strip_prefix("/").unwrap_or(path).as_os_str())
+    }
+}
+
+fn fields(step: &Step) -> Result<Fields, Unenforceable> {
+    let new = Fields::default();
+    match step {
+        Step::MapIds { uid, gid } => Ok(new.u32(*uid).u32(*gid)),
+        Step::Take {
+            path,
+            slot,
+            attributes,
+        } => new.u32(*slot).u64(attributes.0).path(path),
+        Step::Restrict { attributes } => Ok(new.u64(attributes.0)),
+        Step::Put { path, slot } => new.u32(*slot).path(path),
+        Step::Rebind { path, attributes } => new.u64(attributes.0).path(path),
+        Step::Scratch {
+            path,
+            mode,
+            attributes,
+        } => new
+            .u64(attributes.0)
+            .string(OsStr::new(&format!("{mode:04o}")))?
+            .path(path),
+        Step::Cover { path, cover } => new.u32(cover_code(*cover)).path(path),
+        Step::Directory { path } => new.u32(0o755).path(path),
+        Step::File { path } => new.u32(0o644).path(path),
+        Step::Link { path, target } => new.string(target.as_os_str())?.path(path),
+        Step::Proc { attributes } => new.u64(attributes.0).path(Path::new("/proc")),
+        Step::Terminals => new.path(Path::new("/dev/pts")),
+        Step::Freeze { path } => new.path(path),
+        Step::Landlock { files, scopes } => {
+            // As many words of `struct landlock_ruleset_attr` as the ABI knows: file, network, scope rights.
+            Ok(new
+                .u32(if scopes.is_some() { 3 } else { 1 })
+                .u64(*files)
+                .u64(0)
+                .u64(scopes.unwrap_or(0)))
+        }
+        Step::Grant { path, rights } => new.u64(*rights).path(path),
+        Step::Limit { resource, bound } => Ok(new.u32(resource.number()).u64(*bound)),
+        Step::Filter(filter) => Ok(Fields(filter.to_bytes())),
+        Step::Network
+        | Step::Loopback
+        | Step::Private
+        | Step::NewRoot
+        | Step::MakeCovers
+        | Step::RemoveCovers
+        | Step::EnterRoot => Ok(new),
+    }
+}
+
+const fn cover_code(cover: Cover) -> u32 {
+    match cover {
+        Cover::File => cover::FILE,
+        Cover::Directory => cover::DIRECTORY,
+        Cover::EmptyFile => cover::EMPTY,
+    }
+}

@@ -1,0 +1,257 @@
+//! The report: which part of the policy is held, by which mechanisms, and what is not held.
+//!
+//! It is made from the same view and facts as the plan. A part that one mechanism alone holds says so by naming one.
+
+use std::fmt;
+
+use sandbox_core::{Access, Limits, escaped};
+
+use crate::landlock::{REFER_ABI, SCOPE_ABI};
+use crate::view::{Missing, Node, View};
+
+/// The most paths that one line of the report names.
+const NAMED: usize = 4;
+
+/// Which part of the policy is held, by which mechanisms, and what is not held.
+///
+/// ```
+/// use sandbox_core::{Context, Policy, Preset, Ruleset};
+/// use sandbox_linux::{HostFacts, Plan};
+///
+/// let ruleset = Ruleset::resolve(&Policy::preset(Preset::ReadOnly), &Context::new("/"))?;
+/// let plan = Plan::compile(&ruleset, &HostFacts::complete())?;
+/// let enforcement = plan.enforcement();
+/// let writes = enforcement.parts().iter().find(|held| held.part == "writes").unwrap();
+/// assert_eq!(writes.mechanisms, ["mount namespace", "Landlock"]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use]
+pub struct Enforcement {
+    parts: Vec<Held>,
+}
+
+/// One part of the policy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Held {
+    /// The part.
+    pub part: &'static str,
+    /// What holds it; none if nothing does.
+    pub mechanisms: Vec<&'static str>,
+    /// What of it is not held.
+    pub not_held: Vec<String>,
+}
+
+impl Enforcement {
+    pub(super) fn of(view: &View, landlock_abi: u32, host_network: bool, bounds: &Limits) -> Self {
+        let landlock = landlock_abi >= REFER_ABI;
+        let scopes = landlock_abi >= SCOPE_ABI;
+        let assembled = *view.root() == Node::Assembled;
+        let with_landlock = |first, second| {
+            if landlock {
+                vec![first, second]
+            } else {
+                vec![first]
+            }
+        };
+
+        let mut parts = vec![
+            writes(landlock_abi, with_landlock("mount namespace", "Landlock")),
+            Held::new(
+                "hidden paths",
+                if assembled {
+                    with_landlock("mount namespace", "Landlock")
+                } else {
+                    vec!["mount namespace"]
+                },
+            ),
+            Held::new("protected paths", vec!["mount namespace"]),
+            Held::new("sockets by path", Vec::new()),
+            network(host_network),
+            abstract_sockets(host_network, scopes),
+            Held::new(
+                "processes",
+                if scopes {
+                    vec!["pid namespace", "Landlock scope"]
+                } else {
+                    vec!["pid namespace", "seccomp"]
+                },
+            ),
+            Held::new("lifetime", vec!["pid namespace", "pidfd of the caller"]),
+            Held::new(
+                "privileges",
+                vec!["no capabilities", "no_new_privs", "user namespace"],
+            ),
+            Held::new("system calls", vec!["seccomp"]),
+            Held::new("devices", with_landlock("private /dev", "nodev mounts")),
+            Held::new(
+                "IPC, names",
+                vec!["ipc, uts and cgroup namespaces", "session keyring"],
+            ),
+            Held::new("environment", vec!["the caller"]),
+        ];
+        unheld_files(&mut parts, view, assembled);
+        limits(&mut parts, bounds);
+        Self { parts }
+    }
+
+    /// The parts.
+    #[must_use]
+    pub fn parts(&self) -> &[Held] {
+        &self.parts
+    }
+}
+
+impl Held {
+    fn new(part: &'static str, mechanisms: Vec<&'static str>) -> Self {
+        Self {
+            part,
+            mechanisms,
+            not_held: Vec::new(),
+        }
+    }
+
+    fn but(mut self, not_held: impl Into<String>) -> Self {
+        self.not_held.push(not_held.into());
+        self
+    }
+}
+
+/// A file of the host that is handed over as a standard stream lies on the host's own mount: there Landlock alone holds.
+fn writes(landlock_abi: u32, mechanisms: Vec<&'static str>) -> Held {
+    let held = Held::new("writes", mechanisms);
+    match landlock_abi {
+        ..REFER_ABI => held.but("a standard stream that is open for reading, if its file is not visible inside: no Landlock"),
+        REFER_ABI => held.but("cutting off a standard stream that is open for reading, if its file is not visible inside (Landlock before ABI 3)"),
+        _ => held,
+    }
+}
+
+fn network(host: bool) -> Held {
+    if host {
+        Held::new("network", Vec::new()).but("the policy leaves the command on the host's network")
+    } else {
+        Held::new("network", vec!["network namespace", "seccomp"])
+    }
+}
+
+fn abstract_sockets(host_network: bool, scopes: bool) -> Held {
+    match (host_network, scopes) {
+        (false, true) => Held::new("abstract sockets", vec!["network namespace", "Landlock scope"]),
+        (false, false) => Held::new("abstract sockets", vec!["network namespace"]),
+        (true, true) => Held::new("abstract sockets", vec!["Landlock scope"]),
+        (true, false) => Held::new("abstract sockets", Vec::new())
+            .but("on the host's network this kernel's Landlock (before ABI 6) does not keep the command off them"),
+    }
+}
+
+/// What this version does not hold about files, and the paths of this policy for which that matters.
+fn unheld_files(parts: &mut [Held], view: &View, assembled: bool) {
+    let mut named = view.unheld();
+    named.retain(|missing| !missing.known_secret);
+    for held in parts {
+        match held.part {
+            "hidden paths" if !assembled => {
+                held.not_held.push(
+                    "a hidden name that the host replaces or renames while a command runs"
+                        .to_owned(),
+                );
+                held.not_held.extend(
+                    paths(&named, Access::Hide)
+                        .map(|paths| format!("what the host makes later at {paths}")),
+                );
+                if view.absent_secrets() > 0 {
+                    held.not_held.push(format!(
+                        "what the host makes later at {} known places of secrets",
+                        view.absent_secrets()
+                    ));
+                }
+            }
+            "protected paths" => {
+                held.not_held.push(
+                    "names that do not exist yet, or lie below the top directory of a writable tree, and what the host replaces meanwhile"
+                        .to_owned(),
+                );
+                held.not_held
+                    .extend(paths(&named, Access::Read).map(|paths| {
+                        format!("`read` rules for what does not exist yet, or is a link: {paths}")
+                    }));
+            }
+            "sockets by path" => {
+                held.not_held.push(
+                    "a command can connect to a socket of the host whose path it can see: hide it"
+                        .to_owned(),
+                );
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The paths of the rules with this access, the first of them by name.
+fn paths(missing: &[&Missing], access: Access) -> Option<String> {
+    let with_access: Vec<_> = missing
+        .iter()
+        .filter(|missing| missing.access == access)
+        .collect();
+    let named: Vec<_> = with_access
+        .iter()
+        .take(NAMED)
+        .map(|missing| format!("`{}`", escaped(&missing.path)))
+        .collect();
+    let more = with_access.len().saturating_sub(NAMED);
+    let rest = if more == 0 {
+        String::new()
+    } else {
+        format!(" and {more} more")
+    };
+    (!named.is_empty()).then(|| format!("{}{rest}", named.join(", ")))
+}
+
+fn limits(parts: &mut Vec<Held>, limits: &Limits) {
+    let mut held = Held::new("limits", Vec::new());
+    if limits.memory.is_some() {
+        held.mechanisms.push("rlimit");
+        held.not_held
+            .push("memory: bounded for each process, not for all together".to_owned());
+    }
+    if limits.processes.is_some() {
+        held.mechanisms.push("rlimit");
+        held.not_held.push(
+            "processes: the bound counts all of the user's, and does not bind root".to_owned(),
+        );
+    }
+    if limits.open_files.is_some() {
+        held.mechanisms.push("rlimit");
+    }
+    if limits.time.is_some() {
+        held.mechanisms.push("the caller's clock");
+    }
+    held.mechanisms.dedup();
+    if !held.mechanisms.is_empty() {
+        parts.push(held);
+    }
+}
+
+impl fmt::Display for Enforcement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for Held {
+            part,
+            mechanisms,
+            not_held,
+        } in &self.parts
+        {
+            let by = if mechanisms.is_empty() {
+                "not held".to_owned()
+            } else {
+                mechanisms.join(" + ")
+            };
+            writeln!(f, "{part:16} {by}")?;
+            for what in not_held {
+                writeln!(f, "{:16} not held: {what}", "")?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,331 @@
+//! One thing that init does before the first command. What it does is all in its fields.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use sandbox_core::escaped;
+
+use crate::{landlock, wire};
+
+/// One thing that init does before the first command.
+///
+/// ```
+/// use sandbox_linux::{HostFacts, Plan, Step};
+/// # use sandbox_core::{Context, Policy, Preset, Ruleset};
+/// # let ruleset = Ruleset::resolve(&Policy::preset(Preset::ReadOnly), &Context::new("/"))?;
+/// let plan = Plan::compile(&ruleset, &HostFacts::complete())?;
+/// assert!(matches!(plan.steps().first(), Some(Step::MapIds { .. })));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Step {
+    /// Maps the user and the group to themselves, and nobody else (`user_namespaces(7)`).
+    MapIds {
+        /// The user.
+        uid: u32,
+        /// The group.
+        gid: u32,
+    },
+    /// Makes a network of the sandbox's own.
+    Network,
+    /// Brings up its loopback interface.
+    Loopback,
+    /// Cuts the mounts off from the host's.
+    Private,
+    /// Takes a copy of a host tree, to be put somewhere.
+    Take {
+        /// The tree.
+        path: PathBuf,
+        /// Under which number it waits.
+        slot: u32,
+        /// What cannot be done in it.
+        attributes: MountAttributes,
+    },
+    /// Restricts the whole tree, in place.
+    Restrict {
+        /// What cannot be done in it.
+        attributes: MountAttributes,
+    },
+    /// Makes a private root, in which the view is assembled.
+    NewRoot,
+    /// Puts a tree that was taken into the view.
+    Put {
+        /// Where.
+        path: PathBuf,
+        /// Its number.
+        slot: u32,
+    },
+    /// Mounts what is there over itself, with other attributes.
+    Rebind {
+        /// Where.
+        path: PathBuf,
+        /// What cannot be done in it.
+        attributes: MountAttributes,
+    },
+    /// Mounts an empty private file system.
+    Scratch {
+        /// Where.
+        path: PathBuf,
+        /// The mode of its root directory.
+        mode: u32,
+        /// What cannot be done in it.
+        attributes: MountAttributes,
+    },
+    /// Makes the nodes that covers are copies of.
+    MakeCovers,
+    /// Puts an empty node over a hidden name.
+    Cover {
+        /// The name.
+        path: PathBuf,
+        /// What it looks like.
+        cover: crate::Cover,
+    },
+    /// Removes the nodes that covers are copies of.
+    RemoveCovers,
+    /// Makes a directory in a private one.
+    Directory {
+        /// Where.
+        path: PathBuf,
+    },
+    /// Makes an empty file in a private directory, to mount something over.
+    File {
+        /// Where.
+        path: PathBuf,
+    },
+    /// Makes a symbolic link in a private directory.
+    Link {
+        /// Where.
+        path: PathBuf,
+        /// Where it points to.
+        target: PathBuf,
+    },
+    /// Mounts the sandbox's own `/proc`.
+    Proc {
+        /// What cannot be done in it.
+        attributes: MountAttributes,
+    },
+    /// Mounts terminals of the sandbox's own.
+    Terminals,
+    /// Makes a private file system read-only.
+    Freeze {
+        /// Where.
+        path: PathBuf,
+    },
+    /// Makes the assembled root `/`.
+    EnterRoot,
+    /// Starts a Landlock ruleset.
+    Landlock {
+        /// The file rights that are denied unless granted.
+        files: u64,
+        /// What the commands are kept away from outside; `None` before ABI 6.
+        scopes: Option<u64>,
+    },
+    /// Grants Landlock rights below a path.
+    Grant {
+        /// The path.
+        path: PathBuf,
+        /// The rights.
+        rights: u64,
+    },
+    /// Bounds a resource of the commands.
+    Limit {
+        /// Which.
+        resource: Resource,
+        /// By how much.
+        bound: u64,
+    },
+    /// The filter that each command gets.
+    Filter(crate::Filter),
+}
+
+/// What cannot be done in a mount (`mount_setattr(2)`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct MountAttributes(pub(crate) u64);
+
+impl MountAttributes {
+    const RDONLY: u64 = 1;
+    const NOSUID: u64 = 2;
+    const NODEV: u64 = 4;
+    const NOEXEC: u64 = 8;
+
+    /// Set-user-ID programs and device nodes mean nothing.
+    pub(crate) const WRITABLE: Self = Self(Self::NOSUID | Self::NODEV);
+    /// Nothing can be changed either.
+    pub(crate) const READ_ONLY: Self = Self(Self::RDONLY | Self::NOSUID | Self::NODEV);
+    /// Device nodes work, and nothing can be executed.
+    pub(crate) const DEVICES: Self = Self(Self::NOSUID | Self::NOEXEC);
+    /// A device node of the host, whose mode and times stay as they are: to open it for writing needs no writable mount.
+    pub(crate) const DEVICE: Self = Self(Self::DEVICES.0 | Self::RDONLY);
+    /// Nothing but data, and nothing can be changed.
+    pub(crate) const READ_ONLY_DATA: Self =
+        Self(Self::RDONLY | Self::NOSUID | Self::NODEV | Self::NOEXEC);
+}
+
+/// What a [`Step::Limit`] bounds (`getrlimit(2)`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Resource {
+    /// Bytes of a core file.
+    Core,
+    /// Bytes of private writable memory of one process.
+    Data,
+    /// Processes of the user.
+    Processes,
+    /// Open files of one process.
+    OpenFiles,
+}
+
+impl Resource {
+    /// The kernel's number (include/uapi/asm-generic/resource.h).
+    pub(crate) const fn number(self) -> u32 {
+        match self {
+            Self::Data => 2,
+            Self::Core => 4,
+            Self::Processes => 6,
+            Self::OpenFiles => 7,
+        }
+    }
+}
+
+impl Step {
+    /// The path that the step is about.
+    #[must_use]
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Take { path, .. }
+            | Self::Put { path, .. }
+            | Self::Rebind { path, .. }
+            | Self::Scratch { path, .. }
+            | Self::Cover { path, .. }
+            | Self::Directory { path }
+            | Self::File { path }
+            | Self::Link { path, .. }
+            | Self::Freeze { path }
+            | Self::Grant { path, .. } => Some(path),
+            Self::Proc { .. } => Some(Path::new("/proc")),
+            Self::Terminals => Some(Path::new("/dev/pts")),
+            _ => None,
+        }
+    }
+
+    /// What the step does, as words that follow "cannot".
+    pub(crate) const fn action(&self) -> &'static str {
+        match self {
+            Self::MapIds { .. } => "map the user into the sandbox",
+            Self::Network => "make a network of its own",
+            Self::Loopback => "bring up the loopback interface",
+            Self::Private => "cut the mounts off from the host's",
+            Self::Take { .. } => "take",
+            Self::Restrict { .. } => "make the file system read-only inside",
+            Self::NewRoot => "make a private root",
+            Self::Put { .. } => "show",
+            Self::Rebind { .. } => "restrict",
+            Self::Scratch { .. } => "mount a private directory at",
+            Self::MakeCovers => "make the nodes that hide names",
+            Self::Cover { .. } => "hide",
+            Self::RemoveCovers => "remove the nodes that hide names",
+            Self::Directory { .. } => "make the directory",
+            Self::File { .. } => "make the file",
+            Self::Link { .. } => "make the link",
+            Self::Proc { .. } | Self::Terminals => "mount",
+            Self::Freeze { .. } => "make read-only",
+            Self::EnterRoot => "enter the private root",
+            Self::Landlock { .. } => "make a Landlock ruleset",
+            Self::Grant { .. } => "grant by Landlock",
+            Self::Limit { .. } => "set a limit",
+            Self::Filter(_) => "read the filter",
+        }
+    }
+
+    pub(crate) const fn code(&self) -> u32 {
+        use wire::step;
+        match self {
+            Self::MapIds { .. } => step::MAP_IDS,
+            Self::Network => step::NETWORK,
+            Self::Loopback => step::LOOPBACK,
+            Self::Private => step::PRIVATE,
+            Self::Take { .. } => step::TAKE,
+            Self::Restrict { .. } => step::RESTRICT,
+            Self::NewRoot => step::NEW_ROOT,
+            Self::Put { .. } => step::PUT,
+            Self::Rebind { .. } => step::REBIND,
+            Self::Scratch { .. } => step::SCRATCH,
+            Self::MakeCovers => step::COVERS,
+            Self::Cover { .. } => step::COVER,
+            Self::RemoveCovers => step::COVERS_END,
+            Self::Directory { .. } => step::DIRECTORY,
+            Self::File { .. } => step::FILE,
+            Self::Link { .. } => step::SYMLINK,
+            Self::Proc { .. } => step::PROC,
+            Self::Terminals => step::DEVPTS,
+            Self::Freeze { .. } => step::FREEZE,
+            Self::EnterRoot => step::ENTER_ROOT,
+            Self::Landlock { .. } => step::LANDLOCK,
+            Self::Grant { .. } => step::GRANT,
+            Self::Limit { .. } => step::LIMIT,
+            Self::Filter(_) => step::FILTER,
+        }
+    }
+}
+
+impl fmt::Display for MountAttributes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = [
+            (Self::RDONLY, "read-only"),
+            (Self::NOSUID, "nosuid"),
+            (Self::NODEV, "nodev"),
+            (Self::NOEXEC, "noexec"),
+        ];
+        let set: Vec<&str> = names
+            .iter()
+            .filter(|(bit, _)| self.0 & bit != 0)
+            .map(|(_, name)| *name)
+            .collect();
+        f.write_str(&set.join(","))
+    }
+}
+
+impl fmt::Display for Resource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Core => "core file bytes",
+            Self::Data => "bytes of memory per process",
+            Self::Processes => "processes of the user",
+            Self::OpenFiles => "open files per process",
+        })
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.action())?;
+        if let Some(path) = self.path() {
+            write!(f, " {}", escaped(path.as_os_str()))?;
+        }
+        match self {
+            Self::MapIds { uid, gid } => write!(f, ": uid {uid}, gid {gid}"),
+            Self::Take { attributes, .. }
+            | Self::Restrict { attributes }
+            | Self::Rebind { attributes, .. }
+            | Self::Proc { attributes } => {
+                write!(f, " ({attributes})")
+            }
+            Self::Scratch {
+                mode, attributes, ..
+            } => write!(f, " (mode {mode:o}, {attributes})"),
+            Self::Link { target, .. } => write!(f, " to {}", escaped(target.as_os_str())),
+            Self::Landlock { files, scopes } => {
+                write!(f, " for {}", landlock::names(*files))?;
+                scopes.map_or(Ok(()), |scopes| {
+                    write!(f, "; {} scopes", scopes.count_ones())
+                })
+            }
+            Self::Grant { rights, .. } => write!(f, ": {}", landlock::names(*rights)),
+            Self::Limit { resource, bound } => write!(f, ": {bound} {resource}"),
+            Self::Filter(filter) => write!(f, ": {filter}"),
+            _ => Ok(()),
+        }
+    }
+}

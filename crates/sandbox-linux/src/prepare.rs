@@ -1,0 +1,179 @@
+//! Opens and allocates everything that a launch needs: the plan as bytes, and the init program where it can be executed.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::sync::Mutex;
+
+use nix::fcntl::{FcntlArg, SealFlag, fcntl};
+
+use sandbox_core::Network;
+
+use crate::launch::begin;
+use crate::plan::encode;
+use crate::{Child, HostFacts, LaunchError, Plan, Step, plan, sys};
+
+/// The init program, compiled by `build.rs`.
+const IMAGE: &[u8] = include_bytes!(env!("SANDBOX_INIT"));
+/// Where a file without a name can be made if memory files may not be executed.
+const TEMPORARY: [&str; 3] = ["/dev/shm", "/tmp", "/var/tmp"];
+
+/// A plan, ready to be carried out as often as a command is launched.
+///
+/// ```
+/// use sandbox_core::{Context, Policy, Preset, Ruleset};
+/// use sandbox_linux::{HostFacts, Plan, Prepared};
+///
+/// let ruleset = Ruleset::resolve(&Policy::preset(Preset::ReadOnly), &Context::new("/"))?;
+/// let plan = Plan::compile(&ruleset, &HostFacts::detect())?;
+/// let prepared = Prepared::new(&plan)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+#[must_use]
+pub struct Prepared {
+    pub(crate) image: OwnedFd,
+    /// The first steps and the rest, as init reads them.
+    pub(crate) beginning: Vec<u8>,
+    pub(crate) plan: Vec<u8>,
+    /// For messages about the step that failed.
+    pub(crate) steps: Vec<Step>,
+    /// An init that has carried out the first steps already.
+    pub(crate) begun: Mutex<Option<Child>>,
+}
+
+/// An init that has begun while the policy is still being resolved: it carries out the first steps, above all that of the
+/// network, which takes as long as all the rest, and waits for its plan. Dropping it ends it.
+///
+/// ```
+/// use sandbox_core::{Context, Network, Policy, Preset, Ruleset};
+/// use sandbox_linux::{Early, HostFacts, Plan, Prepared};
+///
+/// let facts = HostFacts::detect();
+/// let early = Early::begin(&facts, Network::Deny)?;
+/// let ruleset = Ruleset::resolve(&Policy::preset(Preset::ReadOnly), &Context::new("/"))?;
+/// let plan = Plan::compile(&ruleset, &facts)?;
+/// let prepared = Prepared::with(&plan, early)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+#[must_use]
+pub struct Early {
+    image: OwnedFd,
+    beginning: Vec<Step>,
+    init: Child,
+}
+
+impl Early {
+    /// Begins on a host with these `facts`, for a policy that grants so much of the network.
+    ///
+    /// # Errors
+    ///
+    /// [`LaunchError`], by what failed.
+    pub fn begin(facts: &HostFacts, network: Network) -> Result<Self, LaunchError> {
+        let image = image()?;
+        let beginning = plan::beginning(facts, network);
+        let init = begin(&image, &encode::steps(&beginning)?)?;
+        Ok(Self {
+            image,
+            beginning,
+            init,
+        })
+    }
+}
+
+impl Prepared {
+    /// Prepares `plan`.
+    ///
+    /// # Errors
+    ///
+    /// [`LaunchError::Plan`] for a plan that can't be handed to init, [`LaunchError::Image`] if the init program can't be
+    /// put where it can be executed.
+    pub fn new(plan: &Plan) -> Result<Self, LaunchError> {
+        Self::made_of(plan, image()?, None)
+    }
+
+    /// Prepares `plan`, for whose first command an init has begun already.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new).
+    pub fn with(plan: &Plan, early: Early) -> Result<Self, LaunchError> {
+        // One that has begun something else is of no use.
+        let fits = early.beginning == plan.beginning();
+        Self::made_of(plan, early.image, fits.then_some(early.init))
+    }
+
+    fn made_of(plan: &Plan, image: OwnedFd, begun: Option<Child>) -> Result<Self, LaunchError> {
+        let beginning = plan.beginning();
+        let rest = plan.steps().get(beginning.len()..).unwrap_or_default();
+        Ok(Self {
+            image,
+            beginning: encode::steps(beginning)?,
+            plan: encode::steps(rest)?,
+            steps: plan.steps().to_vec(),
+            begun: Mutex::new(begun),
+        })
+    }
+}
+
+fn image() -> Result<OwnedFd, LaunchError> {
+    executable_image()
+        .and_then(|image| sys::above_stdio(&image))
+        .map_err(|source| LaunchError::Image { source })
+}
+
+/// A sealed memory file, which nobody can rewrite; where `vm.memfd_noexec` forbids to execute those, a file without a name.
+fn executable_image() -> io::Result<OwnedFd> {
+    let file = match sys::executable_memfd(true) {
+        Err(error) if error.raw_os_error() == Some(libc::EINVAL) => sys::executable_memfd(false),
+        other => other,
+    };
+    match file {
+        Ok(file) => seal(file, IMAGE, 0o555),
+        Err(error) if error.raw_os_error() == Some(libc::EACCES) => {
+            nameless_file().map_err(|_| error)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Writes `bytes` into a fresh memory file and seals it.
+pub(crate) fn seal(file: OwnedFd, bytes: &[u8], mode: u32) -> io::Result<OwnedFd> {
+    let mut file = File::from(file);
+    file.write_all(bytes)?;
+    file.set_permissions(PermissionsExt::from_mode(mode))?;
+    let seals = SealFlag::F_SEAL_WRITE
+        | SealFlag::F_SEAL_GROW
+        | SealFlag::F_SEAL_SHRINK
+        | SealFlag::F_SEAL_SEAL;
+    fcntl(file.as_fd(), FcntlArg::F_ADD_SEALS(seals))?;
+    Ok(file.into())
+}
+
+/// The image in a file without a name (`O_TMPFILE`), opened again for reading only: as long as a writable descriptor is
+/// open the kernel does not execute it (`ETXTBSY`).
+fn nameless_file() -> io::Result<OwnedFd> {
+    let mut last = io::Error::from_raw_os_error(libc::EACCES);
+    for directory in TEMPORARY {
+        let made = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .mode(0o700)
+            .custom_flags(libc::O_TMPFILE | libc::O_CLOEXEC)
+            .open(directory);
+        match made.and_then(read_only_image) {
+            Ok(file) => return Ok(file),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+fn read_only_image(mut file: File) -> io::Result<OwnedFd> {
+    file.write_all(IMAGE)?;
+    file.set_permissions(PermissionsExt::from_mode(0o500))?;
+    let again = File::open(format!("/proc/self/fd/{}", file.as_raw_fd()))?;
+    Ok(again.into())
+}

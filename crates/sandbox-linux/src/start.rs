@@ -1,0 +1,121 @@
+//! The command as init gets it: bytes, made before the clone.
+
+use std::ffi::{CStr, CString};
+use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::unix::ffi::OsStringExt;
+use std::time::Duration;
+
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::sys::stat::fstat;
+
+use crate::LaunchError;
+
+/// A command to be started. All of it is named inside the sandbox.
+///
+/// ```
+/// use std::os::fd::AsFd;
+/// use sandbox_linux::Start;
+///
+/// let (stdin, stdout, stderr) = (std::io::stdin(), std::io::stdout(), std::io::stderr());
+/// let start = Start {
+///     programs: vec![c"/usr/bin/true".into(), c"/bin/true".into()],
+///     args: vec![c"true".into()],
+///     environment: vec![c"LANG=C.UTF-8".into()],
+///     directory: c"/".into(),
+///     stdio: [stdin.as_fd(), stdout.as_fd(), stderr.as_fd()],
+///     ignored_signals: 0,
+///     time: None,
+/// };
+/// assert_eq!(start.args.len(), 1);
+/// ```
+#[derive(Clone, Debug)]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "all that execve(2) takes, and what a process inherits besides"
+)]
+pub struct Start<'a> {
+    /// Where the program may be, tried in this order as `execvp(3)` does.
+    pub programs: Vec<CString>,
+    /// The arguments, the program's name first.
+    pub args: Vec<CString>,
+    /// The environment: `NAME=value`.
+    pub environment: Vec<CString>,
+    /// The directory in which it starts.
+    pub directory: CString,
+    /// Standard input, output and error.
+    pub stdio: [BorrowedFd<'a>; 3],
+    /// Bit n-1: signal n stays ignored, as after `nohup`.
+    pub ignored_signals: u64,
+    /// After this time init ends everything inside, even if the caller is stopped.
+    pub time: Option<Duration>,
+}
+
+impl Start<'_> {
+    /// The body of the message.
+    pub(crate) fn to_bytes(&self) -> Result<Vec<u8>, LaunchError> {
+        let opened_at = self.stdio.map(opened_at);
+        let strings = || {
+            std::iter::once(&self.directory)
+                .chain(&opened_at)
+                .chain(&self.programs)
+                .chain(&self.args)
+                .chain(&self.environment)
+        };
+        let length: usize = strings()
+            .map(|string| string.as_bytes_with_nul().len())
+            .sum();
+        let mut bytes = Vec::with_capacity(length + 64);
+        bytes.extend(self.ignored_signals.to_ne_bytes());
+        let time = self.time.map_or(0, |time| {
+            u64::try_from(time.as_millis()).unwrap_or(u64::MAX).max(1)
+        });
+        bytes.extend(time.to_ne_bytes());
+        for list in [&self.programs, &self.args, &self.environment] {
+            bytes.extend(
+                u32::try_from(list.len())
+                    .map_err(|_| LaunchError::TooLarge)?
+                    .to_ne_bytes(),
+            );
+        }
+        strings()
+            .map(CString::as_c_str)
+            .map(CStr::to_bytes_with_nul)
+            .for_each(|string| bytes.extend(string));
+        Ok(bytes)
+    }
+}
+
+/// Where a regular file was opened for reading; empty for everything else, which is handed over as it is.
+fn opened_at(fd: BorrowedFd<'_>) -> CString {
+    let is_read_only = fcntl(fd, FcntlArg::F_GETFL)
+        .is_ok_and(|flags| OFlag::from_bits_truncate(flags) & OFlag::O_ACCMODE == OFlag::O_RDONLY);
+    let is_file = || fstat(fd).is_ok_and(|stat| stat.st_mode & libc::S_IFMT == libc::S_IFREG);
+    let path = || std::fs::read_link(format!("/proc/self/fd/{}", fd.as_raw_fd())).ok();
+    let path = (is_read_only && is_file()).then(path).flatten();
+    path.and_then(|path| CString::new(path.into_os_string().into_vec()).ok())
+        .unwrap_or_default()
+}
+
+/// A message as it is sent: the body itself, or where it lies.
+pub(crate) fn message(
+    order: u32,
+    inline_body: &[u8],
+    length_outside: usize,
+) -> Result<Vec<u8>, LaunchError> {
+    let outside = u32::try_from(length_outside).map_err(|_| LaunchError::TooLarge)?;
+    Ok([
+        &order.to_ne_bytes()[..],
+        &outside.to_ne_bytes(),
+        inline_body,
+    ]
+    .concat())
+}
+
+/// An order with one operand.
+pub(crate) fn small(order: u32, operand: u32) -> [u8; 8] {
+    let mut bytes = [0; 8];
+    let (first, second) = bytes.split_at_mut(4);
+    first.copy_from_slice(&order.to_ne_bytes());
+    second.copy_from_slice(&operand.to_ne_bytes());
+    bytes
+}

@@ -1,0 +1,238 @@
+//! The system calls of the caller's side that nix has not, one thin function each, and the clone itself.
+
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+
+use crate::raw::{self, nr};
+
+/// A descriptor of the calling process itself: readable by `poll(2)` once it has ended (`pidfd_open(2)`).
+pub(crate) fn own_pidfd() -> io::Result<OwnedFd> {
+    pidfd(std::process::id().cast_signed())
+}
+
+fn pidfd(pid: libc::pid_t) -> io::Result<OwnedFd> {
+    // SAFETY: no pointer is passed.
+    let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
+    owned(fd)
+}
+
+/// `SIGKILL` to the process behind `pidfd`; nothing if it has ended.
+pub(crate) fn kill(pidfd: BorrowedFd<'_>) {
+    // SAFETY: a null `siginfo_t` stands for that of kill(2).
+    let _ = unsafe {
+        libc::syscall(
+            libc::SYS_pidfd_send_signal,
+            pidfd.as_raw_fd(),
+            libc::SIGKILL,
+            std::ptr::null::<()>(),
+            0,
+        )
+    };
+}
+
+fn owned(fd: libc::c_long) -> io::Result<OwnedFd> {
+    match RawFd::try_from(fd) {
+        // SAFETY: a fresh descriptor that the kernel has just returned; nobody else knows it.
+        Ok(fd) if fd >= 0 => Ok(unsafe { OwnedFd::from_raw_fd(fd) }),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// A copy of `fd` that is out of the way of the numbers which the child of [`clone_init`] fills.
+pub(crate) fn above_stdio(fd: &OwnedFd) -> io::Result<OwnedFd> {
+    const FIRST_FREE: RawFd = 10;
+    // SAFETY: no pointer is passed.
+    owned(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_DUPFD_CLOEXEC, FIRST_FREE) }.into())
+}
+
+/// Makes a memory file that can be executed. `flag`: `MFD_EXEC`, which kernels before 6.3 don't know.
+pub(crate) fn executable_memfd(flag: bool) -> io::Result<OwnedFd> {
+    let flags = libc::MFD_CLOEXEC | libc::MFD_ALLOW_SEALING | if flag { libc::MFD_EXEC } else { 0 };
+    // SAFETY: the name ends in NUL.
+    owned(unsafe { libc::syscall(libc::SYS_memfd_create, c"sandbox-init".as_ptr(), flags) })
+}
+
+/// What the child of [`clone_init`] needs between its clone and its exec.
+struct Birth {
+    image: RawFd,
+    control: RawFd,
+    /// Negative: the error number of what failed.
+    failed: isize,
+}
+
+/// Clones a child into fresh namespaces and executes `image` in it, with `control` as descriptors 0 to 3 and nothing else.
+///
+/// The child has the caller's memory until it executes (`CLONE_VM | CLONE_VFORK`): nothing is copied, so that the cost does
+/// not depend on how much memory the caller has. All signals are blocked meanwhile, so that none of the caller's handlers
+/// runs in the child.
+///
+/// Both descriptors lie above 3.
+pub(crate) fn clone_init(
+    image: BorrowedFd<'_>,
+    control: BorrowedFd<'_>,
+    namespaces: i32,
+) -> io::Result<(libc::pid_t, OwnedFd)> {
+    #[repr(align(16))]
+    struct Stack([u8; 16 << 10]);
+    let mut stack = Stack([0; 16 << 10]);
+    let mut birth = Birth {
+        image: image.as_raw_fd(),
+        control: control.as_raw_fd(),
+        failed: 0,
+    };
+    let mut pidfd: RawFd = -1;
+    let flags = namespaces | libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_PIDFD | libc::SIGCHLD;
+
+    let mask = block_all_signals();
+    // SAFETY: the stack is ours until the child has executed or ended, which is when `clone` returns (CLONE_VFORK); `birth`
+    // too, and nothing here reads or writes it meanwhile. `pidfd` is where CLONE_PIDFD puts its result.
+    let pid = unsafe {
+        libc::clone(
+            begin,
+            stack.0.as_mut_ptr_range().end.cast(),
+            flags,
+            (&raw mut birth).cast(),
+            &raw mut pidfd,
+        )
+    };
+    let error = io::Error::last_os_error();
+    restore_signals(mask);
+
+    if pid < 0 {
+        return Err(error);
+    }
+    let pidfd = owned(pidfd.into())?;
+    if birth.failed < 0 {
+        reap(&pidfd);
+        return Err(io::Error::from_raw_os_error(
+            i32::try_from(birth.failed.unsigned_abs()).unwrap_or(libc::EINVAL),
+        ));
+    }
+    Ok((pid, pidfd))
+}
+
+/// Waits for the process behind `pidfd` to be gone. The caller may have reaped it already, or ignore its children.
+pub(crate) fn reap(pidfd: &OwnedFd) {
+    use nix::sys::wait::{Id, WaitPidFlag, waitid};
+    use std::os::fd::AsFd;
+    while waitid(
+        Id::PIDFd(pidfd.as_fd()),
+        WaitPidFlag::WEXITED | WaitPidFlag::__WALL,
+    ) == Err(nix::errno::Errno::EINTR)
+    {}
+}
+
+/// The child of [`clone_init`]. It shares the caller's memory: raw system calls only, no libc, no allocation, no lock.
+extern "C" fn begin(birth: *mut libc::c_void) -> libc::c_int {
+    // SAFETY: `clone_init` passes its own `Birth` and sleeps until this child is gone from its memory.
+    let birth = unsafe { &mut *birth.cast::<Birth>() };
+    birth.failed = match become_init(birth) {
+        Ok(never) => never,
+        Err(raw::Errno(errno)) => -isize::try_from(errno).unwrap_or(1),
+    };
+    125
+}
+
+fn become_init(birth: &Birth) -> raw::Result<isize> {
+    const SYS_ADMIN_NET_ADMIN_SETPCAP: [u32; 3] = [21, 12, 8];
+    const CLOSE_RANGE_CLOEXEC: usize = 4;
+    keep_capabilities(&SYS_ADMIN_NET_ADMIN_SETPCAP)?;
+    // 0 to 2 as placeholders: nothing of the caller's stays open in init, and what it opens lies above.
+    for number in 0..=3 {
+        call(nr::DUP3, [arg(birth.control), number, 0, 0, 0, 0])?;
+    }
+    call(
+        nr::CLOSE_RANGE,
+        [4, u32::MAX as usize, CLOSE_RANGE_CLOEXEC, 0, 0, 0],
+    )?;
+    let args = [c"sandbox-init".as_ptr(), std::ptr::null()];
+    let environment = [std::ptr::null::<libc::c_char>()];
+    let path = c"".as_ptr();
+    let flags = libc::AT_EMPTY_PATH as usize;
+    call(
+        nr::EXECVEAT,
+        [
+            arg(birth.image),
+            path as usize,
+            args.as_ptr() as usize,
+            environment.as_ptr() as usize,
+            flags,
+            0,
+        ],
+    )?;
+    Ok(0)
+}
+
+/// Carries `capabilities` of the new user namespace over the exec: it drops them for every uid but 0, and uid 0 is not mapped
+/// yet (capabilities(7), "Ambient").
+fn keep_capabilities(capabilities: &[u32]) -> raw::Result<()> {
+    const VERSION_3: u32 = 0x2008_0522;
+    const PR_CAP_AMBIENT: usize = 47;
+    const RAISE: usize = 2;
+    let header = [VERSION_3, 0];
+    // Twice effective, permitted, inheritable.
+    let mut sets = [0_u32; 6];
+    call(
+        nr::CAPGET,
+        [
+            header.as_ptr() as usize,
+            sets.as_mut_ptr() as usize,
+            0,
+            0,
+            0,
+            0,
+        ],
+    )?;
+    let keep = capabilities
+        .iter()
+        .fold(0, |keep, capability| keep | 1_u32.wrapping_shl(*capability));
+    let [_, _, inheritable, _, _, inheritable_high] = &mut sets;
+    (*inheritable, *inheritable_high) = (keep, 0);
+    call(
+        nr::CAPSET,
+        [header.as_ptr() as usize, sets.as_ptr() as usize, 0, 0, 0, 0],
+    )?;
+    for capability in capabilities {
+        call(
+            nr::PRCTL,
+            [PR_CAP_AMBIENT, RAISE, *capability as usize, 0, 0, 0],
+        )?;
+    }
+    Ok(())
+}
+
+fn arg(fd: RawFd) -> usize {
+    fd.cast_unsigned() as usize
+}
+
+/// A raw system call of the child, or one that libc's wrapper would change.
+fn call(number: usize, args: [usize; 6]) -> raw::Result<usize> {
+    // SAFETY: every pointer passed in this file goes to a local variable of the caller, of the size which the call expects.
+    raw::check(unsafe { raw::syscall(number, args) })
+}
+
+const SIG_SETMASK: usize = 2;
+
+/// Blocks all 64 signals of the calling thread, those that libc keeps for itself too, and returns what was blocked.
+fn block_all_signals() -> u64 {
+    let (all, mut old) = (u64::MAX, 0_u64);
+    let _ = call(
+        nr::RT_SIGPROCMASK,
+        [
+            SIG_SETMASK,
+            (&raw const all) as usize,
+            (&raw mut old) as usize,
+            8,
+            0,
+            0,
+        ],
+    );
+    old
+}
+
+fn restore_signals(mask: u64) {
+    let _ = call(
+        nr::RT_SIGPROCMASK,
+        [SIG_SETMASK, (&raw const mask) as usize, 0, 8, 0, 0],
+    );
+}

@@ -1,0 +1,404 @@
+//! What the command sees of the file system: a tree, compiled from the rules, pure data.
+//!
+//! The plan turns it into mounts and into Landlock grants. A path without a node of its own belongs to the nearest node
+//! above it, so that the view is as small as the policy.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use sandbox_core::{Access, Anchor, Link, Looks, PathKind, Source, escaped, upwards};
+
+use crate::Unenforceable;
+
+#[cfg(test)]
+mod tests;
+
+/// Where the kernel shows devices, drivers and settings (`sysfs(5)`).
+const SYSFS: &str = "/sys";
+
+/// One place of the view, and all below it up to the next node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Node {
+    /// The host's own file or directory.
+    Live {
+        /// Whether it can be changed.
+        writable: bool,
+        /// What it is.
+        kind: LiveKind,
+    },
+    /// An empty private directory.
+    Scratch,
+    /// An empty node over a name that is hidden.
+    Cover(Cover),
+    /// A private directory that holds only what is put into it.
+    Assembled,
+    /// A symbolic link of the host, made again in a private directory.
+    Link {
+        /// Where it points to.
+        target: PathBuf,
+    },
+    /// The private `/dev`.
+    Devices,
+    /// The sandbox's own `/proc`.
+    Processes,
+}
+
+/// What a live node is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LiveKind {
+    /// A directory, with all below it.
+    Directory,
+    /// A file, socket or FIFO.
+    File,
+    /// A device node, in the private `/dev`.
+    Device,
+}
+
+/// What a hidden name looks like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Cover {
+    /// A file that can't be opened (mode 0).
+    File,
+    /// A directory that can't be entered or listed (mode 0).
+    Directory,
+    /// An empty file, for what programs take an unreadable one for a fatal error.
+    EmptyFile,
+}
+
+/// What the command sees of the file system.
+///
+/// ```
+/// use sandbox_core::{Context, Policy, Preset, Ruleset};
+/// use sandbox_linux::View;
+///
+/// let ruleset = Ruleset::resolve(&Policy::preset(Preset::ReadOnly), &Context::new("/"))?;
+/// let view = View::compile(ruleset.files())?;
+/// assert!(view.to_string().contains("/tmp: scratch"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use]
+pub struct View {
+    /// By path, as bytes: what is above comes before what is below.
+    nodes: BTreeMap<OsString, Node>,
+    missing: Vec<Missing>,
+    absent_secrets: usize,
+}
+
+/// A rule that hides, or makes read-only, what does not exist yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Missing {
+    /// The path.
+    pub path: PathBuf,
+    /// What the rule says.
+    pub access: Access,
+    /// The rule is one of the table of secrets, most of which no host has.
+    pub known_secret: bool,
+}
+
+/// What a path lies in, before it has a node of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Surroundings {
+    Live {
+        writable: bool,
+    },
+    /// Nothing of the host is there unless it is put in.
+    Private,
+    Devices,
+}
+
+impl View {
+    /// Compiles the view of `files`.
+    ///
+    /// # Errors
+    ///
+    /// [`Unenforceable`] for a rule that this backend has no node for.
+    pub fn compile(files: &sandbox_core::FileRules) -> Result<Self, Unenforceable> {
+        let view = Self::of_anchors(&files.anchors(), files.links())?;
+        Ok(Self {
+            absent_secrets: files.absent_secrets(),
+            ..view
+        })
+    }
+
+    fn of_anchors(anchors: &[Anchor], links: &[Link]) -> Result<Self, Unenforceable> {
+        let mut view = Self {
+            nodes: BTreeMap::new(),
+            missing: Vec::new(),
+            absent_secrets: 0,
+        };
+        let (root, anchors) = match anchors.split_first() {
+            Some((first, rest)) if first.path == Path::new("/") => (first.access, rest),
+            _ => (Access::Hide, anchors),
+        };
+        view.place_root(root)?;
+        for (index, anchor) in anchors.iter().enumerate() {
+            // Most rules of a preset hide what this host does not have: nothing to look up for them.
+            if anchor.kind == PathKind::Missing
+                && matches!(anchor.access, Access::Hide | Access::Read)
+            {
+                view.missing.push(Missing {
+                    path: anchor.path.clone(),
+                    access: anchor.access,
+                    known_secret: anchor.source == Source::Secret,
+                });
+                continue;
+            }
+            let below = anchors.get(index + 1..).unwrap_or(&[]);
+            view.place(anchor, below)?;
+        }
+        for link in links {
+            let private = view.surroundings(link.path()) == Surroundings::Private;
+            if private && view.node(link.path()).is_none() {
+                view.nodes.insert(
+                    link.path().into(),
+                    Node::Link {
+                        target: link.target().to_owned(),
+                    },
+                );
+            }
+        }
+        Ok(view)
+    }
+
+    /// Every node with its path, parents before children.
+    pub fn nodes(&self) -> impl Iterator<Item = (&Path, &Node)> {
+        self.nodes
+            .iter()
+            .map(|(path, node)| (Path::new(path), node))
+    }
+
+    /// The rules that no node holds: what they hide could be made by the host meanwhile, what they make read-only by the
+    /// command.
+    #[must_use]
+    pub fn unheld(&self) -> Vec<&Missing> {
+        let unheld = |missing: &&Missing| match self.surroundings(&missing.path) {
+            Surroundings::Live { writable } => missing.access == Access::Hide || writable,
+            Surroundings::Private | Surroundings::Devices => false,
+        };
+        self.missing.iter().filter(unheld).collect()
+    }
+
+    /// How many known places of secrets do not exist, and have no node for that reason.
+    #[must_use]
+    pub fn absent_secrets(&self) -> usize {
+        let is_secret = |missing: &&Missing| missing.known_secret;
+        self.absent_secrets + self.missing.iter().filter(is_secret).count()
+    }
+
+    /// The node at exactly this path.
+    #[must_use]
+    pub fn node(&self, path: &Path) -> Option<&Node> {
+        self.nodes.get(path.as_os_str())
+    }
+
+    /// The node of `/`.
+    #[must_use]
+    pub fn root(&self) -> &Node {
+        self.node(Path::new("/")).unwrap_or(&Node::Assembled)
+    }
+
+    /// Whether `path` lies in a private directory, so that its mount point has to be made.
+    pub(crate) fn is_private(&self, path: &Path) -> bool {
+        matches!(
+            self.surroundings(path),
+            Surroundings::Private | Surroundings::Devices
+        )
+    }
+
+    /// Whether `path` lies in a tree of the host that can be changed.
+    pub(crate) fn is_in_writable(&self, path: &Path) -> bool {
+        self.surroundings(path) == Surroundings::Live { writable: true }
+    }
+
+    fn place_root(&mut self, access: Access) -> Result<(), Unenforceable> {
+        let root = match access {
+            Access::Hide => Node::Assembled,
+            Access::Read => Node::Live {
+                writable: false,
+                kind: LiveKind::Directory,
+            },
+            Access::Write => Node::Live {
+                writable: true,
+                kind: LiveKind::Directory,
+            },
+            other => {
+                return Err(Unenforceable::Access {
+                    path: "/".into(),
+                    access: other,
+                });
+            }
+        };
+        if access == Access::Write {
+            // Its files let uid 0 write without any capability: only for who names it.
+            self.nodes
+                .insert(SYSFS.into(), live(false, LiveKind::Directory));
+        }
+        self.nodes.insert("/".into(), root);
+        self.nodes.insert("/dev".into(), Node::Devices);
+        // POSIX shared memory needs it (shm_overview(7)).
+        self.nodes.insert("/dev/shm".into(), Node::Scratch);
+        self.nodes.insert("/proc".into(), Node::Processes);
+        Ok(())
+    }
+
+    fn place(&mut self, anchor: &Anchor, below: &[Anchor]) -> Result<(), Unenforceable> {
+        let path = anchor.path.as_path();
+        if anchor.kind == PathKind::Symlink {
+            // Nothing can be mounted over a link. What it leads to has an anchor of its own, if the rule is about that.
+            self.missing.push(Missing {
+                path: path.into(),
+                access: anchor.access,
+                known_secret: false,
+            });
+            return Ok(());
+        }
+        if path == Path::new(SYSFS) && anchor.access == Access::Write {
+            self.nodes.remove(path.as_os_str());
+        }
+        let surroundings = self.surroundings(path);
+        let node = match (anchor.access, surroundings) {
+            // `/dev` and `/proc` are always the sandbox's own.
+            (Access::Read | Access::Hide, _) if is_own(path) => return Ok(()),
+            (access, _) if is_own(path) => {
+                return Err(Unenforceable::OwnDirectory {
+                    path: path.into(),
+                    access,
+                });
+            }
+            (Access::Hide, Surroundings::Devices) => return Ok(()),
+            (Access::Read | Access::Write, Surroundings::Devices) => match anchor.kind {
+                PathKind::Missing => return Ok(()),
+                PathKind::Special => live(true, LiveKind::Device),
+                kind => live(anchor.access == Access::Write, live_kind(kind)),
+            },
+            (access, _) if path.starts_with("/proc") && access != Access::Hide => {
+                if access == Access::Read {
+                    return Ok(());
+                }
+                return Err(Unenforceable::OwnDirectory {
+                    path: path.into(),
+                    access,
+                });
+            }
+            (Access::Scratch, Surroundings::Live { .. }) if anchor.kind != PathKind::Directory => {
+                return Err(Unenforceable::ScratchPlace { path: path.into() });
+            }
+            (Access::Scratch, _) => Node::Scratch,
+            (_, _) if anchor.kind == PathKind::Missing => return Ok(()),
+            (Access::Hide, Surroundings::Live { .. })
+                if anchor.kind == PathKind::Directory && has_island(anchor, below) =>
+            {
+                Node::Assembled
+            }
+            (Access::Hide, Surroundings::Live { .. }) => Node::Cover(cover(anchor)),
+            // It is so already.
+            (Access::Hide, Surroundings::Private)
+            | (Access::Read, Surroundings::Live { writable: false }) => return Ok(()),
+            (Access::Read, _) => live(false, live_kind(anchor.kind)),
+            (Access::Write, Surroundings::Live { writable: true }) if !anchor.pin => return Ok(()),
+            (Access::Write, _) => live(true, live_kind(anchor.kind)),
+            (access, _) => {
+                return Err(Unenforceable::Access {
+                    path: path.into(),
+                    access,
+                });
+            }
+        };
+        self.nodes.insert(path.into(), node);
+        Ok(())
+    }
+
+    fn surroundings(&self, path: &Path) -> Surroundings {
+        let above = upwards(path).skip(1).find_map(|above| self.node(above));
+        match above {
+            Some(Node::Live { writable, .. }) => Surroundings::Live {
+                writable: *writable,
+            },
+            Some(Node::Devices) => Surroundings::Devices,
+            // The host's own `/proc` is not there, but what a rule hides in it exists in every other.
+            Some(Node::Processes) => Surroundings::Live { writable: false },
+            Some(Node::Scratch | Node::Assembled | Node::Cover(_) | Node::Link { .. }) | None => {
+                Surroundings::Private
+            }
+        }
+    }
+}
+
+fn live(writable: bool, kind: LiveKind) -> Node {
+    Node::Live { writable, kind }
+}
+
+fn live_kind(kind: PathKind) -> LiveKind {
+    if kind == PathKind::Directory {
+        LiveKind::Directory
+    } else {
+        LiveKind::File
+    }
+}
+
+fn is_own(path: &Path) -> bool {
+    path == Path::new("/dev") || path == Path::new("/proc")
+}
+
+/// Whether something below a hidden directory is visible. `below` begins with all that lies there.
+fn has_island(hidden: &Anchor, below: &[Anchor]) -> bool {
+    below
+        .iter()
+        .take_while(|anchor| anchor.path.starts_with(&hidden.path))
+        .any(is_visible)
+}
+
+/// Whether something of the host, or a scratch directory, is to be seen at the anchor.
+fn is_visible(anchor: &Anchor) -> bool {
+    match anchor.access {
+        Access::Hide => false,
+        Access::Scratch => true,
+        _ => anchor.kind != PathKind::Missing,
+    }
+}
+
+fn cover(anchor: &Anchor) -> Cover {
+    match (anchor.kind, anchor.looks) {
+        (PathKind::Directory, _) => Cover::Directory,
+        (_, Looks::Empty) => Cover::EmptyFile,
+        _ => Cover::File,
+    }
+}
+
+impl fmt::Display for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Live {
+                writable: false, ..
+            } => f.write_str("the host's, read-only"),
+            Self::Live {
+                kind: LiveKind::Device,
+                ..
+            } => f.write_str("the host's device"),
+            Self::Live { writable: true, .. } => f.write_str("the host's, writable"),
+            Self::Scratch => f.write_str("scratch"),
+            Self::Cover(Cover::EmptyFile) => f.write_str("hidden, looks empty"),
+            Self::Cover(_) => f.write_str("hidden"),
+            Self::Assembled => f.write_str("assembled"),
+            Self::Link { target } => write!(f, "link to {}", escaped(target.as_os_str())),
+            Self::Devices => f.write_str("private devices"),
+            Self::Processes => f.write_str("own processes"),
+        }
+    }
+}
+
+impl fmt::Display for View {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (path, node) in self.nodes() {
+            writeln!(f, "{}: {node}", escaped(path.as_os_str()))?;
+        }
+        Ok(())
+    }
+}

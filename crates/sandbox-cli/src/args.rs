@@ -1,0 +1,216 @@
+//! The command line. What its help says is tested word by word.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::builder::{OsStringValueParser, TypedValueParser};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use sandboxed::{Lowering, Network, Preset};
+
+/// Runs a command that cannot read your secrets, write outside of this directory, or reach the network
+#[derive(Debug, Parser)]
+#[command(
+    name = "sandbox",
+    version,
+    subcommand_required = true,
+    arg_required_else_help = true,
+    disable_help_subcommand = true,
+    after_help = EXAMPLES
+)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) action: Action,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  sandbox run npm test                    the preset `agent`: writes only the current directory
+  sandbox run --hide 'secrets/**' -- make one thing more that cannot be read
+  sandbox run --network host cargo fetch  the host's network, everything else confined
+  sandbox explain ~/.ssh/id_ed25519       who may read this, and why
+  sandbox doctor                          what this host can enforce, and how to lift what it can't
+
+Exit codes of `run` and `shell`:
+  124  the time limit was reached      126  the command cannot be executed
+  125  the sandbox failed or refused   127  the command was not found
+  128+n  signal n ended the command    any other is the command's own";
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Action {
+    Run(Run),
+    Shell(Shell),
+    Explain(Explain),
+    Doctor(Doctor),
+}
+
+/// Runs a command confined
+///
+/// Options end at the first word that is not one, or at `--`: the command's own options are never taken for ours.
+/// When the command ends, everything that it started is ended before `sandbox` exits.
+#[derive(Debug, Args)]
+#[command(
+    override_usage = "sandbox run [OPTIONS] [--] COMMAND...",
+    after_help = "\
+Examples:
+  sandbox run cargo build --release
+  sandbox run --write ../shared -- make -j4
+  sandbox run --policy ci.toml --timeout 10m ./test.sh
+  sandbox run --preset strict --env CI=1 python3 untrusted.py"
+)]
+pub(crate) struct Run {
+    #[command(flatten)]
+    pub(crate) setting: Setting,
+    // Not `required`: the message that it is missing is ours.
+    /// The command and its arguments
+    #[arg(value_name = "COMMAND", trailing_var_arg = true)]
+    pub(crate) command: Vec<OsString>,
+}
+
+/// Starts a shell confined: $SHELL, or /bin/sh
+#[derive(Debug, Args)]
+pub(crate) struct Shell {
+    #[command(flatten)]
+    pub(crate) setting: Setting,
+}
+
+/// Tells what a policy allows, and by which rule
+///
+/// With paths: whether each may be read and written, which rule says so, and what would allow it.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  sandbox explain ~/.aws/credentials .git/hooks/pre-commit
+  sandbox explain --plan --preset strict
+  sandbox explain --enforcement")]
+pub(crate) struct Explain {
+    #[command(flatten)]
+    pub(crate) setting: Setting,
+    /// Print what is done on this host before a command runs, step by step
+    #[arg(long)]
+    pub(crate) plan: bool,
+    /// Print which mechanism holds which part of the policy, and what is not held
+    #[arg(long)]
+    pub(crate) enforcement: bool,
+    /// Paths to decide about
+    #[arg(value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
+}
+
+/// Tells what this host can enforce, and the one command that lifts each obstacle
+#[derive(Debug, Args)]
+pub(crate) struct Doctor {
+    /// Pretend that the host lacks something (for tests: it only takes away)
+    #[arg(long, value_name = "FACT", hide_short_help = true)]
+    pub(crate) lower: Vec<Lowering>,
+}
+
+/// What a command runs under: the same for every subcommand.
+#[derive(Debug, Args)]
+pub(crate) struct Setting {
+    /// A policy file, TOML or JSON; without `extends` it has only its own rules
+    #[arg(long, value_name = "FILE")]
+    pub(crate) policy: Option<PathBuf>,
+    /// A built-in policy [default: agent, unless there is a policy file]
+    #[arg(long, value_name = "NAME", value_enum)]
+    pub(crate) preset: Option<PresetName>,
+    /// Allow reading and writing
+    #[arg(long, value_name = "PATTERN", value_parser = pattern())]
+    pub(crate) write: Vec<OsString>,
+    /// Allow reading and executing, no writing
+    #[arg(long, value_name = "PATTERN", value_parser = pattern())]
+    pub(crate) read: Vec<OsString>,
+    /// Allow nothing
+    #[arg(long, value_name = "PATTERN", value_parser = pattern())]
+    pub(crate) hide: Vec<OsString>,
+    /// Replace by an empty private directory that is gone afterwards
+    #[arg(long, value_name = "PATTERN", value_parser = pattern())]
+    pub(crate) scratch: Vec<OsString>,
+    /// The network: none of it, or the host's
+    #[arg(long, value_name = "ACCESS", value_enum)]
+    pub(crate) network: Option<NetworkName>,
+    /// Pass a variable of the environment, or set one
+    #[arg(long, value_name = "NAME[=VALUE]")]
+    pub(crate) env: Vec<OsString>,
+    /// Start in this directory, as if `sandbox` had been started there
+    #[arg(long, value_name = "DIR")]
+    pub(crate) chdir: Option<PathBuf>,
+    /// End the command after this time, such as `90s` or `1h 30m`: SIGTERM, 2 s later SIGKILL for everything inside
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub(crate) timeout: Option<Duration>,
+    /// As root: run as this account (name, uid, or UID:GID)
+    #[arg(long, value_name = "USER")]
+    pub(crate) user: Option<String>,
+    /// Pretend that the host lacks something (for tests: it only takes away)
+    #[arg(long, value_name = "FACT", hide_short_help = true)]
+    pub(crate) lower: Vec<Lowering>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum PresetName {
+    /// Reads everything but secrets; writes the current directory and a private /tmp; no network
+    Agent,
+    /// Like `agent`, but writes nothing of the host
+    ReadOnly,
+    /// Reads only the system and the current directory; writes the current directory and a private /tmp; no network
+    Strict,
+    /// Nothing at all
+    None,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum NetworkName {
+    /// Nothing but a loopback interface of its own
+    Deny,
+    /// The host's network, not isolated
+    Host,
+}
+
+impl From<PresetName> for Preset {
+    fn from(name: PresetName) -> Self {
+        match name {
+            PresetName::Agent => Self::Agent,
+            PresetName::ReadOnly => Self::ReadOnly,
+            PresetName::Strict => Self::Strict,
+            PresetName::None => Self::None,
+        }
+    }
+}
+
+impl From<NetworkName> for Network {
+    fn from(name: NetworkName) -> Self {
+        match name {
+            NetworkName::Deny => Self::Deny,
+            NetworkName::Host => Self::Host,
+        }
+    }
+}
+
+/// A pattern, which is not empty: `--write "$DIR"` with an unset variable must not mean the current directory.
+fn pattern() -> impl TypedValueParser<Value = OsString> {
+    OsStringValueParser::new().try_map(|pattern| {
+        if pattern.is_empty() {
+            Err("a pattern cannot be empty")
+        } else {
+            Ok(pattern)
+        }
+    })
+}
+
+/// The longest time that anybody can mean; `10M` would be ten months.
+const LONGEST: Duration = Duration::from_hours(30 * 24);
+
+fn duration(text: &str) -> Result<Duration, String> {
+    if text.contains(|character: char| character.is_ascii_uppercase()) {
+        return Err("units are written small, as in `90s`, `10m`, `1h 30m`".to_owned());
+    }
+    let duration = humantime::parse_duration(text)
+        .map_err(|error| format!("{error}; write it as `90s`, `10m`, `1h 30m`"))?;
+    if duration.is_zero() || duration > LONGEST {
+        return Err("a time limit is longer than nothing and at most 30 days".to_owned());
+    }
+    Ok(duration)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,203 @@
+use clap::CommandFactory;
+
+use super::*;
+
+fn parse(words: &[&str]) -> Result<Arguments, String> {
+    Arguments::try_parse_from(std::iter::once("sandbox").chain(words.iter().copied()))
+        .map_err(|error| error.to_string())
+}
+
+fn run(words: &[&str]) -> Run {
+    match parse(&[&["run"], words].concat()).unwrap().action {
+        Action::Run(run) => run,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn the_command_line_is_consistent() {
+    Arguments::command().debug_assert();
+}
+
+#[test]
+fn options_end_at_the_first_word_that_is_not_one_or_at_two_dashes() {
+    for (words, command) in [
+        (&["ls", "-la"][..], &["ls", "-la"][..]),
+        (&["ls", "--write", "x"], &["ls", "--write", "x"]),
+        (&["ls", "--help"], &["ls", "--help"]),
+        (&["ls", "-V", "--version"], &["ls", "-V", "--version"]),
+        (&["ls", "--", "-x", "--"], &["ls", "--", "-x", "--"]),
+        (&["--", "ls", "--", "x"], &["ls", "--", "x"]),
+        (&["--", "-weird", "--write"], &["-weird", "--write"]),
+        (&["--write", ".", "ls", ""], &["ls", ""]),
+        (&["--write=.", "--", "ls"], &["ls"]),
+        (&["--"], &[]),
+        (&[], &[]),
+    ] {
+        assert_eq!(run(words).command, command, "{words:?}");
+    }
+    assert!(run(&["ls", "--write", "x"]).setting.write.is_empty());
+    assert_eq!(
+        run(&["--write", "a", "--write=b", "ls"]).setting.write,
+        ["a", "b"]
+    );
+}
+
+#[test]
+fn a_command_that_is_not_utf8_arrives_as_it_is() {
+    use std::os::unix::ffi::OsStringExt;
+    let word = OsString::from_vec(vec![b'a', 0xff]);
+    let arguments =
+        Arguments::try_parse_from(["sandbox".into(), "run".into(), word.clone()]).unwrap();
+    assert!(matches!(arguments.action, Action::Run(run) if run.command == [word]));
+}
+
+#[test]
+fn what_is_wrong_with_an_option_is_told() {
+    for (words, message) in [
+        (
+            &["run", "--wirte", ".", "ls"][..],
+            "error: unexpected argument '--wirte' found\n\n  tip: a similar argument exists: '--write'",
+        ),
+        (&["run", "--write", "", "ls"], "a pattern cannot be empty"),
+        (
+            &["run", "--preset", "agnet", "ls"],
+            "a similar value exists: 'agent'",
+        ),
+        (
+            &["run", "--timeout", "10M", "ls"],
+            "units are written small",
+        ),
+        (
+            &["run", "--timeout", "0s", "ls"],
+            "longer than nothing and at most 30 days",
+        ),
+        (
+            &["run", "--timeout", "31d", "ls"],
+            "longer than nothing and at most 30 days",
+        ),
+        (&["run", "--timeout", "soon", "ls"], "write it as `90s`"),
+        (&["run", "--lower", "sse2", "ls"], "known are `linux-6.1`"),
+        (&["shell", "ls"], "unexpected argument 'ls'"),
+        (&["runn"], "a similar subcommand exists: 'run'"),
+    ] {
+        let error = parse(words).unwrap_err();
+        assert!(error.contains(message), "{words:?}:\n{error}");
+    }
+}
+
+#[test]
+fn help_teaches() {
+    let help = |words: &[&str]| parse(words).unwrap_err();
+    insta::assert_snapshot!(help(&["--help"]), @r#"
+    Runs a command that cannot read your secrets, write outside of this directory, or reach the network
+
+    Usage: sandbox <COMMAND>
+
+    Commands:
+      run      Runs a command confined
+      shell    Starts a shell confined: $SHELL, or /bin/sh
+      explain  Tells what a policy allows, and by which rule
+      doctor   Tells what this host can enforce, and the one command that lifts each obstacle
+
+    Options:
+      -h, --help     Print help
+      -V, --version  Print version
+
+    Examples:
+      sandbox run npm test                    the preset `agent`: writes only the current directory
+      sandbox run --hide 'secrets/**' -- make one thing more that cannot be read
+      sandbox run --network host cargo fetch  the host's network, everything else confined
+      sandbox explain ~/.ssh/id_ed25519       who may read this, and why
+      sandbox doctor                          what this host can enforce, and how to lift what it can't
+
+    Exit codes of `run` and `shell`:
+      124  the time limit was reached      126  the command cannot be executed
+      125  the sandbox failed or refused   127  the command was not found
+      128+n  signal n ended the command    any other is the command's own
+    "#);
+    insta::assert_snapshot!(help(&["run", "-h"]), @r#"
+    Runs a command confined
+
+    Usage: sandbox run [OPTIONS] [--] COMMAND...
+
+    Arguments:
+      [COMMAND]...  The command and its arguments
+
+    Options:
+          --policy <FILE>       A policy file, TOML or JSON; without `extends` it has only its own rules
+          --preset <NAME>       A built-in policy [default: agent, unless there is a policy file] [possible values: agent, read-only, strict, none]
+          --write <PATTERN>     Allow reading and writing
+          --read <PATTERN>      Allow reading and executing, no writing
+          --hide <PATTERN>      Allow nothing
+          --scratch <PATTERN>   Replace by an empty private directory that is gone afterwards
+          --network <ACCESS>    The network: none of it, or the host's [possible values: deny, host]
+          --env <NAME[=VALUE]>  Pass a variable of the environment, or set one
+          --chdir <DIR>         Start in this directory, as if `sandbox` had been started there
+          --timeout <DURATION>  End the command after this time, such as `90s` or `1h 30m`: SIGTERM, 2 s later SIGKILL for everything inside
+          --user <USER>         As root: run as this account (name, uid, or UID:GID)
+      -h, --help                Print help (see more with '--help')
+
+    Examples:
+      sandbox run cargo build --release
+      sandbox run --write ../shared -- make -j4
+      sandbox run --policy ci.toml --timeout 10m ./test.sh
+      sandbox run --preset strict --env CI=1 python3 untrusted.py
+    "#);
+    insta::assert_snapshot!(help(&["shell", "-h"]), @r#"
+    Starts a shell confined: $SHELL, or /bin/sh
+
+    Usage: sandbox shell [OPTIONS]
+
+    Options:
+          --policy <FILE>       A policy file, TOML or JSON; without `extends` it has only its own rules
+          --preset <NAME>       A built-in policy [default: agent, unless there is a policy file] [possible values: agent, read-only, strict, none]
+          --write <PATTERN>     Allow reading and writing
+          --read <PATTERN>      Allow reading and executing, no writing
+          --hide <PATTERN>      Allow nothing
+          --scratch <PATTERN>   Replace by an empty private directory that is gone afterwards
+          --network <ACCESS>    The network: none of it, or the host's [possible values: deny, host]
+          --env <NAME[=VALUE]>  Pass a variable of the environment, or set one
+          --chdir <DIR>         Start in this directory, as if `sandbox` had been started there
+          --timeout <DURATION>  End the command after this time, such as `90s` or `1h 30m`: SIGTERM, 2 s later SIGKILL for everything inside
+          --user <USER>         As root: run as this account (name, uid, or UID:GID)
+      -h, --help                Print help (see more with '--help')
+    "#);
+    insta::assert_snapshot!(help(&["explain", "-h"]), @r#"
+    Tells what a policy allows, and by which rule
+
+    Usage: sandbox explain [OPTIONS] [PATH]...
+
+    Arguments:
+      [PATH]...  Paths to decide about
+
+    Options:
+          --policy <FILE>       A policy file, TOML or JSON; without `extends` it has only its own rules
+          --preset <NAME>       A built-in policy [default: agent, unless there is a policy file] [possible values: agent, read-only, strict, none]
+          --write <PATTERN>     Allow reading and writing
+          --read <PATTERN>      Allow reading and executing, no writing
+          --hide <PATTERN>      Allow nothing
+          --scratch <PATTERN>   Replace by an empty private directory that is gone afterwards
+          --network <ACCESS>    The network: none of it, or the host's [possible values: deny, host]
+          --env <NAME[=VALUE]>  Pass a variable of the environment, or set one
+          --chdir <DIR>         Start in this directory, as if `sandbox` had been started there
+          --timeout <DURATION>  End the command after this time, such as `90s` or `1h 30m`: SIGTERM, 2 s later SIGKILL for everything inside
+          --user <USER>         As root: run as this account (name, uid, or UID:GID)
+          --plan                Print what is done on this host before a command runs, step by step
+          --enforcement         Print which mechanism holds which part of the policy, and what is not held
+      -h, --help                Print help (see more with '--help')
+
+    Examples:
+      sandbox explain ~/.aws/credentials .git/hooks/pre-commit
+      sandbox explain --plan --preset strict
+      sandbox explain --enforcement
+    "#);
+    insta::assert_snapshot!(help(&["doctor", "-h"]), @r#"
+    Tells what this host can enforce, and the one command that lifts each obstacle
+
+    Usage: sandbox doctor [OPTIONS]
+
+    Options:
+      -h, --help  Print help (see more with '--help')
+    "#);
+}

@@ -1,0 +1,112 @@
+//! Why `sandbox` did not run the command, and with which exit code it says so.
+
+use std::ffi::OsString;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+use sandbox_core::{Access, escaped};
+use sandboxed::{Error, LaunchError};
+
+use crate::exit;
+
+/// Why `sandbox` did not run the command.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    #[error(transparent)]
+    Sandbox(#[from] Error),
+    #[error("there is no command to run")]
+    NoCommand,
+    #[error("`{}` is given to `--{first}` and to `--{second}`", escaped(.pattern))]
+    Conflict {
+        pattern: OsString,
+        first: Access,
+        second: Access,
+    },
+    #[error("`{}` is given to `--env` twice", escaped(.name))]
+    VariableTwice { name: OsString },
+    #[error("`--env` is given a variable without a name")]
+    VariableWithoutName,
+    #[error("cannot go to `{}`", escaped(.path))]
+    Directory { path: PathBuf, source: io::Error },
+    #[error("`{}` belongs to {owner}, and this would run as root", escaped(.directory))]
+    ForeignDirectory { directory: PathBuf, owner: String },
+    #[error("`--user` is for root")]
+    UserNeedsRoot,
+    #[error("there is no account `{}`", escaped(.name))]
+    NoAccount { name: String },
+    #[error("cannot become `{}`", escaped(.name))]
+    Become { name: String, source: io::Error },
+    #[error("cannot {action}")]
+    Own {
+        action: &'static str,
+        source: io::Error,
+    },
+}
+
+impl Failure {
+    /// What to change, if that is known.
+    pub(crate) fn remedy(&self) -> Option<String> {
+        match self {
+            Self::Sandbox(Error::Launch(LaunchError::Exec { program, source })) => {
+                execution(program, source)
+            }
+            Self::Sandbox(Error::Launch(LaunchError::TooLarge)) => Some(
+                "give the command fewer arguments or a smaller environment; xargs(1) splits a list"
+                    .to_owned(),
+            ),
+            Self::Sandbox(error) => error.remedy(),
+            Self::NoCommand => {
+                Some("`sandbox run npm test`; for a shell, `sandbox shell`".to_owned())
+            }
+            Self::Conflict { .. } => Some("decide for one of them".to_owned()),
+            Self::VariableTwice { .. } => Some("give each name once".to_owned()),
+            Self::VariableWithoutName => {
+                Some("`--env NAME` passes a variable, `--env NAME=VALUE` sets one".to_owned())
+            }
+            Self::ForeignDirectory { owner, .. } => Some(format!(
+                "run as the owner: `--user {owner}`; or as root all the same: `--user root`"
+            )),
+            Self::UserNeedsRoot => Some("leave it out: the command runs as you".to_owned()),
+            Self::NoAccount { name } if name.parse::<u32>().is_ok() => Some(format!(
+                "give a group too, and it needs no account: `--user {name}:{name}`"
+            )),
+            Self::NoAccount { .. }
+            | Self::Directory { .. }
+            | Self::Become { .. }
+            | Self::Own { .. } => None,
+        }
+    }
+
+    pub(crate) fn exit_code(&self) -> u8 {
+        match self {
+            Self::Sandbox(Error::Launch(LaunchError::Exec { source, .. })) => match source.kind() {
+                io::ErrorKind::NotFound => exit::NOT_FOUND,
+                _ => exit::NOT_EXECUTABLE,
+            },
+            Self::Sandbox(Error::Launch(LaunchError::TooLarge)) => exit::NOT_EXECUTABLE,
+            _ => exit::OURS,
+        }
+    }
+}
+
+/// What is worth looking at if a program cannot be executed inside.
+fn execution(program: &Path, source: &io::Error) -> Option<String> {
+    let name = escaped(program);
+    match (source.kind(), program.components().count()) {
+        (io::ErrorKind::NotFound, 0 | 1) => Some(
+            "it is in no directory of the `PATH` inside: `sandbox run printenv PATH` shows it"
+                .to_owned(),
+        ),
+        (io::ErrorKind::NotFound, _) => Some(format!(
+            "it, or the interpreter in its first line, is not there inside: `sandbox explain {name}` tells why"
+        )),
+        (io::ErrorKind::PermissionDenied, _) => Some(format!(
+            "it has to be an executable file (`ls -l {name}`) that the policy shows (`sandbox explain {name}`)"
+        )),
+        _ if source.raw_os_error() == Some(Errno::ENOEXEC as i32) => {
+            Some("a script needs a first line such as `#!/bin/sh`".to_owned())
+        }
+        _ => None,
+    }
+}

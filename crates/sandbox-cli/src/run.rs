@@ -1,0 +1,52 @@
+//! `sandbox run` and `sandbox shell`.
+
+use std::ffi::{OsStr, OsString};
+use std::process::ExitCode;
+
+use crate::account;
+use crate::args::{Run, Setting, Shell};
+use crate::failure::Failure;
+use crate::render;
+use crate::setting::Situation;
+use crate::signals::Signals;
+use crate::supervise::supervise;
+
+/// Runs a command confined.
+pub(crate) fn command(run: &Run) -> Result<ExitCode, Failure> {
+    let Some((program, args)) = run.command.split_first() else {
+        return Err(Failure::NoCommand);
+    };
+    confined(situation(&run.setting)?, program, args)
+}
+
+/// Runs a shell confined.
+pub(crate) fn shell(shell: &Shell) -> Result<ExitCode, Failure> {
+    let situation = situation(&shell.setting)?;
+    let program = situation
+        .variable("SHELL")
+        .filter(|shell| !shell.is_empty())
+        .unwrap_or_else(|| "/bin/sh".into());
+    confined(situation, &program, &[])
+}
+
+fn situation(setting: &Setting) -> Result<Situation, Failure> {
+    let situation = Situation::new(setting)?;
+    if setting.user.is_none() {
+        account::refuse_foreign(&situation.context.cwd)?;
+    }
+    Ok(situation)
+}
+
+fn confined(situation: Situation, program: &OsStr, args: &[OsString]) -> Result<ExitCode, Failure> {
+    let sandbox = situation.sandbox()?;
+    for path in sandbox.plan().hard_links() {
+        render::note(&format!(
+            "`{}` is hidden, and has a hard link under another name, which is not",
+            path.display()
+        ));
+    }
+    // Until here a signal ends us as it ends any program; from here on it is the command's.
+    let signals = Signals::block()?;
+    let child = sandbox.command(program).args(args).spawn()?;
+    supervise(child, &signals)
+}

@@ -1,0 +1,267 @@
+//! From options to a policy and the circumstances under which it is resolved.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Component, Path, PathBuf};
+
+use sandbox_core::Access;
+use sandboxed::{
+    Context, Error, HostFacts, Lowering, Policy, PolicyErrors, Preset, Sandbox, Source,
+};
+
+use crate::account;
+use crate::args::Setting;
+use crate::failure::Failure;
+
+/// A policy and what it is resolved against.
+#[derive(Debug)]
+pub(crate) struct Situation {
+    pub(crate) policy: Policy,
+    pub(crate) context: Context,
+    lower: Vec<Lowering>,
+}
+
+impl Situation {
+    /// Becomes the account that is asked for, reads the policy as that account, and goes to the directory.
+    pub(crate) fn new(setting: &Setting) -> Result<Self, Failure> {
+        let account = setting
+            .user
+            .as_deref()
+            .map(account::assume)
+            .transpose()?
+            .flatten();
+        let policy = policy(setting)?;
+        if let Some(directory) = &setting.chdir {
+            go_to(directory)?;
+        }
+        let mut context = Context::detect()
+            .map_err(PolicyErrors::from)
+            .map_err(Error::from)?;
+        if let Some(account) = account {
+            account.describe(&mut context);
+        }
+        Ok(Self {
+            policy,
+            context,
+            lower: setting.lower.clone(),
+        })
+    }
+
+    /// What this host can do, less what is pretended that it cannot.
+    pub(crate) fn facts(&self) -> HostFacts {
+        lowered(&self.lower)
+    }
+
+    /// The sandbox.
+    pub(crate) fn sandbox(self) -> Result<Sandbox, Failure> {
+        let builder = Sandbox::builder()
+            .facts(self.facts())
+            .environment(self.context.variables.clone())
+            .context(self.context);
+        Ok(builder.build(&self.policy)?)
+    }
+
+    /// A variable of the caller's environment, as the account has it.
+    pub(crate) fn variable(&self, name: &str) -> Option<OsString> {
+        self.context.variables.get(OsStr::new(name)).cloned()
+    }
+}
+
+/// What this host can do, less what is pretended that it cannot.
+pub(crate) fn lowered(lower: &[Lowering]) -> HostFacts {
+    lower.iter().fold(HostFacts::detect(), |facts, lowering| {
+        facts.lowered(lowering)
+    })
+}
+
+/// Preset, then file, then options: the later one replaces the earlier where they have the same key.
+fn policy(setting: &Setting) -> Result<Policy, Failure> {
+    let options = options(setting)?;
+    let start = match (setting.preset, &setting.policy) {
+        (Some(preset), _) => Policy::preset(preset.into()),
+        (None, Some(_)) => Policy::new(),
+        (None, None) => Policy::preset(Preset::Agent),
+    };
+    let start = match &setting.policy {
+        Some(file) => start.layer(Policy::from_file(anchored(file, setting)).map_err(Error::from)?),
+        None => start,
+    };
+    Ok(start.layer(options))
+}
+
+/// A policy file's directory is where its relative paths start, also after `--chdir`.
+fn anchored(file: &Path, setting: &Setting) -> PathBuf {
+    match setting.chdir {
+        Some(_) => std::path::absolute(file).unwrap_or_else(|_| file.to_owned()),
+        None => file.to_owned(),
+    }
+}
+
+fn options(setting: &Setting) -> Result<Policy, Failure> {
+    let mut policy = Policy::new().source(Source::CommandLine);
+    let mut given = BTreeMap::new();
+    for (patterns, access) in [
+        (&setting.write, Access::Write),
+        (&setting.read, Access::Read),
+        (&setting.hide, Access::Hide),
+        (&setting.scratch, Access::Scratch),
+    ] {
+        for pattern in patterns {
+            match given.insert(normal(pattern), access) {
+                Some(first) if first != access => {
+                    return Err(Failure::Conflict {
+                        pattern: pattern.clone(),
+                        first,
+                        second: access,
+                    });
+                }
+                _ => {}
+            }
+            policy = match access {
+                Access::Write => policy.write_matching(pattern),
+                Access::Read => policy.read_matching(pattern),
+                Access::Hide => policy.hide_matching(pattern),
+                _ => policy.scratch_matching(pattern),
+            };
+        }
+    }
+    if let Some(network) = setting.network {
+        policy = policy.network(network.into());
+    }
+    if let Some(limit) = setting.timeout {
+        policy = policy.time(limit);
+    }
+    variables(policy, &setting.env)
+}
+
+/// `NAME` passes, `NAME=VALUE` sets.
+fn variables(mut policy: Policy, variables: &[OsString]) -> Result<Policy, Failure> {
+    let mut given = BTreeSet::new();
+    for variable in variables {
+        let bytes = variable.as_bytes();
+        let (name, value) = match bytes
+            .iter()
+            .position(|byte| *byte == b'=')
+            .and_then(|at| bytes.split_at_checked(at))
+        {
+            Some((name, value)) => (
+                OsStr::from_bytes(name),
+                value.strip_prefix(b"=").map(OsStr::from_bytes),
+            ),
+            None => (variable.as_os_str(), None),
+        };
+        if name.is_empty() {
+            return Err(Failure::VariableWithoutName);
+        }
+        if !given.insert(name) {
+            return Err(Failure::VariableTwice {
+                name: name.to_owned(),
+            });
+        }
+        policy = match value {
+            Some(value) => policy.set(name, value),
+            None => policy.pass(name),
+        };
+    }
+    Ok(policy)
+}
+
+/// One spelling for `src`, `./src` and `src/`.
+fn normal(pattern: &OsStr) -> PathBuf {
+    Path::new(pattern)
+        .components()
+        .filter(|component| *component != Component::CurDir)
+        .collect()
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this process is the caller itself: nobody else's directory changes"
+)]
+fn go_to(directory: &Path) -> Result<(), Failure> {
+    std::env::set_current_dir(directory).map_err(|source| Failure::Directory {
+        path: directory.to_owned(),
+        source,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::args::{Action, Arguments};
+
+    fn setting(words: &[&str]) -> Setting {
+        match Arguments::parse_from([&["sandbox", "run"], words, &["true"]].concat()).action {
+            Action::Run(run) => run.setting,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn one_path_has_one_access() {
+        for (words, conflict) in [
+            (
+                &["--write", "a", "--read", "a"][..],
+                Some("`a` is given to `--write` and to `--read`"),
+            ),
+            (
+                &["--write", "a", "--hide", "./a/"],
+                Some("`./a/` is given to `--write` and to `--hide`"),
+            ),
+            (
+                &["--scratch", "/x", "--read", "/x"],
+                Some("`/x` is given to `--read` and to `--scratch`"),
+            ),
+            (&["--write", "a", "--write", "./a"], None),
+            (&["--write", "a", "--hide", "a/b"], None),
+            (
+                &["--env", "A", "--env", "A=1"],
+                Some("`A` is given to `--env` twice"),
+            ),
+            (&["--env", "A=1=2", "--env", "B="], None),
+        ] {
+            let error = options(&setting(words))
+                .err()
+                .map(|failure| failure.to_string());
+            assert_eq!(error.as_deref(), conflict, "{words:?}");
+        }
+    }
+
+    #[test]
+    fn options_are_the_last_layer() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("ci.toml");
+        std::fs::write(
+            &file,
+            "extends = [\"strict\"]\n[network]\ndefault = \"deny\"\n[limits]\ntime = \"1h\"\n",
+        )
+        .unwrap();
+        let file = file.to_str().unwrap();
+        for (words, present, absent) in [
+            (&[][..], "agent", "strict"),
+            (&["--preset", "read-only"], "read-only", "agent"),
+            (&["--policy", file], "strict", "agent"),
+            (&["--policy", file, "--preset", "agent"], "strict", "agent"),
+            (
+                &["--policy", file, "--network", "host"],
+                "default = \"host\"",
+                "deny",
+            ),
+            (
+                &["--policy", file, "--timeout", "3s"],
+                "time = \"3s\"",
+                "1h",
+            ),
+            (&["--env", "A=1"], "A", "B"),
+        ] {
+            let text = policy(&setting(words)).unwrap().to_string();
+            assert!(
+                text.contains(present) && !text.contains(absent),
+                "{words:?}:\n{text}"
+            );
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! What `sandbox run` does while the command runs: one poll over signals, the command's end and the time limit.
+//!
+//! The command is in our process group, as it would be without us. So a signal from the terminal's driver has reached it
+//! already, and one that another process sent to us is passed on. When the command is stopped we stop, too, so that the
+//! shell sees the job as stopped; SIGCONT comes the same way back. But a command that stops itself where nobody is there to
+//! continue us must not stop the clock of its time limit: there we stay awake.
+
+use std::os::fd::AsFd;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::Signal;
+use sandboxed::{Child, ExitStatus, Update};
+
+use crate::exit;
+use crate::failure::Failure;
+use crate::render;
+use crate::signals::{self, Received, Signals};
+use crate::terminal::{self, Foreground};
+
+/// Waits for the end of the command and is its stand-in until then.
+pub(crate) fn supervise(mut child: Child, signals: &Signals) -> Result<ExitCode, Failure> {
+    let foreground = Foreground::detect();
+    // What the terminal sent before the command was there has not reached it: then everything is passed on.
+    let mut seen = pass_on(&child, signals, |_| true)?;
+    let status = loop {
+        match child.update()? {
+            Some(Update::Ended(status)) => break status,
+            Some(Update::Stopped { signal }) => {
+                if std::mem::take(&mut seen.stop) || terminal::is_there() {
+                    signals::stop(signal);
+                }
+                continue;
+            }
+            Some(Update::TimeLimit(limit)) => {
+                render::note(&format!(
+                    "time limit of {} reached",
+                    humantime::format_duration(limit)
+                ));
+                continue;
+            }
+            Some(_) | None => {}
+        }
+        let more = pass_on(&child, signals, |received| !received.from_terminal)?;
+        seen.interrupt |= more.interrupt;
+        seen.stop |= more.stop;
+        wait(&child, signals)?;
+    };
+    if let Some(foreground) = foreground {
+        foreground.take_back();
+    }
+    Ok(finish(&status, seen.interrupt))
+}
+
+/// What was among the signals that arrived.
+#[derive(Clone, Copy, Debug, Default)]
+struct Seen {
+    /// Ctrl-C.
+    interrupt: bool,
+    /// Somebody outside, who can continue us again, wants us stopped.
+    stop: bool,
+}
+
+/// Passes on the signals that have arrived and that the command does not have yet.
+fn pass_on(
+    child: &Child,
+    signals: &Signals,
+    is_new: impl Fn(Received) -> bool,
+) -> Result<Seen, Failure> {
+    let mut seen = Seen::default();
+    while let Some(received) = signals.next()? {
+        seen.interrupt |= received.from_terminal && received.number == Signal::SIGINT as i32;
+        seen.stop |= STOPS.contains(&received.number);
+        if is_new(received) {
+            child.forward(received.number)?;
+        }
+    }
+    Ok(seen)
+}
+
+const STOPS: [i32; 3] = [
+    Signal::SIGTSTP as i32,
+    Signal::SIGTTIN as i32,
+    Signal::SIGTTOU as i32,
+];
+
+/// Sleeps until there is something to do.
+fn wait(child: &Child, signals: &Signals) -> Result<(), Failure> {
+    let mut fds = [child.as_fd(), signals.as_fd()].map(|fd| PollFd::new(fd, PollFlags::POLLIN));
+    match poll(&mut fds, timeout(child.wake_at(), Instant::now())) {
+        Ok(_) | Err(Errno::EINTR) => Ok(()),
+        Err(errno) => Err(Failure::Own {
+            action: "wait for the command",
+            source: errno.into(),
+        }),
+    }
+}
+
+/// How long to sleep until `wake_at`: rounded up, so that we do not wake before it.
+fn timeout(wake_at: Option<Instant>, now: Instant) -> PollTimeout {
+    let Some(wake_at) = wake_at else {
+        return PollTimeout::NONE;
+    };
+    let rest = wake_at
+        .saturating_duration_since(now)
+        .saturating_add(Duration::from_micros(999));
+    PollTimeout::try_from(rest.as_millis()).unwrap_or(PollTimeout::MAX)
+}
+
+/// The exit code of the command.
+///
+/// After Ctrl-C we end by SIGINT as the command did: a shell script goes on after a child that exits with 130, and stops
+/// after one that a SIGINT ended.
+fn finish(status: &ExitStatus, interrupted: bool) -> ExitCode {
+    if interrupted && status.signal() == Some(Signal::SIGINT as i32) {
+        signals::suffer(Signal::SIGINT as i32);
+    }
+    exit::code(status)
+}

@@ -1,0 +1,63 @@
+//! The hostile program of the tests: raw system calls, processes that want to stay, sockets, terminals.
+//!
+//! It uses nothing but the standard library, and prints what happened instead of judging it: the tests compare its
+//! output inside a sandbox with its output outside.
+
+#![expect(
+    clippy::print_stdout,
+    clippy::panic,
+    reason = "a command line program for tests"
+)]
+
+mod calls;
+mod network;
+mod processes;
+mod raw;
+mod terminal;
+
+use std::{env, ffi::OsString, process::ExitCode};
+
+fn main() -> ExitCode {
+    let mut args = env::args_os().skip(1);
+    let Some(verb) = args.next() else {
+        panic!("usage: payload VERB [ARGS]");
+    };
+    let rest: Vec<OsString> = args.collect();
+    let words = || -> Vec<String> {
+        rest.iter()
+            .map(|word| word.to_string_lossy().into_owned())
+            .collect()
+    };
+    match verb.to_string_lossy().as_ref() {
+        "call" => calls::run(&words()),
+        "i386" => raw::print_i386_getpid(),
+        "descriptors" => calls::print_descriptors(),
+        "environment" => print_environment(),
+        "arguments" => println!("{}", rest.len()),
+        "wait" => processes::wait(),
+        "brood" => processes::brood(),
+        "daemon" => processes::daemon(),
+        "bomb" => processes::bomb(&words()),
+        "chains" => processes::chains(&words()),
+        "ignore" => processes::ignore(&words()),
+        "signals" => processes::print_signals(&words()),
+        "die" => processes::die(&words()),
+        "trace-child" => processes::trace_child(),
+        "tcp" => network::tcp(&words()),
+        "udp" => network::udp(&words()),
+        "abstract" => network::abstract_socket(&words()),
+        "loopback" => network::loopback(),
+        "on-terminal" => return terminal::take_and_run(&rest),
+        "terminal" => terminal::describe(),
+        "sizes" => terminal::print_sizes(),
+        other => panic!("unknown verb `{other}`"),
+    }
+    ExitCode::SUCCESS
+}
+
+/// Prints the environment as the C library holds it, one variable a line.
+fn print_environment() {
+    for (name, value) in env::vars_os() {
+        println!("{}={}", name.to_string_lossy(), value.to_string_lossy());
+    }
+}

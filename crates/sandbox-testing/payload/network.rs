@@ -1,0 +1,71 @@
+//! Connections, tried and reported.
+
+use std::{
+    io::{self, Read, Write},
+    net::{TcpListener, TcpStream, UdpSocket},
+    os::{
+        linux::net::SocketAddrExt,
+        unix::net::{SocketAddr, UnixStream},
+    },
+    time::Duration,
+};
+
+/// Connects to each address in turn and prints what it is told there.
+pub(crate) fn tcp(addresses: &[String]) {
+    for address in addresses {
+        report(TcpStream::connect(address).and_then(|mut stream| {
+            stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+            hear(&mut stream)
+        }));
+    }
+}
+
+/// Connects to a socket that has a name but no path.
+pub(crate) fn abstract_socket(names: &[String]) {
+    for name in names {
+        report(
+            SocketAddr::from_abstract_name(name)
+                .and_then(|address| UnixStream::connect_addr(&address))
+                .and_then(|mut stream| hear(&mut stream)),
+        );
+    }
+}
+
+fn hear(stream: &mut impl Read) -> io::Result<String> {
+    let mut text = String::new();
+    stream.read_to_string(&mut text)?;
+    Ok(text)
+}
+
+fn report(result: io::Result<String>) {
+    match result {
+        Ok(text) => println!("heard {text}"),
+        Err(error) => println!("failed {}", error.raw_os_error().unwrap_or(0)),
+    }
+}
+
+/// Sends a datagram to each address.
+pub(crate) fn udp(addresses: &[String]) {
+    for address in addresses {
+        report(UdpSocket::bind("0.0.0.0:0").and_then(|socket| {
+            socket.send_to(b"exfiltrated", address)?;
+            Ok("sent".to_owned())
+        }));
+    }
+}
+
+/// Serves itself on the loopback address.
+pub(crate) fn loopback() {
+    report(TcpListener::bind("127.0.0.1:0").and_then(|listener| {
+        let address = listener.local_addr()?;
+        let server = std::thread::spawn(move || -> io::Result<()> {
+            let (mut stream, _) = listener.accept()?;
+            stream.write_all(b"myself")
+        });
+        let text = hear(&mut TcpStream::connect(address)?)?;
+        match server.join() {
+            Ok(result) => result.map(|()| text),
+            Err(_) => Err(io::Error::other("the server panicked")),
+        }
+    }));
+}

@@ -1,0 +1,43 @@
+//! What the tests share: a private piece of host with secrets in it, runs of the `sandbox` binary, and a hostile program.
+//!
+//! Tests look *from the host's side*: what changed on disk, what a server outside heard, which process is still alive.
+//! Each attack has a control, the same command with one rule apart or without a sandbox, so that "denied" can't be a
+//! missing program.
+//!
+//! ```no_run
+//! use sandbox_testing::Host;
+//!
+//! let host = Host::new().file("~/.ssh/id", "KEY");
+//! host.run("~/.ssh = hide", ["cat", "@home/.ssh/id"]).fails().stdout("");
+//! host.run("~/.ssh = read", ["cat", "@home/.ssh/id"]).succeeds().stdout("KEY");
+//! ```
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::missing_panics_doc,
+    reason = "a test's way to fail is to panic"
+)]
+
+mod calls;
+mod host;
+mod moments;
+mod needs;
+mod outcome;
+mod process;
+mod run;
+mod server;
+mod snapshot;
+mod terminal;
+
+pub use calls::{Answer, Calls};
+pub use host::Host;
+pub use moments::Moments;
+pub use needs::{is_root, needs, needs_root, tool};
+pub use outcome::Outcome;
+pub use process::{State, marked, marker, until};
+pub use run::{Run, Running, binary};
+pub use server::Server;
+pub use snapshot::Snapshot;
+pub use terminal::Terminal;

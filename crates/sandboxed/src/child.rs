@@ -1,0 +1,296 @@
+//! A command that runs, and everything that it started.
+
+use std::fs::File;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::process::{ChildStderr, ChildStdin, ChildStdout};
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::Signal;
+
+use crate::collected::Collected;
+use crate::deadline::{Deadline, Due};
+use crate::{Error, ExitStatus, Output};
+
+/// A command that runs, and everything that it started.
+///
+/// ```
+/// use std::io::Write;
+/// # use sandboxed::{Policy, Preset, Sandbox, Stdio};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let sandbox = Sandbox::new(&Policy::preset(Preset::ReadOnly))?;
+/// let mut child = sandbox.command("cat").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+/// if let Some(mut stdin) = child.stdin.take() {
+///     stdin.write_all(b"hello")?;
+/// }
+/// assert_eq!(child.wait_with_output()?.stdout, b"hello");
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Differences from std
+///
+/// * **Dropping it ends the command** and everything that the command started.
+/// * [`wait`](Self::wait) returns when nothing inside is left running, not when the command itself ends: what it left in
+///   the background is ended first.
+/// * [`kill`](Self::kill) ends everything inside. [`signal`](Self::signal) is for the command alone.
+/// * For an event loop there are [`as_fd`](AsFd::as_fd), [`wake_at`](Self::wake_at) and [`update`](Self::update).
+#[derive(Debug)]
+#[must_use = "dropping it ends the command"]
+pub struct Child {
+    /// The other end of the command's standard input, if that is a pipe.
+    pub stdin: Option<ChildStdin>,
+    /// The other end of the command's standard output, if that is a pipe.
+    pub stdout: Option<ChildStdout>,
+    /// The other end of the command's standard error, if that is a pipe.
+    pub stderr: Option<ChildStderr>,
+    inner: sandbox_linux::Child,
+    deadline: Option<Deadline>,
+    ended: Option<ExitStatus>,
+}
+
+/// Something that happened to a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Update {
+    /// A signal stopped the command; SIGCONT continues it.
+    Stopped {
+        /// Its number.
+        signal: i32,
+    },
+    /// The time limit is reached; the command has been asked to end, and is killed if it does not.
+    TimeLimit(Duration),
+    /// The command has ended, and nothing that it started is left.
+    Ended(ExitStatus),
+}
+
+impl Child {
+    pub(crate) fn new(
+        inner: sandbox_linux::Child,
+        deadline: Option<Deadline>,
+        pipes: [Option<OwnedFd>; 3],
+    ) -> Self {
+        let [stdin, stdout, stderr] = pipes;
+        Self {
+            stdin: stdin.map(Into::into),
+            stdout: stdout.map(Into::into),
+            stderr: stderr.map(Into::into),
+            inner,
+            deadline,
+            ended: None,
+        }
+    }
+
+    /// The process id of the sandbox's init, which stands for all that is inside.
+    pub fn id(&self) -> u32 {
+        self.inner.id()
+    }
+
+    /// Waits until the command has ended and nothing that it started is left. Closes its standard input first.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Child`] if the report does not arrive.
+    pub fn wait(&mut self) -> Result<ExitStatus, Error> {
+        drop(self.stdin.take());
+        loop {
+            if let Some(status) = self.try_wait()? {
+                return Ok(status);
+            }
+            self.poll([None, None])?;
+        }
+    }
+
+    /// The status, if the command has ended; does not wait.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Child`] if the report cannot be read.
+    pub fn try_wait(&mut self) -> Result<Option<ExitStatus>, Error> {
+        loop {
+            match self.update()? {
+                Some(Update::Ended(status)) => return Ok(Some(status)),
+                Some(Update::Stopped { .. } | Update::TimeLimit(_)) => {}
+                None => return Ok(None),
+            }
+        }
+    }
+
+    /// Waits as [`wait`](Self::wait) does, and collects what the command writes to the pipes meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Child`] if the report does not arrive, or a pipe cannot be read.
+    pub fn wait_with_output(mut self) -> Result<Output, Error> {
+        drop(self.stdin.take());
+        let mut stdout = Collected::from(self.stdout.take().map(OwnedFd::from));
+        let mut stderr = Collected::from(self.stderr.take().map(OwnedFd::from));
+        let status = loop {
+            // The status is looked at first and the pipes last: what was written before the end is in them by then.
+            let status = self.try_wait()?;
+            let ready = match (status, stdout.is_open() || stderr.is_open()) {
+                (Some(status), false) => break status,
+                _ => self.poll([stdout.pipe(), stderr.pipe()])?,
+            };
+            for (collected, ready) in [&mut stdout, &mut stderr].into_iter().zip(ready) {
+                if ready {
+                    collected.read().map_err(|source| Error::Child {
+                        action: "read the output of",
+                        source,
+                    })?;
+                }
+            }
+        };
+        Ok(Output {
+            status,
+            stdout: stdout.into_bytes(),
+            stderr: stderr.into_bytes(),
+        })
+    }
+
+    /// What happened since the last call; does not wait. The time limit is carried out here.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Child`] if the report cannot be read.
+    pub fn update(&mut self) -> Result<Option<Update>, Error> {
+        if let Some(status) = self.ended {
+            return Ok(Some(Update::Ended(status)));
+        }
+        match self.inner.update().map_err(|source| Error::Child {
+            action: "wait for",
+            source,
+        })? {
+            Some(sandbox_linux::Update::Stopped(signal)) => {
+                return Ok(Some(Update::Stopped { signal }));
+            }
+            Some(sandbox_linux::Update::Ended(report)) => {
+                let killed = report.status == Signal::SIGKILL as i32;
+                let reached = |deadline: &Deadline| deadline.reached(Instant::now(), killed);
+                let status = ExitStatus::new(report, self.deadline.as_ref().and_then(reached));
+                self.ended = Some(status);
+                return Ok(Some(Update::Ended(status)));
+            }
+            Some(_) | None => {}
+        }
+        let Some(deadline) = &mut self.deadline else {
+            return Ok(None);
+        };
+        match deadline.due(Instant::now()) {
+            Some(Due::Ask) => {
+                let limit = deadline.limit();
+                self.signal(SIGTERM)?;
+                self.signal(SIGCONT)?; // A stopped command could not answer the first.
+                Ok(Some(Update::TimeLimit(limit)))
+            }
+            Some(Due::Kill) => self.kill().map(|()| None),
+            None => Ok(None),
+        }
+    }
+
+    /// When [`update`](Self::update) has to be called although nothing is readable.
+    pub fn wake_at(&self) -> Option<Instant> {
+        if self.ended.is_some() {
+            None
+        } else {
+            self.deadline.as_ref().and_then(Deadline::next)
+        }
+    }
+
+    /// Sends a signal to the command itself. One that has ended is left alone.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Child`] if the signal cannot be sent.
+    pub fn signal(&self, signal: i32) -> Result<(), Error> {
+        self.inner.signal(signal).map_err(|source| Error::Child {
+            action: "signal",
+            source,
+        })
+    }
+
+    /// Passes on a signal that this process received from another one. If it was sent to the whole process group, the
+    /// command has received it as well, and gets no second one.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Child`] if the signal cannot be sent.
+    pub fn forward(&self, signal: i32) -> Result<(), Error> {
+        self.inner.forward(signal).map_err(|source| Error::Child {
+            action: "signal",
+            source,
+        })
+    }
+
+    /// Ends the command and everything that it started.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Child`] if the kernel refuses.
+    pub fn kill(&mut self) -> Result<(), Error> {
+        self.inner.kill().map_err(|source| Error::Child {
+            action: "end",
+            source,
+        })
+    }
+
+    /// Waits until an update or one of the pipes is ready, or the time limit is due; tells which pipes are.
+    fn poll(&self, pipes: [Option<&File>; 2]) -> Result<[bool; 2], Error> {
+        let mut fds = Vec::with_capacity(3);
+        let mut ready = [false; 2];
+        if self.ended.is_none() {
+            fds.push(PollFd::new(self.inner.as_fd(), PollFlags::POLLIN));
+        }
+        let first = fds.len();
+        fds.extend(
+            pipes
+                .into_iter()
+                .flatten()
+                .map(|pipe| PollFd::new(pipe.as_fd(), PollFlags::POLLIN)),
+        );
+        match poll(&mut fds, timeout(self.wake_at(), Instant::now())) {
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(errno) => {
+                return Err(Error::Child {
+                    action: "wait for",
+                    source: errno.into(),
+                });
+            }
+        }
+        let mut polled = fds.iter().skip(first);
+        for (ready, _) in ready
+            .iter_mut()
+            .zip(pipes)
+            .filter(|(_, pipe)| pipe.is_some())
+        {
+            *ready = polled.next().and_then(PollFd::any).unwrap_or(false);
+        }
+        Ok(ready)
+    }
+}
+
+impl AsFd for Child {
+    /// Readable when [`update`](Self::update) has an answer.
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.inner.as_fd()
+    }
+}
+
+const SIGTERM: i32 = Signal::SIGTERM as i32;
+const SIGCONT: i32 = Signal::SIGCONT as i32;
+
+/// How long to poll until `wake_at`: rounded up, so that the poll does not end before it.
+fn timeout(wake_at: Option<Instant>, now: Instant) -> PollTimeout {
+    let Some(wake_at) = wake_at else {
+        return PollTimeout::NONE;
+    };
+    let milliseconds = wake_at
+        .saturating_duration_since(now)
+        .as_micros()
+        .div_ceil(1000);
+    PollTimeout::try_from(milliseconds).unwrap_or(PollTimeout::MAX)
+}
+
+#[cfg(test)]
+mod tests;

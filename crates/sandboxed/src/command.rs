@@ -1,0 +1,264 @@
+//! A command, and how it is started in a sandbox.
+
+use std::ffi::{CString, OsStr, OsString};
+use std::fmt;
+use std::path::{Component, Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use sandbox_core::{Attempt, Verdict, escaped};
+use sandbox_linux::Start;
+
+use crate::changes::Changes;
+use crate::deadline::{self, Deadline};
+use crate::stdio::{self, Sockets, Stream};
+use crate::strings::c_string;
+use crate::{Child, Error, ExitStatus, Output, Sandbox, Stdio, dispositions, search};
+
+/// A command that will run confined, in the shape of [`std::process::Command`].
+///
+/// ```
+/// # use sandboxed::{Policy, Preset, Sandbox};
+/// # fn main() -> Result<(), sandboxed::Error> {
+/// let sandbox = Sandbox::new(&Policy::preset(Preset::ReadOnly))?;
+/// let mut command = sandbox.command("printenv");
+/// command.arg("GREETING").env("GREETING", "hello");
+/// assert_eq!(command.output()?.stdout, b"hello\n");
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Differences from std
+///
+/// * What is confined ends with the [`Child`]: dropping it ends the command and everything that it started.
+/// * The command ends with the caller, whatever the caller dies of.
+/// * A name without a slash is searched in the `PATH` *inside*. A relative path, of the program and of
+///   [`current_dir`](Self::current_dir), starts in the directory that the policy was resolved for.
+/// * The environment is what the policy passes of the caller's, then what is set here.
+/// * Descriptors other than the standard streams are never inherited.
+/// * There is a time limit.
+#[must_use]
+pub struct Command<'sandbox> {
+    sandbox: &'sandbox Sandbox,
+    program: OsString,
+    args: Vec<OsString>,
+    environment: Changes,
+    directory: Option<PathBuf>,
+    stdin: Option<Stdio>,
+    stdout: Option<Stdio>,
+    stderr: Option<Stdio>,
+    timeout: Option<Duration>,
+}
+
+impl<'sandbox> Command<'sandbox> {
+    pub(crate) fn new(sandbox: &'sandbox Sandbox, program: &OsStr) -> Self {
+        Self {
+            sandbox,
+            program: program.to_owned(),
+            args: Vec::new(),
+            environment: Changes::default(),
+            directory: None,
+            stdin: None,
+            stdout: None,
+            stderr: None,
+            timeout: None,
+        }
+    }
+
+    /// Adds an argument.
+    pub fn arg(&mut self, arg: impl AsRef<OsStr>) -> &mut Self {
+        self.args.push(arg.as_ref().to_owned());
+        self
+    }
+
+    /// Adds arguments.
+    pub fn args(&mut self, args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> &mut Self {
+        self.args
+            .extend(args.into_iter().map(|arg| arg.as_ref().to_owned()));
+        self
+    }
+
+    /// Sets a variable, whatever the policy says about its name: who writes this has decided.
+    pub fn env(&mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> &mut Self {
+        self.environment.set(name.as_ref(), value.as_ref());
+        self
+    }
+
+    /// Sets variables, as [`env`](Self::env) does.
+    pub fn envs(
+        &mut self,
+        variables: impl IntoIterator<Item = (impl AsRef<OsStr>, impl AsRef<OsStr>)>,
+    ) -> &mut Self {
+        for (name, value) in variables {
+            self.env(name, value);
+        }
+        self
+    }
+
+    /// Removes a variable, also one that the policy sets.
+    pub fn env_remove(&mut self, name: impl AsRef<OsStr>) -> &mut Self {
+        self.environment.remove(name.as_ref());
+        self
+    }
+
+    /// Removes every variable, also those that the policy sets.
+    pub fn env_clear(&mut self) -> &mut Self {
+        self.environment = Changes::cleared();
+        self
+    }
+
+    /// The directory in which the command starts. Default: the one that the policy was resolved for.
+    pub fn current_dir(&mut self, directory: impl AsRef<Path>) -> &mut Self {
+        self.directory = Some(directory.as_ref().to_owned());
+        self
+    }
+
+    /// Standard input. Default: inherited; `/dev/null` for [`output`](Self::output).
+    pub fn stdin(&mut self, stdio: impl Into<Stdio>) -> &mut Self {
+        self.stdin = Some(stdio.into());
+        self
+    }
+
+    /// Standard output. Default: inherited; a pipe for [`output`](Self::output).
+    pub fn stdout(&mut self, stdio: impl Into<Stdio>) -> &mut Self {
+        self.stdout = Some(stdio.into());
+        self
+    }
+
+    /// Standard error. Default: inherited; a pipe for [`output`](Self::output).
+    pub fn stderr(&mut self, stdio: impl Into<Stdio>) -> &mut Self {
+        self.stderr = Some(stdio.into());
+        self
+    }
+
+    /// How long the command may run: then it gets SIGTERM, and 2 s later everything inside is killed. The policy's own
+    /// limit holds if it is shorter. Default: the policy's.
+    ///
+    /// It is carried out by whoever waits: [`Child::wait`], [`Child::try_wait`], [`Child::wait_with_output`],
+    /// [`Child::update`].
+    pub fn timeout(&mut self, limit: Duration) -> &mut Self {
+        self.timeout = Some(limit);
+        self
+    }
+
+    /// Starts the command.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Launch`] if a step or the execution fails, [`Error::Stream`] and [`Error::OpenStream`] for a standard
+    /// stream, [`Error::HiddenDirectory`], [`Error::Nul`] and [`Error::VariableName`] for strings that the kernel could
+    /// not take. Nothing is left running.
+    pub fn spawn(&mut self) -> Result<Child, Error> {
+        self.spawn_with([&Stdio::inherit(); 3])
+    }
+
+    /// Runs the command and waits for its end.
+    ///
+    /// # Errors
+    ///
+    /// As [`spawn`](Self::spawn) and [`Child::wait`].
+    pub fn status(&mut self) -> Result<ExitStatus, Error> {
+        self.spawn()?.wait()
+    }
+
+    /// Runs the command and collects what it writes.
+    ///
+    /// # Errors
+    ///
+    /// As [`spawn`](Self::spawn) and [`Child::wait_with_output`].
+    pub fn output(&mut self) -> Result<Output, Error> {
+        self.spawn_with([&Stdio::null(), &Stdio::piped(), &Stdio::piped()])?
+            .wait_with_output()
+    }
+
+    fn spawn_with(&self, defaults: [&Stdio; 3]) -> Result<Child, Error> {
+        let [stdin, stdout, stderr] = defaults;
+        let sockets = Sockets::of(self.sandbox.ruleset());
+        let stdin = stdio::open(Stream::Stdin, self.stdin.as_ref().unwrap_or(stdin), sockets)?;
+        let stdout = stdio::open(
+            Stream::Stdout,
+            self.stdout.as_ref().unwrap_or(stdout),
+            sockets,
+        )?;
+        let stderr = stdio::open(
+            Stream::Stderr,
+            self.stderr.as_ref().unwrap_or(stderr),
+            sockets,
+        )?;
+
+        let (environment, path) = self.environment.apply(self.sandbox.variables())?;
+        let programs = search::candidates(&self.program, path.as_deref());
+        let start = Start {
+            programs: programs
+                .iter()
+                .map(|path| c_string("the program's name", path.as_os_str()))
+                .collect::<Result<_, _>>()?,
+            args: std::iter::once(&self.program)
+                .chain(&self.args)
+                .map(|arg| c_string("an argument", arg))
+                .collect::<Result<_, _>>()?,
+            environment,
+            directory: self.directory()?,
+            stdio: [stdin.inside(), stdout.inside(), stderr.inside()],
+            ignored_signals: dispositions::ignored(),
+            time: self.time_limit().map(deadline::last_resort),
+        };
+        let started = Instant::now();
+        let child = self.sandbox.prepared().launch(&start)?;
+        let deadline = self
+            .time_limit()
+            .and_then(|limit| Deadline::new(limit, started));
+        drop(start);
+        let [stdin, stdout, stderr] = [stdin, stdout, stderr].map(stdio::Opened::into_outside);
+        Ok(Child::new(child, deadline, [stdin, stdout, stderr]))
+    }
+
+    /// The shorter of the command's and the policy's limit.
+    fn time_limit(&self) -> Option<Duration> {
+        self.timeout
+            .into_iter()
+            .chain(self.sandbox.ruleset().limits().time)
+            .min()
+    }
+
+    fn directory(&self) -> Result<CString, Error> {
+        let base = self.sandbox.directory();
+        let directory = self
+            .directory
+            .as_ref()
+            .map_or_else(|| base.to_owned(), |directory| base.join(directory));
+        // What `..` means only the kernel knows.
+        if !directory
+            .components()
+            .any(|component| component == Component::ParentDir)
+        {
+            let decision = self.sandbox.ruleset().decide(&Attempt::read(&directory));
+            if decision.verdict == Verdict::Deny {
+                return Err(Error::HiddenDirectory {
+                    directory,
+                    decision: Box::new(decision),
+                });
+            }
+        }
+        c_string("the working directory", directory.as_os_str())
+    }
+}
+
+// Without the values of variables, which may be secret.
+impl fmt::Debug for Command<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Command")
+            .field("program", &self.program)
+            .field("args", &self.args)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Display for Command<'_> {
+    /// The program and its arguments, for people.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", escaped(&self.program))?;
+        self.args
+            .iter()
+            .try_for_each(|arg| write!(f, " {}", escaped(arg)))
+    }
+}

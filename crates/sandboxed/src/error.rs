@@ -1,0 +1,156 @@
+//! Why there is no sandbox, or no command in it.
+
+use std::ffi::OsString;
+use std::io;
+use std::path::PathBuf;
+
+use sandbox_core::{Decision, PolicyErrors, escaped};
+use sandbox_linux::{LaunchError, Unenforceable};
+
+use crate::{Stream, limits};
+
+/// Why there is no sandbox, or no command in it. Nothing was started.
+///
+/// ```
+/// use sandboxed::{Error, Policy, Preset, Sandbox};
+///
+/// let policy = Policy::preset(Preset::ReadOnly).write("/no/such/directory");
+/// let error = Sandbox::new(&policy).unwrap_err();
+/// assert!(matches!(error, Error::Policy(_)));
+/// ```
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The policy has errors; all of them are in it.
+    #[error(transparent)]
+    Policy(#[from] PolicyErrors),
+    /// This host cannot enforce the policy.
+    #[error(transparent)]
+    Unenforceable(#[from] Unenforceable),
+    /// The kernel refused a step, or the program could not be executed.
+    #[error(transparent)]
+    Launch(#[from] LaunchError),
+    /// The policy hides the directory in which the command would start.
+    #[error("the working directory `{}` cannot be read inside{}", escaped(.directory), rule_of(.decision))]
+    HiddenDirectory {
+        /// The directory.
+        directory: PathBuf,
+        /// The answer of the policy.
+        decision: Box<Decision>,
+    },
+    /// A string for the kernel contains a NUL byte, at which the kernel would cut it off.
+    #[error("{what} contains a NUL byte: `{}`", escaped(.text))]
+    Nul {
+        /// Which kind of string.
+        what: &'static str,
+        /// The whole of it.
+        text: OsString,
+    },
+    /// A variable name is empty or contains `=`.
+    #[error("`{}` is not the name of a variable", escaped(.name))]
+    VariableName {
+        /// The name.
+        name: OsString,
+    },
+    /// A standard stream would let the command out of the sandbox.
+    #[error("{stream} is {}", .kind.as_str())]
+    Stream {
+        /// Which one.
+        stream: Stream,
+        /// What it is.
+        kind: BadStream,
+    },
+    /// A standard stream could not be opened or examined.
+    #[error("cannot open {stream}")]
+    OpenStream {
+        /// Which one.
+        stream: Stream,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A command that runs could not be waited for, read from or signalled.
+    #[error("cannot {action} the command")]
+    Child {
+        /// What was tried.
+        action: &'static str,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+/// What a standard stream must not be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum BadStream {
+    /// A directory: paths relative to it lead out of every mount of the sandbox.
+    Directory,
+    /// A descriptor that only names a file (`O_PATH`), which may be a directory above the sandbox.
+    Path,
+    /// A socket of the network, which the policy denies: whoever holds one can connect it to other destinations.
+    Network,
+    /// A Unix socket that is not connected, or that listens: its abstract names are the host's.
+    Unconnected,
+    /// A Unix datagram socket: it sends to any socket of the host.
+    UnixDatagram,
+    /// A socket of a kind that no command may make.
+    Socket,
+    /// A handle on a process, a namespace or another part of the kernel.
+    Handle,
+}
+
+impl BadStream {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Directory => "a directory, through which a command could leave the sandbox",
+            Self::Path => "a path descriptor, through which a command could leave the sandbox",
+            Self::Network => "a socket of the network, which the policy denies",
+            Self::Unconnected => {
+                "a Unix socket without a peer, by which a command could reach others"
+            }
+            Self::UnixDatagram => "a Unix datagram socket, which sends to any other of the host",
+            Self::Socket => "a socket of a kind that no command may have",
+            Self::Handle => {
+                "a handle on a part of the kernel, through which a command could act on the host"
+            }
+        }
+    }
+}
+
+impl Error {
+    /// What to change, if that is known.
+    pub fn remedy(&self) -> Option<String> {
+        match self {
+            Self::Unenforceable(Unenforceable::Filter(error)) => error.remedy(),
+            Self::Unenforceable(error) => error.remedy(),
+            Self::Launch(error) => limits::remedy(error).or_else(|| error.remedy()),
+            Self::HiddenDirectory { decision, .. } => {
+                let rule = decision
+                    .remedy
+                    .as_ref()
+                    .map_or(String::new(), |rule| format!(", or allow this one: {rule}"));
+                Some(format!("start in another directory{rule}"))
+            }
+            Self::Stream {
+                stream,
+                kind: BadStream::Network,
+            } => Some(format!(
+                "give {stream} a pipe (`cat | …`, `… | cat`), or allow the network: `default = \"host\"` in `[network]`"
+            )),
+            Self::Stream { stream, .. } => {
+                Some(format!("give {stream} a file, a pipe or `/dev/null`"))
+            }
+            Self::Policy(_)
+            | Self::Nul { .. }
+            | Self::VariableName { .. }
+            | Self::OpenStream { .. }
+            | Self::Child { .. } => None,
+        }
+    }
+}
+
+fn rule_of(decision: &Decision) -> String {
+    match &decision.rule {
+        Some(rule) => format!(": `{}` ({}) hides it", escaped(&rule.pattern), rule.source),
+        None => ": no rule of the policy is about it".to_owned(),
+    }
+}

@@ -1,0 +1,196 @@
+//! A policy made ready for this host, in which commands run.
+
+use std::ffi::{OsStr, OsString};
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use sandbox_core::{Context, Policy, PolicyError, PolicyErrors, Ruleset, Source};
+use sandbox_linux::filter::Feature;
+use sandbox_linux::{Early, Enforcement, HostFacts, Plan, Prepared};
+
+use crate::{Command, Error};
+
+/// A policy made ready for this host: resolved, compiled, everything opened. Commands run in it.
+///
+/// ```
+/// use sandboxed::{Policy, Preset, Sandbox};
+///
+/// # fn main() -> Result<(), sandboxed::Error> {
+/// let sandbox = Sandbox::new(&Policy::preset(Preset::ReadOnly))?;
+/// println!("{}", sandbox.enforcement());
+/// assert!(sandbox.command("true").status()?.success());
+/// # Ok(())
+/// # }
+/// ```
+#[must_use]
+pub struct Sandbox {
+    ruleset: Ruleset,
+    plan: Plan,
+    prepared: Prepared,
+    directory: PathBuf,
+    variables: Vec<(OsString, OsString)>,
+}
+
+/// Makes a [`Sandbox`] for other circumstances than those that are found: another directory, a lesser host, another
+/// environment.
+///
+/// ```
+/// use sandboxed::{HostFacts, Policy, Preset, Sandbox};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let debian_12 = HostFacts::detect().lowered(&"linux-6.1".parse()?);
+/// let sandbox = Sandbox::builder().facts(debian_12).build(&Policy::preset(Preset::ReadOnly))?;
+/// assert!(sandbox.command("true").status()?.success());
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Default)]
+#[must_use]
+pub struct Builder {
+    context: Option<Context>,
+    facts: Option<HostFacts>,
+    environment: Option<Vec<(OsString, OsString)>>,
+}
+
+impl Sandbox {
+    /// Resolves `policy` for the current directory, account and host.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Policy`] with everything that is wrong with the policy, [`Error::Unenforceable`] if this host cannot
+    /// enforce it, [`Error::Launch`] if something that it needs cannot be opened.
+    pub fn new(policy: &Policy) -> Result<Self, Error> {
+        Self::builder().build(policy)
+    }
+
+    /// A sandbox for other circumstances than those that are found.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// A command that will run in this sandbox.
+    pub fn command(&self, program: impl AsRef<OsStr>) -> Command<'_> {
+        Command::new(self, program.as_ref())
+    }
+
+    /// Which mechanism holds which part of the policy on this host, and what is not held.
+    pub fn enforcement(&self) -> Enforcement {
+        self.plan.enforcement()
+    }
+
+    /// What is done on this host before a command runs, step by step.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// The policy, resolved: one answer per question.
+    #[must_use]
+    pub fn ruleset(&self) -> &Ruleset {
+        &self.ruleset
+    }
+
+    pub(crate) fn prepared(&self) -> &Prepared {
+        &self.prepared
+    }
+
+    /// The directory that the policy was resolved for.
+    pub(crate) fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// What the policy gives a command of the caller's environment and sets itself.
+    pub(crate) fn variables(&self) -> &[(OsString, OsString)] {
+        &self.variables
+    }
+}
+
+impl Builder {
+    /// Where and for whom the policy is resolved. Default: the current directory, the calling account.
+    pub fn context(mut self, context: Context) -> Self {
+        self.context = Some(context);
+        self
+    }
+
+    /// What the host can do. Default: what is detected.
+    pub fn facts(mut self, facts: HostFacts) -> Self {
+        self.facts = Some(facts);
+        self
+    }
+
+    /// The environment from which the policy chooses. Default: the caller's.
+    pub fn environment(
+        mut self,
+        variables: impl IntoIterator<Item = (OsString, OsString)>,
+    ) -> Self {
+        self.environment = Some(variables.into_iter().collect());
+        self
+    }
+
+    /// Resolves, compiles and prepares `policy`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Sandbox::new`].
+    pub fn build(self, policy: &Policy) -> Result<Sandbox, Error> {
+        let context = match self.context {
+            Some(context) => context,
+            None => Context::detect().map_err(PolicyErrors::from)?,
+        };
+        let facts = self.facts.unwrap_or_else(HostFacts::detect);
+        // It begins meanwhile. What keeps it from that keeps every other from it, and is told by the first command, after
+        // what is wrong with the policy.
+        let early = Early::begin(&facts, policy.network_access());
+        let ruleset = Ruleset::resolve(policy, &context)?;
+        known_features(&ruleset)?;
+        let plan = Plan::compile(&ruleset, &facts)?;
+        let prepared = match early {
+            Ok(early) => Prepared::with(&plan, early)?,
+            Err(_) => Prepared::new(&plan)?,
+        };
+        let variables = match self.environment {
+            Some(variables) => ruleset.environment().apply(variables),
+            None => ruleset.environment().apply(std::env::vars_os()),
+        };
+        Ok(Sandbox {
+            ruleset,
+            plan,
+            prepared,
+            directory: context.cwd,
+            variables,
+        })
+    }
+}
+
+/// Only the operating system's part knows which features there are; that the name is none is still told with its place.
+fn known_features(ruleset: &Ruleset) -> Result<(), PolicyErrors> {
+    for (name, source) in &ruleset.system().features {
+        if let (Source::File(at), Err(_)) = (source, name.parse::<Feature>()) {
+            return Err(PolicyErrors::from(PolicyError::UnknownKey {
+                at: at.clone(),
+                table: "[system]",
+                key: name.clone(),
+                known: Feature::NAMES,
+            }));
+        }
+    }
+    Ok(())
+}
+
+// Without the values of variables, which may be secret.
+impl fmt::Debug for Sandbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sandbox")
+            .field("directory", &self.directory)
+            .field("ruleset", &self.ruleset)
+            .finish_non_exhaustive()
+    }
+}
+
+// Without the values of variables, which may be secret.
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder")
+            .field("facts", &self.facts)
+            .finish_non_exhaustive()
+    }
+}

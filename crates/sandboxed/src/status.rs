@@ -1,0 +1,113 @@
+//! How a command ended.
+
+use std::fmt;
+use std::os::unix::process::ExitStatusExt;
+use std::time::Duration;
+
+use sandbox_linux::{Report, Usage};
+
+/// How a command ended, and what it used.
+///
+/// ```
+/// # use sandboxed::{Policy, Preset, Sandbox};
+/// # fn main() -> Result<(), sandboxed::Error> {
+/// let sandbox = Sandbox::new(&Policy::preset(Preset::ReadOnly))?;
+/// let status = sandbox.command("sh").args(["-c", "exit 3"]).status()?;
+/// assert_eq!(status.code(), Some(3));
+/// assert_eq!(status.to_string(), "exit status: 3");
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Differences from std
+///
+/// It carries what the command and its children used ([`usage`](Self::usage)), and whether it was ended for its time
+/// limit ([`time_limit`](Self::time_limit)). It exists only when nothing inside is left running.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub struct ExitStatus {
+    status: std::process::ExitStatus,
+    usage: Usage,
+    time_limit: Option<Duration>,
+}
+
+impl ExitStatus {
+    pub(crate) fn new(report: Report, time_limit: Option<Duration>) -> Self {
+        Self {
+            status: std::process::ExitStatus::from_raw(report.status),
+            usage: report.usage,
+            time_limit,
+        }
+    }
+
+    /// Whether the command exited with 0, within its time limit.
+    pub fn success(&self) -> bool {
+        self.status.success() && self.time_limit.is_none()
+    }
+
+    /// The exit code; `None` if a signal ended the command.
+    pub fn code(&self) -> Option<i32> {
+        self.status.code()
+    }
+
+    /// The signal that ended the command.
+    pub fn signal(&self) -> Option<i32> {
+        self.status.signal()
+    }
+
+    /// Whether the signal that ended the command dumped core.
+    pub fn core_dumped(&self) -> bool {
+        self.status.core_dumped()
+    }
+
+    /// The time limit, if the command was ended for it.
+    pub fn time_limit(&self) -> Option<Duration> {
+        self.time_limit
+    }
+
+    /// Processor time and memory of the command and its children.
+    pub fn usage(&self) -> Usage {
+        self.usage
+    }
+}
+
+impl fmt::Display for ExitStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.status.fmt(f)?;
+        match self.time_limit {
+            Some(limit) => write!(f, " (time limit of {limit:?} reached)"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl From<ExitStatus> for std::process::ExitStatus {
+    /// The status alone, as `std` has it.
+    fn from(status: ExitStatus) -> Self {
+        status.status
+    }
+}
+
+/// How a command ended, and what it wrote.
+///
+/// ```
+/// # use sandboxed::{Policy, Preset, Sandbox};
+/// # fn main() -> Result<(), sandboxed::Error> {
+/// let sandbox = Sandbox::new(&Policy::preset(Preset::ReadOnly))?;
+/// let output = sandbox.command("sh").args(["-c", "echo out; echo err >&2"]).output()?;
+/// assert!(output.status.success());
+/// assert_eq!((output.stdout.as_slice(), output.stderr.as_slice()), (&b"out\n"[..], &b"err\n"[..]));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+#[must_use]
+pub struct Output {
+    /// How the command ended.
+    pub status: ExitStatus,
+    /// What it wrote to its standard output, if that was a pipe.
+    pub stdout: Vec<u8>,
+    /// What it wrote to its standard error, if that was a pipe.
+    pub stderr: Vec<u8>,
+}

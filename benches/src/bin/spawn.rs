@@ -1,0 +1,243 @@
+//! Starting a command: bare, by bubblewrap with equal isolation, by the library, by the binary.
+//!
+//! `spawn [--rounds N]`, as root or as an ordinary user. Needs `bwrap` on `PATH` and the binary `sandbox` beside this one (or `SANDBOX_BIN`).
+//!
+//! The measuring process is started anew for each table, with the made home as `HOME` and the project as its directory: the library takes both
+//! from its process, and the size of the heap is a property of the caller.
+
+#![expect(clippy::print_stdout, reason = "its output is the table")]
+
+use std::fs;
+use std::hint::black_box;
+use std::io::{self, Read, Write};
+use std::path::Path;
+use std::process::{Command, ExitCode, Stdio};
+
+use benches::{Contender, Error, Home, bwrap, interleave, micros, sandbox_binary, start};
+use lexopt::prelude::*;
+use sandboxed::{Policy, Preset, Sandbox};
+
+/// What the caller's heap holds, in MiB, when it starts commands.
+const HEAPS: [usize; 2] = [0, 512];
+const PRESETS: [(&str, Preset); 2] = [("agent", Preset::Agent), ("strict", Preset::Strict)];
+
+struct Options {
+    rounds: usize,
+    /// The table that this process measures; none in the process that a person starts.
+    table: Option<(String, usize)>,
+}
+
+fn main() -> ExitCode {
+    let result = options().and_then(|options| match &options.table {
+        None => tables(options.rounds),
+        Some((preset, heap)) => PRESETS
+            .iter()
+            .filter(|(name, _)| name == preset)
+            .try_for_each(|(name, preset)| measure(name, *preset, *heap, options.rounds)),
+    });
+    result.map_or_else(|error| error.report(), |()| ExitCode::SUCCESS)
+}
+
+fn options() -> Result<Options, Error> {
+    let mut options = Options {
+        rounds: 200,
+        table: None,
+    };
+    let mut words = lexopt::Parser::from_env();
+    while let Some(word) = words.next()? {
+        match word {
+            Long("rounds") => options.rounds = words.value()?.parse()?,
+            Long("table") => {
+                options.table = Some((words.value()?.string()?, words.value()?.parse()?));
+            }
+            unexpected => return Err(unexpected.unexpected().into()),
+        }
+    }
+    Ok(options)
+}
+
+fn tables(rounds: usize) -> Result<(), Error> {
+    let home = Home::new()?;
+    println!(
+        "median µs of {rounds} interleaved rounds; a home of 150 entries, {} secrets in it\n",
+        Home::secrets().len()
+    );
+    for (preset, _) in PRESETS {
+        for heap in HEAPS {
+            let mut table = Command::new("/proc/self/exe");
+            table
+                .args([
+                    "--rounds",
+                    &rounds.to_string(),
+                    "--table",
+                    preset,
+                    &heap.to_string(),
+                ])
+                .current_dir(home.workspace())
+                .env_clear()
+                .env("HOME", home.path())
+                .env("PATH", "/usr/local/bin:/usr/bin:/bin")
+                .env("SANDBOX_BIN", sandbox_binary());
+            start("the measuring process", &mut table)?;
+        }
+    }
+    Ok(())
+}
+
+fn measure(name: &str, preset: Preset, heap: usize, rounds: usize) -> Result<(), Error> {
+    let home = std::env::home_dir().unwrap_or_default();
+    let heap_bytes = touched(heap);
+    same_isolation(name, preset, &home)?;
+
+    let policy = Policy::preset(preset);
+    let mut contenders = [
+        Contender::new("posix_spawn", || {
+            start("true", &mut quiet(Command::new("true")))
+        }),
+        Contender::new("bwrap", || {
+            start("bwrap", quiet(bwrap(preset, &home)).arg("true"))
+        }),
+        Contender::new("library, cold", || {
+            let sandbox = Sandbox::new(&policy)?;
+            let status = sandbox.command("true").status()?;
+            if status.success() {
+                Ok(())
+            } else {
+                Err(Error::Confined {
+                    contender: "library",
+                })
+            }
+        }),
+        Contender::new("sandbox run", || {
+            start("sandbox", quiet(binary(name)).arg("true"))
+        }),
+    ];
+    interleave(&mut contenders, rounds)?;
+    drop(black_box(heap_bytes));
+
+    println!("preset {name}, {heap} MiB of touched heap in the caller");
+    let [bare, peer, library, whole] = contenders
+        .each_ref()
+        .map(|contender| micros(contender.median()));
+    for contender in &contenders {
+        let median = micros(contender.median());
+        println!("  {:<14}{median:>8}{:>+9}", contender.name, median - bare);
+    }
+    println!(
+        "  library cold adds {:.2} of what bwrap adds (goal ≤ 0.33)",
+        ratio(library - bare, peer - bare)
+    );
+    println!(
+        "  `sandbox run` whole is {:.2} of bwrap (goal ≤ 0.70)",
+        ratio(whole, peer)
+    );
+    println!(
+        "  waiting `sandbox run` and its init hold {} kB (goal ≤ 4096)\n",
+        waiting(name)?
+    );
+    Ok(())
+}
+
+/// A contender that hides less would win unfairly; one that doesn't run at all hides everything, hence the control.
+fn same_isolation(name: &str, preset: Preset, home: &Path) -> Result<(), Error> {
+    type Wrapper<'a> = (&'static str, &'a dyn Fn() -> Command);
+    let wrappers: [Wrapper<'_>; 2] = [
+        ("bwrap", &|| bwrap(preset, home)),
+        ("sandbox", &|| binary(name)),
+    ];
+    for (contender, wrapper) in wrappers {
+        let finds = |text: &str, path: &Path| {
+            let mut command = wrapper();
+            start(
+                contender,
+                silent(&mut command).args(["grep", "-q", text]).arg(path),
+            )
+        };
+        finds("project", &home.join("project/README"))?;
+        for secret in Home::secrets() {
+            let path = home.join(secret.file);
+            if finds("SECRET", &path).is_ok() {
+                return Err(Error::Unequal { contender, path });
+            }
+        }
+    }
+    Ok(())
+}
+
+fn binary(preset: &str) -> Command {
+    let mut command = Command::new(sandbox_binary());
+    command.args(["run", "--preset", preset, "--"]);
+    command
+}
+
+fn quiet(mut command: Command) -> Command {
+    silent(&mut command);
+    command.stderr(Stdio::inherit());
+    command
+}
+
+fn silent(command: &mut Command) -> &mut Command {
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+}
+
+/// Memory with a page table entry for each page: what a fork of the caller would have to copy.
+fn touched(mebibytes: usize) -> Vec<u8> {
+    let mut heap = vec![0_u8; mebibytes << 20];
+    for page in heap.chunks_mut(4096) {
+        page.fill(1);
+    }
+    heap
+}
+
+/// Resident memory, in kB, of a `sandbox run` whose command is running.
+fn waiting(preset: &str) -> Result<u64, Error> {
+    let failed = |source| Error::Start {
+        contender: "sandbox run -- cat".to_owned(),
+        source,
+    };
+    let mut child = binary(preset)
+        .arg("cat")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .map_err(failed)?;
+    let mut sum = 0;
+    if let (Some(mut input), Some(output)) = (child.stdin.take(), child.stdout.as_mut()) {
+        // An echo from inside: everything is up.
+        input
+            .write_all(b"x")
+            .and_then(|()| output.read_exact(&mut [0]))
+            .map_err(failed)?;
+        let init = children(child.id()).map_err(failed)?;
+        sum = init.into_iter().chain([child.id()]).map(resident).sum();
+    }
+    child.wait().map_err(failed)?;
+    Ok(sum)
+}
+
+fn children(pid: u32) -> io::Result<Vec<u32>> {
+    let list = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"))?;
+    Ok(list
+        .split_whitespace()
+        .filter_map(|pid| pid.parse().ok())
+        .collect())
+}
+
+/// Resident memory in kB, shared pages counted whole: what is proportional can't be read of processes that are not dumpable.
+fn resident(pid: u32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    line.and_then(|line| line.split_whitespace().next()?.parse().ok())
+        .unwrap_or(0)
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "microseconds of one spawn, printed with two digits"
+)]
+fn ratio(part: i128, whole: i128) -> f64 {
+    part as f64 / whole.max(1) as f64
+}

@@ -1,0 +1,162 @@
+//! A command that runs for a while and does little but system calls, outside and inside: what a filter, mounts and Landlock cost per call.
+//!
+//! `steady [--rounds N] [--files N] [--repeat N]`. Needs `git` and `find`.
+
+#![expect(clippy::print_stdout, reason = "its output is the table")]
+
+use std::path::Path;
+use std::process::{Command, ExitCode, Stdio};
+
+use benches::{Contender, Error, Home, interleave, micros, start};
+use lexopt::prelude::*;
+use sandboxed::{Context, Policy, Preset, Sandbox};
+
+struct Options {
+    rounds: usize,
+    files: usize,
+    /// How often one job is done within one command, so that starting it doesn't count.
+    repeat: usize,
+}
+
+/// Each is done again and again by one shell.
+const JOBS: [(&str, &str); 3] = [
+    ("find", "find . -size +0 -newermt 2000-01-01 >/dev/null"),
+    ("git status", "git status --porcelain >/dev/null"),
+    (
+        "start processes",
+        "/bin/true && /bin/true && /bin/true && /bin/true && /bin/true",
+    ),
+];
+
+fn main() -> ExitCode {
+    let result = options().and_then(|options| run(&options));
+    result.map_or_else(|error| error.report(), |()| ExitCode::SUCCESS)
+}
+
+fn options() -> Result<Options, Error> {
+    let mut options = Options {
+        rounds: 11,
+        files: 20_000,
+        repeat: 20,
+    };
+    let mut words = lexopt::Parser::from_env();
+    while let Some(word) = words.next()? {
+        match word {
+            Long("rounds") => options.rounds = words.value()?.parse()?,
+            Long("files") => options.files = words.value()?.parse()?,
+            Long("repeat") => options.repeat = words.value()?.parse()?,
+            unexpected => return Err(unexpected.unexpected().into()),
+        }
+    }
+    Ok(options)
+}
+
+fn run(options: &Options) -> Result<(), Error> {
+    let home = Home::new()?;
+    let workspace = home.workspace();
+    fill(&workspace, options.files)?;
+    let sandbox = sandbox(&home)?;
+    println!(
+        "{} files; median ms of {} interleaved rounds, {} repetitions each\n",
+        options.files, options.rounds, options.repeat
+    );
+    println!("{:<18}{:>10}{:>10}{:>8}", "", "outside", "inside", "ratio");
+    for (name, job) in JOBS {
+        let script = format!(
+            "i=0; while [ $i -lt {} ]; do {{ {job}; }} || exit 1; i=$((i+1)); done",
+            options.repeat
+        );
+        let mut contenders = [
+            Contender::new("outside", || {
+                start(name, outside(&home).args(["-c", &script]))
+            }),
+            Contender::new("inside", || {
+                let status = sandbox.command("/bin/sh").args(["-c", &script]).status()?;
+                if status.success() {
+                    Ok(())
+                } else {
+                    Err(Error::Confined { contender: name })
+                }
+            }),
+        ];
+        interleave(&mut contenders, options.rounds)?;
+        let [outside, inside] = contenders
+            .each_ref()
+            .map(|contender| micros(contender.median()));
+        println!(
+            "{name:<18}{:>10}{:>10}{:>8.3}",
+            outside / 1000,
+            inside / 1000,
+            ratio(inside, outside)
+        );
+    }
+    println!("\n(goal: ratio ≤ 1.02)");
+    Ok(())
+}
+
+/// Directories of a hundred files, as a repository of which everything is committed.
+fn fill(workspace: &Path, files: usize) -> Result<(), Error> {
+    for number in 0..files {
+        let directory = workspace.join(format!("d{}", number / 100));
+        let path = directory.join(format!("f{number}"));
+        let failed = |source| Error::Prepare {
+            path: path.clone(),
+            source,
+        };
+        if number % 100 == 0 {
+            std::fs::create_dir_all(&directory).map_err(failed)?;
+        }
+        std::fs::write(&path, format!("file {number}\n")).map_err(failed)?;
+    }
+    let author = ["-c", "user.name=bench", "-c", "user.email=bench@localhost"];
+    for words in [
+        &["init", "-q"][..],
+        // It would go on in the background, and take files away from under `find`.
+        &["config", "gc.auto", "0"],
+        &["add", "."],
+        &["commit", "-q", "-m", "files"],
+    ] {
+        start(
+            "git",
+            Command::new("git")
+                .args(author)
+                .args(words)
+                .current_dir(workspace),
+        )?;
+    }
+    Ok(())
+}
+
+fn sandbox(home: &Home) -> Result<Sandbox, Error> {
+    let mut context = Context::new(home.workspace());
+    context.home = Some(home.path().to_owned());
+    context.homes = vec![home.path().to_owned()];
+    let variables = [
+        ("HOME", home.path().as_os_str()),
+        ("PATH", "/usr/bin:/bin".as_ref()),
+    ];
+    let variables = variables.map(|(name, value)| (name.into(), value.to_owned()));
+    Ok(Sandbox::builder()
+        .context(context)
+        .environment(variables)
+        .build(&Policy::preset(Preset::Agent))?)
+}
+
+fn outside(home: &Home) -> Command {
+    let mut command = Command::new("/bin/sh");
+    command
+        .env_clear()
+        .env("HOME", home.path())
+        .env("PATH", "/usr/bin:/bin")
+        .current_dir(home.workspace())
+        .stdin(Stdio::null());
+    command
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "microseconds of a run of seconds, printed with three digits"
+)]
+fn ratio(part: i128, whole: i128) -> f64 {
+    part as f64 / whole.max(1) as f64
+}

@@ -1,0 +1,30 @@
+//! What the benchmarks share.
+//!
+//! Absolute times move with the load of the machine, so everything that is compared runs in the same minute: one run of each contender a
+//! round, the first of a round another one each time, medians over the rounds. Only ratios are worth quoting.
+
+mod error;
+mod home;
+mod peer;
+mod rounds;
+
+pub use self::error::{Error, start};
+pub use self::home::{Home, Secret};
+pub use self::peer::bwrap;
+pub use self::rounds::{Contender, interleave, micros};
+
+use std::env;
+use std::path::PathBuf;
+
+/// The binary that is measured: `SANDBOX_BIN`, else the one beside the benchmark.
+#[must_use]
+pub fn sandbox_binary() -> PathBuf {
+    env::var_os("SANDBOX_BIN").map_or_else(
+        || {
+            env::current_exe()
+                .unwrap_or_default()
+                .with_file_name("sandbox")
+        },
+        PathBuf::from,
+    )
+}

@@ -24,6 +24,7 @@ use crate::{Access, Source};
 
 pub(crate) mod absent;
 pub(crate) mod anchors;
+mod assemble;
 mod pins;
 mod protect;
 

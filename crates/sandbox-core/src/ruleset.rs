@@ -142,7 +142,7 @@ fn resolve_files(policy: &Policy, context: &Context, problems: &mut Vec<PolicyEr
     refuse_broad_workspaces(&files, context, &resolver, problems);
     // The search for matches may take long, and its answer is worth nothing once the policy is refused.
     if problems.is_empty() {
-        match anchors::find(&mut files, &resolver) {
+        match anchors::find(&mut files, &resolver, policy.system.hide) {
             Ok(anchors) => files.anchors = anchors,
             Err(error) => problems.push(error),
         }

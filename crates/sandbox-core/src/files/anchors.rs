@@ -7,19 +7,24 @@
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
+use super::assemble::assemble;
 use super::pins::pin;
 use super::protect::protect;
 use super::{Anchor, FileRule, FileRules, Looks};
 use crate::place;
 use crate::resolve::walk::{MAX_ENTRIES, Next, Sight, walk};
 use crate::resolve::{PathKind, Resolver, resolve};
-use crate::{Access, PolicyError};
+use crate::{Access, HideBy, PolicyError};
 
 /// Finds what patterns match and what is protected, and puts the anchors of all rules together.
 ///
 /// Adds a rule for each target of a link that a hiding pattern matched by its name, and for each directory that the search
 /// could not look into.
-pub(crate) fn find(files: &mut FileRules, resolver: &Resolver) -> Result<Vec<Anchor>, PolicyError> {
+pub(crate) fn find(
+    files: &mut FileRules,
+    resolver: &Resolver,
+    hide: HideBy,
+) -> Result<Vec<Anchor>, PolicyError> {
     let Matches { places, closed } = matches(files)?;
     let mut rules = targets(files, &places);
     rules.extend(closed);
@@ -36,7 +41,11 @@ pub(crate) fn find(files: &mut FileRules, resolver: &Resolver) -> Result<Vec<Anc
     }
     protect(files, &mut anchors, resolver)?;
     pin(files, &mut anchors);
-    Ok(anchors.into_sorted())
+    let anchors = anchors.into_sorted();
+    Ok(match hide {
+        HideBy::Cover => anchors,
+        HideBy::Assemble => assemble(files, anchors),
+    })
 }
 
 fn anchor(rule: &FileRule, path: &Path, access: Access, kind: PathKind) -> Anchor {

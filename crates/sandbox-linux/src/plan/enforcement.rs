@@ -153,10 +153,11 @@ fn unheld_files(parts: &mut [Held], view: &View, assembled: bool) {
     for held in parts {
         match held.part {
             "hidden paths" if !assembled => {
-                held.not_held.push(
+                let has_covers = view.nodes().any(|(_, node)| matches!(node, Node::Cover(_)));
+                held.not_held.extend(has_covers.then(|| {
                     "a hidden name that the host replaces or renames while a command runs"
-                        .to_owned(),
-                );
+                        .to_owned()
+                }));
                 held.not_held.extend(
                     paths(&named, Access::Hide)
                         .map(|paths| format!("what the host makes later at {paths}")),

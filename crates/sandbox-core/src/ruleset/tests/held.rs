@@ -196,3 +196,35 @@ fn a_tree_that_is_too_deep_says_what_to_write_instead() {
     insta::assert_snapshot!(host.problems(&policy).join("\n"), @r#"the program: the rule `**/.env` cannot be used: more than 64 levels below `@/w` would have to be searched (write a pattern that begins further down, or has `*` for each level instead of `**`; or write `"@/w/a" = "hide"` as well)"#);
     assert_eq!(host.problems(&policy.hide("a")), [""; 0]);
 }
+
+#[test]
+fn a_read_only_directory_with_something_hidden_is_assembled_from_what_is_not() {
+    let host = host(&[
+        "d/secret",
+        "d/seen",
+        "d/more/x",
+        "d/link -> seen",
+        "w/secret",
+    ]);
+    let at = |path: &str| host.root.join(path);
+    let policy = Policy::new()
+        .read(&host.root)
+        .write(at("w"))
+        .hide(at("d/secret"))
+        .hide(at("w/secret"))
+        .hide_by(crate::HideBy::Assemble);
+    let ruleset = host.resolve(&policy);
+    assert_eq!(
+        host.lines(&ruleset),
+        [
+            " read Directory",
+            "d hide Directory",
+            "d/more read Directory",
+            "d/secret hide File",
+            "d/seen read File",
+            "w write Directory",
+            "w/secret hide File",
+        ]
+    );
+    assert_eq!(ruleset.files().links()[0].path(), at("d/link"));
+}

@@ -18,6 +18,8 @@ pub struct Child {
     pid: libc::pid_t,
     pidfd: OwnedFd,
     control: OwnedFd,
+    /// The process that launched it. A fork of that has these descriptors too, but nothing to say.
+    owner: u32,
     ended: Option<Report>,
     /// How often it was stopped, as far as the caller has heard.
     stops: u32,
@@ -63,14 +65,20 @@ pub(crate) enum Received {
 }
 
 impl Child {
-    pub(crate) const fn new(pid: libc::pid_t, pidfd: OwnedFd, control: OwnedFd) -> Self {
+    pub(crate) fn new(pid: libc::pid_t, pidfd: OwnedFd, control: OwnedFd) -> Self {
         Self {
             pid,
             pidfd,
             control,
+            owner: std::process::id(),
             ended: None,
             stops: 0,
         }
+    }
+
+    /// Whether an init that waits for its plan still does, and for us.
+    pub(crate) fn is_waiting(&mut self) -> bool {
+        self.owner == std::process::id() && matches!(self.update(), Ok(None))
     }
 
     /// The process id of the sandbox's init on the host.
@@ -199,7 +207,7 @@ impl AsFd for Child {
 
 impl Drop for Child {
     fn drop(&mut self) {
-        if self.ended.is_none() {
+        if self.ended.is_none() && self.owner == std::process::id() {
             // With init the kernel ends all that is in its pid namespace (pid_namespaces(7)).
             sys::kill(self.pidfd.as_fd());
             sys::reap(&self.pidfd);

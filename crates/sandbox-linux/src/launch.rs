@@ -122,6 +122,8 @@ impl Prepared {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .take();
+        // It may have been ended, or belong to the process of which we are a fork.
+        let begun = begun.and_then(|mut child| child.is_waiting().then_some(child));
         let child = match begun {
             Some(child) => child,
             None => begin(&self.image, &self.beginning)?,

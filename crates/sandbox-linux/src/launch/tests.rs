@@ -8,7 +8,7 @@ use sandbox_core::{Context, Policy, Preset, Ruleset};
 
 use super::*;
 use crate::plan::encode;
-use crate::{Plan, Report, Step};
+use crate::{Early, Plan, Report, Step};
 
 fn plan(policy: &Policy) -> Plan {
     let ruleset = Ruleset::resolve(policy, &Context::new("/usr")).expect("the policy is right");
@@ -200,4 +200,60 @@ fn dropping_a_child_ends_what_it_confines() {
     // The end of the pipe comes when nothing inside holds the other end any more.
     assert_eq!(std::io::read_to_string(ours).unwrap(), "");
     assert_eq!(host(), before);
+}
+
+#[test]
+fn an_init_that_has_begun_and_ended_is_replaced() {
+    let plan = plan(&Policy::preset(Preset::Agent));
+    let early = Early::begin(&HostFacts::detect(), sandbox_core::Network::Deny).unwrap();
+    let prepared = Prepared::with(&plan, early).unwrap();
+    let before = host();
+    let init = prepared.begun.lock().unwrap().as_ref().unwrap().id();
+    let init = nix::unistd::Pid::from_raw(init.cast_signed());
+    nix::sys::signal::kill(init, nix::sys::signal::Signal::SIGKILL).unwrap();
+    let waits = || {
+        prepared
+            .begun
+            .lock()
+            .unwrap()
+            .as_mut()
+            .unwrap()
+            .is_waiting()
+    };
+    while waits() {
+        std::thread::yield_now();
+    }
+    assert_eq!(run(&prepared, &["/bin/true"], |_| {}).unwrap().status, 0);
+    assert_ne!(host(), before, "the init that was killed was reaped");
+}
+
+#[test]
+#[expect(unsafe_code, reason = "a fork, as daemons make it")]
+fn a_fork_has_commands_of_its_own_and_leaves_its_parents_alone() {
+    use nix::sys::wait::{WaitStatus, waitpid};
+    let plan = plan(&Policy::preset(Preset::Agent));
+    let early = Early::begin(&HostFacts::detect(), sandbox_core::Network::Deny).unwrap();
+    let prepared = Prepared::with(&plan, early).unwrap();
+    // SAFETY: the child runs what a daemon would run, and ends without returning to the test harness.
+    match unsafe { nix::unistd::fork() }.unwrap() {
+        nix::unistd::ForkResult::Child => {
+            let status = run(&prepared, &["/bin/true"], |_| {}).map_or(1, |report| report.status);
+            drop(prepared);
+            // SAFETY: ends this process at once.
+            unsafe { libc::_exit(status) }
+        }
+        nix::unistd::ForkResult::Parent { child } => {
+            assert_eq!(waitpid(child, None).unwrap(), WaitStatus::Exited(child, 0));
+        }
+    }
+    assert!(
+        prepared
+            .begun
+            .lock()
+            .unwrap()
+            .as_mut()
+            .unwrap()
+            .is_waiting()
+    );
+    assert_eq!(run(&prepared, &["/bin/true"], |_| {}).unwrap().status, 0);
 }

@@ -112,7 +112,7 @@ pub(crate) struct Setting {
     #[arg(long, value_name = "FILE")]
     pub(crate) policy: Option<PathBuf>,
     /// A built-in policy [default: agent, unless there is a policy file]
-    #[arg(long, value_name = "NAME", value_enum)]
+    #[arg(long, value_name = "NAME", value_enum, conflicts_with = "policy")]
     pub(crate) preset: Option<PresetName>,
     /// Allow reading and writing
     #[arg(long, value_name = "PATTERN", value_parser = pattern())]

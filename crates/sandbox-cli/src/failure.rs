@@ -31,6 +31,8 @@ pub(crate) enum Failure {
     Directory { path: PathBuf, source: io::Error },
     #[error("`{}` belongs to {owner}, and this would run as root", escaped(.directory))]
     ForeignDirectory { directory: PathBuf, owner: String },
+    #[error("`{}` is a private directory inside: what the command writes there would be lost", escaped(.directory))]
+    ScratchDirectory { directory: PathBuf },
     #[error("`--user` is for root")]
     UserNeedsRoot,
     #[error("there is no account `{}`", escaped(.name))]
@@ -66,6 +68,10 @@ impl Failure {
             }
             Self::ForeignDirectory { owner, .. } => Some(format!(
                 "run as the owner: `--user {owner}`; or as root all the same: `--user root`"
+            )),
+            Self::ScratchDirectory { directory } => Some(format!(
+                "work in a directory of its own: `mkdir {0}/work && cd {0}/work`",
+                directory.display()
             )),
             Self::UserNeedsRoot => Some("leave it out: the command runs as you".to_owned()),
             Self::NoAccount { name } if name.parse::<u32>().is_ok() => Some(format!(

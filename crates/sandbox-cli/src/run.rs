@@ -1,7 +1,11 @@
 //! `sandbox run` and `sandbox shell`.
 
 use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
 use std::process::ExitCode;
+
+use sandbox_core::{Access, Source};
+use sandboxed::Sandbox;
 
 use crate::account;
 use crate::args::{Run, Setting, Shell};
@@ -38,7 +42,9 @@ fn situation(setting: &Setting) -> Result<Situation, Failure> {
 }
 
 fn confined(situation: Situation, program: &OsStr, args: &[OsString]) -> Result<ExitCode, Failure> {
+    let directory = situation.context.cwd.clone();
     let sandbox = situation.sandbox()?;
+    refuse_scratch(&sandbox, directory)?;
     for path in sandbox.plan().hard_links() {
         render::note(&format!(
             "`{}` is hidden, and has a hard link under another name, which is not",
@@ -49,4 +55,16 @@ fn confined(situation: Situation, program: &OsStr, args: &[OsString]) -> Result<
     let signals = Signals::block()?;
     let child = sandbox.command(program).args(args).spawn()?;
     supervise(child, &signals)
+}
+
+/// The presets open the current directory, and make `/tmp` private: where both are one, the person's files would neither be
+/// seen nor be written. Who wants that says so by a rule.
+fn refuse_scratch(sandbox: &Sandbox, directory: PathBuf) -> Result<(), Failure> {
+    let (access, rule) = sandbox.ruleset().files().access(&directory);
+    let by_preset = rule
+        .is_some_and(|rule| rule.path() == directory && matches!(rule.source(), Source::Preset(_)));
+    if access == Access::Scratch && by_preset {
+        return Err(Failure::ScratchDirectory { directory });
+    }
+    Ok(())
 }

@@ -244,7 +244,6 @@ mod tests {
             (&[][..], "agent", "strict"),
             (&["--preset", "read-only"], "read-only", "agent"),
             (&["--policy", file], "strict", "agent"),
-            (&["--policy", file, "--preset", "agent"], "strict", "agent"),
             (
                 &["--policy", file, "--network", "host"],
                 "default = \"host\"",

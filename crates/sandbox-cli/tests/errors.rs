@@ -272,6 +272,23 @@ fn a_directory_to_start_in_that_is_none() {
 }
 
 #[test]
+fn a_current_directory_that_is_private_inside() {
+    let host = Host::new();
+    for directory in ["/tmp", "/var/tmp"] {
+        host.sandbox(["true"])
+            .cwd(directory)
+            .output()
+            .refuses()
+            .stderr_contains("what the command writes there would be lost");
+    }
+    host.sandbox(["true"])
+        .options(["--scratch", "."])
+        .cwd("/tmp")
+        .output()
+        .succeeds();
+}
+
+#[test]
 fn a_hidden_current_directory() {
     insta::assert_snapshot!(about_options(["--hide", "."]), @r#"
     error: the working directory `@ws` cannot be read inside: `.` (the command line) hides it

@@ -384,6 +384,22 @@ fn set_id_programs_gain_nothing() {
         .stdout("");
 }
 
+/// It says where the repository is, and so which hooks the person's next `git status` runs.
+#[test]
+fn the_git_file_of_a_linked_worktree_stays_as_it_is() {
+    let host = Host::new().file(".git", "gitdir: ../main/.git/worktrees/ws\n");
+    let attack = [
+        "sh",
+        "-c",
+        "echo gitdir: evil > .git; mv .git g; rm -f .git; echo gitdir: evil > g; mv -f g .git",
+    ];
+    host.sandbox(attack).output();
+    assert_eq!(host.read(".git"), "gitdir: ../main/.git/worktrees/ws\n");
+    host.run("@ws/.git = write", ["sh", "-c", "echo changed > .git"])
+        .succeeds();
+    assert_eq!(host.read(".git"), "changed\n", "the control");
+}
+
 /// For root: a device node of the host belongs to it.
 #[test]
 fn no_device_node_of_the_host_is_changed() {

@@ -19,7 +19,7 @@ use crate::{Policy, Source, preset};
 /// use sandbox_core::{Context, Policy, Preset, Ruleset};
 ///
 /// let policy = Policy::preset(Preset::Agent);
-/// let ruleset = Ruleset::resolve(&policy, &Context::new("/usr")).unwrap();
+/// let ruleset = Ruleset::resolve(&policy, &Context::new("/usr/lib")).unwrap();
 /// let caller = [("LANG", "C"), ("NPM_TOKEN", "s3cret")].map(|(name, value)| (name.into(), value.into()));
 /// let inside = ruleset.environment().apply(caller);
 /// assert!(inside.contains(&("LANG".into(), "C".into())));

@@ -202,6 +202,8 @@ pub enum PolicyError {
     Missing {
         /// The path, expanded.
         path: PathBuf,
+        /// What the rule grants.
+        access: Access,
         /// Where the rule was written.
         source_of_rule: Source,
     },
@@ -262,9 +264,9 @@ impl PolicyError {
             ),
             Self::DuplicateKey { key, .. } => Some(Remedy::Remove(key.clone())),
             Self::UnknownFormat { .. } => Some(Remedy::Rename(&[".toml", ".json"])),
-            Self::Missing { path, .. } => Some(Remedy::CreateOrOptional {
+            Self::Missing { path, access, .. } => Some(Remedy::CreateOrOptional {
                 path: path.clone(),
-                access: Access::Write,
+                access: *access,
             }),
             Self::Rule { problem, .. } => problem.remedy(),
             _ => None,
@@ -433,11 +435,12 @@ mod tests {
     fn a_missing_path_can_be_created_or_waited_for() {
         let error = PolicyError::Missing {
             path: "/a\u{1b}b".into(),
+            access: Access::Scratch,
             source_of_rule: Source::CommandLine,
         };
         assert_eq!(
             PolicyErrors::from(error).to_string(),
-            "the command line: `/a\\u{1b}b` does not exist (create `/a\\u{1b}b`, or write `{ access = \"write\", optional = true }` as its rule)"
+            "the command line: `/a\\u{1b}b` does not exist (create `/a\\u{1b}b`, or write `{ access = \"scratch\", optional = true }` as its rule)"
         );
     }
 

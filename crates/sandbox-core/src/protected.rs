@@ -2,8 +2,9 @@
 //!
 //! The attack: the command writes a git hook, a shell start-up file, an editor's or an agent's settings into the
 //! workspace, exits, and the person's next `git status`, `cd` or click runs what it wrote. The table is the union over
-//! all tools, also over those that are not installed. What is in it is protected at every depth of every writable tree
-//! of the host, whether it exists or not; a rule opens one only by naming it.
+//! all tools, also over those that are not installed. By name, `decide` protects what is in it at every depth of every
+//! writable tree of the host, whether it exists or not; a rule opens one only by naming it. What a backend holds of that
+//! is in its report.
 //!
 //! Must never do: decide by what exists. Names are compared byte for byte.
 

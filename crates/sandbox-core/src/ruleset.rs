@@ -285,6 +285,7 @@ fn resolve_draft(draft: Draft, resolver: &Resolver) -> Result<Option<Way>, Polic
             _ => {
                 return Err(PolicyError::Missing {
                     path: resolved.path,
+                    access: entry.access,
                     source_of_rule: entry.source,
                 });
             }
@@ -406,7 +407,28 @@ fn refuse_broad_workspaces(
     }
 }
 
+/// Where a person has no project, and root could do much harm.
+const SYSTEM: [&str; 14] = [
+    "/bin",
+    "/boot",
+    "/dev",
+    "/etc",
+    "/lib",
+    "/lib64",
+    "/opt",
+    "/proc",
+    "/run",
+    "/sbin",
+    "/sys",
+    "/usr",
+    "/usr/local",
+    "/var",
+];
+
 fn broad(path: &Path, homes: &[PathBuf]) -> Option<&'static str> {
+    if SYSTEM.iter().any(|system| path == Path::new(system)) {
+        return Some("a directory of the system");
+    }
     if path.parent().is_none() {
         return Some("the whole file system");
     }

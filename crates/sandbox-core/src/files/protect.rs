@@ -51,6 +51,7 @@ pub(super) fn protect(
                 .map(|taken| parts.get(taken..).unwrap_or_default().to_vec())
                 .collect::<Vec<_>>()
         });
+        protect_git_file(files, anchors, resolver, &root);
         for parts in whole.chain(rests) {
             let found = existing(&root, &parts, resolver);
             for found in found.map_err(|problem| unreadable(files, &root, problem))? {
@@ -59,6 +60,26 @@ pub(super) fn protect(
         }
     }
     Ok(())
+}
+
+/// The `.git` of a linked worktree or a submodule is a file that says where the repository is, and so which hooks and
+/// settings are obeyed. As a directory it is protected by what is in it.
+fn protect_git_file(
+    files: &FileRules,
+    anchors: &mut Anchors<'_>,
+    resolver: &Resolver,
+    root: &Path,
+) {
+    let path = root.join(".git");
+    let is_file = resolver
+        .kind(&path)
+        .is_ok_and(|kind| kind == PathKind::File);
+    if is_file && files.access(&path).0 == Access::Write && files.literal(&path).is_none() {
+        anchors.entry(Anchor {
+            source: Source::Protected,
+            ..Anchor::new(path, Access::Read, PathKind::File)
+        });
+    }
 }
 
 fn unreadable(files: &FileRules, root: &Path, problem: RuleProblem) -> PolicyError {

@@ -120,8 +120,8 @@ fn a_missing_path_has_a_defined_result() {
         host.problems(&Policy::default().write("x").scratch("y").overlay("../dangling")).join("\n"),
         @r#"
     the program: `@/w/x` does not exist (create `@/w/x`, or write `{ access = "write", optional = true }` as its rule)
-    the program: `@/w/y` does not exist (create `@/w/y`, or write `{ access = "write", optional = true }` as its rule)
-    the program: `@/nowhere` does not exist (create `@/nowhere`, or write `{ access = "write", optional = true }` as its rule)
+    the program: `@/w/y` does not exist (create `@/w/y`, or write `{ access = "scratch", optional = true }` as its rule)
+    the program: `@/nowhere` does not exist (create `@/nowhere`, or write `{ access = "overlay", optional = true }` as its rule)
     "#
     );
 }

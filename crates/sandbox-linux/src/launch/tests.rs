@@ -11,7 +11,7 @@ use crate::plan::encode;
 use crate::{Early, Plan, Report, Step};
 
 fn plan(policy: &Policy) -> Plan {
-    let ruleset = Ruleset::resolve(policy, &Context::new("/usr")).expect("the policy is right");
+    let ruleset = Ruleset::resolve(policy, &Context::new("/usr/lib")).expect("the policy is right");
     Plan::compile(&ruleset, &HostFacts::detect()).expect("this host can do it")
 }
 

@@ -308,6 +308,13 @@ impl FileRules {
     }
 }
 
+/// Whether a directory lies in `/dev` or `/proc`, which every backend makes anew.
+fn is_always_private(directory: &Path) -> bool {
+    ["/dev", "/proc"]
+        .iter()
+        .any(|own| directory.starts_with(own))
+}
+
 /// Of several rules about the same path the least holds. The table of secrets and the presets give way to a rule of a
 /// person's only as far as the table goes: "hidden unless a rule names it" means a rule that somebody wrote. A rule about
 /// the directory that a secret cannot be seen in does not name the secret.

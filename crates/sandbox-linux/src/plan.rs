@@ -199,12 +199,9 @@ impl Compiler<'_> {
             // Before anything is restricted or covered.
             slot = self.take_all();
             let writable = matches!(self.view.root(), Node::Live { writable: true, .. });
-            let attributes = if writable {
-                MountAttributes::WRITABLE
-            } else {
-                MountAttributes::READ_ONLY
-            };
-            self.steps.push(Step::Restrict { attributes });
+            self.steps.push(Step::Restrict {
+                attributes: MountAttributes::of_tree(writable),
+            });
         }
         self.own_file_systems(assembled, slot);
         self.place_nodes(assembled);
@@ -250,10 +247,7 @@ impl Compiler<'_> {
                 kind: LiveKind::Device,
                 ..
             } => Some(MountAttributes::DEVICE),
-            Node::Live { writable: true, .. } => Some(MountAttributes::WRITABLE),
-            Node::Live {
-                writable: false, ..
-            } => Some(MountAttributes::READ_ONLY),
+            Node::Live { writable, .. } => Some(MountAttributes::of_tree(*writable)),
             _ => None,
         }
     }
@@ -322,14 +316,9 @@ impl Compiler<'_> {
             }
             match node {
                 Node::Live { writable, .. } if self.is_rebound(path) => {
-                    let attributes = if *writable {
-                        MountAttributes::WRITABLE
-                    } else {
-                        MountAttributes::READ_ONLY
-                    };
                     self.steps.push(Step::Rebind {
                         path: path.to_owned(),
-                        attributes,
+                        attributes: MountAttributes::of_tree(*writable),
                     });
                 }
                 Node::Live { .. } => {

@@ -3,13 +3,13 @@
 //! The attack: the host replaces a hidden file by another (an editor saves it), the cover goes with the name, and the
 //! command reads the new file. What was never put into a directory cannot come back in it, whatever the host does.
 //!
-//! A directory that cannot be listed, or is very large, keeps its covers; the report of a backend counts those.
+//! A directory that cannot be listed, or is very large, keeps its covers; the report of a backend says that there are covers.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::{Anchor, FileRules};
+use super::{Anchor, FileRules, is_always_private};
 use crate::resolve::{Link, PathKind};
 use crate::{Access, place};
 
@@ -24,7 +24,9 @@ pub(super) fn assemble(files: &mut FileRules, anchors: Vec<Anchor>) -> Vec<Ancho
         .iter()
         .filter(|anchor| anchor.access == Access::Hide)
         .filter_map(|anchor| place::above(&anchor.path))
-        .filter(|directory| is_of_host(directory) && files.access(directory).0 == Access::Read)
+        .filter(|directory| {
+            !is_always_private(directory) && files.access(directory).0 == Access::Read
+        })
         .map(Path::to_owned)
         .collect();
     let mut known: BTreeSet<PathBuf> = all.iter().map(|anchor| anchor.path.clone()).collect();
@@ -58,13 +60,6 @@ pub(super) fn assemble(files: &mut FileRules, anchors: Vec<Anchor>) -> Vec<Ancho
     }
     all.sort_by(|a, b| place::order(&a.path, &b.path));
     all
-}
-
-/// `/dev` and `/proc` are made anew by every backend, and what is in them too.
-fn is_of_host(directory: &Path) -> bool {
-    !["/dev", "/proc"]
-        .iter()
-        .any(|own| directory.starts_with(own))
 }
 
 fn names(directory: &Path) -> Option<Vec<(PathBuf, PathKind)>> {

@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use super::anchors::Anchors;
-use super::{Anchor, FileRules};
+use super::{Anchor, FileRules, is_always_private};
 use crate::resolve::PathKind;
 use crate::{Access, Source, place};
 
@@ -46,8 +46,7 @@ fn pin_way(files: &FileRules, anchors: &mut Anchors<'_>, path: &Path, source: &S
 /// private `/dev` and `/proc` are not the host's.
 fn is_in_writable_tree(files: &FileRules, directory: &Path) -> bool {
     let is_writable = |path: &Path| files.access(path).0 == Access::Write;
-    let is_private = ["/dev", "/proc"]
-        .iter()
-        .any(|own| directory.starts_with(own));
-    !is_private && is_writable(directory) && place::above(directory).is_some_and(is_writable)
+    !is_always_private(directory)
+        && is_writable(directory)
+        && place::above(directory).is_some_and(is_writable)
 }

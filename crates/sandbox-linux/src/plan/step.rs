@@ -161,6 +161,15 @@ impl MountAttributes {
     /// Nothing but data, and nothing can be changed.
     pub(crate) const READ_ONLY_DATA: Self =
         Self(Self::RDONLY | Self::NOSUID | Self::NODEV | Self::NOEXEC);
+
+    /// Those of a tree of the host.
+    pub(crate) const fn of_tree(writable: bool) -> Self {
+        if writable {
+            Self::WRITABLE
+        } else {
+            Self::READ_ONLY
+        }
+    }
 }
 
 /// What a [`Step::Limit`] bounds (`getrlimit(2)`).

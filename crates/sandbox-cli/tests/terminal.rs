@@ -214,15 +214,19 @@ fn a_job_is_stopped_continued_and_ended() {
     until("the job stops", || all_are("T"));
     terminal.shows_times("prompt> ", 2);
 
-    terminal.types("fg\n");
-    until("the job goes on", || all_are("SR"));
-    terminal.types("\x1a");
-    until("the job stops again", || all_are("T"));
-    terminal.shows_times("prompt> ", 3);
+    // Several times, and the key at once: the stop must win over what is still to be done about going on.
+    let last = 10;
+    for prompt in 3..=last {
+        terminal.types("fg\n");
+        until("the job goes on", || all_are("SR"));
+        terminal.types("\x1a");
+        until("the job stops again", || all_are("T"));
+        terminal.shows_times("prompt> ", prompt);
+    }
 
     terminal.types("bg\n");
     until("the job goes on in the background", || all_are("SR"));
-    terminal.shows_times("prompt> ", 4);
+    terminal.shows_times("prompt> ", last + 1);
 
     terminal.types("fg\n");
     until("the job has the terminal", || {
@@ -231,7 +235,7 @@ fn a_job_is_stopped_continued_and_ended() {
             .any(|pid| State::of(*pid).is_some_and(|state| state.group == terminal.foreground()))
     });
     terminal.types("\x03");
-    terminal.shows_times("prompt> ", 5);
+    terminal.shows_times("prompt> ", last + 2);
     terminal.types("echo code $?\n");
     terminal.shows("code 130");
     assert_eq!(marked(&marker), []);

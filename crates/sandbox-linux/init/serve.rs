@@ -76,6 +76,7 @@ pub(crate) fn serve(
         pid,
         deadline,
         group_signals: 0,
+        stop_is_new: false,
         stops_told: 0,
         is_stopped: false,
         is_asked: false,
@@ -169,6 +170,8 @@ struct Service<'a> {
     deadline: Option<u64>,
     /// Signals that init received from a process outside: they went to the process group, so that the command has them too.
     group_signals: u64,
+    /// The process group was stopped, by a terminal or a process, and nothing is known yet of what that did to the command.
+    stop_is_new: bool,
     /// How often the caller was told that the command was stopped.
     stops_told: u32,
     is_stopped: bool,
@@ -225,6 +228,7 @@ impl Service<'_> {
         self.stops_told = self.stops_told.wrapping_add(1);
         self.note_signals();
         self.group_signals &= !sys::STOPS;
+        self.stop_is_new = false;
         self.tell(answer::STOPPED, signal);
         true
     }
@@ -276,9 +280,18 @@ impl Service<'_> {
 
     fn note_signals(&mut self) {
         while let Some(received) = sys::next_signal(self.ears.signals) {
-            if received.signal != sys::SIGCHLD && received.code != SI_KERNEL && received.sender == 0
-            {
-                self.group_signals |= sys::signal_bit(received.signal);
+            if received.signal == sys::SIGCHLD || received.sender != 0 {
+                continue;
+            }
+            let bit = sys::signal_bit(received.signal);
+            if received.code != SI_KERNEL {
+                self.group_signals |= bit;
+            }
+            // Of a stop and a SIGCONT the later one takes the other away while that is pending (signal(7)).
+            if bit & sys::STOPS != 0 {
+                self.stop_is_new = true;
+            } else if received.signal == sys::SIGCONT {
+                self.stop_is_new = false;
             }
         }
     }
@@ -314,10 +327,10 @@ impl Service<'_> {
         let bit = sys::signal_bit(signal);
         let to_group = self.group_signals & bit != 0;
         self.group_signals &= !bit;
-        // A stop of the group takes a pending SIGCONT away (signal(7)), also from init, which then knows of none. One that
-        // the caller received before that stop must not undo it.
-        let is_undone = signal == sys::SIGCONT
-            && (self.group_signals & sys::STOPS != 0 || stops_heard != Some(self.stops_told));
+        // A stop of the group takes a pending SIGCONT away, also from init, which then knows of none. One that the caller
+        // received before that stop must not undo it.
+        let is_undone =
+            signal == sys::SIGCONT && (self.stop_is_new || stops_heard != Some(self.stops_told));
         let is_member = sys::process_group(self.pid) == sys::process_group(0);
         if !((to_group || is_undone) && is_member) {
             self.signal(signal);

@@ -7,11 +7,12 @@
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
+use std::sync::OnceLock;
 
 use crate::policy::{VariableEntry, VariableRule};
 use crate::ruleset::has_secrets;
 use crate::secrets;
-use crate::{Policy, Source, preset};
+use crate::{Policy, Preset, Source, preset};
 
 /// The rules about variables, resolved.
 ///
@@ -27,8 +28,10 @@ use crate::{Policy, Source, preset};
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct Environment {
-    /// The one that holds first.
-    rules: Vec<NameRule>,
+    presets: Vec<Preset>,
+    written: Vec<VariableEntry>,
+    /// The one that holds first. Put in order at the first question: nothing that is done about files waits for it.
+    rules: OnceLock<Vec<NameRule>>,
 }
 
 /// A rule about the names that a pattern matches.
@@ -88,6 +91,18 @@ impl NameRule {
 impl Environment {
     /// Setters and parser have seen to it that only single names are set.
     pub(crate) fn resolve(policy: &Policy) -> Self {
+        Self {
+            presets: policy.presets.iter().map(|(preset, _)| *preset).collect(),
+            written: policy.environment.clone(),
+            rules: OnceLock::new(),
+        }
+    }
+
+    fn rules(&self) -> &[NameRule] {
+        self.rules.get_or_init(|| self.in_order())
+    }
+
+    fn in_order(&self) -> Vec<NameRule> {
         let drop = |secret: &secrets::SecretVariable| NameRule {
             pattern: secret.name.into(),
             rule: VariableRule::Drop,
@@ -100,12 +115,14 @@ impl Environment {
             source: entry.source,
             reason: None,
         };
-        let secrets = secrets::VARIABLES.iter().filter(|_| has_secrets(policy));
-        let presets = policy
+        let secrets = secrets::VARIABLES
+            .iter()
+            .filter(|_| has_secrets(&self.presets));
+        let presets = self
             .presets
             .iter()
-            .flat_map(|(preset, _)| preset::environment(*preset));
-        let entries = presets.chain(policy.environment.iter().cloned());
+            .flat_map(|preset| preset::environment(*preset));
+        let entries = presets.chain(self.written.iter().cloned());
         let mut rules: Vec<NameRule> = secrets.map(drop).chain(entries.map(written)).collect();
         // By pattern; of those with the same one the last stays.
         rules.reverse();
@@ -113,7 +130,7 @@ impl Environment {
         rules.dedup_by(|later, earlier| later.pattern == earlier.pattern);
         // Stable: patterns of equal weight stay in the order of their text.
         rules.sort_by_cached_key(NameRule::order);
-        Self { rules }
+        rules
     }
 
     /// The environment inside, made of the caller's: sorted by name, each name once. Of a name that the caller has
@@ -132,7 +149,7 @@ impl Environment {
                 inside.entry(name).or_insert(value);
             }
         }
-        for rule in &self.rules {
+        for rule in self.rules() {
             // A name is set by the rule of that very name, since nothing weighs more.
             if let VariableRule::Set(value) = &rule.rule {
                 inside.insert(rule.pattern.clone(), value.clone());
@@ -143,7 +160,7 @@ impl Environment {
 
     /// The rule that holds for a name.
     pub(crate) fn rule(&self, name: &OsStr) -> Option<&NameRule> {
-        self.rules.iter().find(|rule| rule.matches(name))
+        self.rules().iter().find(|rule| rule.matches(name))
     }
 }
 

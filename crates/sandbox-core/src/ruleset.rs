@@ -108,12 +108,9 @@ impl fmt::Display for Ruleset {
     }
 }
 
-/// Whether a policy starts from a preset that grants something: then the tables of secrets apply.
-pub(crate) fn has_secrets(policy: &Policy) -> bool {
-    policy
-        .presets
-        .iter()
-        .any(|(preset, _)| *preset != Preset::None)
+/// Whether one of these presets grants something: then the tables of secrets apply.
+pub(crate) fn has_secrets<'a>(presets: impl IntoIterator<Item = &'a Preset>) -> bool {
+    presets.into_iter().any(|preset| *preset != Preset::None)
 }
 
 /// A rule between expansion and resolution.
@@ -160,7 +157,7 @@ struct Way {
 
 /// The secrets of the table that are there, as rules, and those that are not.
 fn secrets(policy: &Policy, context: &Context, resolver: &Resolver) -> (Vec<Draft>, AbsentSecrets) {
-    if !has_secrets(policy) {
+    if !has_secrets(policy.presets.iter().map(|(preset, _)| preset)) {
         return (Vec::new(), AbsentSecrets::default());
     }
     let of_host = secrets::of_host(context);

@@ -41,6 +41,8 @@ pub(crate) struct Builder {
     /// The device numbers of the file systems that were made for this sandbox.
     private: [u64; PRIVATE],
     private_count: usize,
+    /// The nodes that covers are copies of, by kind.
+    covers: [Fd; COVERS.len()],
     pub(crate) confinement: Confinement,
 }
 
@@ -60,6 +62,7 @@ impl Builder {
             slots: [Fd::NONE; SLOTS],
             private: [0; PRIVATE],
             private_count: 0,
+            covers: [Fd::NONE; COVERS.len()],
             confinement,
         })
     }
@@ -103,16 +106,16 @@ impl Builder {
                 })
             }
             step::PROC => {
-                let attributes = fields.u64()?;
-                self.mount(c"proc", &[], attributes, fields.string()?)
+                let slot = fields.u32()?;
+                self.make(slot, c"proc", &[], fields.u64()?).map(drop)
             }
-            step::DEVPTS => self.mount(
-                c"devpts",
-                &[(c"ptmxmode", c"0666"), (c"mode", c"0620")],
-                NOSUID_NOEXEC,
-                fields.string()?,
-            ),
-            step::COVERS => self.make_covers(),
+            step::DEVPTS => {
+                let options = [(c"ptmxmode", c"0666"), (c"mode", c"0620")];
+                let slot = fields.u32()?;
+                self.make(slot, c"devpts", &options, NOSUID_NOEXEC)
+                    .map(drop)
+            }
+            step::DEVICES => self.devices(fields.u32()?, fields.u64()?, fields),
             step::COVERS_END => self.remove_covers(),
             step::FREEZE => self.freeze(fields.string()?),
             step::ENTER_ROOT => self.enter_root(),
@@ -134,8 +137,12 @@ impl Builder {
         let tree = sys::clone_tree(place)?;
         sys::close(place)?;
         sys::mount_setattr(tree, attributes, 0, true)?;
+        self.hold(slot, tree)
+    }
+
+    fn hold(&mut self, slot: u32, mount: Fd) -> Result<()> {
         let slot = self.slots.get_mut(slot as usize).ok_or(Errno::INVAL)?;
-        *slot = tree;
+        *slot = mount;
         Ok(())
     }
 
@@ -231,34 +238,55 @@ impl Builder {
         sys::close(place)
     }
 
-    /// The nodes lie in the private `/dev` until the last cover is a copy of one.
-    fn make_covers(&self) -> Result<()> {
-        self.in_private(COVER_FILE, |place, name| sys::create(place, name, 0))?;
-        self.in_private(COVER_EMPTY, |place, name| sys::create(place, name, 0o444))?;
-        self.in_private(COVER_DIRECTORY, |place, name| sys::mkdir(place, name, 0))
+    /// Makes a file system of the sandbox's own that waits under a number.
+    fn make(
+        &mut self,
+        slot: u32,
+        kind: &CStr,
+        options: &[(&CStr, &CStr)],
+        attributes: u64,
+    ) -> Result<Fd> {
+        let mount = self.new_mount(kind, options, attributes)?;
+        self.hold(slot, mount)?;
+        Ok(mount)
     }
 
-    fn remove_covers(&self) -> Result<()> {
-        for (path, directory) in [
-            (COVER_FILE, false),
-            (COVER_EMPTY, false),
-            (COVER_DIRECTORY, true),
-        ] {
-            self.in_private(path, |place, name| sys::unlink(place, name, directory))?;
+    /// The private `/dev`, by steps for which it is the root, and in it the nodes that covers are copies of.
+    fn devices(
+        &mut self,
+        slot: u32,
+        attributes: u64,
+        contents: &mut Reader<'static>,
+    ) -> Result<()> {
+        let devices = self.make(slot, c"tmpfs", &[(c"mode", c"0755")], attributes)?;
+        let view = core::mem::replace(&mut self.view, devices);
+        while let Some((code, mut fields)) = contents.step() {
+            self.apply(code, &mut fields)?;
+        }
+        self.view = view;
+        let [file, directory, empty] = COVERS;
+        sys::create(devices, file, 0)?;
+        sys::mkdir(devices, directory, 0)?;
+        sys::create(devices, empty, 0o444)?;
+        for (cover, name) in self.covers.iter_mut().zip(COVERS) {
+            *cover = sys::open_place(devices, name)?;
         }
         Ok(())
     }
 
+    fn remove_covers(&self) -> Result<()> {
+        self.in_private(c"dev/*", |devices, _| {
+            for (kind, (cover, name)) in (0..).zip(self.covers.iter().zip(COVERS)) {
+                sys::close(*cover)?;
+                sys::unlink(devices, name, kind == cover::DIRECTORY)?;
+            }
+            Ok(())
+        })
+    }
+
     fn cover(&self, kind: u32, path: &CStr) -> Result<()> {
-        let source = match kind {
-            cover::FILE => COVER_FILE,
-            cover::EMPTY => COVER_EMPTY,
-            cover::DIRECTORY => COVER_DIRECTORY,
-            _ => return Err(Errno::INVAL),
-        };
-        let source = sys::open_place(self.view, source)?;
-        let copy = sys::clone_tree(source)?;
-        sys::close(source)?;
+        let node = self.covers.get(kind as usize).ok_or(Errno::INVAL)?;
+        let copy = sys::clone_tree(*node)?;
         sys::mount_setattr(copy, RDONLY_NOSUID_NODEV_NOEXEC, 0, false)?;
         self.attach(copy, path)
     }
@@ -295,9 +323,8 @@ impl Builder {
     }
 }
 
-const COVER_FILE: &CStr = c"dev/.cover-file";
-const COVER_EMPTY: &CStr = c"dev/.cover-empty";
-const COVER_DIRECTORY: &CStr = c"dev/.cover-directory";
+/// The nodes for covers in the private `/dev`, by kind: [`cover::FILE`], [`cover::DIRECTORY`], [`cover::EMPTY`].
+const COVERS: [&CStr; 3] = [c".cover-file", c".cover-directory", c".cover-empty"];
 
 /// The directory and the name of a path, the former in `buffer`.
 fn split<'a>(path: &'a CStr, buffer: &'a mut [u8; PATH]) -> Option<(&'a CStr, &'a CStr)> {

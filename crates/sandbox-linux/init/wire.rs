@@ -120,13 +120,14 @@ pub(crate) mod step {
     pub(crate) const FILE: u32 = 12;
     /// target, path.
     pub(crate) const SYMLINK: u32 = 13;
-    /// mount attributes, path.
+    /// slot, mount attributes: processes of the sandbox's own, to be put somewhere.
     pub(crate) const PROC: u32 = 14;
-    /// path: terminals of the sandbox's own.
+    /// slot: terminals of the sandbox's own, to be put somewhere.
     pub(crate) const DEVPTS: u32 = 15;
-    /// Makes the nodes that covers are copies of.
-    pub(crate) const COVERS: u32 = 16;
-    /// Removes them again: the copies stay.
+    /// slot, mount attributes, steps about what is in it: a `/dev` of the sandbox's own, to be put somewhere. The nodes that
+    /// covers are copies of lie in it, too.
+    pub(crate) const DEVICES: u32 = 16;
+    /// Removes the nodes for covers: the copies stay.
     pub(crate) const COVERS_END: u32 = 23;
     /// path: makes a private file system read-only.
     pub(crate) const FREEZE: u32 = 17;

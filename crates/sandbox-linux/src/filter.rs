@@ -149,13 +149,12 @@ impl Filter {
             ..Summary::default()
         };
         let mut ranges = tree::Ranges::new(Decided::always(Action::Errno(ENOSYS)));
-        let mut decisions: Vec<_> = table::entries()
-            .map(|entry| (entry.call, entry.decide(options)))
-            .collect();
-        decisions.sort_by_key(|(call, _)| call.number());
-        for (call, decided) in decisions {
+        let mut entries: Vec<_> = table::entries().collect();
+        entries.sort_unstable_by_key(|entry| entry.call.number());
+        for entry in entries {
+            let decided = entry.decide(options);
             summary.count(&decided);
-            ranges.push(call, decided);
+            ranges.push(entry.call, decided);
         }
         let mut instructions = prologue();
         instructions.extend(ranges.into_program()?);

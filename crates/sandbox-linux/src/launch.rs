@@ -124,12 +124,14 @@ impl Prepared {
             .take();
         // It may have been ended, or belong to the process of which we are a fork.
         let begun = begun.and_then(|mut child| child.is_waiting().then_some(child));
-        let child = match begun {
-            Some(child) => child,
-            None => begin(&self.image, &self.beginning)?,
+        let (child, sent) = if let Some(child) = begun {
+            (child, Ok(()))
+        } else {
+            let child = begin(&self.image, &self.beginning)?;
+            let sent = send(child.as_fd(), order::PLAN, &self.plan, &[]);
+            (child, sent)
         };
-        let sent = send(child.as_fd(), order::PLAN, &self.plan, &[])
-            .and_then(|()| send(child.as_fd(), order::COMMAND, &body, &command.stdio));
+        let sent = sent.and_then(|()| send(child.as_fd(), order::COMMAND, &body, &command.stdio));
         // An init that has failed before it read them says why.
         self.until_started(child, command)
             .and_then(|child| sent.map(|()| child))
@@ -248,7 +250,7 @@ fn control_sockets() -> Result<(OwnedFd, OwnedFd), LaunchError> {
 }
 
 /// Sends an order with its body, by a sealed memory file if that is too long for the socket.
-fn send(
+pub(crate) fn send(
     control: BorrowedFd<'_>,
     order: u32,
     body: &[u8],

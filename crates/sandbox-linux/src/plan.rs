@@ -37,6 +37,11 @@ const DEVICE_LINKS: [(&str, &str); 5] = [
     ("stderr", "/proc/self/fd/2"),
     ("ptmx", "pts/ptmx"),
 ];
+/// Where what every sandbox has of its own waits: first the nodes of `/dev`.
+const PROC: u32 = 6;
+const DEV: u32 = 7;
+const PTS: u32 = 8;
+const FIRST_FREE: u32 = 9;
 /// Directories in which everybody makes files, with the sticky bit.
 const TEMPORARY: [&str; 3] = ["/tmp", "/var/tmp", "/dev/shm"];
 /// No core file. For a handler program, which a bound of 0 does not keep off, 1 is the value that does (`core(5)`): it runs
@@ -140,8 +145,14 @@ impl Plan {
 
     /// The steps that need no rule about files.
     pub(crate) fn beginning(&self) -> &[Step] {
-        let end = self.steps.iter().position(|step| *step == Step::Private);
+        let is_last = |step: &Step| matches!(step, Step::Terminals { .. });
+        let end = self.steps.iter().position(is_last);
         self.steps.get(..=end.unwrap_or(0)).unwrap_or_default()
+    }
+
+    /// All the others.
+    pub(crate) fn rest(&self) -> &[Step] {
+        self.steps.get(self.beginning().len()..).unwrap_or_default()
     }
 }
 
@@ -174,10 +185,47 @@ pub(crate) fn beginning(facts: &HostFacts, network: Network) -> Vec<Step> {
     };
     let own_network = [Step::Network, Step::Loopback];
     let network = own_network.into_iter().filter(|_| network == Network::Deny);
+    let devices = (0..).zip(DEVICES).map(|(slot, name)| Step::Take {
+        path: Path::new("/dev").join(name),
+        slot,
+        attributes: MountAttributes::DEVICE,
+    });
+    let own_file_systems = [
+        // The files of `/proc/sys` let uid 0 write without any capability, and `/proc/self/autogroup` renices the caller's
+        // whole session for everybody.
+        Step::Proc {
+            slot: PROC,
+            attributes: MountAttributes::READ_ONLY_DATA,
+        },
+        Step::Devices {
+            slot: DEV,
+            attributes: MountAttributes::DEVICES,
+            contents: device_names(),
+        },
+        Step::Terminals { slot: PTS },
+    ];
     std::iter::once(ids)
         .chain(network)
         .chain([Step::Private])
+        .chain(devices)
+        .chain(own_file_systems)
         .collect()
+}
+
+/// What is in the private `/dev` before anything is put there.
+fn device_names() -> Vec<Step> {
+    let root = Path::new("/");
+    let nodes = DEVICES.iter().map(|name| Step::File {
+        path: root.join(name),
+    });
+    let links = DEVICE_LINKS.iter().map(|(name, target)| Step::Link {
+        path: root.join(name),
+        target: target.into(),
+    });
+    let terminals = Step::Directory {
+        path: root.join("pts"),
+    };
+    nodes.chain([terminals]).chain(links).collect()
 }
 
 struct Compiler<'a> {
@@ -192,18 +240,17 @@ impl Compiler<'_> {
     /// together from nothing where the root is assembled.
     fn build_view(&mut self) {
         let assembled = *self.view.root() == Node::Assembled;
-        let mut slot = 0;
         if assembled {
             self.steps.push(Step::NewRoot);
         } else {
             // Before anything is restricted or covered.
-            slot = self.take_all();
+            self.take_all();
             let writable = matches!(self.view.root(), Node::Live { writable: true, .. });
             self.steps.push(Step::Restrict {
                 attributes: MountAttributes::of_tree(writable),
             });
         }
-        self.own_file_systems(assembled, slot);
+        self.own_file_systems(assembled);
         self.place_nodes(assembled);
         self.finish_private();
         if assembled {
@@ -211,32 +258,22 @@ impl Compiler<'_> {
         }
     }
 
-    /// Copies of all live trees and devices, while the host's tree is still as it was. Returns the number of the first device.
-    fn take_all(&mut self) -> u32 {
-        let live: Vec<_> = self
+    /// Copies of all live trees, while the host's tree is still as it was.
+    fn take_all(&mut self) {
+        let live = self
             .view
             .nodes()
-            .filter_map(|(path, node)| Some((path, self.taken(path, node)?)))
-            .collect();
-        let mut slot = 0;
-        for (path, attributes) in live {
-            self.steps.push(Step::Take {
-                path: path.to_owned(),
+            .filter_map(|(path, node)| Some((path, self.taken(path, node)?)));
+        let steps = (FIRST_FREE..).zip(live).map(|(slot, (path, attributes))| {
+            let path = path.to_owned();
+            Step::Take {
+                path,
                 slot,
                 attributes,
-            });
-            slot += 1;
-        }
-        let first_device = slot;
-        for device in DEVICES {
-            self.steps.push(Step::Take {
-                path: Path::new("/dev").join(device),
-                slot,
-                attributes: MountAttributes::DEVICE,
-            });
-            slot += 1;
-        }
-        first_device
+            }
+        });
+        let steps: Vec<_> = steps.collect();
+        self.steps.extend(steps);
     }
 
     /// The attributes with which a node is taken from the host; `None` where it needs no copy, or one of what is in the view.
@@ -257,56 +294,26 @@ impl Compiler<'_> {
         self.view.is_in_writable(path)
     }
 
-    /// `/proc` and `/dev`.
-    fn own_file_systems(&mut self, assembled: bool, first_device: u32) {
+    /// `/proc` and `/dev`, which are there already.
+    fn own_file_systems(&mut self, assembled: bool) {
+        let (proc, dev) = (Path::new("/proc"), Path::new("/dev"));
         if assembled {
-            self.directory(Path::new("/proc"));
-            self.directory(Path::new("/dev"));
+            self.directory(proc);
+            self.directory(dev);
         }
-        // The files of `/proc/sys` let uid 0 write without any capability, and `/proc/self/autogroup` renices the caller's
-        // whole session for everybody.
-        self.steps.push(Step::Proc {
-            attributes: MountAttributes::READ_ONLY_DATA,
-        });
-        self.steps.push(Step::Scratch {
-            path: "/dev".into(),
-            mode: 0o755,
-            attributes: MountAttributes::DEVICES,
-        });
-        for (slot, device) in (first_device..).zip(DEVICES) {
-            let path = Path::new("/dev").join(device);
-            let slot = if assembled {
-                self.steps.push(Step::Take {
-                    path: path.clone(),
-                    slot: 0,
-                    attributes: MountAttributes::DEVICE,
-                });
-                0
-            } else {
-                slot
-            };
-            self.steps.push(Step::File { path: path.clone() });
-            self.steps.push(Step::Put { path, slot });
-        }
-        self.directory(Path::new("/dev/pts"));
-        self.steps.push(Step::Terminals);
-        for (name, target) in DEVICE_LINKS {
-            self.steps.push(Step::Link {
-                path: Path::new("/dev").join(name),
-                target: target.into(),
-            });
-        }
+        let nodes = (0..)
+            .zip(DEVICES)
+            .map(|(slot, name)| (dev.join(name), slot));
+        let all = [(proc.to_owned(), PROC), (dev.to_owned(), DEV)]
+            .into_iter()
+            .chain(nodes)
+            .chain([(dev.join("pts"), PTS)]);
+        self.steps
+            .extend(all.map(|(path, slot)| Step::Put { path, slot }));
     }
 
     fn place_nodes(&mut self, assembled: bool) {
-        let has_covers = self
-            .view
-            .nodes()
-            .any(|(_, node)| matches!(node, Node::Cover(_)));
-        if has_covers {
-            self.steps.push(Step::MakeCovers);
-        }
-        let mut slot = 0;
+        let mut slot = FIRST_FREE;
         for (path, node) in self.view.nodes() {
             if path == Path::new("/") || matches!(node, Node::Devices | Node::Processes) {
                 continue;
@@ -325,12 +332,12 @@ impl Compiler<'_> {
                     if let (true, Some(attributes)) = (assembled, self.taken(path, node)) {
                         self.steps.push(Step::Take {
                             path: path.to_owned(),
-                            slot: 0,
+                            slot: FIRST_FREE,
                             attributes,
                         });
                         self.steps.push(Step::Put {
                             path: path.to_owned(),
-                            slot: 0,
+                            slot: FIRST_FREE,
                         });
                     } else {
                         self.steps.push(Step::Put {
@@ -368,9 +375,7 @@ impl Compiler<'_> {
                 Node::Devices | Node::Processes => {}
             }
         }
-        if has_covers {
-            self.steps.push(Step::RemoveCovers);
-        }
+        self.steps.push(Step::RemoveCovers);
     }
 
     /// Nothing is made any more in what was assembled.

@@ -10,8 +10,9 @@ use nix::fcntl::{FcntlArg, SealFlag, fcntl};
 
 use sandbox_core::Network;
 
-use crate::launch::begin;
+use crate::launch::{begin, send};
 use crate::plan::encode;
+use crate::wire::order;
 use crate::{Child, HostFacts, LaunchError, Plan, Step, plan, sys};
 
 /// The init program, compiled by `build.rs`.
@@ -39,7 +40,7 @@ pub struct Prepared {
     pub(crate) plan: Vec<u8>,
     /// For messages about the step that failed.
     pub(crate) steps: Vec<Step>,
-    /// An init that has carried out the first steps already.
+    /// An init that carries the steps out already.
     pub(crate) begun: Mutex<Option<Child>>,
 }
 
@@ -91,27 +92,33 @@ impl Prepared {
     /// [`LaunchError::Plan`] for a plan that can't be handed to init, [`LaunchError::Image`] if the init program can't be
     /// put where it can be executed.
     pub fn new(plan: &Plan) -> Result<Self, LaunchError> {
-        Self::made_of(plan, image()?, None)
+        let bytes = encode::steps(plan.rest())?;
+        Self::made_of(plan, bytes, image()?, None)
     }
 
-    /// Prepares `plan`, for whose first command an init has begun already.
+    /// Prepares `plan`, for whose first command an init has begun already: it goes on at once.
     ///
     /// # Errors
     ///
     /// As [`new`](Self::new).
     pub fn with(plan: &Plan, early: Early) -> Result<Self, LaunchError> {
-        // One that has begun something else is of no use.
-        let fits = early.beginning == plan.beginning();
-        Self::made_of(plan, early.image, fits.then_some(early.init))
+        let bytes = encode::steps(plan.rest())?;
+        // One that has begun something else is of no use, nor is one that has failed: the next one says why.
+        let goes_on = early.beginning == plan.beginning()
+            && send(early.init.as_fd(), order::PLAN, &bytes, &[]).is_ok();
+        Self::made_of(plan, bytes, early.image, goes_on.then_some(early.init))
     }
 
-    fn made_of(plan: &Plan, image: OwnedFd, begun: Option<Child>) -> Result<Self, LaunchError> {
-        let beginning = plan.beginning();
-        let rest = plan.steps().get(beginning.len()..).unwrap_or_default();
+    fn made_of(
+        plan: &Plan,
+        bytes: Vec<u8>,
+        image: OwnedFd,
+        begun: Option<Child>,
+    ) -> Result<Self, LaunchError> {
         Ok(Self {
             image,
-            beginning: encode::steps(beginning)?,
-            plan: encode::steps(rest)?,
+            beginning: encode::steps(plan.beginning())?,
+            plan: bytes,
             steps: plan.steps().to_vec(),
             begun: Mutex::new(begun),
         })

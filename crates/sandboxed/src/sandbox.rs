@@ -132,14 +132,14 @@ impl Builder {
     ///
     /// As [`Sandbox::new`].
     pub fn build(self, policy: &Policy) -> Result<Sandbox, Error> {
-        let context = match self.context {
-            Some(context) => context,
-            None => Context::detect().map_err(PolicyErrors::from)?,
-        };
         let facts = self.facts.unwrap_or_else(HostFacts::detect);
         // It begins meanwhile. What keeps it from that keeps every other from it, and is told by the first command, after
         // what is wrong with the policy.
         let early = Early::begin(&facts, policy.network_access());
+        let context = match self.context {
+            Some(context) => context,
+            None => Context::detect().map_err(PolicyErrors::from)?,
+        };
         let ruleset = Ruleset::resolve(policy, &context)?;
         known_features(&ruleset)?;
         let plan = Plan::compile(&ruleset, &facts)?;

@@ -79,8 +79,17 @@ fn fields(step: &Step) -> Result<Fields, Unenforceable> {
         Step::Directory { path } => new.u32(0o755).path(path),
         Step::File { path } => new.u32(0o644).path(path),
         Step::Link { path, target } => new.string(target.as_os_str())?.path(path),
-        Step::Proc { attributes } => new.u64(attributes.0).path(Path::new("/proc")),
-        Step::Terminals => new.path(Path::new("/dev/pts")),
+        Step::Proc { slot, attributes } => Ok(new.u32(*slot).u64(attributes.0)),
+        Step::Devices {
+            slot,
+            attributes,
+            contents,
+        } => {
+            let mut fields = new.u32(*slot).u64(attributes.0);
+            fields.0.extend(steps(contents)?);
+            Ok(fields)
+        }
+        Step::Terminals { slot } => Ok(new.u32(*slot)),
         Step::Freeze { path } => new.path(path),
         Step::Landlock { files, scopes } => {
             // As many words of `struct landlock_ruleset_attr` as the ABI knows: file, network, scope rights.
@@ -97,7 +106,6 @@ fn fields(step: &Step) -> Result<Fields, Unenforceable> {
         | Step::Loopback
         | Step::Private
         | Step::NewRoot
-        | Step::MakeCovers
         | Step::RemoveCovers
         | Step::EnterRoot => Ok(new),
     }

@@ -72,8 +72,6 @@ pub enum Step {
         /// What cannot be done in it.
         attributes: MountAttributes,
     },
-    /// Makes the nodes that covers are copies of.
-    MakeCovers,
     /// Puts an empty node over a hidden name.
     Cover {
         /// The name.
@@ -100,13 +98,27 @@ pub enum Step {
         /// Where it points to.
         target: PathBuf,
     },
-    /// Mounts the sandbox's own `/proc`.
+    /// Makes the sandbox's own `/proc`, to be put somewhere.
     Proc {
+        /// Under which number it waits.
+        slot: u32,
         /// What cannot be done in it.
         attributes: MountAttributes,
     },
-    /// Mounts terminals of the sandbox's own.
-    Terminals,
+    /// Makes the sandbox's own `/dev`, to be put somewhere, and in it the nodes that covers are copies of.
+    Devices {
+        /// Under which number it waits.
+        slot: u32,
+        /// What cannot be done in it.
+        attributes: MountAttributes,
+        /// What is in it: steps with it as their root.
+        contents: Vec<Self>,
+    },
+    /// Makes terminals of the sandbox's own, to be put somewhere.
+    Terminals {
+        /// Under which number they wait.
+        slot: u32,
+    },
     /// Makes a private file system read-only.
     Freeze {
         /// Where.
@@ -214,7 +226,8 @@ impl Step {
             | Self::Freeze { path }
             | Self::Grant { path, .. } => Some(path),
             Self::Proc { .. } => Some(Path::new("/proc")),
-            Self::Terminals => Some(Path::new("/dev/pts")),
+            Self::Devices { .. } => Some(Path::new("/dev")),
+            Self::Terminals { .. } => Some(Path::new("/dev/pts")),
             _ => None,
         }
     }
@@ -232,13 +245,14 @@ impl Step {
             Self::Put { .. } => "show",
             Self::Rebind { .. } => "restrict",
             Self::Scratch { .. } => "mount a private directory at",
-            Self::MakeCovers => "make the nodes that hide names",
             Self::Cover { .. } => "hide",
             Self::RemoveCovers => "remove the nodes that hide names",
             Self::Directory { .. } => "make the directory",
             Self::File { .. } => "make the file",
             Self::Link { .. } => "make the link",
-            Self::Proc { .. } | Self::Terminals => "mount",
+            Self::Proc { .. } | Self::Devices { .. } | Self::Terminals { .. } => {
+                "make the sandbox's own"
+            }
             Self::Freeze { .. } => "make read-only",
             Self::EnterRoot => "enter the private root",
             Self::Landlock { .. } => "make a Landlock ruleset",
@@ -261,14 +275,14 @@ impl Step {
             Self::Put { .. } => step::PUT,
             Self::Rebind { .. } => step::REBIND,
             Self::Scratch { .. } => step::SCRATCH,
-            Self::MakeCovers => step::COVERS,
             Self::Cover { .. } => step::COVER,
             Self::RemoveCovers => step::COVERS_END,
             Self::Directory { .. } => step::DIRECTORY,
             Self::File { .. } => step::FILE,
             Self::Link { .. } => step::SYMLINK,
             Self::Proc { .. } => step::PROC,
-            Self::Terminals => step::DEVPTS,
+            Self::Devices { .. } => step::DEVICES,
+            Self::Terminals { .. } => step::DEVPTS,
             Self::Freeze { .. } => step::FREEZE,
             Self::EnterRoot => step::ENTER_ROOT,
             Self::Landlock { .. } => step::LANDLOCK,
@@ -318,8 +332,19 @@ impl fmt::Display for Step {
             Self::Take { attributes, .. }
             | Self::Restrict { attributes }
             | Self::Rebind { attributes, .. }
-            | Self::Proc { attributes } => {
+            | Self::Proc { attributes, .. } => {
                 write!(f, " ({attributes})")
+            }
+            Self::Devices {
+                attributes,
+                contents,
+                ..
+            } => {
+                write!(f, " ({attributes}) with")?;
+                let mut paths = contents.iter().filter_map(Self::path);
+                paths.try_for_each(|path| {
+                    write!(f, " {}", path.strip_prefix("/").unwrap_or(path).display())
+                })
             }
             Self::Scratch {
                 mode, attributes, ..

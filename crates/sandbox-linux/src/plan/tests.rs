@@ -16,65 +16,7 @@ fn hidden_root() -> Policy {
 #[test]
 fn an_assembled_root_contains_nothing_of_the_host() {
     let plan = plan(&hidden_root(), &HostFacts::complete()).unwrap();
-    insta::assert_snapshot!(plan.to_string(), @r"
-     1. clone init with its own user mount pid ipc uts cgroup namespaces
-     2. map the user into the sandbox: uid 1000, gid 1000
-     3. make a network of its own
-     4. bring up the loopback interface
-     5. cut the mounts off from the host's
-     6. make a private root
-     7. make the directory /proc
-     8. make the directory /dev
-     9. mount /proc (read-only,nosuid,nodev,noexec)
-    10. mount a private directory at /dev (mode 755, nosuid,noexec)
-    11. take /dev/null (read-only,nosuid,noexec)
-    12. make the file /dev/null
-    13. show /dev/null
-    14. take /dev/zero (read-only,nosuid,noexec)
-    15. make the file /dev/zero
-    16. show /dev/zero
-    17. take /dev/full (read-only,nosuid,noexec)
-    18. make the file /dev/full
-    19. show /dev/full
-    20. take /dev/random (read-only,nosuid,noexec)
-    21. make the file /dev/random
-    22. show /dev/random
-    23. take /dev/urandom (read-only,nosuid,noexec)
-    24. make the file /dev/urandom
-    25. show /dev/urandom
-    26. take /dev/tty (read-only,nosuid,noexec)
-    27. make the file /dev/tty
-    28. show /dev/tty
-    29. make the directory /dev/pts
-    30. mount /dev/pts
-    31. make the link /dev/fd to /proc/self/fd
-    32. make the link /dev/stdin to /proc/self/fd/0
-    33. make the link /dev/stdout to /proc/self/fd/1
-    34. make the link /dev/stderr to /proc/self/fd/2
-    35. make the link /dev/ptmx to pts/ptmx
-    36. make the directory /dev/shm
-    37. mount a private directory at /dev/shm (mode 1777, nosuid,nodev)
-    38. make read-only /dev
-    39. make read-only /
-    40. enter the private root
-    41. make a Landlock ruleset for Execute | WriteFile | ReadFile | ReadDir | RemoveDir | RemoveFile | MakeChar | MakeDir | MakeReg | MakeSock | MakeFifo | MakeBlock | MakeSym | Refer | Truncate | IoctlDev; 2 scopes
-    42. grant by Landlock /: ReadDir
-    43. grant by Landlock /dev: Execute | WriteFile | ReadFile | ReadDir | Truncate | IoctlDev
-    44. grant by Landlock /dev/shm: Execute | WriteFile | ReadFile | ReadDir | RemoveDir | RemoveFile | MakeDir | MakeReg | MakeSock | MakeFifo | MakeSym | Refer | Truncate | IoctlDev
-    45. grant by Landlock /proc: Execute | ReadFile | ReadDir
-    46. set a limit: 1 core file bytes
-    47. read the filter: allow 289 calls · by arguments 21 · EOPNOTSUPP 2 · EPERM 51 · ENOSYS everything else (490 instructions)
-    ");
-}
-
-#[test]
-fn a_live_root_is_restricted_before_anything_is_put_over_it() {
-    let plan = plan(
-        &Policy::preset(Preset::None).read("/"),
-        &HostFacts::complete(),
-    )
-    .unwrap();
-    insta::assert_snapshot!(plan.to_string(), @r"
+    insta::assert_snapshot!(plan.to_string(), @"
      1. clone init with its own user mount pid ipc uts cgroup namespaces
      2. map the user into the sandbox: uid 1000, gid 1000
      3. make a network of its own
@@ -86,38 +28,80 @@ fn a_live_root_is_restricted_before_anything_is_put_over_it() {
      9. take /dev/random (read-only,nosuid,noexec)
     10. take /dev/urandom (read-only,nosuid,noexec)
     11. take /dev/tty (read-only,nosuid,noexec)
-    12. make the file system read-only inside (read-only,nosuid,nodev)
-    13. mount /proc (read-only,nosuid,nodev,noexec)
-    14. mount a private directory at /dev (mode 755, nosuid,noexec)
-    15. make the file /dev/null
-    16. show /dev/null
-    17. make the file /dev/zero
-    18. show /dev/zero
-    19. make the file /dev/full
-    20. show /dev/full
-    21. make the file /dev/random
-    22. show /dev/random
-    23. make the file /dev/urandom
+    12. make the sandbox's own /proc (read-only,nosuid,nodev,noexec)
+    13. make the sandbox's own /dev (nosuid,noexec) with null zero full random urandom tty pts fd stdin stdout stderr ptmx
+    14. make the sandbox's own /dev/pts
+    15. make a private root
+    16. make the directory /proc
+    17. make the directory /dev
+    18. show /proc
+    19. show /dev
+    20. show /dev/null
+    21. show /dev/zero
+    22. show /dev/full
+    23. show /dev/random
     24. show /dev/urandom
-    25. make the file /dev/tty
-    26. show /dev/tty
-    27. make the directory /dev/pts
-    28. mount /dev/pts
-    29. make the link /dev/fd to /proc/self/fd
-    30. make the link /dev/stdin to /proc/self/fd/0
-    31. make the link /dev/stdout to /proc/self/fd/1
-    32. make the link /dev/stderr to /proc/self/fd/2
-    33. make the link /dev/ptmx to pts/ptmx
-    34. make the directory /dev/shm
-    35. mount a private directory at /dev/shm (mode 1777, nosuid,nodev)
-    36. make read-only /dev
-    37. make a Landlock ruleset for Execute | WriteFile | ReadFile | ReadDir | RemoveDir | RemoveFile | MakeChar | MakeDir | MakeReg | MakeSock | MakeFifo | MakeBlock | MakeSym | Refer | Truncate | IoctlDev; 2 scopes
-    38. grant by Landlock /: Execute | ReadFile | ReadDir
-    39. grant by Landlock /dev: Execute | WriteFile | ReadFile | ReadDir | Truncate | IoctlDev
-    40. grant by Landlock /dev/shm: Execute | WriteFile | ReadFile | ReadDir | RemoveDir | RemoveFile | MakeDir | MakeReg | MakeSock | MakeFifo | MakeSym | Refer | Truncate | IoctlDev
-    41. grant by Landlock /proc: Execute | ReadFile | ReadDir
-    42. set a limit: 1 core file bytes
-    43. read the filter: allow 289 calls · by arguments 21 · EOPNOTSUPP 2 · EPERM 51 · ENOSYS everything else (490 instructions)
+    25. show /dev/tty
+    26. show /dev/pts
+    27. make the directory /dev/shm
+    28. mount a private directory at /dev/shm (mode 1777, nosuid,nodev)
+    29. remove the nodes that hide names
+    30. make read-only /dev
+    31. make read-only /
+    32. enter the private root
+    33. make a Landlock ruleset for Execute | WriteFile | ReadFile | ReadDir | RemoveDir | RemoveFile | MakeChar | MakeDir | MakeReg | MakeSock | MakeFifo | MakeBlock | MakeSym | Refer | Truncate | IoctlDev; 2 scopes
+    34. grant by Landlock /: ReadDir
+    35. grant by Landlock /dev: Execute | WriteFile | ReadFile | ReadDir | Truncate | IoctlDev
+    36. grant by Landlock /dev/shm: Execute | WriteFile | ReadFile | ReadDir | RemoveDir | RemoveFile | MakeDir | MakeReg | MakeSock | MakeFifo | MakeSym | Refer | Truncate | IoctlDev
+    37. grant by Landlock /proc: Execute | ReadFile | ReadDir
+    38. set a limit: 1 core file bytes
+    39. read the filter: allow 289 calls · by arguments 21 · EOPNOTSUPP 2 · EPERM 51 · ENOSYS everything else (421 instructions)
+    ");
+}
+
+#[test]
+fn a_live_root_is_restricted_before_anything_is_put_over_it() {
+    let plan = plan(
+        &Policy::preset(Preset::None).read("/"),
+        &HostFacts::complete(),
+    )
+    .unwrap();
+    insta::assert_snapshot!(plan.to_string(), @"
+     1. clone init with its own user mount pid ipc uts cgroup namespaces
+     2. map the user into the sandbox: uid 1000, gid 1000
+     3. make a network of its own
+     4. bring up the loopback interface
+     5. cut the mounts off from the host's
+     6. take /dev/null (read-only,nosuid,noexec)
+     7. take /dev/zero (read-only,nosuid,noexec)
+     8. take /dev/full (read-only,nosuid,noexec)
+     9. take /dev/random (read-only,nosuid,noexec)
+    10. take /dev/urandom (read-only,nosuid,noexec)
+    11. take /dev/tty (read-only,nosuid,noexec)
+    12. make the sandbox's own /proc (read-only,nosuid,nodev,noexec)
+    13. make the sandbox's own /dev (nosuid,noexec) with null zero full random urandom tty pts fd stdin stdout stderr ptmx
+    14. make the sandbox's own /dev/pts
+    15. make the file system read-only inside (read-only,nosuid,nodev)
+    16. show /proc
+    17. show /dev
+    18. show /dev/null
+    19. show /dev/zero
+    20. show /dev/full
+    21. show /dev/random
+    22. show /dev/urandom
+    23. show /dev/tty
+    24. show /dev/pts
+    25. make the directory /dev/shm
+    26. mount a private directory at /dev/shm (mode 1777, nosuid,nodev)
+    27. remove the nodes that hide names
+    28. make read-only /dev
+    29. make a Landlock ruleset for Execute | WriteFile | ReadFile | ReadDir | RemoveDir | RemoveFile | MakeChar | MakeDir | MakeReg | MakeSock | MakeFifo | MakeBlock | MakeSym | Refer | Truncate | IoctlDev; 2 scopes
+    30. grant by Landlock /: Execute | ReadFile | ReadDir
+    31. grant by Landlock /dev: Execute | WriteFile | ReadFile | ReadDir | Truncate | IoctlDev
+    32. grant by Landlock /dev/shm: Execute | WriteFile | ReadFile | ReadDir | RemoveDir | RemoveFile | MakeDir | MakeReg | MakeSock | MakeFifo | MakeSym | Refer | Truncate | IoctlDev
+    33. grant by Landlock /proc: Execute | ReadFile | ReadDir
+    34. set a limit: 1 core file bytes
+    35. read the filter: allow 289 calls · by arguments 21 · EOPNOTSUPP 2 · EPERM 51 · ENOSYS everything else (421 instructions)
     ");
 }
 

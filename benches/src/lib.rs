@@ -10,7 +10,7 @@ mod rounds;
 
 pub use self::error::{Error, start};
 pub use self::home::{Home, Secret};
-pub use self::peer::bwrap;
+pub use self::peer::Bwrap;
 pub use self::rounds::{Contender, interleave, micros};
 
 use std::env;

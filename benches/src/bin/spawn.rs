@@ -13,7 +13,7 @@ use std::io::{self, Read, Write};
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 
-use benches::{Contender, Error, Home, bwrap, interleave, micros, sandbox_binary, start};
+use benches::{Bwrap, Contender, Error, Home, interleave, micros, sandbox_binary, start};
 use lexopt::prelude::*;
 use sandboxed::{Policy, Preset, Sandbox};
 
@@ -87,15 +87,24 @@ fn tables(rounds: usize) -> Result<(), Error> {
 fn measure(name: &str, preset: Preset, heap: usize, rounds: usize) -> Result<(), Error> {
     let home = std::env::home_dir().unwrap_or_default();
     let heap_bytes = touched(heap);
-    same_isolation(name, preset, &home)?;
-
     let policy = Policy::preset(preset);
+    let workspace = home.join("project");
+    let bwrap = Bwrap::like(Sandbox::new(&policy)?.plan(), &workspace)?;
+    same_isolation(name, &bwrap, &home)?;
+
     let mut contenders = [
         Contender::new("posix_spawn", || {
             start("true", &mut quiet(Command::new("true")))
         }),
         Contender::new("bwrap", || {
-            start("bwrap", quiet(bwrap(preset, &home)).arg("true"))
+            let mut command = bwrap.command()?;
+            start(
+                "bwrap",
+                command
+                    .arg("true")
+                    .stdout(Stdio::null())
+                    .stderr(Stdio::inherit()),
+            )
         }),
         Contender::new("library, cold", || {
             let sandbox = Sandbox::new(&policy)?;
@@ -139,19 +148,17 @@ fn measure(name: &str, preset: Preset, heap: usize, rounds: usize) -> Result<(),
 }
 
 /// A contender that hides less would win unfairly; one that doesn't run at all hides everything, hence the control.
-fn same_isolation(name: &str, preset: Preset, home: &Path) -> Result<(), Error> {
-    type Wrapper<'a> = (&'static str, &'a dyn Fn() -> Command);
+fn same_isolation(name: &str, bwrap: &Bwrap, home: &Path) -> Result<(), Error> {
+    type Wrapper<'a> = (&'static str, &'a dyn Fn() -> Result<Command, Error>);
     let wrappers: [Wrapper<'_>; 2] = [
-        ("bwrap", &|| bwrap(preset, home)),
-        ("sandbox", &|| binary(name)),
+        ("bwrap", &|| bwrap.command()),
+        ("sandbox", &|| Ok(quiet(binary(name)))),
     ];
     for (contender, wrapper) in wrappers {
         let finds = |text: &str, path: &Path| {
-            let mut command = wrapper();
-            start(
-                contender,
-                silent(&mut command).args(["grep", "-q", text]).arg(path),
-            )
+            let mut command = wrapper()?;
+            command.stdout(Stdio::null()).stderr(Stdio::null());
+            start(contender, command.args(["grep", "-q", text]).arg(path))
         };
         finds("project", &home.join("project/README"))?;
         for secret in Home::secrets() {
@@ -171,16 +178,11 @@ fn binary(preset: &str) -> Command {
 }
 
 fn quiet(mut command: Command) -> Command {
-    silent(&mut command);
-    command.stderr(Stdio::inherit());
-    command
-}
-
-fn silent(command: &mut Command) -> &mut Command {
     command
         .stdin(Stdio::null())
         .stdout(Stdio::null())
-        .stderr(Stdio::null())
+        .stderr(Stdio::inherit());
+    command
 }
 
 /// Memory with a page table entry for each page: what a fork of the caller would have to copy.

@@ -174,6 +174,12 @@ impl MountAttributes {
     pub(crate) const READ_ONLY_DATA: Self =
         Self(Self::RDONLY | Self::NOSUID | Self::NODEV | Self::NOEXEC);
 
+    /// Whether nothing can be changed.
+    #[must_use]
+    pub const fn is_read_only(self) -> bool {
+        self.0 & Self::RDONLY != 0
+    }
+
     /// Those of a tree of the host.
     pub(crate) const fn of_tree(writable: bool) -> Self {
         if writable {

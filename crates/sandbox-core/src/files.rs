@@ -11,12 +11,12 @@
 //! only what shorter rules say: `"./**" = "write"` cannot undo `"./.git/hooks" = "read"`. Where nothing matches,
 //! nothing can be read. The order of rules has no influence, which the laws in `tests.rs` hold us to.
 
-use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use self::absent::AbsentSecrets;
+use crate::map::Map;
 use crate::pattern::Glob;
 use crate::place;
 use crate::resolve::{Link, PathKind};
@@ -187,7 +187,7 @@ pub enum Looks {
 pub struct FileRules {
     /// By path, directories before what is in them; each path once.
     literals: Vec<Arc<FileRule>>,
-    index: HashMap<OsString, usize>,
+    index: Map<OsString, usize>,
     globs: Vec<Arc<FileRule>>,
     absent: Arc<AbsentSecrets>,
     pub(crate) links: Vec<Link>,

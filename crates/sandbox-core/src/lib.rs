@@ -13,6 +13,7 @@ mod environment;
 mod error;
 mod escape;
 mod files;
+mod map;
 mod pattern;
 mod place;
 mod policy;

@@ -13,7 +13,6 @@
 
 use std::borrow::Cow;
 use std::cell::RefCell;
-use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, FileType, Metadata};
 use std::io;
@@ -21,6 +20,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 use std::rc::Rc;
 
+use crate::map::Map;
 use crate::place;
 use crate::problem::RuleProblem;
 
@@ -152,12 +152,12 @@ const MAX_LISTED: usize = 4096;
 #[derive(Default)]
 pub(crate) struct Resolver {
     /// What is at a path to which no link leads.
-    seen: RefCell<HashMap<OsString, Seen>>,
-    asked: RefCell<HashMap<OsString, Asked>>,
+    seen: RefCell<Map<OsString, Seen>>,
+    asked: RefCell<Map<OsString, Asked>>,
 }
 
 /// All names of a directory; without a kind those that have to be looked at, links above all.
-type Names = HashMap<OsString, Option<PathKind>>;
+type Names = Map<OsString, Option<PathKind>>;
 
 /// What is known of the names in a directory.
 enum Asked {
@@ -409,7 +409,7 @@ fn list(directory: &Path) -> Option<Names> {
     if !is_searchable(directory).ok()? {
         return None;
     }
-    let mut names = Names::new();
+    let mut names = Names::default();
     for entry in fs::read_dir(directory).ok()? {
         let entry = entry.ok()?;
         if names.len() == MAX_LISTED {

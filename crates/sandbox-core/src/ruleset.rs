@@ -4,7 +4,6 @@
 //! (expanded) replaces the earlier. Only then are links followed. Every problem is found before anything is answered;
 //! a policy with one does not start anything.
 
-use std::collections::HashMap;
 use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -15,6 +14,7 @@ use crate::escape::escaped;
 use crate::files::absent::{AbsentSecrets, Home};
 use crate::files::anchors;
 use crate::files::{FileRule, FileRules, Looks};
+use crate::map::Map;
 use crate::pattern::{Expanded, Glob, expand, is_relative_spelling};
 use crate::policy::FileEntry;
 use crate::problem::RuleProblem;
@@ -195,7 +195,7 @@ fn merge(
     problems: &mut Vec<PolicyError>,
 ) -> Vec<Draft> {
     let mut drafts = secrets;
-    let mut index: HashMap<OsString, usize> = HashMap::new();
+    let mut index: Map<OsString, usize> = Map::default();
     let presets = policy
         .presets
         .iter()

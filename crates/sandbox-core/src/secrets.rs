@@ -3,11 +3,11 @@
 //! The lowest layer of every preset that grants something: hidden unless a rule names the path itself or something
 //! below it. A rule about a directory above (`"~" = "read"`) or a pattern does not open one.
 
-use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use crate::Context;
 use crate::files::Looks;
+use crate::map::Map;
 
 /// A path that holds credentials.
 #[derive(Debug)]
@@ -402,7 +402,7 @@ pub(crate) fn of_host(context: &Context) -> impl Iterator<Item = &'static Secret
 
 /// The secret of a home at this path, relative to the home.
 pub(crate) fn at(relative: &[u8]) -> Option<&'static SecretPath> {
-    static INDEX: LazyLock<HashMap<&[u8], &SecretPath>> = LazyLock::new(|| {
+    static INDEX: LazyLock<Map<&[u8], &SecretPath>> = LazyLock::new(|| {
         of_home()
             .map(|secret| (secret.path.as_bytes(), secret))
             .collect()

@@ -3,12 +3,13 @@
 //! They are rules like others, but made only when somebody asks about such a path. A start asks about none, and pays for
 //! none.
 
-use std::collections::HashMap;
+use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use super::{FileRule, Looks};
+use crate::map::Map;
 use crate::resolve::PathKind;
 use crate::secrets::{self, SecretPath};
 use crate::{Access, Source};
@@ -17,7 +18,7 @@ use crate::{Access, Source};
 #[derive(Clone, Debug, Default)]
 pub(crate) struct AbsentSecrets {
     homes: Vec<Home>,
-    rules: OnceLock<HashMap<PathBuf, FileRule>>,
+    rules: OnceLock<Map<OsString, FileRule>>,
 }
 
 /// A home, and which of the secrets it has: all others are absent.
@@ -44,7 +45,7 @@ impl AbsentSecrets {
         self.homes
             .iter()
             .any(is_absent)
-            .then(|| self.rules().get(path))?
+            .then(|| self.rules().get(path.as_os_str()))?
     }
 
     /// All the rules.
@@ -56,12 +57,14 @@ impl AbsentSecrets {
         self.homes.iter().map(|home| home.absent().count()).sum()
     }
 
-    fn rules(&self) -> &HashMap<PathBuf, FileRule> {
+    fn rules(&self) -> &Map<OsString, FileRule> {
         self.rules.get_or_init(|| {
             // Two homes may be one place, by a link: the first one makes the rule.
             let homes = self.homes.iter().rev();
             let rules = homes.flat_map(|home| home.absent().map(|secret| home.rule(secret)));
-            rules.map(|rule| (rule.path.clone(), rule)).collect()
+            rules
+                .map(|rule| (rule.path.clone().into_os_string(), rule))
+                .collect()
         })
     }
 }

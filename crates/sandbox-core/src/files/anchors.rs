@@ -4,13 +4,15 @@
 //! nothing elsewhere, enforces exactly what [`FileRules::access`] says, but for protected paths below the root of a
 //! writable tree and for what comes to be after the start.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use super::assemble::assemble;
 use super::pins::pin;
 use super::protect::protect;
 use super::{Anchor, FileRule, FileRules, Looks};
+use crate::map::Map;
 use crate::place;
 use crate::resolve::walk::{MAX_ENTRIES, Next, Sight, walk};
 use crate::resolve::{PathKind, Resolver, resolve};
@@ -65,7 +67,7 @@ fn anchor(rule: &FileRule, path: &Path, access: Access, kind: PathKind) -> Ancho
 pub(super) struct Anchors<'a> {
     files: &'a FileRules,
     pub(super) list: Vec<Anchor>,
-    others: HashMap<PathBuf, usize>,
+    others: Map<OsString, usize>,
 }
 
 impl<'a> Anchors<'a> {
@@ -79,7 +81,7 @@ impl<'a> Anchors<'a> {
         Self {
             files,
             list,
-            others: HashMap::new(),
+            others: Map::default(),
         }
     }
 
@@ -87,7 +89,7 @@ impl<'a> Anchors<'a> {
     pub(super) fn entry(&mut self, anchor: Anchor) -> Option<&mut Anchor> {
         let at = self.position(&anchor.path).unwrap_or(self.list.len());
         if at == self.list.len() {
-            self.others.insert(anchor.path.clone(), at);
+            self.others.insert(anchor.path.clone().into_os_string(), at);
             self.list.push(anchor);
         }
         self.list.get_mut(at)
@@ -100,7 +102,7 @@ impl<'a> Anchors<'a> {
 
     fn position(&self, path: &Path) -> Option<usize> {
         let literal = self.files.position(path);
-        literal.or_else(|| self.others.get(path).copied())
+        literal.or_else(|| self.others.get(path.as_os_str()).copied())
     }
 
     /// Parents before children, without the pins in what is closed as a whole: a pin would open it again.

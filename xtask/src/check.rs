@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use crate::run::{Error, cargo, run};
-use crate::{licences, suite};
+use crate::{documents, licences, suite};
 
 type Check = (&'static str, fn() -> Result<(), Error>);
 
@@ -11,6 +11,7 @@ type Check = (&'static str, fn() -> Result<(), Error>);
 const CHECKS: &[Check] = &[
     ("fmt", || run(cargo().args(["fmt", "--all", "--check"]))),
     ("licences", licences::check),
+    ("documents", documents::check),
     ("clippy", || {
         run(cargo().args([
             "clippy",

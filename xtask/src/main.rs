@@ -7,6 +7,7 @@
 )]
 
 mod check;
+mod documents;
 mod licences;
 mod run;
 mod spdx;
@@ -20,7 +21,7 @@ use lexopt::prelude::*;
 use crate::run::Error;
 
 const HELP: &str = "\
-cargo xtask check          everything that a change must pass: fmt, clippy, doc, licences, test
+cargo xtask check          everything that a change must pass: fmt, clippy, doc, licences, documents, test
 cargo xtask test           the test command, with a count at the end
 cargo xtask test-as USER   the same tests as another user (as root), who need not be able to read this directory
 cargo xtask licences       licences, sources and duplicates of all dependencies
@@ -61,6 +62,7 @@ fn perform() -> Result<(), Error> {
     match (task.as_deref(), operand.as_deref()) {
         (Some("check"), None) => check::all(),
         (Some("licences"), None) => licences::check(),
+        (Some("documents"), None) => documents::check(),
         (Some("test"), None) => suite::test().and_then(tally::Tally::conclude),
         (Some("test-as"), Some(user)) => suite::test_as(user).and_then(tally::Tally::conclude),
         _ => {

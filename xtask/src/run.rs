@@ -30,6 +30,10 @@ pub(crate) enum Error {
     NoBinary,
     #[error("{} found in the dependencies:\n{}", .0.len(), .0.join("\n"))]
     Dependencies(Vec<String>),
+    #[error("cannot read `{}`", .path.display())]
+    Document { path: PathBuf, source: io::Error },
+    #[error("named and not there:\n{}", .0.join("\n"))]
+    Documents(Vec<String>),
     #[error("{0} failed")]
     Tests(usize),
     #[error("failed: {}", .0.join(", "))]

@@ -1,7 +1,7 @@
 //! Bad input: what is said, where, and with which exit code. Nothing runs.
 
 use nix::sys::signal::Signal;
-use sandbox_testing::{Host, Outcome, Run, is_root, needs, needs_root, tool};
+use sandbox_testing::{Host, Outcome, Run, needs, needs_ordinary_user, needs_root, tool};
 use std::{
     fs,
     os::unix::fs::{MetadataExt, PermissionsExt, chown},
@@ -347,7 +347,7 @@ fn a_home_that_is_spelled_out_is_writable() {
 
 #[test]
 fn a_user_for_somebody_who_is_not_root() {
-    if !is_root() {
+    if needs_ordinary_user() {
         insta::assert_snapshot!(about_options(["--user", "root"]), @r"
     error: `--user` is for root
 

@@ -34,7 +34,7 @@ mod terminal;
 pub use calls::{Answer, Calls};
 pub use host::Host;
 pub use moments::Moments;
-pub use needs::{is_root, needs, needs_root, tool};
+pub use needs::{is_root, needs, needs_ordinary_user, needs_root, tool};
 pub use outcome::Outcome;
 pub use process::{State, marked, marker, until};
 pub use run::{Run, Running, binary};

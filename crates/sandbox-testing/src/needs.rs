@@ -22,6 +22,11 @@ pub fn needs_root() -> bool {
     is_root() || skip("root")
 }
 
+/// Whether the tests run as an ordinary user, to whom modes of files mean something; CI runs them as both.
+pub fn needs_ordinary_user() -> bool {
+    !is_root() || skip("an ordinary user")
+}
+
 /// Whether the tests run as root.
 pub fn is_root() -> bool {
     nix::unistd::geteuid().is_root()

@@ -5,7 +5,7 @@
 
 use nix::{sys::signal::Signal, unistd::Pid};
 use sandbox_testing::{
-    Answer, Calls, Host, Running, State, is_root, marker, needs, needs_root, tool,
+    Answer, Calls, Host, Running, State, is_root, marker, needs, needs_root, tool, until,
 };
 use std::fs;
 
@@ -34,6 +34,9 @@ fn bystander(host: &Host) -> Running {
         .group(Pid::from_raw(0))
         .start();
     bystander.prints("ready");
+    until("it waits", || {
+        State::of(bystander.pid()).is_some_and(|state| state.letter == 'S')
+    });
     bystander
 }
 

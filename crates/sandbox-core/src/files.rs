@@ -259,8 +259,8 @@ impl FileRules {
 
     /// Every path at which the access changes, parents before children: literal rules, also of paths that do not
     /// exist, but for the [absent secrets](Self::absent_secrets) of a home; what patterns matched at the start; protected paths at the root of writable trees.
-    pub fn anchors(&self) -> Vec<Anchor> {
-        self.anchors.clone()
+    pub fn anchors(&self) -> &[Anchor] {
+        &self.anchors
     }
 
     /// The links that the paths of rules led through, by path.
@@ -312,7 +312,7 @@ impl FileRules {
 fn is_always_private(directory: &Path) -> bool {
     ["/dev", "/proc"]
         .iter()
-        .any(|own| directory.starts_with(own))
+        .any(|own| place::is_within(directory, own.as_ref()))
 }
 
 /// Of several rules about the same path the least holds. The table of secrets and the presets give way to a rule of a

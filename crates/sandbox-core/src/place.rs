@@ -18,6 +18,30 @@ pub fn upwards(path: &Path) -> impl Iterator<Item = &Path> {
     std::iter::successors(Some(path), |path| above(path))
 }
 
+/// Whether a place is `directory`, or lies below it.
+///
+/// ```
+/// assert!(sandbox_core::is_within("/a/b".as_ref(), "/a".as_ref()));
+/// assert!(!sandbox_core::is_within("/ab".as_ref(), "/a".as_ref()));
+/// ```
+#[must_use]
+pub fn is_within(path: &Path, directory: &Path) -> bool {
+    let rest = path
+        .as_os_str()
+        .as_bytes()
+        .strip_prefix(directory.as_os_str().as_bytes());
+    rest.is_some_and(|rest| {
+        rest.is_empty() || rest.starts_with(b"/") || directory.as_os_str() == "/"
+    })
+}
+
+/// The last name of a place; empty for `/`.
+pub(crate) fn name(path: &Path) -> &OsStr {
+    let bytes = path.as_os_str().as_bytes();
+    let name = bytes.rsplit(|byte| *byte == b'/').next();
+    OsStr::from_bytes(name.unwrap_or_default())
+}
+
 /// The directory that holds a place; `None` for `/`.
 pub(crate) fn above(path: &Path) -> Option<&Path> {
     let bytes = path.as_os_str().as_bytes();
@@ -64,8 +88,27 @@ mod tests {
             [Path::new("/a/b"), Path::new("/a"), Path::new("/")]
         );
         assert_eq!(upwards("/".as_ref()).count(), 1);
-        for (path, expected) in [("/", 0), ("/a", 1), ("/a/b", 2)] {
+        for (path, expected, last) in [("/", 0, ""), ("/a", 1, "a"), ("/a/b", 2, "b")] {
             assert_eq!(depth(path.as_ref()), expected, "{path}");
+            assert_eq!(name(path.as_ref()), last, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_place_is_within_what_is_above_it() {
+        for (path, directory, expected) in [
+            ("/a/b", "/a", true),
+            ("/a", "/a", true),
+            ("/a", "/", true),
+            ("/", "/", true),
+            ("/ab", "/a", false),
+            ("/a", "/a/b", false),
+        ] {
+            assert_eq!(
+                is_within(path.as_ref(), directory.as_ref()),
+                expected,
+                "{path} {directory}"
+            );
         }
     }
 

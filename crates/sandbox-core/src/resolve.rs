@@ -17,7 +17,7 @@ use std::ffi::{OsStr, OsString};
 use std::fs::{self, FileType, Metadata};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use crate::map::Map;
@@ -341,22 +341,21 @@ impl Resolver {
     /// All names of a directory, if it can be listed and searched and is not too large.
     pub(crate) fn names(&self, directory: &Path) -> Option<Rc<Names>> {
         let mut all = self.asked.borrow_mut();
-        let asked = all
-            .entry(directory.as_os_str().to_owned())
-            .or_insert(Asked::Times(0));
-        if let Asked::Times(_) = asked {
-            *asked = list(directory).map_or(Asked::Opaque, |names| Asked::Listed(Rc::new(names)));
+        match all.get(directory.as_os_str()) {
+            Some(Asked::Listed(names)) => return Some(Rc::clone(names)),
+            Some(Asked::Opaque) => return None,
+            Some(Asked::Times(_)) | None => {}
         }
-        match asked {
-            Asked::Listed(names) => Some(Rc::clone(names)),
-            Asked::Times(_) | Asked::Opaque => None,
-        }
+        let names = list(directory).map(Rc::new);
+        let asked = names.clone().map_or(Asked::Opaque, Asked::Listed);
+        all.insert(directory.as_os_str().to_owned(), asked);
+        names
     }
 
     /// What the list of the directory that holds the path says about it, if there is a list. Counts the questions about a
     /// directory: after [`MAX_QUESTIONS`] of them it is listed.
     fn ask(&self, path: &Path) -> Answer {
-        let (Some(directory), Some(name)) = (place::above(path), path.file_name()) else {
+        let Some(directory) = place::above(path) else {
             return Answer::Unknown;
         };
         let times = match self.asked.borrow_mut().get_mut(directory.as_os_str()) {
@@ -376,7 +375,10 @@ impl Resolver {
             }
             return Answer::Unknown;
         }
-        match self.names(directory).map(|names| names.get(name).copied()) {
+        match self
+            .names(directory)
+            .map(|names| names.get(place::name(path)).copied())
+        {
             Some(None) => Answer::Kind(PathKind::Missing),
             Some(Some(Some(kind))) => Answer::Kind(kind),
             Some(Some(None)) | None => Answer::Unknown,
@@ -443,15 +445,13 @@ fn look(path: &Path) -> Seen {
     }
 }
 
-/// The names of a path, the last one first.
+/// The names of a path, the last one first. `..` is one, `.` is none.
 fn components(path: &Path) -> impl Iterator<Item = &OsStr> {
-    path.components()
-        .rev()
-        .filter_map(|component| match component {
-            Component::Normal(name) => Some(name),
-            Component::ParentDir => Some(OsStr::from_bytes(b"..")),
-            Component::RootDir | Component::CurDir | Component::Prefix(_) => None,
-        })
+    path.as_os_str()
+        .as_bytes()
+        .rsplit(|byte| *byte == b'/')
+        .filter(|name| !name.is_empty() && *name != b".")
+        .map(OsStr::from_bytes)
 }
 
 #[cfg(test)]

@@ -149,9 +149,7 @@ impl Filter {
             ..Summary::default()
         };
         let mut ranges = tree::Ranges::new(Decided::always(Action::Errno(ENOSYS)));
-        let mut entries: Vec<_> = table::entries().collect();
-        entries.sort_unstable_by_key(|entry| entry.call.number());
-        for entry in entries {
+        for entry in table::by_number().into_iter().flatten() {
             let decided = entry.decide(options);
             summary.count(&decided);
             ranges.push(entry.call, decided);

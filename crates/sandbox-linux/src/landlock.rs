@@ -3,6 +3,8 @@
 //! Landlock has no denial: what is granted at a directory holds for all below it. So it holds what lies outside of every
 //! grant; a name hidden, or made read-only, *below* a grant is held by the mounts alone, and the report says so.
 
+use std::path::Path;
+
 use landlock::{ABI, Access as _, AccessFs, BitFlags, Scope};
 
 use crate::view::{LiveKind, Node, View};
@@ -42,8 +44,8 @@ impl Rights {
 
     /// The grants that repeat `view`.
     pub(crate) fn grants(self, view: &View) -> Vec<Step> {
-        let grant = |(path, node): (&std::path::Path, &Node)| {
-            let rights = self.of_node(node, view.is_private(path), view.is_in_writable(path))?;
+        let grant = |(path, node): (&Path, &Node)| {
+            let rights = self.of_node(view, path, node)?;
             Some(Step::Grant {
                 path: path.to_owned(),
                 rights: (rights & self.all).bits(),
@@ -52,12 +54,7 @@ impl Rights {
         view.nodes().filter_map(grant).collect()
     }
 
-    fn of_node(
-        self,
-        node: &Node,
-        in_private: bool,
-        in_writable: bool,
-    ) -> Option<BitFlags<AccessFs>> {
+    fn of_node(self, view: &View, path: &Path, node: &Node) -> Option<BitFlags<AccessFs>> {
         let read = AccessFs::ReadFile | AccessFs::ReadDir | AccessFs::Execute;
         // Device nodes are made by nobody inside.
         let write = self.all & !(AccessFs::MakeChar | AccessFs::MakeBlock);
@@ -70,16 +67,18 @@ impl Rights {
             Node::Live {
                 writable: true,
                 kind: LiveKind::Directory,
-            } => (!in_writable).then_some(write),
-            Node::Live { writable: true, .. } => (!in_writable).then_some(write & of_file),
+            } => (!view.is_in_writable(path)).then_some(write),
+            Node::Live { writable: true, .. } => {
+                (!view.is_in_writable(path)).then_some(write & of_file)
+            }
             // In a live tree the grant above holds for it already.
             Node::Live {
                 writable: false,
                 kind: LiveKind::Directory,
-            } => in_private.then_some(read),
+            } => view.is_private(path).then_some(read),
             Node::Live {
                 writable: false, ..
-            } => in_private.then_some(read & of_file),
+            } => view.is_private(path).then_some(read & of_file),
             Node::Scratch => Some(write),
             Node::Assembled => Some(AccessFs::ReadDir.into()),
             Node::Processes => Some(read),

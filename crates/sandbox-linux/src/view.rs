@@ -8,7 +8,7 @@ use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use sandbox_core::{Access, Anchor, Link, Looks, PathKind, Source, escaped, upwards};
+use sandbox_core::{Access, Anchor, Link, Looks, PathKind, Source, escaped, is_within, upwards};
 
 use crate::Unenforceable;
 
@@ -120,7 +120,7 @@ impl View {
     ///
     /// [`Unenforceable`] for a rule that this backend has no node for.
     pub fn compile(files: &sandbox_core::FileRules) -> Result<Self, Unenforceable> {
-        let view = Self::of_anchors(&files.anchors(), files.links())?;
+        let view = Self::of_anchors(files.anchors(), files.links())?;
         Ok(Self {
             absent_secrets: files.absent_secrets(),
             ..view
@@ -259,7 +259,7 @@ impl View {
             });
             return Ok(());
         }
-        if path == Path::new(SYSFS) && anchor.access == Access::Write {
+        if path.as_os_str() == SYSFS && anchor.access == Access::Write {
             self.nodes.remove(path.as_os_str());
         }
         let surroundings = self.surroundings(path);
@@ -278,7 +278,7 @@ impl View {
                 PathKind::Special => live(true, LiveKind::Device),
                 kind => live(anchor.access == Access::Write, live_kind(kind)),
             },
-            (access, _) if path.starts_with("/proc") && access != Access::Hide => {
+            (access, _) if is_within(path, "/proc".as_ref()) && access != Access::Hide => {
                 if access == Access::Read {
                     return Ok(());
                 }
@@ -344,14 +344,14 @@ fn live_kind(kind: PathKind) -> LiveKind {
 }
 
 fn is_own(path: &Path) -> bool {
-    path == Path::new("/dev") || path == Path::new("/proc")
+    ["/dev", "/proc"].iter().any(|own| path.as_os_str() == *own)
 }
 
 /// Whether something below a hidden directory is visible. `below` begins with all that lies there.
 fn has_island(hidden: &Anchor, below: &[Anchor]) -> bool {
     below
         .iter()
-        .take_while(|anchor| anchor.path.starts_with(&hidden.path))
+        .take_while(|anchor| is_within(&anchor.path, &hidden.path))
         .any(is_visible)
 }
 

@@ -3,8 +3,10 @@
 use crate::{Outcome, Run, Snapshot, run::Confinement};
 use std::{
     fs,
+    io::Write,
     os::unix::fs::{PermissionsExt, symlink},
     path::{Path, PathBuf},
+    process::{Command, Stdio},
     sync::atomic::{AtomicUsize, Ordering},
 };
 use tempfile::TempDir;
@@ -19,6 +21,20 @@ const SECRETS: [(&str, &str); 4] = [
     ("~/.netrc", "SECRET password\n"),
     ("~/.config/gh/hosts.yml", "SECRET token\n"),
 ];
+
+/// Writes an executable by another process: a child that another thread of this one starts would have the descriptor until
+/// its exec, and what is open for writing anywhere is not executed (`ETXTBSY`, execve(2)).
+fn executable(path: &Path, content: &[u8]) {
+    let mut tee = Command::new("tee")
+        .arg(path)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    tee.stdin.take().unwrap().write_all(content).unwrap();
+    assert!(tee.wait().unwrap().success());
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+}
 
 /// A tree of its own for one test, in the account's home, since the presets replace `/tmp` and `/var/tmp` by private
 /// directories; removed when dropped.
@@ -61,12 +77,11 @@ impl Host {
         for place in ["home", "ws", "outside", "tools", "policies"] {
             fs::create_dir(host.root.path().join(place)).unwrap();
         }
-        fs::write(host.payload(), PAYLOAD).unwrap();
+        executable(&host.payload(), PAYLOAD);
         SECRETS
             .iter()
             .fold(host, |host, (path, content)| host.file(path, content))
             .file("@outside/public", "public\n")
-            .mode("@payload", 0o755)
     }
 
     /// The paths of the secrets in the home.
@@ -84,8 +99,10 @@ impl Host {
     /// Writes an executable file, `@` words in it expanded.
     #[must_use]
     pub fn script(self, path: &str, text: &str) -> Self {
-        let text = self.expand(text);
-        self.file(path, text).mode(path, 0o755)
+        let place = self.path(path);
+        fs::create_dir_all(place.parent().unwrap()).unwrap();
+        executable(&place, self.expand(text).as_bytes());
+        self
     }
 
     /// Makes a directory and its parents.

@@ -54,7 +54,9 @@ impl AbsentSecrets {
     }
 
     pub(crate) fn count(&self) -> usize {
-        self.homes.iter().map(|home| home.absent().count()).sum()
+        let known = secrets::of_home().count();
+        let absent = |home: &Home| known.saturating_sub(home.there.len());
+        self.homes.iter().map(absent).sum()
     }
 
     fn rules(&self) -> &Map<OsString, FileRule> {

@@ -11,8 +11,9 @@ use std::path::{Path, PathBuf};
 use super::anchors::Anchors;
 use super::{Anchor, FileRules};
 use crate::decide::protection;
+use crate::place;
 use crate::problem::RuleProblem;
-use crate::protected::PROTECTED;
+use crate::protected::{PROTECTED, ProtectedPath};
 use crate::resolve::{PathKind, Resolver};
 use crate::{Access, PolicyError, Source};
 
@@ -43,7 +44,10 @@ pub(super) fn protect(
         let present = resolver.present(&root, PROTECTED.iter(), |entry| entry.path);
         let whole = present.iter().map(|entry| entry.parts());
         // The root may itself be a part of the way: `.git`, opened by a rule, has hooks in it.
-        let rests = PROTECTED.iter().flat_map(|entry| {
+        let name = place::name(&root);
+        let is_near =
+            |entry: &&ProtectedPath| entry.path.split('/').any(|part| is_named(name, part));
+        let rests = PROTECTED.iter().filter(is_near).flat_map(|entry| {
             let parts = entry.parts();
             let is_way = |taken: &usize| ends_with(&root, parts.get(..*taken).unwrap_or_default());
             let taken = (1..parts.len()).filter(is_way);

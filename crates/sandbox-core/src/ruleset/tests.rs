@@ -331,10 +331,8 @@ fn a_tree_with_too_many_submodules_is_protected_as_one() {
 #[test]
 fn secrets_that_tools_insist_on_look_empty() {
     let host = host(&["h/.npmrc", "h/.ssh/"]);
-    let anchors = host
-        .resolve(&Policy::preset(Preset::ReadOnly).read("~"))
-        .files()
-        .anchors();
+    let ruleset = host.resolve(&Policy::preset(Preset::ReadOnly).read("~"));
+    let anchors = ruleset.files().anchors();
     let looks = |path: &str| {
         anchors
             .iter()

@@ -62,6 +62,21 @@ pub(super) fn entries() -> impl Iterator<Item = Entry> {
         )
 }
 
+/// Every line of the table at the place of its number.
+pub(super) fn by_number() -> Vec<Option<Entry>> {
+    let mut lines = Vec::new();
+    for entry in entries() {
+        let number = entry.call.number() as usize;
+        if number >= lines.len() {
+            lines.resize(number + 1, None);
+        }
+        if let Some(line) = lines.get_mut(number) {
+            *line = Some(entry);
+        }
+    }
+    lines
+}
+
 /// One refusal of the table.
 ///
 /// ```

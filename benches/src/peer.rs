@@ -99,6 +99,7 @@ impl Options {
                 path,
                 slot,
                 attributes,
+                ..
             } => {
                 let how = binding(attributes.is_read_only());
                 self.taken.insert(*slot, (path.clone(), how));

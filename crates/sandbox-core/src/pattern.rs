@@ -95,8 +95,7 @@ pub(crate) fn expand(
     if bytes.contains(&0) {
         return Err(PatternProblem::Nul);
     }
-    let mut parts = Parts::default();
-    let mut rest = bytes;
+    let (mut base, mut rest) = (base, bytes);
     if let Some(after) = rest.strip_prefix(b"~") {
         match after.first() {
             None | Some(b'/') => {}
@@ -104,33 +103,41 @@ pub(crate) fn expand(
             Some(_) if !pattern => return Ok(join(base, rest)),
             Some(_) => return Err(PatternProblem::OtherHome),
         }
-        let home = context
+        base = context
             .home
             .as_deref()
             .filter(|home| home.is_absolute())
             .ok_or(PatternProblem::NoHome)?;
-        parts.literal(home.as_os_str().as_bytes());
-        rest = after;
+        let slashes = after.iter().take_while(|byte| **byte == b'/').count();
+        rest = after.get(slashes..).unwrap_or_default();
     }
-    if !pattern {
-        if parts.is_empty() {
-            return Ok(join(base, rest));
-        }
-        parts.literal(rest);
-        return parts.finish(base);
+    let is_special = |byte: &u8| matches!(byte, b'*' | b'?' | b'[' | b'$');
+    if !pattern || !rest.iter().any(is_special) {
+        return Ok(join(base, rest));
     }
-    while let Some((&byte, after)) = rest.split_first() {
+    let mut parts = Parts::default();
+    if rest.len() < bytes.len() {
+        parts.literal(base.as_os_str().as_bytes());
+        parts.literal(b"/");
+    }
+    loop {
+        let plain = rest.iter().position(is_special).unwrap_or(rest.len());
+        let (literal, special) = rest.split_at(plain);
+        parts.literal(literal);
+        let Some((&byte, after)) = special.split_first() else {
+            break;
+        };
         rest = match byte {
-            b'*' | b'?' => {
-                parts.special(&[byte]);
-                after
-            }
             b'[' => parts.class(after)?,
             b'$' if after.first() == Some(&b'{') => {
                 parts.variable(after.get(1..).unwrap_or_default(), context)?
             }
+            b'$' => {
+                parts.literal(b"$");
+                after
+            }
             _ => {
-                parts.literal(&[byte]);
+                parts.special(&[byte]);
                 after
             }
         };
@@ -165,6 +172,13 @@ fn join(base: &Path, rest: &[u8]) -> Expanded {
 
 /// Without `.`, doubled and final slashes; `..` stays, since only the file system knows what is above a link.
 fn tidy(path: &Path) -> PathBuf {
+    let is_tidy = |name: &[u8]| !name.is_empty() && name != b".";
+    let bytes = path.as_os_str().as_bytes();
+    let mut names = bytes.split(|byte| *byte == b'/').skip(1);
+    // As nearly all are that somebody has written.
+    if path.is_absolute() && names.all(is_tidy) {
+        return path.to_owned();
+    }
     path.components().collect()
 }
 
@@ -186,10 +200,6 @@ struct Part {
 }
 
 impl Parts {
-    fn is_empty(&self) -> bool {
-        self.rooted.is_none()
-    }
-
     fn literal(&mut self, bytes: &[u8]) {
         for &byte in bytes {
             let rooted = *self.rooted.get_or_insert(byte == b'/');

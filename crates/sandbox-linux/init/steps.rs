@@ -16,6 +16,8 @@ const MS_PRIVATE: u64 = 1 << 18;
 const SLOTS: usize = 4096;
 /// The most file systems of the sandbox's own.
 const PRIVATE: usize = 256;
+/// In the place of a tree that the host has removed.
+const GONE: Fd = Fd(-2);
 /// The longest path (`PATH_MAX`).
 const PATH: usize = 4096;
 /// The most resource limits of a command.
@@ -79,7 +81,12 @@ impl Builder {
             step::NETWORK => sys::unshare_network(),
             step::LOOPBACK => sys::netlink_route(&LOOPBACK_UP),
             step::PRIVATE => sys::mount_setattr(self.host, 0, MS_PRIVATE, true),
-            step::TAKE => self.take(fields.u32()?, fields.u64()?, fields.string()?),
+            step::TAKE => self.take(
+                fields.u32()?,
+                fields.u64()?,
+                fields.u32()? != 0,
+                fields.string()?,
+            ),
             step::RESTRICT => sys::mount_setattr(self.host, fields.u64()?, 0, true),
             step::NEW_ROOT => self.new_root(),
             step::PUT => self.put(fields.u32()?, fields.string()?),
@@ -132,8 +139,11 @@ impl Builder {
         })
     }
 
-    fn take(&mut self, slot: u32, attributes: u64, path: &CStr) -> Result<()> {
-        let place = sys::open_place(self.host, path)?;
+    fn take(&mut self, slot: u32, attributes: u64, may_be_gone: bool, path: &CStr) -> Result<()> {
+        let place = match sys::open_place(self.host, path) {
+            Err(Errno::NOENT) if may_be_gone => return self.hold(slot, GONE),
+            other => other?,
+        };
         let tree = sys::clone_tree(place)?;
         sys::close(place)?;
         sys::mount_setattr(tree, attributes, 0, true)?;
@@ -147,8 +157,11 @@ impl Builder {
     }
 
     fn put(&mut self, slot: u32, path: &CStr) -> Result<()> {
-        let tree = *self.slots.get(slot as usize).ok_or(Errno::INVAL)?;
-        self.attach(tree, path)
+        match *self.slots.get(slot as usize).ok_or(Errno::INVAL)? {
+            // The mount point stays as it was made: empty.
+            GONE => Ok(()),
+            tree => self.attach(tree, path),
+        }
     }
 
     /// Attaches a detached mount at `path` of the view and closes its descriptor.

@@ -100,7 +100,7 @@ pub(crate) mod step {
     pub(crate) const LOOPBACK: u32 = 2;
     /// Nothing that is mounted here reaches the host, and the other way round.
     pub(crate) const PRIVATE: u32 = 3;
-    /// slot, mount attributes, path: a copy of a host tree, to be put somewhere.
+    /// slot, mount attributes, whether it may be gone, path: a copy of a host tree, to be put somewhere.
     pub(crate) const TAKE: u32 = 4;
     /// mount attributes: of the whole tree, in place.
     pub(crate) const RESTRICT: u32 = 5;

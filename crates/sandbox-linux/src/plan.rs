@@ -11,12 +11,13 @@ mod step;
 mod tests;
 
 use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::fmt;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use sandbox_core::{Limits, Network, Ruleset, Tier};
+use sandbox_core::{Limits, Network, Ruleset, Tier, upwards};
 
 use crate::landlock::Rights;
 use crate::view::{Cover, LiveKind, Node, View};
@@ -189,6 +190,7 @@ pub(crate) fn beginning(facts: &HostFacts, network: Network) -> Vec<Step> {
         path: Path::new("/dev").join(name),
         slot,
         attributes: MountAttributes::DEVICE,
+        may_be_gone: false,
     });
     let own_file_systems = [
         // The files of `/proc/sys` let uid 0 write without any capability, and `/proc/self/autogroup` renices the caller's
@@ -228,11 +230,21 @@ fn device_names() -> Vec<Step> {
     nodes.chain([terminals]).chain(links).collect()
 }
 
+/// A copy of what a node shows. A directory that is assembled has many, of which the host may remove one at any time.
+fn take(path: &Path, slot: u32, attributes: MountAttributes) -> Step {
+    Step::Take {
+        path: path.to_owned(),
+        slot,
+        attributes,
+        may_be_gone: attributes == MountAttributes::READ_ONLY,
+    }
+}
+
 struct Compiler<'a> {
     view: &'a View,
     steps: Vec<Step>,
     /// Mount points and directories that exist in private file systems.
-    made: BTreeSet<PathBuf>,
+    made: BTreeSet<OsString>,
 }
 
 impl Compiler<'_> {
@@ -264,14 +276,9 @@ impl Compiler<'_> {
             .view
             .nodes()
             .filter_map(|(path, node)| Some((path, self.taken(path, node)?)));
-        let steps = (FIRST_FREE..).zip(live).map(|(slot, (path, attributes))| {
-            let path = path.to_owned();
-            Step::Take {
-                path,
-                slot,
-                attributes,
-            }
-        });
+        let steps = (FIRST_FREE..)
+            .zip(live)
+            .map(|(slot, (path, attributes))| take(path, slot, attributes));
         let steps: Vec<_> = steps.collect();
         self.steps.extend(steps);
     }
@@ -279,7 +286,7 @@ impl Compiler<'_> {
     /// The attributes with which a node is taken from the host; `None` where it needs no copy, or one of what is in the view.
     fn taken(&self, path: &Path, node: &Node) -> Option<MountAttributes> {
         match node {
-            Node::Live { .. } if path == Path::new("/") || self.is_rebound(path) => None,
+            Node::Live { .. } if path.as_os_str() == "/" || self.is_rebound(path) => None,
             Node::Live {
                 kind: LiveKind::Device,
                 ..
@@ -315,7 +322,7 @@ impl Compiler<'_> {
     fn place_nodes(&mut self, assembled: bool) {
         let mut slot = FIRST_FREE;
         for (path, node) in self.view.nodes() {
-            if path == Path::new("/") || matches!(node, Node::Devices | Node::Processes) {
+            if path.as_os_str() == "/" || matches!(node, Node::Devices | Node::Processes) {
                 continue;
             }
             if self.view.is_private(path) {
@@ -330,11 +337,7 @@ impl Compiler<'_> {
                 }
                 Node::Live { .. } => {
                     if let (true, Some(attributes)) = (assembled, self.taken(path, node)) {
-                        self.steps.push(Step::Take {
-                            path: path.to_owned(),
-                            slot: FIRST_FREE,
-                            attributes,
-                        });
+                        self.steps.push(take(path, FIRST_FREE, attributes));
                         self.steps.push(Step::Put {
                             path: path.to_owned(),
                             slot: FIRST_FREE,
@@ -350,7 +353,7 @@ impl Compiler<'_> {
                 Node::Scratch | Node::Assembled => {
                     let mode = if TEMPORARY
                         .iter()
-                        .any(|temporary| path == Path::new(temporary))
+                        .any(|temporary| path.as_os_str() == *temporary)
                     {
                         0o1777
                     } else {
@@ -394,11 +397,9 @@ impl Compiler<'_> {
 
     /// Makes the directories above `path` as far as they lie in the same private file system, and what is mounted over.
     fn mount_point(&mut self, path: &Path, node: &Node) {
-        let missing: Vec<&Path> = path
-            .ancestors()
-            .skip(1)
-            .take_while(|above| !self.made.contains(*above) && !self.is_node(above))
-            .collect();
+        let is_missing =
+            |above: &&Path| !self.made.contains(above.as_os_str()) && !self.is_node(above);
+        let missing: Vec<&Path> = upwards(path).skip(1).take_while(is_missing).collect();
         for above in missing.into_iter().rev() {
             self.directory(above);
         }
@@ -419,7 +420,7 @@ impl Compiler<'_> {
     }
 
     fn directory(&mut self, path: &Path) {
-        if self.made.insert(path.to_owned()) {
+        if self.made.insert(path.into()) {
             self.steps.push(Step::Directory {
                 path: path.to_owned(),
             });

@@ -81,6 +81,30 @@ fn a_step_that_fails_is_named_and_leaves_nothing() {
 }
 
 #[test]
+fn a_name_that_the_host_removes_meanwhile_keeps_no_command_from_starting() {
+    // Neither below `/tmp`, which the preset replaces, nor below root's home, which it hides.
+    let home = std::env::home_dir().filter(|home| !home.starts_with("/root"));
+    let host = tempfile::tempdir_in(home.unwrap_or_else(|| "/srv".into())).unwrap();
+    for name in ["secret", "here", "gone"] {
+        fs::write(host.path().join(name), name).unwrap();
+    }
+    let policy = Policy::preset(Preset::Agent)
+        .hide(host.path().join("secret"))
+        .hide_by(sandbox_core::HideBy::Assemble);
+    let prepared = Prepared::new(&plan(&policy)).unwrap();
+    fs::remove_file(host.path().join("gone")).unwrap();
+    for (name, expected) in [("here", 0), ("gone", 1), ("secret", 1)] {
+        let path = host.path().join(name);
+        let report = run(
+            &prepared,
+            &["/usr/bin/test", "-s", path.to_str().unwrap()],
+            |_| {},
+        );
+        assert_eq!(report.unwrap().status >> 8, expected, "{name}");
+    }
+}
+
+#[test]
 fn a_plan_that_is_cut_off_starts_nothing() {
     let plan = plan(&Policy::preset(Preset::Agent));
     let mut prepared = Prepared::new(&plan).unwrap();

@@ -63,7 +63,12 @@ fn fields(step: &Step) -> Result<Fields, Unenforceable> {
             path,
             slot,
             attributes,
-        } => new.u32(*slot).u64(attributes.0).path(path),
+            may_be_gone,
+        } => new
+            .u32(*slot)
+            .u64(attributes.0)
+            .u32((*may_be_gone).into())
+            .path(path),
         Step::Restrict { attributes } => Ok(new.u64(attributes.0)),
         Step::Put { path, slot } => new.u32(*slot).path(path),
         Step::Rebind { path, attributes } => new.u64(attributes.0).path(path),

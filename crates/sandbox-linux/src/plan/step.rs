@@ -41,6 +41,9 @@ pub enum Step {
         slot: u32,
         /// What cannot be done in it.
         attributes: MountAttributes,
+        /// It is one of many names in a directory, and the host may have removed it meanwhile: then what is put there is
+        /// empty.
+        may_be_gone: bool,
     },
     /// Restricts the whole tree, in place.
     Restrict {

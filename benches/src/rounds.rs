@@ -3,6 +3,9 @@
 use std::fmt;
 use std::time::{Duration, Instant};
 
+use nix::sys::prctl::set_child_subreaper;
+use nix::sys::wait::waitpid;
+
 use crate::Error;
 
 /// Something that is timed against others.
@@ -49,6 +52,8 @@ impl fmt::Debug for Contender<'_> {
 /// The first of a contender; there is no result then.
 pub fn interleave(contenders: &mut [Contender<'_>], rounds: usize) -> Result<(), Error> {
     const THROWN_AWAY: usize = 2;
+    // Without it the processes that a contender leaves behind are nobody's whom we could wait for.
+    let _ = set_child_subreaper(true);
     for round in 0..rounds + THROWN_AWAY {
         // Another one is first each time: whoever follows the most expensive one would always pay for what that left behind.
         contenders.rotate_left(1);
@@ -56,6 +61,7 @@ pub fn interleave(contenders: &mut [Contender<'_>], rounds: usize) -> Result<(),
             let start = Instant::now();
             (contender.run)()?;
             let time = start.elapsed();
+            settle();
             if round >= THROWN_AWAY {
                 contender.times.push(time);
             }
@@ -63,6 +69,12 @@ pub fn interleave(contenders: &mut [Contender<'_>], rounds: usize) -> Result<(),
     }
     contenders.rotate_right((rounds + THROWN_AWAY) % contenders.len().max(1));
     Ok(())
+}
+
+/// Waits for what a contender left behind: bubblewrap returns before its first process inside has ended, and whoever comes
+/// next would pay for that.
+fn settle() {
+    while waitpid(None, None).is_ok() {}
 }
 
 /// Whole microseconds, for tables.

@@ -85,7 +85,9 @@ fn a_handler_runs_to_its_end() {
         let script = format!(
             "trap 'i=0; while [ $i -lt 2000 ]; do i=$((i+1)); done; echo handled $i; exit 9' {name}; echo ready; while :; do :; done"
         );
-        let mut running = host.sandbox(["sh", "-c", &script]).start();
+        // In the background of a script SIGINT is ignored, and a shell cannot trap it.
+        let command = ["env", "--default-signal", "sh", "-c", &script];
+        let mut running = host.sandbox(command).start();
         running.prints("ready");
         running.signal(signal);
         running.wait().exits(9).stdout("ready\nhandled 2000");

@@ -234,11 +234,12 @@ fn output_into_a_directory_or_a_path_is_refused_too() {
                 File::open(host.path("@ws")).unwrap()
             };
             let fd = inheritable(&file, 3);
+            // Not dash, which knows no number above 9.
             let script = format!("exec \"$0\" \"$@\" {stream}>&{}", fd.as_raw_fd());
             let words = host.sandbox(["touch", "started"]).words();
             let words = words.iter().map(|word| word.to_str().unwrap());
             let outcome = host
-                .bare(["sh", "-c", &script].into_iter().chain(words))
+                .bare(["bash", "-c", &script].into_iter().chain(words))
                 .output();
             outcome.exits(125);
             assert!(!host.has("started"), "{}", outcome.show());
@@ -306,9 +307,10 @@ fn what_is_redirected_works() {
     let file = File::create(host.path("@outside/log")).unwrap();
     let words = host.sandbox(["echo", "logged"]).words();
     let fd = inheritable(&file, 3);
+    // Not dash, which knows no number above 9.
     let script = format!("exec \"$0\" \"$@\" >&{}", fd.as_raw_fd());
     let words = words.iter().map(|word| word.to_str().unwrap());
-    host.bare(["sh", "-c", &script].into_iter().chain(words))
+    host.bare(["bash", "-c", &script].into_iter().chain(words))
         .output()
         .succeeds();
     assert_eq!(host.read("@outside/log"), "logged\n");

@@ -1,10 +1,10 @@
 //! Interleaved rounds and their medians.
 
-use std::fmt;
 use std::time::{Duration, Instant};
+use std::{fmt, fs, thread};
 
 use nix::sys::prctl::set_child_subreaper;
-use nix::sys::wait::waitpid;
+use nix::sys::wait::{WaitPidFlag, waitpid};
 
 use crate::Error;
 
@@ -58,10 +58,11 @@ pub fn interleave(contenders: &mut [Contender<'_>], rounds: usize) -> Result<(),
         // Another one is first each time: whoever follows the most expensive one would always pay for what that left behind.
         contenders.rotate_left(1);
         for contender in contenders.iter_mut() {
+            let before = children();
             let start = Instant::now();
             (contender.run)()?;
             let time = start.elapsed();
-            settle();
+            settle(before);
             if round >= THROWN_AWAY {
                 contender.times.push(time);
             }
@@ -71,10 +72,18 @@ pub fn interleave(contenders: &mut [Contender<'_>], rounds: usize) -> Result<(),
     Ok(())
 }
 
-/// Waits for what a contender left behind: bubblewrap returns before its first process inside has ended, and whoever comes
-/// next would pay for that.
-fn settle() {
-    while waitpid(None, None).is_ok() {}
+/// Waits until there are no more children than `before`: bubblewrap returns before its first process inside has ended, and
+/// whoever comes next would pay for that.
+fn settle(before: usize) {
+    while children() > before {
+        let _ = waitpid(None, Some(WaitPidFlag::WNOHANG));
+        thread::yield_now();
+    }
+}
+
+fn children() -> usize {
+    let list = fs::read_to_string("/proc/thread-self/children").unwrap_or_default();
+    list.split_whitespace().count()
 }
 
 /// Whole microseconds, for tables.

@@ -54,7 +54,7 @@ fn confined(situation: Situation, program: &OsStr, args: &[OsString]) -> Result<
     // Until here a signal ends us as it ends any program; from here on it is the command's.
     let signals = Signals::block()?;
     let child = sandbox.command(program).args(args).spawn()?;
-    supervise(child, &signals)
+    supervise(sandbox, child, &signals)
 }
 
 /// The presets open the current directory, and make `/tmp` private: where both are one, the person's files would neither be

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
-use sandboxed::{Child, ExitStatus, Update};
+use sandboxed::{Child, ExitStatus, Sandbox, Update};
 
 use crate::exit;
 use crate::failure::Failure;
@@ -20,8 +20,12 @@ use crate::render;
 use crate::signals::{self, Received, Signals};
 use crate::terminal::{self, Foreground};
 
-/// Waits for the end of the command and is its stand-in until then.
-pub(crate) fn supervise(mut child: Child, signals: &Signals) -> Result<ExitCode, Failure> {
+/// Waits for the end of the command and is its stand-in until then. The sandbox ends with the command.
+pub(crate) fn supervise(
+    sandbox: Sandbox,
+    mut child: Child,
+    signals: &Signals,
+) -> Result<ExitCode, Failure> {
     let foreground = Foreground::detect();
     // What the terminal sent before the command was there has not reached it: then everything is passed on.
     let mut seen = pass_on(&child, signals, |_| true)?;
@@ -48,6 +52,9 @@ pub(crate) fn supervise(mut child: Child, signals: &Signals) -> Result<ExitCode,
         seen.stop |= more.stop;
         wait(&child, signals)?;
     };
+    // Also where we end by a signal, and nothing is dropped.
+    drop(child);
+    drop(sandbox);
     if let Some(foreground) = foreground {
         foreground.take_back();
     }

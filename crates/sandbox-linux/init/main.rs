@@ -3,7 +3,8 @@
 //! A freestanding program, without the standard library, an allocator or libc: what runs between the clone and the command
 //! can't allocate, lock or panic, whatever state the caller's memory was in. The caller clones it into fresh namespaces and
 //! hands it the plan and the command over a socket, descriptor 3. It carries out the plan step by step, starts the command
-//! in a child that gives up every privilege, and reports when nothing of the command is left. It ends with its caller.
+//! in a child that gives up every privilege, and reports when nothing of the command is left. Then it waits for the next
+//! command. It ends with its caller.
 //!
 //! `build.rs` compiles it into an ELF image that the library carries; the library's tests compile the same files as modules.
 #![cfg_attr(freestanding, no_std, no_main)]
@@ -49,36 +50,44 @@ pub(crate) fn run() -> ! {
         // Fails for SIGKILL and SIGSTOP, which have no other.
         let _ = sys::set_disposition(signal, false);
     }
-    let umask = sys::umask(0);
-    let (beginning, [caller, ..]) = receive(order::BEGIN, Fd::NONE);
+    sys::umask(0);
+    // Both stay: the filter of the commands lies in one of them.
+    let beginning = Message::receive(memory(INLINE), order::BEGIN, Fd::NONE);
+    let [caller, ..] = beginning.fds;
     let mut builder = Builder::new().unwrap_or_else(|errno| fail(0, errno));
     // While the caller may still be busy with the policy.
-    let begun = build(&mut builder, beginning, 0);
-    let (plan, _) = receive(order::PLAN, caller);
-    let built = build(&mut builder, plan, begun);
+    let begun = build(&mut builder, beginning.body, 0);
+    let plan = Message::receive(memory(INLINE), order::PLAN, caller);
+    let built = build(&mut builder, plan.body, begun);
     // After the id maps: a process that is not dumpable can't open its own /proc files for writing. From here on no command
     // can read, trace or stop init (ptrace(2), "Ptrace access mode checking").
-    let finished = builder.finish().and_then(|()| sys::set_dumpable(false));
+    // The bounding set is what every command inherits, so that it is emptied once.
+    let finished = builder
+        .finish()
+        .and_then(|()| sys::empty_bounding_set())
+        .and_then(|()| sys::set_dumpable(false));
     finished.unwrap_or_else(|errno| fail(built, errno));
     let Ok(ears) = Ears::open(CONTROL, caller) else {
         sys::exit(exit::BAD_MESSAGE)
     };
-    let Ok(stack) = sys::map(Fd::NONE, STACK) else {
-        sys::exit(exit::BAD_MESSAGE)
-    };
-    let stack = Stack(stack.as_mut_ptr_range().end);
+    let stack = Stack(memory(STACK).as_mut_ptr_range().end);
+    let buffer = memory(INLINE);
 
-    let (command, [stdin, stdout, stderr, _]) = receive(order::COMMAND, caller);
-    let answer = serve(
-        &ears,
-        &builder.confinement,
-        umask,
-        command,
-        [stdin, stdout, stderr],
-        &stack,
-    );
-    let _ = sys::send(CONTROL, &answer);
-    sys::exit(exit::OK)
+    // One command after the other, until the caller has no more.
+    loop {
+        let command = Message::receive(buffer, order::COMMAND, caller);
+        let [stdin, stdout, stderr, _] = command.fds;
+        let stdio = [stdin, stdout, stderr];
+        let answer = serve(&ears, &builder.confinement, command.body, stdio, &stack);
+        command.give_back();
+        // A caller that can't be told is gone, and the next message is its end.
+        let _ = sys::send(CONTROL, &answer, true);
+    }
+}
+
+/// Fresh memory, which stays.
+fn memory(length: usize) -> &'static mut [u8] {
+    sys::map(Fd::NONE, length).unwrap_or_else(|_| sys::exit(exit::BAD_MESSAGE))
 }
 
 /// Tells the caller which step failed, and ends.
@@ -89,7 +98,7 @@ fn fail(step: i32, errno: Errno) -> ! {
         errno: errno.0,
         ..Answer::default()
     };
-    let _ = sys::send(CONTROL, &answer);
+    let _ = sys::send(CONTROL, &answer, true);
     sys::exit(exit::STEP)
 }
 
@@ -105,37 +114,81 @@ fn build(builder: &mut Builder, plan: &'static [u8], mut index: i32) -> i32 {
     index
 }
 
-/// The next message, which must be of this `kind`, and its descriptors. Ends with the `caller`, if that is known: after it is
-/// gone nothing is started any more.
-fn receive(kind: u32, caller: Fd) -> (&'static [u8], [Fd; sys::MAX_FDS]) {
-    if caller != Fd::NONE {
-        let mut fds = [Poll::new(CONTROL), Poll::new(caller)];
-        let waited = sys::poll(&mut fds, sys::FOR_EVER);
-        let [_, caller] = fds;
-        if waited.is_err() || caller.readable() {
-            sys::exit(exit::CALLER_IS_GONE);
+/// A message of the caller.
+struct Message<'a> {
+    body: &'a [u8],
+    fds: [Fd; sys::MAX_FDS],
+    /// Where a long body lies.
+    outside: Option<&'static [u8]>,
+}
+
+impl<'a> Message<'a> {
+    /// The next one, which must be of this `kind`. Ends with the `caller`, if that is known: after it is gone nothing is
+    /// started any more.
+    fn receive(buffer: &'a mut [u8], kind: u32, caller: Fd) -> Self {
+        loop {
+            if caller != Fd::NONE {
+                let mut fds = [Poll::new(CONTROL), Poll::new(caller)];
+                let waited = sys::poll(&mut fds, sys::FOR_EVER);
+                let [_, caller] = fds;
+                if waited == Err(Errno::INTR) {
+                    continue;
+                }
+                if waited.is_err() || caller.readable() {
+                    sys::exit(exit::CALLER_IS_GONE);
+                }
+            }
+            match sys::receive(CONTROL, buffer, true) {
+                Ok((0, _)) => sys::exit(exit::OK),
+                // An order about a command that has ended meanwhile.
+                Ok((length, _)) if kind == order::COMMAND && is_late(buffer, length) => {}
+                Ok((length, fds)) => {
+                    return Self::read(buffer.get(..length).unwrap_or(&[]), kind, fds)
+                        .unwrap_or_else(|_| sys::exit(exit::BAD_MESSAGE));
+                }
+                Err(_) => sys::exit(exit::BAD_MESSAGE),
+            }
         }
     }
-    let received = (|| {
-        let buffer = sys::map(Fd::NONE, INLINE)?;
-        let (length, fds) = sys::receive(CONTROL, buffer, true)?;
-        let mut reader = Reader(buffer.get(..length).unwrap_or(&[]));
+
+    fn read(message: &'a [u8], kind: u32, mut fds: [Fd; sys::MAX_FDS]) -> Result<Self, Errno> {
+        let mut reader = Reader(message);
         if reader.u32() != Some(kind) {
             return Err(Errno::INVAL);
         }
-        let outside = reader.u32().ok_or(Errno::INVAL)? as usize;
-        if outside == 0 {
-            return Ok((reader.0, fds));
+        let length = reader.u32().ok_or(Errno::INVAL)? as usize;
+        if length == 0 {
+            return Ok(Self {
+                body: reader.0,
+                fds,
+                outside: None,
+            });
         }
         // The body is too long for the socket: it lies in a sealed memfd, the last descriptor.
-        let body = fds
-            .iter()
-            .rev()
-            .find(|fd| **fd != Fd::NONE)
-            .ok_or(Errno::INVAL)?;
-        let mapped = sys::map(*body, outside)?;
-        sys::close(*body)?;
-        Ok((&*mapped, fds))
-    })();
-    received.unwrap_or_else(|_: Errno| sys::exit(exit::BAD_MESSAGE))
+        let last = fds.iter_mut().rev().find(|fd| **fd != Fd::NONE);
+        let file = core::mem::replace(last.ok_or(Errno::INVAL)?, Fd::NONE);
+        let body = &*sys::map(file, length)?;
+        sys::close(file)?;
+        Ok(Self {
+            body,
+            fds,
+            outside: Some(body),
+        })
+    }
+
+    /// Gives its memory back; its descriptors are others' to close.
+    fn give_back(self) {
+        if let Some(body) = self.outside {
+            // SAFETY: a whole mapping; `self` was the only one to refer to it.
+            unsafe { sys::unmap(body) };
+        }
+    }
+}
+
+fn is_late(message: &[u8], length: usize) -> bool {
+    let order = Reader(message.get(..length).unwrap_or(&[])).u32();
+    matches!(
+        order,
+        Some(order::SIGNAL | order::FORWARD | order::KILL | order::STATE)
+    )
 }

@@ -13,6 +13,9 @@ const NOTED: [i32; 11] = [1, 2, 3, 10, 12, 15, 18, 20, 21, 22, 28];
 /// `si_code` of a signal that the kernel sent: a terminal's, for example.
 const SI_KERNEL: i32 = 0x80;
 
+/// Milliseconds after which init tries again to tell what there was no room for.
+const SOON: i32 = 10;
+
 /// What init listens to.
 pub(crate) struct Ears {
     pub(crate) control: Fd,
@@ -42,25 +45,33 @@ impl Ears {
 /// The memory in which the command's child runs until it has become the program.
 pub(crate) struct Stack(pub(crate) *mut u8);
 
-/// Starts the command in `message` and stays until nothing of it is left.
+/// Starts the command in `message` and stays until nothing of it is left. Nothing of it stays with init either: the next
+/// command finds it as it was.
 pub(crate) fn serve(
     ears: &Ears,
     confinement: &Confinement,
-    umask: u32,
-    message: &'static [u8],
+    message: &[u8],
     stdio: [Fd; 3],
     stack: &Stack,
 ) -> Answer {
-    let (pid, streams, deadline) = match start(confinement, umask, message, stdio, stack) {
-        Ok(started) => started,
-        Err((stage, errno)) => {
-            return Answer {
-                kind: answer::START,
-                value: stage as i32,
-                errno: errno.0,
-                ..Answer::default()
-            };
+    let mut reader = Reader(message);
+    let Some(head) = CommandHead::read(&mut reader) else {
+        let _ = stdio.map(sys::close);
+        return failed_start(stage::MESSAGE, Errno::INVAL);
+    };
+    // What came while nothing ran is about nothing that runs.
+    while sys::next_signal(ears.signals).is_some() {}
+    let streams = Streams::new(stdio, head.opened_at);
+    let started = start(confinement, &head, reader, &streams, stack);
+    let closed = streams.close();
+    let pid = match (started, closed) {
+        (Ok(pid), Ok(())) => pid,
+        (Err((stage, errno)), _) => {
+            streams.hand_back();
+            return failed_start(stage, errno);
         }
+        // A pipe that stays open with init would have no end.
+        (Ok(_), Err(_)) => sys::exit(123),
     };
     // If the caller can't be told, it is gone, and so are we soon.
     let _ = sys::send(
@@ -70,7 +81,9 @@ pub(crate) fn serve(
             value: pid,
             ..Answer::default()
         },
+        true,
     );
+    let deadline = (head.time != 0).then(|| sys::milliseconds().saturating_add(head.time));
     let service = Service {
         ears,
         pid,
@@ -82,84 +95,97 @@ pub(crate) fn serve(
         is_asked: false,
     };
     let answer = service.until_all_have_ended();
-    streams.hand_back_positions();
+    streams.hand_back();
     answer
 }
 
-fn start(
-    confinement: &Confinement,
-    umask: u32,
-    message: &'static [u8],
-    stdio: [Fd; 3],
-    stack: &Stack,
-) -> core::result::Result<(i32, Streams, Option<u64>), (u32, Errno)> {
-    let (mut command, streams, deadline) =
-        read(confinement, umask, message, stdio).map_err(|errno| (stage::MESSAGE, errno))?;
-    // SAFETY: `stack` is used by nobody else and `child` expects the `Command`, which is not touched until the child is gone.
-    let pid = unsafe { vfork_on(stack.0, child, (&raw mut command).cast()) };
-    streams
-        .close()
-        .map_err(|errno| (stage::DESCRIPTORS, errno))?;
-    let pid = super::raw::check(pid).map_err(|errno| (stage::CLONE, errno))? as i32;
-    match command.failed {
-        (_, 0) => Ok((pid, streams, deadline)),
-        (stage, errno) => Err((stage, Errno(errno))),
+fn failed_start(stage: u32, errno: Errno) -> Answer {
+    Answer {
+        kind: answer::START,
+        value: stage as i32,
+        errno: errno.0,
+        ..Answer::default()
     }
 }
 
-/// Reads the command, with tables of pointers to its strings.
-fn read<'a>(
-    confinement: &'a Confinement,
-    umask: u32,
-    message: &'static [u8],
-    stdio: [Fd; 3],
-) -> Result<(Command<'a>, Streams, Option<u64>)> {
-    let mut reader = Reader(message);
-    let head = CommandHead::read(&mut reader).ok_or(Errno::INVAL)?;
-    let mut table = |count: usize| {
-        let bytes = count
-            .checked_add(1)
-            .and_then(|slots| slots.checked_mul(size_of::<usize>()))
-            .ok_or(Errno::INVAL)?;
-        // Fresh memory is zero, so that the table ends in null.
-        let memory = sys::map(Fd::NONE, bytes)?;
-        // SAFETY: page-aligned, zeroed, and not otherwise referred to; `usize` has no invalid value.
-        let (_, slots, _) = unsafe { memory.align_to_mut::<usize>() };
-        for slot in slots.iter_mut().take(count) {
-            *slot = reader
-                .string()
-                .ok_or(Errno::INVAL)?
-                .as_ptr()
-                .expose_provenance();
-        }
-        Ok(&*slots)
-    };
-    let (programs, args, environment) = (
-        table(head.programs)?,
-        table(head.args)?,
-        table(head.environment)?,
-    );
-    let CommandHead {
-        directory,
-        ignored_signals,
-        opened_at,
-        time,
-        ..
-    } = head;
-    let deadline = (time != 0).then(|| sys::milliseconds().saturating_add(time));
-    let streams = Streams::new(stdio, opened_at);
-    let command = Command {
+/// Starts the program; returns when it runs. `strings` are those that follow the `head` in its message.
+fn start(
+    confinement: &Confinement,
+    head: &CommandHead<'_>,
+    mut strings: Reader<'_>,
+    streams: &Streams,
+    stack: &Stack,
+) -> core::result::Result<i32, (u32, Errno)> {
+    let counts = [head.programs, head.args, head.environment];
+    let tables = Tables::read(&mut strings, counts).map_err(|errno| (stage::MESSAGE, errno))?;
+    let [programs, args, environment] = tables.each();
+    let mut command = Command {
         confinement,
         stdio: streams.used,
-        directory,
-        umask,
-        ignored_signals,
+        directory: head.directory,
+        umask: head.umask,
+        ignored_signals: head.ignored_signals,
         programs,
         args,
         environment,
         failed: (0, 0),
     };
-    Ok((command, streams, deadline))
+    // SAFETY: `stack` is used by nobody else and `child` expects the `Command`, which is not touched until the child is gone.
+    let pid = unsafe { vfork_on(stack.0, child, (&raw mut command).cast()) };
+    let pid = super::raw::check(pid).map_err(|errno| (stage::CLONE, errno))? as i32;
+    match command.failed {
+        (_, 0) => Ok(pid),
+        (stage, errno) => Err((stage, Errno(errno))),
+    }
+}
+
+/// Three null-terminated tables of pointers to strings, as execve(2) takes them, one behind the other.
+struct Tables {
+    memory: &'static mut [u8],
+    counts: [usize; 3],
+}
+
+impl Tables {
+    fn read(strings: &mut Reader<'_>, counts: [usize; 3]) -> Result<Self> {
+        let slots = counts.iter().try_fold(0_usize, |sum, count| {
+            sum.checked_add(*count)?.checked_add(1)
+        });
+        let bytes = slots.and_then(|slots| slots.checked_mul(size_of::<usize>()));
+        // Fresh memory is zero, so that each table ends in null.
+        let memory = sys::map(Fd::NONE, bytes.ok_or(Errno::INVAL)?)?;
+        let tables = Self { memory, counts };
+        // SAFETY: page-aligned, zeroed, and not otherwise referred to; `usize` has no invalid value.
+        let (_, mut rest, _) = unsafe { tables.memory.align_to_mut::<usize>() };
+        for count in counts {
+            let (table, behind) = rest
+                .split_at_mut_checked(count.wrapping_add(1))
+                .ok_or(Errno::INVAL)?;
+            for slot in table.iter_mut().take(count) {
+                let string = strings.string().ok_or(Errno::INVAL)?;
+                *slot = string.as_ptr().expose_provenance();
+            }
+            rest = behind;
+        }
+        Ok(tables)
+    }
+
+    /// The tables, each with all that lies behind it.
+    fn each(&self) -> [&[usize]; 3] {
+        // SAFETY: as in `read`.
+        let (_, mut rest, _) = unsafe { self.memory.align_to::<usize>() };
+        self.counts.map(|count| {
+            let table = rest;
+            rest = rest.get(count.wrapping_add(1)..).unwrap_or(&[]);
+            table
+        })
+    }
+}
+
+impl Drop for Tables {
+    fn drop(&mut self) {
+        // SAFETY: a whole mapping; the program that needed the tables has been executed, or never will.
+        unsafe { sys::unmap(self.memory) };
+    }
 }
 
 struct Service<'a> {
@@ -201,10 +227,14 @@ impl Service<'_> {
                 Ok(Some(_)) => sys::NO_WAIT,
                 Ok(None) | Err(_) => {
                     // Here the state is that of this moment.
-                    if core::mem::take(&mut self.is_asked) {
-                        self.tell(answer::STATE, i32::from(self.is_stopped));
+                    if self.is_asked {
+                        self.is_asked = !self.tell(answer::STATE, i32::from(self.is_stopped));
                     }
-                    self.rest()
+                    if self.is_asked {
+                        self.rest().min(SOON)
+                    } else {
+                        self.rest()
+                    }
                 }
             };
             if ended.is_some() || self.rest() == sys::NO_WAIT {
@@ -225,11 +255,13 @@ impl Service<'_> {
             return false;
         };
         self.is_stopped = true;
-        self.stops_told = self.stops_told.wrapping_add(1);
         self.note_signals();
         self.group_signals &= !sys::STOPS;
         self.stop_is_new = false;
-        self.tell(answer::STOPPED, signal);
+        // A caller with that many unread asks for the state when it reads them.
+        if self.tell(answer::STOPPED, signal) {
+            self.stops_told = self.stops_told.wrapping_add(1);
+        }
         true
     }
 
@@ -242,16 +274,16 @@ impl Service<'_> {
         i32::try_from(rest).unwrap_or(i32::MAX)
     }
 
-    fn tell(&self, kind: u32, value: i32) {
-        // A caller that does not listen any more is noticed by its pidfd.
-        let _ = sys::send(
-            self.ears.control,
-            &Answer {
-                kind,
-                value,
-                ..Answer::default()
-            },
-        );
+    /// Whether the caller was told, or can't be any more. It never waits: a caller that does not read must not keep init from
+    /// the deadline.
+    fn tell(&self, kind: u32, value: i32) -> bool {
+        let answer = Answer {
+            kind,
+            value,
+            ..Answer::default()
+        };
+        // A caller that is gone is noticed by its pidfd.
+        sys::send(self.ears.control, &answer, false) != Err(Errno::AGAIN)
     }
 
     /// Sleeps until something happens, and does what is to be done about all but the children.

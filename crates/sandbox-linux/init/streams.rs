@@ -41,13 +41,15 @@ impl Streams {
         Ok(())
     }
 
-    /// Moves the caller's descriptors to where the command has left its own.
-    pub(crate) fn hand_back_positions(&self) {
+    /// Moves the caller's descriptors to where the command has left its own, and closes both.
+    pub(crate) fn hand_back(&self) {
         for (given, used) in self.given.iter().zip(self.used) {
-            if *given != used
-                && let Ok(position) = sys::seek(used, None)
-            {
-                let _ = sys::seek(*given, Some(position));
+            if *given != used {
+                if let Ok(position) = sys::seek(used, None) {
+                    let _ = sys::seek(*given, Some(position));
+                }
+                let _ = sys::close(used);
+                let _ = sys::close(*given);
             }
         }
     }

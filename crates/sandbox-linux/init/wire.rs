@@ -208,6 +208,7 @@ pub(crate) struct CommandHead<'a> {
     pub(crate) ignored_signals: u64,
     /// Milliseconds after which everything inside is ended; 0 for none.
     pub(crate) time: u64,
+    pub(crate) umask: u32,
     pub(crate) programs: usize,
     pub(crate) args: usize,
     pub(crate) environment: usize,
@@ -217,12 +218,13 @@ pub(crate) struct CommandHead<'a> {
 
 impl<'a> CommandHead<'a> {
     pub(crate) fn read(from: &mut Reader<'a>) -> Option<Self> {
-        let (ignored_signals, time) = (from.u64()?, from.u64()?);
+        let (ignored_signals, time, umask) = (from.u64()?, from.u64()?, from.u32()?);
         let [programs, args, environment] =
             [from.u32()?, from.u32()?, from.u32()?].map(|count| count as usize);
         Some(Self {
             ignored_signals,
             time,
+            umask,
             programs,
             args,
             environment,
@@ -258,6 +260,7 @@ mod tests {
         let whole = [
             &0u64.to_ne_bytes()[..],
             &0u64.to_ne_bytes(),
+            &18u32.to_ne_bytes(),
             &1u32.to_ne_bytes(),
             &2u32.to_ne_bytes(),
             &3u32.to_ne_bytes(),

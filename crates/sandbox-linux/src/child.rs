@@ -1,28 +1,35 @@
 //! A command that runs in its sandbox, as the caller sees it: init's control socket and a pidfd of init.
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::sys::socket::{MsgFlags, recv};
 
+use crate::inits::{Init, Inits};
 use crate::launch::send_message;
+use crate::start;
 use crate::wire::{Answer, Reader, answer, order};
-use crate::{start, sys};
 
-/// A command that runs in its sandbox. Dropping it ends everything inside.
+/// A command that runs in its sandbox. Dropping it ends everything inside that the command has started.
 #[derive(Debug)]
 #[must_use = "dropping it ends the command"]
 pub struct Child {
-    pid: libc::pid_t,
-    pidfd: OwnedFd,
-    control: OwnedFd,
-    /// The process that launched it. A fork of that has these descriptors too, but nothing to say.
-    owner: u32,
-    ended: Option<Report>,
+    init: Arc<Init>,
+    /// Where init waits for the next command, unless the sandbox is gone by then.
+    inits: Weak<Inits>,
+    ended: Option<Ended>,
     /// How often it was stopped, as far as the caller has heard.
     stops: u32,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Ended {
+    report: Report,
+    /// Init has said so itself, and waits for another command.
+    is_told: bool,
 }
 
 /// What happened to the command.
@@ -65,26 +72,19 @@ pub(crate) enum Received {
 }
 
 impl Child {
-    pub(crate) fn new(pid: libc::pid_t, pidfd: OwnedFd, control: OwnedFd) -> Self {
+    pub(crate) fn new(init: Arc<Init>, inits: Weak<Inits>) -> Self {
         Self {
-            pid,
-            pidfd,
-            control,
-            owner: std::process::id(),
+            init,
+            inits,
             ended: None,
             stops: 0,
         }
     }
 
-    /// Whether an init that waits for its plan still does, and for us.
-    pub(crate) fn is_waiting(&mut self) -> bool {
-        self.owner == std::process::id() && matches!(self.update(), Ok(None))
-    }
-
-    /// The process id of the sandbox's init on the host.
+    /// The process id of the command's init on the host.
     #[must_use]
-    pub const fn id(&self) -> u32 {
-        self.pid.cast_unsigned()
+    pub fn id(&self) -> u32 {
+        self.init.id()
     }
 
     /// What has happened, without waiting. After the end it always says so.
@@ -110,26 +110,30 @@ impl Child {
     }
 
     fn next(&mut self, flags: MsgFlags) -> io::Result<Option<Update>> {
-        if let Some(report) = self.ended {
-            return Ok(Some(Update::Ended(report)));
+        if let Some(ended) = self.ended {
+            return Ok(Some(Update::Ended(ended.report)));
         }
         // The signal of a stop of which it is not certain that it lasts.
         let mut stop = None;
-        let report = loop {
+        let ended = loop {
             let flags = if stop.is_some() {
                 MsgFlags::empty()
             } else {
                 flags
             };
-            let got = match receive(self.control.as_fd(), flags) {
+            let got = match receive(self.as_fd(), flags) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
                 Err(error) => return Err(error),
                 Ok(Received::Answer(got)) => got,
                 // Somebody killed init, and the kernel all that was inside with it.
                 Ok(Received::End) => {
-                    break Report {
+                    let report = Report {
                         status: libc::SIGKILL,
                         usage: Usage::default(),
+                    };
+                    break Ended {
+                        report,
+                        is_told: false,
                     };
                 }
             };
@@ -145,16 +149,22 @@ impl Child {
                 }
                 (answer::STATE, _) => stop = None,
                 _ => {
-                    break Report {
+                    let report = Report {
                         status: got.value,
                         usage: Usage::of(&got.usage),
+                    };
+                    break Ended {
+                        report,
+                        is_told: got.kind == answer::ENDED,
                     };
                 }
             }
         };
-        self.ended = Some(report);
-        sys::reap(&self.pidfd);
-        Ok(Some(Update::Ended(report)))
+        self.ended = Some(ended);
+        if !ended.is_told {
+            self.init.reap();
+        }
+        Ok(Some(Update::Ended(ended.report)))
     }
 
     /// Sends `signal` to the command itself.
@@ -190,7 +200,7 @@ impl Child {
         if self.ended.is_some() {
             return Ok(());
         }
-        match send_message(self.control.as_fd(), message, &[]) {
+        match send_message(self.as_fd(), message, &[]) {
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
             Err(error) if error.kind() == io::ErrorKind::ConnectionReset => Ok(()),
             other => other,
@@ -201,16 +211,17 @@ impl Child {
 impl AsFd for Child {
     /// Readable when there is an [`Update`].
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.control.as_fd()
+        self.init.as_fd()
     }
 }
 
 impl Drop for Child {
     fn drop(&mut self) {
-        if self.ended.is_none() && self.owner == std::process::id() {
-            // With init the kernel ends all that is in its pid namespace (pid_namespaces(7)).
-            sys::kill(self.pidfd.as_fd());
-            sys::reap(&self.pidfd);
+        if !self.ended.is_some_and(|ended| ended.is_told) {
+            // Another thread may be about to join this init, and hold it.
+            self.init.end();
+        } else if let Some(inits) = self.inits.upgrade() {
+            inits.put(Arc::clone(&self.init));
         }
     }
 }

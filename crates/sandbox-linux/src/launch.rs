@@ -6,16 +6,18 @@ mod tests;
 use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::path::PathBuf;
-use std::sync::PoisonError;
+use std::sync::Arc;
 
 use nix::sys::socket::{
-    AddressFamily, ControlMessage, MsgFlags, SockFlag, SockType, sendmsg, socketpair,
+    AddressFamily, ControlMessage, MsgFlags, Shutdown, SockFlag, SockType, sendmsg, shutdown,
+    socketpair,
 };
 
 use crate::child::{Child, Received, receive};
+use crate::inits::Init;
 use crate::prepare::seal;
 use crate::wire::{INLINE, answer, order, stage};
-use crate::{HostFacts, Prepared, Start, Unenforceable, start, sys};
+use crate::{HostFacts, Prepared, Start, Step, Unenforceable, start, sys};
 use sandbox_core::escaped;
 
 /// Why a command was not started. Nothing is left of it on the host.
@@ -109,61 +111,139 @@ impl LaunchError {
 }
 
 impl Prepared {
-    /// Starts a command in a sandbox of its own; returns when its program runs.
+    /// Starts a command; returns when its program runs. Commands at the same time have processes of their own and share the
+    /// rest: private directories, IPC, network.
     ///
     /// # Errors
     ///
     /// [`LaunchError`], by what failed. Nothing is left on the host then.
     pub fn launch(&self, command: &Start<'_>) -> Result<Child, LaunchError> {
         let body = command.to_bytes()?;
-        // From here on dropping the child ends what was started.
-        let begun = self
-            .begun
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
-        // It may have been ended, or belong to the process of which we are a fork.
-        let begun = begun.and_then(|mut child| child.is_waiting().then_some(child));
-        let (child, sent) = if let Some(child) = begun {
-            (child, Ok(()))
+        let order = |init: &Init| send(init.as_fd(), order::COMMAND, &body, &command.stdio);
+        while let Some(init) = self.inits.take() {
+            match order(&init) {
+                Ok(()) => return self.until_started(init, &self.steps, command),
+                // It has been ended since it was looked at.
+                Err(error) if is_gone(&error) => {}
+                Err(error) => {
+                    self.inits.put(init);
+                    return Err(error);
+                }
+            }
+        }
+        let mut set_up = self.inits.set_up();
+        if let Some(other) = set_up.done.upgrade() {
+            drop(set_up);
+            if let Some(init) = self.beside(&other)? {
+                drop(other);
+                let sent = order(&init);
+                return self.until_begun(init, sent, &self.joining_steps, command);
+            }
+            set_up = self.inits.set_up();
+        }
+        let begun = set_up.begun.take().filter(Init::is_waiting);
+        let (init, sent) = if let Some(init) = begun {
+            (init, Ok(()))
         } else {
-            let child = begin(&self.image, &self.beginning)?;
-            let sent = send(child.as_fd(), order::PLAN, &self.plan, &[]);
-            (child, sent)
+            let init = begin(&self.image, &self.beginning)?;
+            let sent = send(init.as_fd(), order::PLAN, &self.plan, &[]);
+            (init, sent)
         };
-        let sent = sent.and_then(|()| send(child.as_fd(), order::COMMAND, &body, &command.stdio));
-        // An init that has failed before it read them says why.
-        self.until_started(child, command)
-            .and_then(|child| sent.map(|()| child))
+        let sent = sent.and_then(|()| order(&init));
+        let init = Arc::new(init);
+        // If it fails before it is done, nobody holds it any more.
+        set_up.done = Arc::downgrade(&init);
+        self.until_begun(init, sent, &self.steps, command)
     }
 
-    fn until_started(&self, child: Child, command: &Start<'_>) -> Result<Child, LaunchError> {
-        let received = receive(child.as_fd(), MsgFlags::empty())
+    /// An init in the namespaces of `other`; none if that has ended.
+    fn beside(&self, other: &Init) -> Result<Option<Arc<Init>>, LaunchError> {
+        let (control, inside) = control_sockets()?;
+        let caller = sys::own_pidfd().map_err(preparing("open a descriptor of this process"))?;
+        let caller = [caller.as_fd()];
+        send(control.as_fd(), order::BEGIN, &self.joining, &caller)?;
+        send(control.as_fd(), order::PLAN, &[], &[])?;
+        // The host's network is not the sandbox's to enter.
+        let network = if self.has_own_network {
+            libc::CLONE_NEWNET
+        } else {
+            0
+        };
+        let (image, inside) = (self.image.as_fd(), inside.as_fd());
+        match sys::clone_beside(other.pidfd(), network, image, inside) {
+            Ok((pid, pidfd)) => Ok(Some(Arc::new(Init::new(pid, pidfd, control, false)))),
+            // The errno of that is one of several.
+            Err(_) if other.has_ended() => Ok(None),
+            Err(error) => Err(refused(error)),
+        }
+    }
+
+    /// As [`until_started`](Self::until_started), for an init to which not everything could be sent. It would wait for the
+    /// rest, and we for it; but if it has failed itself it says why.
+    fn until_begun(
+        &self,
+        init: Arc<Init>,
+        sent: Result<(), LaunchError>,
+        steps: &[Step],
+        command: &Start<'_>,
+    ) -> Result<Child, LaunchError> {
+        let Err(unsent) = sent else {
+            return self.until_started(init, steps, command);
+        };
+        // Its next message is the end.
+        let _ = shutdown(init.as_fd().as_raw_fd(), Shutdown::Write);
+        match self.until_started(init, steps, command) {
+            Ok(_) | Err(LaunchError::InitEnded) => Err(unsent),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn until_started(
+        &self,
+        init: Arc<Init>,
+        steps: &[Step],
+        command: &Start<'_>,
+    ) -> Result<Child, LaunchError> {
+        let received = receive(init.as_fd(), MsgFlags::empty())
             .map_err(preparing("hear from the sandbox's first process"))?;
         let Received::Answer(got) = received else {
             return Err(LaunchError::InitEnded);
         };
         let source = io::Error::from_raw_os_error(got.errno);
         match got.kind {
-            answer::STARTED => Ok(child),
-            answer::STEP => Err(self.failed_step(got.value, source)),
-            answer::START => Err(failed_start(got.value.cast_unsigned(), source, command)),
+            answer::STARTED => Ok(Child::new(init, Arc::downgrade(&self.inits))),
+            answer::STEP => Err(failed_step(steps, got.value, source)),
+            answer::START => {
+                // It waits for a better one.
+                self.inits.put(init);
+                Err(failed_start(got.value.cast_unsigned(), source, command))
+            }
             _ => Err(LaunchError::InitEnded),
         }
     }
+}
 
-    fn failed_step(&self, index: i32, source: io::Error) -> LaunchError {
-        let step = usize::try_from(index)
-            .ok()
-            .and_then(|index| self.steps.get(index));
-        let (action, path) = step.map_or(("finish the sandbox", None), |step| {
-            (step.action(), step.path())
-        });
-        LaunchError::Step {
-            action,
-            path: path.map(ToOwned::to_owned),
-            source,
-        }
+fn is_gone(error: &LaunchError) -> bool {
+    let LaunchError::Prepare { source, .. } = error else {
+        return false;
+    };
+    matches!(
+        source.kind(),
+        io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset
+    )
+}
+
+fn failed_step(steps: &[Step], index: i32, source: io::Error) -> LaunchError {
+    let step = usize::try_from(index)
+        .ok()
+        .and_then(|index| steps.get(index));
+    let (action, path) = step.map_or(("finish the sandbox", None), |step| {
+        (step.action(), step.path())
+    });
+    LaunchError::Step {
+        action,
+        path: path.map(ToOwned::to_owned),
+        source,
     }
 }
 
@@ -219,7 +299,7 @@ fn refused(source: io::Error) -> LaunchError {
 }
 
 /// Clones an init into fresh namespaces, which carries out the first steps and waits for the others.
-pub(crate) fn begin(image: &OwnedFd, beginning: &[u8]) -> Result<Child, LaunchError> {
+pub(crate) fn begin(image: &OwnedFd, beginning: &[u8]) -> Result<Init, LaunchError> {
     const NAMESPACES: i32 = libc::CLONE_NEWUSER
         | libc::CLONE_NEWNS
         | libc::CLONE_NEWPID
@@ -232,7 +312,7 @@ pub(crate) fn begin(image: &OwnedFd, beginning: &[u8]) -> Result<Child, LaunchEr
     send(control.as_fd(), order::BEGIN, beginning, &[caller.as_fd()])?;
     let (pid, pidfd) =
         sys::clone_init(image.as_fd(), inside.as_fd(), NAMESPACES).map_err(refused)?;
-    Ok(Child::new(pid, pidfd, control))
+    Ok(Init::new(pid, pidfd, control, true))
 }
 
 /// The caller's end, and init's.

@@ -7,6 +7,7 @@
 mod child;
 mod facts;
 pub mod filter;
+mod inits;
 mod landlock;
 mod launch;
 mod plan;

@@ -17,7 +17,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use sandbox_core::{Limits, Network, Ruleset, Tier, upwards};
+use sandbox_core::{Limits, Network, Ruleset, Tier, is_within, upwards};
 
 use crate::landlock::Rights;
 use crate::view::{Cover, LiveKind, Node, View};
@@ -149,6 +149,47 @@ impl Plan {
         let is_last = |step: &Step| matches!(step, Step::Terminals { .. });
         let end = self.steps.iter().position(is_last);
         self.steps.get(..=end.unwrap_or(0)).unwrap_or_default()
+    }
+
+    /// Whether the commands have a network of the sandbox's own.
+    pub(crate) fn has_own_network(&self) -> bool {
+        self.own_network
+    }
+
+    /// The steps of an init that joins another one: a view of its own processes, and what confines each command.
+    pub(crate) fn joining(&self) -> Vec<Step> {
+        let proc = Path::new("/proc");
+        let is_below_proc = |step: &Step| {
+            step.path()
+                .is_some_and(|path| path != proc && is_within(path, proc))
+        };
+        let is_per_init = |step: &&Step| match step {
+            Step::Put { path, .. } if path == proc => true,
+            Step::Proc { .. }
+            | Step::Landlock { .. }
+            | Step::Grant { .. }
+            | Step::Limit { .. }
+            | Step::Filter(_) => true,
+            step => is_below_proc(step),
+        };
+        // What hides something in the other's `/proc` does not lie over this one. The nodes for covers are gone by then: they
+        // are made once more, where this `/proc` comes to lie over them.
+        let nodes = [
+            Step::Devices {
+                slot: DEV,
+                attributes: MountAttributes::DEVICES,
+                contents: Vec::new(),
+            },
+            Step::Put {
+                path: proc.to_owned(),
+                slot: DEV,
+            },
+        ];
+        let needs_nodes = self.steps.iter().any(is_below_proc);
+        let nodes = nodes.into_iter().filter(|_| needs_nodes);
+        nodes
+            .chain(self.steps.iter().filter(is_per_init).cloned())
+            .collect()
     }
 
     /// All the others.

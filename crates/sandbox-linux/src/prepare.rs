@@ -4,23 +4,25 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
-use std::sync::Mutex;
+use std::sync::Arc;
 
 use nix::fcntl::{FcntlArg, SealFlag, fcntl};
 
 use sandbox_core::Network;
 
+use crate::inits::{Init, Inits};
 use crate::launch::{begin, send};
 use crate::plan::encode;
 use crate::wire::order;
-use crate::{Child, HostFacts, LaunchError, Plan, Step, plan, sys};
+use crate::{HostFacts, LaunchError, Plan, Step, plan, sys};
 
 /// The init program, compiled by `build.rs`.
 const IMAGE: &[u8] = include_bytes!(env!("SANDBOX_INIT"));
 /// Where a file without a name can be made if memory files may not be executed.
 const TEMPORARY: [&str; 3] = ["/dev/shm", "/tmp", "/var/tmp"];
 
-/// A plan, ready to be carried out as often as a command is launched.
+/// A plan, ready to be carried out, and the inits that have carried it out: one serves command after command, and commands at
+/// the same time have one each. With this value those end that no command runs in.
 ///
 /// ```
 /// use sandbox_core::{Context, Policy, Preset, Ruleset};
@@ -38,10 +40,13 @@ pub struct Prepared {
     /// The first steps and the rest, as init reads them.
     pub(crate) beginning: Vec<u8>,
     pub(crate) plan: Vec<u8>,
-    /// For messages about the step that failed.
+    /// Those of an init that joins another one.
+    pub(crate) joining: Vec<u8>,
+    pub(crate) has_own_network: bool,
+    /// For messages about the step that failed: those of the first init, and of one that joins it.
     pub(crate) steps: Vec<Step>,
-    /// An init that carries the steps out already.
-    pub(crate) begun: Mutex<Option<Child>>,
+    pub(crate) joining_steps: Vec<Step>,
+    pub(crate) inits: Arc<Inits>,
 }
 
 /// An init that has begun while the policy is still being resolved: it carries out the first steps, above all that of the
@@ -63,7 +68,7 @@ pub struct Prepared {
 pub struct Early {
     image: OwnedFd,
     beginning: Vec<Step>,
-    init: Child,
+    init: Init,
 }
 
 impl Early {
@@ -113,14 +118,18 @@ impl Prepared {
         plan: &Plan,
         bytes: Vec<u8>,
         image: OwnedFd,
-        begun: Option<Child>,
+        begun: Option<Init>,
     ) -> Result<Self, LaunchError> {
+        let joining_steps = plan.joining();
         Ok(Self {
             image,
             beginning: encode::steps(plan.beginning())?,
             plan: bytes,
+            joining: encode::steps(&joining_steps)?,
+            has_own_network: plan.has_own_network(),
             steps: plan.steps().to_vec(),
-            begun: Mutex::new(begun),
+            joining_steps,
+            inits: Arc::new(Inits::new(begun)),
         })
     }
 }

@@ -24,6 +24,7 @@ use crate::LaunchError;
 ///     directory: c"/".into(),
 ///     stdio: [stdin.as_fd(), stdout.as_fd(), stderr.as_fd()],
 ///     ignored_signals: 0,
+///     umask: 0o022,
 ///     time: None,
 /// };
 /// assert_eq!(start.args.len(), 1);
@@ -46,6 +47,8 @@ pub struct Start<'a> {
     pub stdio: [BorrowedFd<'a>; 3],
     /// Bit n-1: signal n stays ignored, as after `nohup`.
     pub ignored_signals: u64,
+    /// The mode bits that new files do not get (`umask(2)`).
+    pub umask: u32,
     /// After this time init ends everything inside, even if the caller is stopped.
     pub time: Option<Duration>,
 }
@@ -70,6 +73,7 @@ impl Start<'_> {
             u64::try_from(time.as_millis()).unwrap_or(u64::MAX).max(1)
         });
         bytes.extend(time.to_ne_bytes());
+        bytes.extend(self.umask.to_ne_bytes());
         for list in [&self.programs, &self.args, &self.environment] {
             bytes.extend(
                 u32::try_from(list.len())

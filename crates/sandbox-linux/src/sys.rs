@@ -52,12 +52,34 @@ pub(crate) fn executable_memfd(flag: bool) -> io::Result<OwnedFd> {
     owned(unsafe { libc::syscall(libc::SYS_memfd_create, c"sandbox-init".as_ptr(), flags) })
 }
 
-/// What the child of [`clone_init`] needs between its clone and its exec.
+/// What a child needs between its clone and its exec, and what it leaves there.
 struct Birth {
     image: RawFd,
     control: RawFd,
+    /// Of an init whose namespaces are joined; -1 for none.
+    other: RawFd,
+    /// `CLONE_NEWNET` if their network is joined as well, else 0.
+    network: i32,
+    /// The end of a stack for the child of the child that joins them.
+    stack: *mut u8,
+    /// The init that joins: its process id and pidfd.
+    beside: (libc::pid_t, RawFd),
     /// Negative: the error number of what failed.
     failed: isize,
+}
+
+/// What a child runs on while it has the caller's memory.
+#[repr(align(16))]
+struct Stack([u8; 16 << 10]);
+
+impl Stack {
+    const fn new() -> Self {
+        Self([0; 16 << 10])
+    }
+
+    fn end(&mut self) -> *mut u8 {
+        self.0.as_mut_ptr_range().end
+    }
 }
 
 /// Clones a child into fresh namespaces and executes `image` in it, with `control` as descriptors 0 to 3 and nothing else.
@@ -72,41 +94,100 @@ pub(crate) fn clone_init(
     control: BorrowedFd<'_>,
     namespaces: i32,
 ) -> io::Result<(libc::pid_t, OwnedFd)> {
-    #[repr(align(16))]
-    struct Stack([u8; 16 << 10]);
-    let mut stack = Stack([0; 16 << 10]);
+    let mut stack = Stack::new();
     let mut birth = Birth {
         image: image.as_raw_fd(),
         control: control.as_raw_fd(),
+        other: -1,
+        network: 0,
+        stack: std::ptr::null_mut(),
+        beside: (-1, -1),
         failed: 0,
     };
-    let mut pidfd: RawFd = -1;
-    let flags = namespaces | libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_PIDFD | libc::SIGCHLD;
-
     let mask = block_all_signals();
-    // SAFETY: the stack is ours until the child has executed or ended, which is when `clone` returns (CLONE_VFORK); `birth`
-    // too, and nothing here reads or writes it meanwhile. `pidfd` is where CLONE_PIDFD puts its result.
-    let pid = unsafe {
-        libc::clone(
-            begin,
-            stack.0.as_mut_ptr_range().end.cast(),
-            flags,
-            (&raw mut birth).cast(),
-            &raw mut pidfd,
-        )
-    };
-    let error = io::Error::last_os_error();
+    let cloned = clone(begin, namespaces | libc::SIGCHLD, &mut birth, stack.end());
     restore_signals(mask);
-
-    if pid < 0 {
-        return Err(error);
-    }
+    let (pid, pidfd) = cloned?;
     let pidfd = owned(pidfd.into())?;
     if birth.failed < 0 {
         reap(&pidfd);
-        return Err(io::Error::from_raw_os_error(
-            i32::try_from(birth.failed.unsigned_abs()).unwrap_or(libc::EINVAL),
-        ));
+        return Err(errno(birth.failed));
+    }
+    Ok((pid, pidfd))
+}
+
+/// As [`clone_init`], in the namespaces of `other`, an init: but for processes, of which it sees its own, and mounts, of
+/// which it has a copy. `network` is `CLONE_NEWNET` if that is to be entered, else 0.
+///
+/// A process with threads can't enter a user namespace (`setns(2)`). So a child does, and what that clones is ours, too.
+pub(crate) fn clone_beside(
+    other: BorrowedFd<'_>,
+    network: i32,
+    image: BorrowedFd<'_>,
+    control: BorrowedFd<'_>,
+) -> io::Result<(libc::pid_t, OwnedFd)> {
+    // Not on our own stack: see below.
+    let mut outer = Box::new(Stack::new());
+    let mut inner = Box::new(Stack::new());
+    let mut birth = Box::new(Birth {
+        image: image.as_raw_fd(),
+        control: control.as_raw_fd(),
+        other: other.as_raw_fd(),
+        network,
+        stack: inner.end(),
+        beside: (-1, -1),
+        failed: 0,
+    });
+    let mask = block_all_signals();
+    // CLONE_FILES: the pidfd that the child gets is to be ours. Without a signal to us when the child ends.
+    let cloned = clone(join, libc::CLONE_FILES, &mut birth, outer.end());
+    restore_signals(mask);
+    reap(&owned(cloned?.1.into())?);
+    let (pid, pidfd) = birth.beside;
+    if pidfd >= 0 {
+        let pidfd = owned(pidfd.into())?;
+        if birth.failed < 0 {
+            reap(&pidfd);
+            return Err(errno(birth.failed));
+        }
+        return Ok((pid, pidfd));
+    }
+    if birth.failed == 0 {
+        // Somebody killed the child while it waited for its own, which may still be on its stack.
+        std::mem::forget((outer, inner, birth));
+        return Err(io::ErrorKind::Interrupted.into());
+    }
+    Err(errno(birth.failed))
+}
+
+fn errno(failed: isize) -> io::Error {
+    io::Error::from_raw_os_error(i32::try_from(failed.unsigned_abs()).unwrap_or(libc::EINVAL))
+}
+
+/// Clones a child that runs `run` in our memory, on the stack that ends at `stack` and that nobody else uses, and sleeps
+/// until it has executed or ended; its process id and pidfd.
+fn clone(
+    run: extern "C" fn(*mut libc::c_void) -> libc::c_int,
+    flags: i32,
+    birth: &mut Birth,
+    stack: *mut u8,
+) -> io::Result<(libc::pid_t, RawFd)> {
+    let mut pidfd: RawFd = -1;
+    let flags = flags | libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_PIDFD;
+    // SAFETY: the stack is ours until the child has executed or ended, which is when `clone` returns (CLONE_VFORK) unless this
+    // process is killed meanwhile; `birth` too, and nothing here reads or writes it until then. Of the process whose child
+    // calls this, `clone_beside` keeps both for good in that case. `pidfd` is where CLONE_PIDFD puts its result.
+    let pid = unsafe {
+        libc::clone(
+            run,
+            stack.cast(),
+            flags,
+            (&raw mut *birth).cast(),
+            &raw mut pidfd,
+        )
+    };
+    if pid < 0 {
+        return Err(io::Error::last_os_error());
     }
     Ok((pid, pidfd))
 }
@@ -124,13 +205,43 @@ pub(crate) fn reap(pidfd: &OwnedFd) {
 
 /// The child of [`clone_init`]. It shares the caller's memory: raw system calls only, no libc, no allocation, no lock.
 extern "C" fn begin(birth: *mut libc::c_void) -> libc::c_int {
-    // SAFETY: `clone_init` passes its own `Birth` and sleeps until this child is gone from its memory.
+    // SAFETY: `clone` passes a `Birth` of its caller, and sleeps until this child is gone from its memory.
     let birth = unsafe { &mut *birth.cast::<Birth>() };
-    birth.failed = match become_init(birth) {
-        Ok(never) => never,
-        Err(raw::Errno(errno)) => -isize::try_from(errno).unwrap_or(1),
-    };
+    if let Err(error) = become_init(birth) {
+        birth.failed = negative(error);
+    }
     125
+}
+
+/// The child of [`clone_beside`]: enters the namespaces of the other init, and clones the new one there as a child of the
+/// caller. As careful as [`begin`]; of libc it uses the wrapper of clone(2), which touches nothing but `errno`.
+extern "C" fn join(birth: *mut libc::c_void) -> libc::c_int {
+    const NAMESPACES: i32 = libc::CLONE_NEWUSER
+        | libc::CLONE_NEWNS
+        | libc::CLONE_NEWIPC
+        | libc::CLONE_NEWUTS
+        | libc::CLONE_NEWCGROUP;
+    // SAFETY: as in `begin`.
+    let birth = unsafe { &mut *birth.cast::<Birth>() };
+    let namespaces = (NAMESPACES | birth.network).cast_unsigned() as usize;
+    let entered = call(nr::SETNS, [arg(birth.other), namespaces, 0, 0, 0, 0]);
+    if let Err(error) = entered {
+        birth.failed = negative(error);
+        return 125;
+    }
+    let flags = libc::CLONE_NEWPID | libc::CLONE_NEWNS | libc::CLONE_PARENT;
+    match clone(begin, flags, birth, birth.stack) {
+        Ok(beside) => birth.beside = beside,
+        Err(error) => {
+            let errno = error.raw_os_error().unwrap_or(libc::EINVAL);
+            birth.failed = negative(raw::Errno(errno));
+        }
+    }
+    0
+}
+
+fn negative(error: raw::Errno) -> isize {
+    -isize::try_from(error.0).unwrap_or(1)
 }
 
 fn become_init(birth: &Birth) -> raw::Result<isize> {

@@ -10,9 +10,10 @@ use sandbox_linux::Start;
 
 use crate::changes::Changes;
 use crate::deadline::{self, Deadline};
+use crate::dispositions::Inherited;
 use crate::stdio::{self, Sockets, Stream};
 use crate::strings::c_string;
-use crate::{Child, Error, ExitStatus, Output, Sandbox, Stdio, dispositions, search};
+use crate::{Child, Error, ExitStatus, Output, Sandbox, Stdio, search};
 
 /// A command that will run confined, in the shape of [`std::process::Command`].
 ///
@@ -186,6 +187,7 @@ impl<'sandbox> Command<'sandbox> {
         )?;
 
         let (environment, path) = self.environment.apply(self.sandbox.variables())?;
+        let inherited = Inherited::now();
         let programs = search::candidates(&self.program, path.as_deref());
         let start = Start {
             programs: programs
@@ -199,7 +201,8 @@ impl<'sandbox> Command<'sandbox> {
             environment,
             directory: self.directory()?,
             stdio: [stdin.inside(), stdout.inside(), stderr.inside()],
-            ignored_signals: dispositions::ignored(),
+            ignored_signals: inherited.ignored_signals,
+            umask: inherited.umask,
             time: self.time_limit().map(deadline::last_resort),
         };
         let started = Instant::now();

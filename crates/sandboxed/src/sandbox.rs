@@ -12,6 +12,13 @@ use crate::{Command, Error};
 
 /// A policy made ready for this host: resolved, compiled, everything opened. Commands run in it.
 ///
+/// The first command makes the sandbox, those after it run in what is there. They share its private directories, IPC and
+/// loopback network; the processes of each are its own, whether one runs after the other or beside it, and none outlives its
+/// command. What a command has from the caller as any child has it (umask, ignored signals, process group) is that of its
+/// start; nice value, limits and CPUs are those of when its first process was made.
+///
+/// With this value the sandbox ends, but for commands that run: each ends with its [`Child`](crate::Child).
+///
 /// ```
 /// use sandboxed::{Policy, Preset, Sandbox};
 ///

@@ -17,12 +17,10 @@ pub(crate) fn set_no_new_privs() -> Result<()> {
     prctl(PR_SET_NO_NEW_PRIVS, 1, 0)
 }
 
-/// Empties the bounding set, the ambient set and all others (capabilities(7)).
-pub(crate) fn drop_capabilities() -> Result<()> {
+/// Empties the bounding set: no program that is executed from here on gains a capability (capabilities(7)). Those that this
+/// process has stay.
+pub(crate) fn empty_bounding_set() -> Result<()> {
     const PR_CAPBSET_DROP: usize = 24;
-    const PR_CAP_AMBIENT: usize = 47;
-    const CLEAR_ALL: usize = 4;
-    const VERSION_3: u32 = 0x2008_0522;
     for capability in 0..64 {
         match prctl(PR_CAPBSET_DROP, capability, 0) {
             Ok(()) => {}
@@ -31,6 +29,14 @@ pub(crate) fn drop_capabilities() -> Result<()> {
             Err(errno) => return Err(errno),
         }
     }
+    Ok(())
+}
+
+/// Empties all other sets, the ambient one first.
+pub(crate) fn drop_capabilities() -> Result<()> {
+    const PR_CAP_AMBIENT: usize = 47;
+    const CLEAR_ALL: usize = 4;
+    const VERSION_3: u32 = 0x2008_0522;
     prctl(PR_CAP_AMBIENT, CLEAR_ALL, 0)?;
     let (header, none) = ([VERSION_3, 0], [0_u32; 6]);
     call!(nr::CAPSET, header.as_ptr(), none.as_ptr(); "header and data have the sizes of version 3")

@@ -57,10 +57,12 @@ pub(crate) fn receive(socket: Fd, buffer: &mut [u8], wait: bool) -> Result<(usiz
     Ok((length, fds))
 }
 
-/// Sends `value` as one message.
-pub(crate) fn send<T: Copy>(socket: Fd, value: &T) -> Result<()> {
+/// Sends `value` as one message; without `wait` only if there is room for it.
+pub(crate) fn send<T: Copy>(socket: Fd, value: &T, wait: bool) -> Result<()> {
     const MSG_NOSIGNAL: usize = 0x4000;
-    call!(nr::SENDTO, socket.arg(), &raw const *value, size_of::<T>(), MSG_NOSIGNAL; "`value` is as large as said").map(drop)
+    const MSG_DONTWAIT: usize = 0x40;
+    let flags = MSG_NOSIGNAL | if wait { 0 } else { MSG_DONTWAIT };
+    call!(nr::SENDTO, socket.arg(), &raw const *value, size_of::<T>(), flags; "`value` is as large as said").map(drop)
 }
 
 /// Asks the kernel by a route netlink message, and waits for its acknowledgement.
@@ -81,7 +83,16 @@ pub(crate) fn netlink_route(message: &[u8]) -> Result<()> {
     }
 }
 
-/// `length` bytes of `file`, or of fresh memory where that is [`Fd::NONE`]. They stay until the process ends.
+/// Gives a mapping back.
+///
+/// # Safety
+/// `memory` is a whole mapping of [`map`], and nobody refers to it any more.
+pub(crate) unsafe fn unmap(memory: &[u8]) {
+    // It fails for what is no mapping only (munmap(2)).
+    let _ = call!(nr::MUNMAP, memory.as_ptr(), memory.len(); "by the contract of this function");
+}
+
+/// `length` bytes of `file`, or of fresh memory where that is [`Fd::NONE`]. They stay until they are given back.
 pub(crate) fn map(file: Fd, length: usize) -> Result<&'static mut [u8]> {
     const PROT_READ_WRITE: usize = 1 | 2;
     const MAP_PRIVATE: usize = 2;

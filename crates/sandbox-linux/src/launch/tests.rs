@@ -30,10 +30,16 @@ fn run(
         directory: c"/".into(),
         stdio: [null.as_fd(), null.as_fd(), null.as_fd()],
         ignored_signals: 0,
+        umask: 0o022,
         time: None,
     };
     change(&mut start);
     Ok(prepared.launch(&start)?.wait().unwrap())
+}
+
+/// Whether the init that has begun early waits for its command.
+fn begun_waits(prepared: &Prepared) -> bool {
+    prepared.inits.set_up().begun.as_ref().unwrap().is_waiting()
 }
 
 /// Every mount of this process, and every child that it has: what a launch could leave behind.
@@ -104,6 +110,48 @@ fn a_name_that_the_host_removes_meanwhile_keeps_no_command_from_starting() {
     }
 }
 
+/// Neither side waits for what the other can't send.
+#[test]
+#[expect(unsafe_code, reason = "a process of its own for a limit of its own")]
+fn a_command_that_cannot_be_sent_is_an_error_and_the_next_one_runs() {
+    use nix::sys::resource::{Resource, setrlimit};
+    use nix::sys::signal::{SigSet, Signal};
+    use nix::sys::wait::{WaitStatus, waitpid};
+    let plan = plan(&Policy::preset(Preset::Agent));
+    let attempt = || {
+        let early = Early::begin(&HostFacts::detect(), sandbox_core::Network::Deny).unwrap();
+        let prepared = Prepared::with(&plan, early).unwrap();
+        // Too long for the socket, and the memory file for it would be longer than files may be.
+        let long = "x".repeat(100_000);
+        SigSet::from(Signal::SIGXFSZ).thread_block().unwrap();
+        let fails = |word: &str| {
+            let unlimited = nix::sys::resource::getrlimit(Resource::RLIMIT_FSIZE)
+                .unwrap()
+                .1;
+            setrlimit(Resource::RLIMIT_FSIZE, 4096, unlimited).unwrap();
+            let result = run(&prepared, &["/bin/true", word], |_| {});
+            setrlimit(Resource::RLIMIT_FSIZE, unlimited, unlimited).unwrap();
+            matches!(result, Err(LaunchError::Prepare { .. }))
+        };
+        let works =
+            || run(&prepared, &["/bin/true"], |_| {}).is_ok_and(|report| report.status == 0);
+        // The first one, one for an init that waits, and one for an init beside that.
+        fails(&long) && works() && fails(&long) && works()
+    };
+    // SAFETY: the child ends without returning to the test harness.
+    match unsafe { nix::unistd::fork() }.unwrap() {
+        nix::unistd::ForkResult::Child => {
+            nix::unistd::alarm::set(20);
+            let code = i32::from(!attempt());
+            // SAFETY: ends this process at once.
+            unsafe { libc::_exit(code) }
+        }
+        nix::unistd::ForkResult::Parent { child } => {
+            assert_eq!(waitpid(child, None).unwrap(), WaitStatus::Exited(child, 0));
+        }
+    }
+}
+
 #[test]
 fn a_plan_that_is_cut_off_starts_nothing() {
     let plan = plan(&Policy::preset(Preset::Agent));
@@ -142,13 +190,13 @@ fn what_fails_in_the_command_s_own_child_is_named() {
         })
         .unwrap_err();
         assert_eq!(error.to_string(), *message);
-        assert_eq!(host(), before, "{message}");
     }
-    assert_eq!(
-        run(&prepared, &["/bin/true"], |_| {}).unwrap().status,
-        0,
-        "the control"
-    );
+    let init = host().1;
+    let control = run(&prepared, &["/bin/true"], |_| {});
+    assert_eq!(control.unwrap().status, 0);
+    assert_eq!(host().1, init, "one init has served them all");
+    drop(prepared);
+    assert_eq!(host(), before);
 }
 
 #[test]
@@ -216,6 +264,7 @@ fn dropping_a_child_ends_what_it_confines() {
         directory: c"/".into(),
         stdio: [null.as_fd(), theirs.as_fd(), null.as_fd()],
         ignored_signals: 0,
+        umask: 0o022,
         time: None,
     };
     let child = prepared.launch(&start).unwrap();
@@ -232,19 +281,10 @@ fn an_init_that_has_begun_and_ended_is_replaced() {
     let early = Early::begin(&HostFacts::detect(), sandbox_core::Network::Deny).unwrap();
     let prepared = Prepared::with(&plan, early).unwrap();
     let before = host();
-    let init = prepared.begun.lock().unwrap().as_ref().unwrap().id();
+    let init = prepared.inits.set_up().begun.as_ref().unwrap().id();
     let init = nix::unistd::Pid::from_raw(init.cast_signed());
     nix::sys::signal::kill(init, nix::sys::signal::Signal::SIGKILL).unwrap();
-    let waits = || {
-        prepared
-            .begun
-            .lock()
-            .unwrap()
-            .as_mut()
-            .unwrap()
-            .is_waiting()
-    };
-    while waits() {
+    while begun_waits(&prepared) {
         std::thread::yield_now();
     }
     assert_eq!(run(&prepared, &["/bin/true"], |_| {}).unwrap().status, 0);
@@ -270,14 +310,6 @@ fn a_fork_has_commands_of_its_own_and_leaves_its_parents_alone() {
             assert_eq!(waitpid(child, None).unwrap(), WaitStatus::Exited(child, 0));
         }
     }
-    assert!(
-        prepared
-            .begun
-            .lock()
-            .unwrap()
-            .as_mut()
-            .unwrap()
-            .is_waiting()
-    );
+    assert!(begun_waits(&prepared));
     assert_eq!(run(&prepared, &["/bin/true"], |_| {}).unwrap().status, 0);
 }

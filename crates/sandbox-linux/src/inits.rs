@@ -1,0 +1,174 @@
+//! The inits of a sandbox: each serves one command after the other, and all of them share what the first one has set up.
+//!
+//! The first command makes the set-up: user, mounts, network, IPC. A command that is started while others run takes an init
+//! of its own beside them, in the same namespaces but for processes and mounts, of which it has a copy. An init whose
+//! command has ended waits here for the next one.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::socket::MsgFlags;
+use nix::unistd::{Pid, getpgrp, getsid};
+
+use crate::child::receive;
+use crate::sys;
+
+/// How many inits wait for a command at most, and how long those beyond the first do.
+const MAX_WAITING: usize = 8;
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A first process of the sandbox, as the caller sees it: its control socket and a pidfd. Dropping it ends everything inside.
+#[derive(Debug)]
+pub(crate) struct Init {
+    pid: libc::pid_t,
+    pidfd: OwnedFd,
+    control: OwnedFd,
+    /// The process that launched it. A fork of that has these descriptors too, but nothing to say.
+    owner: u32,
+    /// Its process group and session, which every command of it has.
+    group: [Option<Pid>; 2],
+    /// It makes what the others share, and stays as long as the sandbox.
+    makes_set_up: bool,
+}
+
+impl Init {
+    pub(crate) fn new(
+        pid: libc::pid_t,
+        pidfd: OwnedFd,
+        control: OwnedFd,
+        makes_set_up: bool,
+    ) -> Self {
+        Self {
+            pid,
+            pidfd,
+            control,
+            owner: std::process::id(),
+            group: group(),
+            makes_set_up,
+        }
+    }
+
+    pub(crate) fn pidfd(&self) -> BorrowedFd<'_> {
+        self.pidfd.as_fd()
+    }
+
+    pub(crate) const fn id(&self) -> u32 {
+        self.pid.cast_unsigned()
+    }
+
+    /// Whether it is ours, waits, and would start a command where the caller itself would.
+    pub(crate) fn is_waiting(&self) -> bool {
+        // Anything to be read is its end, or was meant for somebody else.
+        let is_quiet = || {
+            let received = receive(self.as_fd(), MsgFlags::MSG_DONTWAIT);
+            received.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+        };
+        self.owner == std::process::id() && self.group == group() && is_quiet()
+    }
+
+    /// Whether it has ended, or is about to: one that was killed is no use from that moment on, and takes another to be gone.
+    pub(crate) fn has_ended(&self) -> bool {
+        const A_MOMENT: u8 = 100;
+        let mut fds = [PollFd::new(self.pidfd.as_fd(), PollFlags::POLLIN)];
+        !matches!(poll(&mut fds, PollTimeout::from(A_MOMENT)), Ok(0))
+    }
+
+    /// Ends everything inside; returns when it is gone.
+    pub(crate) fn end(&self) {
+        if self.owner == std::process::id() {
+            // With it the kernel ends all that is in its pid namespace (pid_namespaces(7)).
+            sys::kill(self.pidfd.as_fd());
+            self.reap();
+        }
+    }
+
+    /// Waits until it has ended.
+    pub(crate) fn reap(&self) {
+        sys::reap(&self.pidfd);
+    }
+}
+
+fn group() -> [Option<Pid>; 2] {
+    [Some(getpgrp()), getsid(None).ok()]
+}
+
+impl AsFd for Init {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.control.as_fd()
+    }
+}
+
+impl Drop for Init {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// The inits that wait for a command, and the one whose set-up the others share.
+#[derive(Debug)]
+pub(crate) struct Inits {
+    waiting: Mutex<Vec<(Arc<Init>, Instant)>>,
+    set_up: Mutex<SetUp>,
+}
+
+/// Where a further init joins in.
+#[derive(Debug)]
+pub(crate) struct SetUp {
+    /// An init that carries out the plan already, since before anybody asked.
+    pub(crate) begun: Option<Init>,
+    /// The init that has carried it out.
+    pub(crate) done: Weak<Init>,
+}
+
+impl Inits {
+    pub(crate) fn new(begun: Option<Init>) -> Self {
+        let set_up = SetUp {
+            begun,
+            done: Weak::new(),
+        };
+        Self {
+            waiting: Mutex::default(),
+            set_up: Mutex::new(set_up),
+        }
+    }
+
+    /// The set-up. Whoever makes it keeps everybody else waiting, since there is to be one.
+    pub(crate) fn set_up(&self) -> MutexGuard<'_, SetUp> {
+        self.set_up.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// One that waits for a command.
+    pub(crate) fn take(&self) -> Option<Arc<Init>> {
+        loop {
+            let (init, _) = self.waiting().pop()?;
+            if init.is_waiting() {
+                return Some(init);
+            }
+        }
+    }
+
+    /// Takes back one whose command has ended.
+    pub(crate) fn put(&self, init: Arc<Init>) {
+        let mut waiting = self.waiting();
+        waiting.push((init, Instant::now()));
+        let excess = waiting.len().saturating_sub(MAX_WAITING);
+        let is_superfluous = |at: usize, (init, since): &(Arc<Init>, Instant)| {
+            !init.makes_set_up && (at < excess || since.elapsed() > PATIENCE)
+        };
+        // The longest waiting come first.
+        let mut at = 0..;
+        let superfluous: Vec<_> = waiting
+            .extract_if(.., |init| is_superfluous(at.next().unwrap_or(0), init))
+            .collect();
+        drop(waiting);
+        // To end them takes a moment, in which the others are at hand.
+        drop(superfluous);
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Vec<(Arc<Init>, Instant)>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

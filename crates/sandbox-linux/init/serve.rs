@@ -340,8 +340,8 @@ impl Service<'_> {
             (Some(order::SIGNAL), Some(signal)) => self.signal(signal as i32),
             (Some(order::FORWARD), Some(signal)) => self.forward(signal as i32, reader.u32()),
             (Some(order::STATE), _) => self.is_asked = true,
-            (Some(order::KILL), _) => {
-                let _ = sys::kill(-1, sys::SIGKILL);
+            (Some(order::KILL), Some(signal)) => {
+                let _ = sys::kill(-1, signal as i32);
             }
             _ => {}
         }

@@ -21,7 +21,7 @@ pub(crate) mod order {
     /// A signal that the caller received, for the command unless it has received it too: its number, and how often the caller
     /// has heard that the command was stopped.
     pub(crate) const FORWARD: u32 = 5;
-    /// End everything inside.
+    /// A signal for everything inside: its number.
     pub(crate) const KILL: u32 = 4;
     /// Is the command stopped at this moment?
     pub(crate) const STATE: u32 = 7;

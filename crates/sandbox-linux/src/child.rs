@@ -193,7 +193,16 @@ impl Child {
     ///
     /// Those of `sendmsg(2)`. A command that has ended is no error.
     pub fn kill(&mut self) -> io::Result<()> {
-        self.order(&start::small(order::KILL, 0))
+        self.signal_all(libc::SIGKILL)
+    }
+
+    /// Sends `signal` to everything inside.
+    ///
+    /// # Errors
+    ///
+    /// Those of `sendmsg(2)`. A command that has ended is no error.
+    pub fn signal_all(&self, signal: i32) -> io::Result<()> {
+        self.order(&start::small(order::KILL, signal.cast_unsigned()))
     }
 
     fn order(&self, message: &[u8]) -> io::Result<()> {

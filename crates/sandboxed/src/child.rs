@@ -34,7 +34,8 @@ use crate::{Error, ExitStatus, Output};
 /// * **Dropping it ends the command** and everything that the command started.
 /// * [`wait`](Self::wait) returns when nothing inside is left running, not when the command itself ends: what it left in
 ///   the background is ended first.
-/// * [`kill`](Self::kill) ends everything inside. [`signal`](Self::signal) is for the command alone.
+/// * [`kill`](Self::kill), [`kill_tree`](Self::kill_tree), [`pause`](Self::pause) and [`resume`](Self::resume) are about everything
+///   inside. [`signal`](Self::signal) is for the command alone.
 /// * For an event loop there are [`as_fd`](AsFd::as_fd), [`wake_at`](Self::wake_at) and [`update`](Self::update).
 #[derive(Debug)]
 #[must_use = "dropping it ends the command"]
@@ -98,7 +99,7 @@ impl Child {
             if let Some(status) = self.try_wait()? {
                 return Ok(status);
             }
-            self.poll([None, None])?;
+            self.poll([None, None], None)?;
         }
     }
 
@@ -131,7 +132,7 @@ impl Child {
             let status = self.try_wait()?;
             let ready = match (status, stdout.is_open() || stderr.is_open()) {
                 (Some(status), false) => break status,
-                _ => self.poll([stdout.pipe(), stderr.pipe()])?,
+                _ => self.poll([stdout.pipe(), stderr.pipe()], None)?,
             };
             for (collected, ready) in [&mut stdout, &mut stderr].into_iter().zip(ready) {
                 if ready {
@@ -235,8 +236,69 @@ impl Child {
         })
     }
 
-    /// Waits until an update or one of the pipes is ready, or the time limit is due; tells which pipes are.
-    fn poll(&self, pipes: [Option<&File>; 2]) -> Result<[bool; 2], Error> {
+    /// Asks everything inside to end (SIGTERM), and ends what is left after `grace`. Closes the standard input first.
+    ///
+    /// ```
+    /// # use sandboxed::{Policy, Preset, Sandbox};
+    /// # use std::time::Duration;
+    /// # fn main() -> Result<(), sandboxed::Error> {
+    /// let sandbox = Sandbox::new(&Policy::preset(Preset::ReadOnly))?;
+    /// let mut server = sandbox.command("sleep").arg("1000").spawn()?;
+    /// let status = server.kill_tree(Duration::from_secs(5))?;
+    /// assert_eq!(status.signal(), Some(15));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Child`] if the kernel refuses, or the report does not arrive.
+    pub fn kill_tree(&mut self, grace: Duration) -> Result<ExitStatus, Error> {
+        drop(self.stdin.take());
+        self.signal_all(SIGTERM)?;
+        self.signal_all(SIGCONT)?; // What is stopped could not answer the first.
+        let end = Instant::now().checked_add(grace);
+        loop {
+            if let Some(status) = self.try_wait()? {
+                return Ok(status);
+            }
+            if end.is_some_and(|end| end <= Instant::now()) {
+                self.kill()?;
+                return self.wait();
+            }
+            self.poll([None, None], end)?;
+        }
+    }
+
+    /// Stops everything inside (SIGSTOP) until [`resume`](Self::resume). The time limit goes on.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Child`] if the kernel refuses.
+    pub fn pause(&self) -> Result<(), Error> {
+        self.signal_all(Signal::SIGSTOP as i32)
+    }
+
+    /// Continues everything inside (SIGCONT).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Child`] if the kernel refuses.
+    pub fn resume(&self) -> Result<(), Error> {
+        self.signal_all(SIGCONT)
+    }
+
+    fn signal_all(&self, signal: i32) -> Result<(), Error> {
+        self.inner
+            .signal_all(signal)
+            .map_err(|source| Error::Child {
+                action: "signal",
+                source,
+            })
+    }
+
+    /// Waits until an update or one of the pipes is ready, the time limit is due, or it is `end`; tells which pipes are.
+    fn poll(&self, pipes: [Option<&File>; 2], end: Option<Instant>) -> Result<[bool; 2], Error> {
         let mut fds = Vec::with_capacity(3);
         let mut ready = [false; 2];
         if self.ended.is_none() {
@@ -249,7 +311,8 @@ impl Child {
                 .flatten()
                 .map(|pipe| PollFd::new(pipe.as_fd(), PollFlags::POLLIN)),
         );
-        match poll(&mut fds, timeout(self.wake_at(), Instant::now())) {
+        let wake_at = self.wake_at().into_iter().chain(end).min();
+        match poll(&mut fds, timeout(wake_at, Instant::now())) {
             Ok(_) | Err(Errno::EINTR) => {}
             Err(errno) => {
                 return Err(Error::Child {

@@ -41,6 +41,7 @@ use crate::{Child, Error, ExitStatus, Output, Sandbox, Stdio, search};
 pub struct Command<'sandbox> {
     sandbox: &'sandbox Sandbox,
     program: OsString,
+    arg0: Option<OsString>,
     args: Vec<OsString>,
     environment: Changes,
     directory: Option<PathBuf>,
@@ -55,6 +56,7 @@ impl<'sandbox> Command<'sandbox> {
         Self {
             sandbox,
             program: program.to_owned(),
+            arg0: None,
             args: Vec::new(),
             environment: Changes::default(),
             directory: None,
@@ -63,6 +65,12 @@ impl<'sandbox> Command<'sandbox> {
             stderr: None,
             timeout: None,
         }
+    }
+
+    /// The name by which the program is told it was called. Default: as it was asked for.
+    pub fn arg0(&mut self, name: impl AsRef<OsStr>) -> &mut Self {
+        self.arg0 = Some(name.as_ref().to_owned());
+        self
     }
 
     /// Adds an argument.
@@ -194,7 +202,7 @@ impl<'sandbox> Command<'sandbox> {
                 .iter()
                 .map(|path| c_string("the program's name", path.as_os_str()))
                 .collect::<Result<_, _>>()?,
-            args: std::iter::once(&self.program)
+            args: std::iter::once(self.arg0.as_ref().unwrap_or(&self.program))
                 .chain(&self.args)
                 .map(|arg| c_string("an argument", arg))
                 .collect::<Result<_, _>>()?,

@@ -3,6 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use sandbox_core::{Context, Policy, PolicyError, PolicyErrors, Ruleset, Source};
 use sandbox_linux::filter::Feature;
@@ -29,8 +30,13 @@ use crate::{Command, Error};
 /// # Ok(())
 /// # }
 /// ```
+///
+/// A clone is another handle on the same sandbox, which ends with the last one.
+#[derive(Clone)]
 #[must_use]
-pub struct Sandbox {
+pub struct Sandbox(Arc<Shared>);
+
+struct Shared {
     ruleset: Ruleset,
     plan: Plan,
     prepared: Prepared,
@@ -82,32 +88,32 @@ impl Sandbox {
 
     /// Which mechanism holds which part of the policy on this host, and what is not held.
     pub fn enforcement(&self) -> Enforcement {
-        self.plan.enforcement()
+        self.0.plan.enforcement()
     }
 
     /// What is done on this host before a command runs, step by step.
     pub fn plan(&self) -> &Plan {
-        &self.plan
+        &self.0.plan
     }
 
     /// The policy, resolved: one answer per question.
     #[must_use]
     pub fn ruleset(&self) -> &Ruleset {
-        &self.ruleset
+        &self.0.ruleset
     }
 
     pub(crate) fn prepared(&self) -> &Prepared {
-        &self.prepared
+        &self.0.prepared
     }
 
     /// The directory that the policy was resolved for.
     pub(crate) fn directory(&self) -> &Path {
-        &self.directory
+        &self.0.directory
     }
 
     /// What the policy gives a command of the caller's environment and sets itself.
     pub(crate) fn variables(&self) -> &[(OsString, OsString)] {
-        &self.variables
+        &self.0.variables
     }
 }
 
@@ -158,13 +164,13 @@ impl Builder {
             Some(variables) => ruleset.environment().apply(variables),
             None => ruleset.environment().apply(std::env::vars_os()),
         };
-        Ok(Sandbox {
+        Ok(Sandbox(Arc::new(Shared {
             ruleset,
             plan,
             prepared,
             directory: context.cwd,
             variables,
-        })
+        })))
     }
 }
 
@@ -187,8 +193,8 @@ fn known_features(ruleset: &Ruleset) -> Result<(), PolicyErrors> {
 impl fmt::Debug for Sandbox {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Sandbox")
-            .field("directory", &self.directory)
-            .field("ruleset", &self.ruleset)
+            .field("directory", &self.0.directory)
+            .field("ruleset", &self.0.ruleset)
             .finish_non_exhaustive()
     }
 }

@@ -153,7 +153,7 @@ fn a_stop_is_an_update() {
             Some(Update::Ended(status)) => break assert_eq!(status.code(), Some(5)),
             other => assert_eq!(other, None),
         }
-        child.poll([None, None]).unwrap();
+        child.poll([None, None], None).unwrap();
     }
 }
 

@@ -1,0 +1,105 @@
+//! A command with everything that it has started: stopped, continued, asked to end and ended as one.
+
+#![expect(clippy::unwrap_used, reason = "a test's way to fail is to panic")]
+
+use nix::unistd::Pid;
+use sandbox_testing::{Host, State, marked, marker, until};
+use sandboxed::{Child, Policy, Preset, Sandbox};
+use std::time::Duration;
+
+/// Everything readable, the workspace of this host writable.
+fn sandbox(host: &Host) -> Sandbox {
+    Sandbox::new(&Policy::preset(Preset::ReadOnly).write(host.path("@ws"))).unwrap()
+}
+
+/// A shell with two processes in the background, one of them in a session of its own; all have the marker.
+fn tree(host: &Host, sandbox: &Sandbox, marker: &str, prologue: &str) -> Child {
+    let script = host.expand(&format!(
+        "{prologue}; @payload wait {marker} >/dev/null & setsid @payload wait {marker} >/dev/null & while :; do sleep 0.01; done"
+    ));
+    let child = sandbox
+        .command("sh")
+        .args(["-c", &script, marker])
+        .spawn()
+        .unwrap();
+    until("all of it runs", || marked(marker).len() == 3);
+    child
+}
+
+fn letters(pids: &[Pid]) -> String {
+    let letter = |pid: &Pid| State::of(*pid).map(|state| state.letter);
+    pids.iter().filter_map(letter).collect()
+}
+
+#[test]
+fn all_of_it_is_stopped_and_continued() {
+    let host = Host::new();
+    let sandbox = sandbox(&host);
+    let marker = marker();
+    let mut child = tree(&host, &sandbox, &marker, ":");
+    let pids = marked(&marker);
+    child.pause().unwrap();
+    until("all of it is stopped", || letters(&pids) == "TTT");
+    assert_eq!(child.try_wait().unwrap(), None);
+    child.resume().unwrap();
+    until("all of it goes on", || !letters(&pids).contains('T'));
+    child.kill().unwrap();
+    assert_eq!(child.wait().unwrap().signal(), Some(9));
+    assert_eq!(marked(&marker), []);
+}
+
+#[test]
+fn what_is_asked_to_end_may_do_so_in_its_own_way() {
+    let host = Host::new();
+    let sandbox = sandbox(&host);
+    let marker = marker();
+    let prologue = host.expand("trap 'echo asked > @ws/asked; exit 7' TERM");
+    let mut child = tree(&host, &sandbox, &marker, &prologue);
+    // Also while it is stopped.
+    child.pause().unwrap();
+    let status = child.kill_tree(Duration::from_secs(30)).unwrap();
+    assert_eq!(status.code(), Some(7));
+    assert_eq!(host.read("asked"), "asked\n");
+    assert_eq!(marked(&marker), []);
+}
+
+#[test]
+fn what_does_not_end_is_ended() {
+    let host = Host::new();
+    let sandbox = sandbox(&host);
+    let marker = marker();
+    let mut child = tree(&host, &sandbox, &marker, "trap '' TERM");
+    let status = child.kill_tree(Duration::from_millis(50)).unwrap();
+    assert_eq!(status.signal(), Some(9));
+    assert_eq!(marked(&marker), []);
+    // After the end it has its status, and the next command is not meant.
+    assert_eq!(child.kill_tree(Duration::ZERO).unwrap(), status);
+    child.pause().unwrap();
+    drop(child);
+    assert!(sandbox.command("true").status().unwrap().success());
+}
+
+#[test]
+fn handles_are_of_one_sandbox_which_ends_with_the_last() {
+    let host = Host::new();
+    let first = sandbox(&host);
+    let second = first.clone();
+    let run = |sandbox: &Sandbox, script: &str| {
+        let output = sandbox.command("sh").args(["-c", script]).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    run(&first, "echo kept > /tmp/file");
+    drop(first);
+    assert_eq!(run(&second, "cat /tmp/file"), "kept\n");
+}
+
+#[test]
+fn a_program_is_called_as_it_is_told() {
+    let host = Host::new();
+    let sandbox = sandbox(&host);
+    let mut command = sandbox.command("sh");
+    command.args(["-c", "echo $0"]);
+    assert_eq!(command.output().unwrap().stdout, b"sh\n");
+    command.arg0("another");
+    assert_eq!(command.output().unwrap().stdout, b"another\n");
+}

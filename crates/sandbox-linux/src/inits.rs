@@ -59,14 +59,19 @@ impl Init {
         self.pid.cast_unsigned()
     }
 
-    /// Whether it is ours, waits, and would start a command where the caller itself would.
+    /// Whether it is ours and waits.
     pub(crate) fn is_waiting(&self) -> bool {
         // Anything to be read is its end, or was meant for somebody else.
         let is_quiet = || {
             let received = receive(self.as_fd(), MsgFlags::MSG_DONTWAIT);
             received.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
         };
-        self.owner == std::process::id() && self.group == group() && is_quiet()
+        self.owner == std::process::id() && is_quiet()
+    }
+
+    /// Whether a command of it would be in the group and session in which a child of the caller would be.
+    pub(crate) fn is_in_our_group(&self) -> bool {
+        self.group == group()
     }
 
     /// Whether it has ended, or is about to: one that was killed is no use from that moment on, and takes another to be gone.
@@ -143,7 +148,12 @@ impl Inits {
     /// One that waits for a command.
     pub(crate) fn take(&self) -> Option<Arc<Init>> {
         loop {
-            let (init, _) = self.waiting().pop()?;
+            let mut waiting = self.waiting();
+            let at = waiting
+                .iter()
+                .rposition(|(init, _)| init.is_in_our_group())?;
+            let (init, _) = waiting.remove(at);
+            drop(waiting);
             if init.is_waiting() {
                 return Some(init);
             }

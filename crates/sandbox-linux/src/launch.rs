@@ -141,7 +141,8 @@ impl Prepared {
             }
             set_up = self.inits.set_up();
         }
-        let begun = set_up.begun.take().filter(Init::is_waiting);
+        let is_of_use = |init: &Init| init.is_in_our_group() && init.is_waiting();
+        let begun = set_up.begun.take().filter(is_of_use);
         let (init, sent) = if let Some(init) = begun {
             (init, Ok(()))
         } else {

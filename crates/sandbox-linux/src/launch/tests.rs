@@ -152,6 +152,35 @@ fn a_command_that_cannot_be_sent_is_an_error_and_the_next_one_runs() {
     }
 }
 
+/// A caller that changes its group (a daemon, a shell) has its commands there from then on, in the same sandbox.
+#[test]
+#[expect(unsafe_code, reason = "a process of its own for a group of its own")]
+fn a_caller_that_changes_its_group_keeps_its_sandbox() {
+    use nix::sys::wait::{WaitStatus, waitpid};
+    use nix::unistd::{Pid, getpgrp, setpgid};
+    let plan = plan(&Policy::preset(Preset::Agent));
+    let attempt = || {
+        let prepared = Prepared::new(&plan).unwrap();
+        let succeeds =
+            |args: &[&str]| run(&prepared, args, |_| {}).is_ok_and(|report| report.status == 0);
+        let made = succeeds(&["/usr/bin/touch", "/tmp/kept"]);
+        setpgid(Pid::from_raw(0), Pid::from_raw(0)).unwrap();
+        made && getpgrp() == Pid::this() && succeeds(&["/usr/bin/test", "-e", "/tmp/kept"])
+    };
+    // SAFETY: the child ends without returning to the test harness.
+    match unsafe { nix::unistd::fork() }.unwrap() {
+        nix::unistd::ForkResult::Child => {
+            nix::unistd::alarm::set(20);
+            let code = i32::from(!attempt());
+            // SAFETY: ends this process at once.
+            unsafe { libc::_exit(code) }
+        }
+        nix::unistd::ForkResult::Parent { child } => {
+            assert_eq!(waitpid(child, None).unwrap(), WaitStatus::Exited(child, 0));
+        }
+    }
+}
+
 #[test]
 fn a_plan_that_is_cut_off_starts_nothing() {
     let plan = plan(&Policy::preset(Preset::Agent));

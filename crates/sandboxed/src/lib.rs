@@ -26,6 +26,11 @@
 
 #![forbid(unsafe_code)]
 
+/// The program of the README, kept compiling.
+#[cfg(all(doctest, target_os = "linux"))]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
+
 #[cfg(target_os = "linux")]
 mod changes;
 #[cfg(target_os = "linux")]

@@ -36,7 +36,7 @@ struct Name {
     path: String,
 }
 
-/// The names in a line: all in the last column of a table's three, and elsewhere those with `::` in them.
+/// The names in a line: all in the last column of a table's three, and elsewhere those with `::` in them that are no type's.
 fn names(line: &str) -> Vec<Name> {
     let is_row = line.starts_with("| ") && line.matches(" | ").count() == 2;
     let text = if is_row {
@@ -53,7 +53,7 @@ fn names(line: &str) -> Vec<Name> {
         } else if word.starts_with("sandbox") && !word.contains(' ') {
             package = word;
             continue;
-        } else if word.contains("::") || is_row {
+        } else if is_row || word.contains("::") && word.starts_with(char::is_lowercase) {
             file = word.split("::").next().unwrap_or_default();
             word.to_owned()
         } else {
@@ -118,7 +118,10 @@ mod tests {
             ]
         );
         assert_eq!(found("| a | b | `whole` |"), ["sandbox-cli whole"]);
-        assert_eq!(found("* Text with `code` (`a::b`)."), ["sandbox-cli a::b"]);
+        assert_eq!(
+            found("* Text with `code` and `Type::new` (`a::b`)."),
+            ["sandbox-cli a::b"]
+        );
     }
 
     #[test]

@@ -216,12 +216,13 @@ impl Policy {
         self.file(path.as_ref(), false, Access::Write, true)
     }
 
-    /// Hides a path and all below.
+    /// Hides a path and all below. The path is literal: `*` in it is a character; patterns are for
+    /// [`hide_matching`](Self::hide_matching).
     pub fn hide(self, path: impl AsRef<OsStr>) -> Self {
         self.file(path.as_ref(), false, Access::Hide, false)
     }
 
-    /// Hides what matches when a command starts.
+    /// Hides what matches when the policy is resolved; what comes to match later is not hidden.
     pub fn hide_matching(self, pattern: impl AsRef<OsStr>) -> Self {
         self.file(pattern.as_ref(), true, Access::Hide, false)
     }

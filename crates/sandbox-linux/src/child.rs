@@ -163,6 +163,9 @@ impl Child {
         self.ended = Some(ended);
         if !ended.is_told {
             self.init.reap();
+        } else if let Some(inits) = self.inits.upgrade() {
+            // From here on it is only known by its descriptors.
+            inits.put(Arc::clone(&self.init));
         }
         Ok(Some(Update::Ended(ended.report)))
     }
@@ -226,11 +229,9 @@ impl AsFd for Child {
 
 impl Drop for Child {
     fn drop(&mut self) {
-        if !self.ended.is_some_and(|ended| ended.is_told) {
-            // Another thread may be about to join this init, and hold it.
+        // Another thread may be about to join this init, and hold it.
+        if self.ended.is_none() {
             self.init.end();
-        } else if let Some(inits) = self.inits.upgrade() {
-            inits.put(Arc::clone(&self.init));
         }
     }
 }

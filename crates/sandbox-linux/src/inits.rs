@@ -119,6 +119,15 @@ pub(crate) struct Inits {
     set_up: Mutex<SetUp>,
 }
 
+/// Children that have ended may still hold one.
+impl Drop for Inits {
+    fn drop(&mut self) {
+        for (init, _) in self.waiting().drain(..) {
+            init.end();
+        }
+    }
+}
+
 /// Where a further init joins in.
 #[derive(Debug)]
 pub(crate) struct SetUp {

@@ -84,11 +84,16 @@ impl Child {
     }
 
     /// The process id of the sandbox's init, which stands for all that is inside.
+    ///
+    /// It stands for the next command as well: after the end of this one nothing is to be done with it.
     pub fn id(&self) -> u32 {
         self.inner.id()
     }
 
     /// Waits until the command has ended and nothing that it started is left. Closes its standard input first.
+    ///
+    /// A command that writes more than a pipe holds waits for whoever reads it: for that there is
+    /// [`wait_with_output`](Self::wait_with_output).
     ///
     /// # Errors
     ///
@@ -203,8 +208,14 @@ impl Child {
     ///
     /// # Errors
     ///
-    /// [`Error::Child`] if the signal cannot be sent.
+    /// [`Error::Child`] if there is no such signal, or it cannot be sent.
     pub fn signal(&self, signal: i32) -> Result<(), Error> {
+        if !(1..=64).contains(&signal) {
+            return Err(Error::Child {
+                action: "signal",
+                source: Errno::EINVAL.into(),
+            });
+        }
         self.inner.signal(signal).map_err(|source| Error::Child {
             action: "signal",
             source,

@@ -36,6 +36,7 @@ use crate::{Child, Error, ExitStatus, Output, Sandbox, Stdio, search};
 ///   [`current_dir`](Self::current_dir), starts in the directory that the policy was resolved for.
 /// * The environment is what the policy passes of the caller's, then what is set here.
 /// * Descriptors other than the standard streams are never inherited.
+/// * The environment of the caller is that of when the sandbox was made.
 /// * There is a time limit.
 #[must_use]
 pub struct Command<'sandbox> {
@@ -237,6 +238,7 @@ impl<'sandbox> Command<'sandbox> {
             .directory
             .as_ref()
             .map_or_else(|| base.to_owned(), |directory| base.join(directory));
+        let string = c_string("the working directory", directory.as_os_str())?;
         // What `..` means only the kernel knows.
         if !directory
             .components()
@@ -250,7 +252,7 @@ impl<'sandbox> Command<'sandbox> {
                 });
             }
         }
-        c_string("the working directory", directory.as_os_str())
+        Ok(string)
     }
 }
 

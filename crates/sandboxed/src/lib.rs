@@ -61,7 +61,7 @@ mod strings;
 mod unsupported;
 
 pub use sandbox_core::{
-    Access, Attempt, Context, Decision, Limits, Location, Network, Policy, PolicyError,
+    Access, Attempt, Context, Decision, HideBy, Limits, Location, Network, Policy, PolicyError,
     PolicyErrors, Preset, Ruleset, Source, System, Tier, Verdict,
 };
 

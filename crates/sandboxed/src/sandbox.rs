@@ -18,6 +18,10 @@ use crate::{Command, Error};
 /// command. What a command has from the caller as any child has it (umask, ignored signals, process group) is that of its
 /// start; nice value, limits and CPUs are those of when its first process was made.
 ///
+/// The policy is resolved once, by [`new`](Self::new), and so is the environment that it passes: what changes on the host
+/// afterwards is not seen, and a hidden name that the host replaces is not covered again. `new` starts the first process already; up to
+/// eight wait for further commands.
+///
 /// With this value the sandbox ends, but for commands that run: each ends with its [`Child`](crate::Child).
 ///
 /// ```

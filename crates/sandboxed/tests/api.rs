@@ -228,6 +228,9 @@ fn a_signal_is_for_the_command() {
         .unwrap()
         .read_exact(&mut [0; 6])
         .unwrap();
+    for none in [0, -1, 65, 999] {
+        child.signal(none).unwrap_err();
+    }
     child.signal(Signal::SIGTERM as i32).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(9));
     // Nobody is there to receive it: that is no error.

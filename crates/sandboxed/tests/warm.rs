@@ -277,6 +277,23 @@ fn a_command_that_cannot_start_costs_no_init() {
     assert_eq!(init_of(&sandbox), init);
 }
 
+/// Nor does one that is kept outlive the sandbox by it.
+#[test]
+fn a_child_that_has_ended_holds_no_init() {
+    let host = Host::new();
+    let sandbox = sandbox(&host);
+    let run = || {
+        let mut child = sandbox.command("true").spawn().unwrap();
+        assert!(child.wait().unwrap().success());
+        child
+    };
+    let kept: Vec<Child> = (0..20).map(|_| run()).collect();
+    let init = kept[0].id();
+    assert!(kept.iter().all(|child| child.id() == init));
+    drop(sandbox);
+    assert_eq!(State::of(Pid::from_raw(init.cast_signed())), None);
+}
+
 /// Orders that come too late are about nothing, and not about the next command.
 #[test]
 fn what_is_sent_to_a_command_that_has_ended_does_not_reach_the_next() {

@@ -155,7 +155,7 @@ fn unheld_files(parts: &mut [Held], view: &View, assembled: bool) {
             "hidden paths" if !assembled => {
                 let has_covers = view.nodes().any(|(_, node)| matches!(node, Node::Cover(_)));
                 held.not_held.extend(has_covers.then(|| {
-                    "a hidden name that the host replaces or renames while a command runs"
+                    "a hidden name that the host replaces or renames while the sandbox lives"
                         .to_owned()
                 }));
                 held.not_held.extend(

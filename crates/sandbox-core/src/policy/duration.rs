@@ -9,9 +9,10 @@ const TOO_LONG: &str = "it is more than 30 days";
 
 /// Reads a duration, or says why it is none and what was probably meant.
 pub(super) fn parse(text: &str) -> Result<Duration, (&'static str, Option<String>)> {
-    // `10M` is ten months to the parser, and ten minutes to people.
-    if text.contains(|character: char| character.is_uppercase()) {
-        let lower = text.to_lowercase();
+    // `10M` is ten months to the parser, and ten minutes to people. Of ASCII only: there are capital letters that have no
+    // small one, and a text with one of them would be asked about for ever.
+    if text.contains(|character: char| character.is_ascii_uppercase()) {
+        let lower = text.to_ascii_lowercase();
         let meant = parse(&lower).is_ok().then_some(lower);
         return Err(("units are in lower case", meant));
     }
@@ -62,6 +63,8 @@ mod tests {
             ("0s", Err(("nothing can run in no time", None))),
             ("10M", Err(("units are in lower case", Some("10m")))),
             ("10 Parsecs", Err(("units are in lower case", None))),
+            ("\u{2111}10m", Err((form, None))),
+            ("10\u{1f138}", Err((form, None))),
             ("600", Err((form, Some("600s")))),
             ("", Err((form, None))),
             ("-1s", Err((form, None))),

@@ -19,8 +19,10 @@ use crate::{Command, Error};
 /// start; nice value, limits and CPUs are those of when its first process was made.
 ///
 /// The policy is resolved once, by [`new`](Self::new), and so is the environment that it passes: what changes on the host
-/// afterwards is not seen, and a hidden name that the host replaces is not covered again. `new` starts the first process already; up to
-/// eight wait for further commands.
+/// afterwards is not seen, and a hidden name that the host replaces is not covered again.
+///
+/// `new` starts the first process already, and up to eight wait for further commands. They are children of the caller as long as
+/// the sandbox lives: a `waitpid(-1)` waits for them, too.
 ///
 /// With this value the sandbox ends, but for commands that run: each ends with its [`Child`](crate::Child).
 ///

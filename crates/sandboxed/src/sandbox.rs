@@ -24,7 +24,8 @@ use crate::{Command, Error};
 /// `new` starts the first process already, and up to eight wait for further commands. They are children of the caller as long as
 /// the sandbox lives: a `waitpid(-1)` waits for them, too.
 ///
-/// With this value the sandbox ends, but for commands that run: each ends with its [`Child`](crate::Child).
+/// A clone is another handle on the same sandbox. With the last one it ends, but for commands that run: each ends with its
+/// [`Child`](crate::Child).
 ///
 /// ```
 /// use sandboxed::{Policy, Preset, Sandbox};
@@ -36,8 +37,6 @@ use crate::{Command, Error};
 /// # Ok(())
 /// # }
 /// ```
-///
-/// A clone is another handle on the same sandbox, which ends with the last one.
 #[derive(Clone)]
 #[must_use]
 pub struct Sandbox(Arc<Shared>);

@@ -51,6 +51,24 @@ fn host() -> (String, String) {
     )
 }
 
+/// Asserts that `attempt` succeeds, within 20 s, in a process whose limits and group are its own.
+#[expect(unsafe_code, reason = "a process of its own")]
+fn in_own_process(attempt: impl FnOnce() -> bool) {
+    use nix::sys::wait::{WaitStatus, waitpid};
+    // SAFETY: the child ends without returning to the test harness.
+    match unsafe { nix::unistd::fork() }.unwrap() {
+        nix::unistd::ForkResult::Child => {
+            nix::unistd::alarm::set(20);
+            let code = i32::from(!attempt());
+            // SAFETY: ends this process at once.
+            unsafe { libc::_exit(code) }
+        }
+        nix::unistd::ForkResult::Parent { child } => {
+            assert_eq!(waitpid(child, None).unwrap(), WaitStatus::Exited(child, 0));
+        }
+    }
+}
+
 #[test]
 fn a_step_that_fails_is_named_and_leaves_nothing() {
     let plan = plan(&Policy::preset(Preset::Agent).hide("/usr/share"));
@@ -112,13 +130,11 @@ fn a_name_that_the_host_removes_meanwhile_keeps_no_command_from_starting() {
 
 /// Neither side waits for what the other can't send.
 #[test]
-#[expect(unsafe_code, reason = "a process of its own for a limit of its own")]
 fn a_command_that_cannot_be_sent_is_an_error_and_the_next_one_runs() {
     use nix::sys::resource::{Resource, setrlimit};
     use nix::sys::signal::{SigSet, Signal};
-    use nix::sys::wait::{WaitStatus, waitpid};
     let plan = plan(&Policy::preset(Preset::Agent));
-    let attempt = || {
+    in_own_process(|| {
         let early = Early::begin(&HostFacts::detect(), sandbox_core::Network::Deny).unwrap();
         let prepared = Prepared::with(&plan, early).unwrap();
         // Too long for the socket, and the memory file for it would be longer than files may be.
@@ -137,48 +153,22 @@ fn a_command_that_cannot_be_sent_is_an_error_and_the_next_one_runs() {
             || run(&prepared, &["/bin/true"], |_| {}).is_ok_and(|report| report.status == 0);
         // The first one, one for an init that waits, and one for an init beside that.
         fails(&long) && works() && fails(&long) && works()
-    };
-    // SAFETY: the child ends without returning to the test harness.
-    match unsafe { nix::unistd::fork() }.unwrap() {
-        nix::unistd::ForkResult::Child => {
-            nix::unistd::alarm::set(20);
-            let code = i32::from(!attempt());
-            // SAFETY: ends this process at once.
-            unsafe { libc::_exit(code) }
-        }
-        nix::unistd::ForkResult::Parent { child } => {
-            assert_eq!(waitpid(child, None).unwrap(), WaitStatus::Exited(child, 0));
-        }
-    }
+    });
 }
 
 /// A caller that changes its group (a daemon, a shell) has its commands there from then on, in the same sandbox.
 #[test]
-#[expect(unsafe_code, reason = "a process of its own for a group of its own")]
 fn a_caller_that_changes_its_group_keeps_its_sandbox() {
-    use nix::sys::wait::{WaitStatus, waitpid};
     use nix::unistd::{Pid, getpgrp, setpgid};
     let plan = plan(&Policy::preset(Preset::Agent));
-    let attempt = || {
+    in_own_process(|| {
         let prepared = Prepared::new(&plan).unwrap();
         let succeeds =
             |args: &[&str]| run(&prepared, args, |_| {}).is_ok_and(|report| report.status == 0);
         let made = succeeds(&["/usr/bin/touch", "/tmp/kept"]);
         setpgid(Pid::from_raw(0), Pid::from_raw(0)).unwrap();
         made && getpgrp() == Pid::this() && succeeds(&["/usr/bin/test", "-e", "/tmp/kept"])
-    };
-    // SAFETY: the child ends without returning to the test harness.
-    match unsafe { nix::unistd::fork() }.unwrap() {
-        nix::unistd::ForkResult::Child => {
-            nix::unistd::alarm::set(20);
-            let code = i32::from(!attempt());
-            // SAFETY: ends this process at once.
-            unsafe { libc::_exit(code) }
-        }
-        nix::unistd::ForkResult::Parent { child } => {
-            assert_eq!(waitpid(child, None).unwrap(), WaitStatus::Exited(child, 0));
-        }
-    }
+    });
 }
 
 #[test]

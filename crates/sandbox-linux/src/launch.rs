@@ -15,6 +15,7 @@ use nix::sys::socket::{
 
 use crate::child::{Child, Received, receive};
 use crate::inits::Init;
+use crate::plan::{self, encode};
 use crate::prepare::seal;
 use crate::wire::{INLINE, answer, order, stage};
 use crate::{HostFacts, Prepared, Start, Step, Unenforceable, start, sys};
@@ -134,10 +135,11 @@ impl Prepared {
         let mut set_up = self.inits.set_up();
         if let Some(other) = set_up.done.upgrade() {
             drop(set_up);
-            if let Some(init) = self.beside(&other)? {
+            let joining = plan::joining(&self.steps);
+            if let Some(init) = self.beside(&other, &joining)? {
                 drop(other);
                 let sent = order(&init);
-                return self.until_begun(init, sent, &self.joining_steps, command);
+                return self.until_begun(init, sent, &joining, command);
             }
             set_up = self.inits.set_up();
         }
@@ -157,12 +159,9 @@ impl Prepared {
         self.until_begun(init, sent, &self.steps, command)
     }
 
-    /// An init in the namespaces of `other`; none if that has ended.
-    fn beside(&self, other: &Init) -> Result<Option<Arc<Init>>, LaunchError> {
-        let (control, inside) = control_sockets()?;
-        let caller = sys::own_pidfd().map_err(preparing("open a descriptor of this process"))?;
-        let caller = [caller.as_fd()];
-        send(control.as_fd(), order::BEGIN, &self.joining, &caller)?;
+    /// An init in the namespaces of `other`, with the steps of one that joins it; none if that has ended.
+    fn beside(&self, other: &Init, joining: &[Step]) -> Result<Option<Arc<Init>>, LaunchError> {
+        let (control, inside) = control_sockets(&encode::steps(joining)?)?;
         send(control.as_fd(), order::PLAN, &[], &[])?;
         // The host's network is not the sandbox's to enter.
         let network = if self.has_own_network {
@@ -307,17 +306,14 @@ pub(crate) fn begin(image: &OwnedFd, beginning: &[u8]) -> Result<Init, LaunchErr
         | libc::CLONE_NEWIPC
         | libc::CLONE_NEWUTS
         | libc::CLONE_NEWCGROUP;
-    let (control, inside) = control_sockets()?;
-    let caller = sys::own_pidfd().map_err(preparing("open a descriptor of this process"))?;
-    // It lies in the socket before the clone: init does not wait for it.
-    send(control.as_fd(), order::BEGIN, beginning, &[caller.as_fd()])?;
+    let (control, inside) = control_sockets(beginning)?;
     let (pid, pidfd) =
         sys::clone_init(image.as_fd(), inside.as_fd(), NAMESPACES).map_err(refused)?;
     Ok(Init::new(pid, pidfd, control, true))
 }
 
-/// The caller's end, and init's.
-fn control_sockets() -> Result<(OwnedFd, OwnedFd), LaunchError> {
+/// The caller's end, and init's. The order to begin lies in it before the clone: init does not wait for it.
+fn control_sockets(beginning: &[u8]) -> Result<(OwnedFd, OwnedFd), LaunchError> {
     let pair = socketpair(
         AddressFamily::Unix,
         SockType::SeqPacket,
@@ -327,7 +323,10 @@ fn control_sockets() -> Result<(OwnedFd, OwnedFd), LaunchError> {
     let made = pair
         .map_err(io::Error::from)
         .and_then(|(ours, theirs)| Ok((ours, sys::above_stdio(&theirs)?)));
-    made.map_err(preparing("make the control socket"))
+    let (control, inside) = made.map_err(preparing("make the control socket"))?;
+    let caller = sys::own_pidfd().map_err(preparing("open a descriptor of this process"))?;
+    send(control.as_fd(), order::BEGIN, beginning, &[caller.as_fd()])?;
+    Ok((control, inside))
 }
 
 /// Sends an order with its body, by a sealed memory file if that is too long for the socket.

@@ -151,51 +151,52 @@ impl Plan {
         self.steps.get(..=end.unwrap_or(0)).unwrap_or_default()
     }
 
-    /// Whether the commands have a network of the sandbox's own.
-    pub(crate) fn has_own_network(&self) -> bool {
-        self.own_network
-    }
-
-    /// The steps of an init that joins another one: a view of its own processes, and what confines each command.
-    pub(crate) fn joining(&self) -> Vec<Step> {
-        let proc = Path::new("/proc");
-        let is_below_proc = |step: &Step| {
-            step.path()
-                .is_some_and(|path| path != proc && is_within(path, proc))
-        };
-        let is_per_init = |step: &&Step| match step {
-            Step::Put { path, .. } if path == proc => true,
-            Step::Proc { .. }
-            | Step::Landlock { .. }
-            | Step::Grant { .. }
-            | Step::Limit { .. }
-            | Step::Filter(_) => true,
-            step => is_below_proc(step),
-        };
-        // What hides something in the other's `/proc` does not lie over this one. The nodes for covers are gone by then: they
-        // are made once more, where this `/proc` comes to lie over them.
-        let nodes = [
-            Step::Devices {
-                slot: DEV,
-                attributes: MountAttributes::DEVICES,
-                contents: Vec::new(),
-            },
-            Step::Put {
-                path: proc.to_owned(),
-                slot: DEV,
-            },
-        ];
-        let needs_nodes = self.steps.iter().any(is_below_proc);
-        let nodes = nodes.into_iter().filter(|_| needs_nodes);
-        nodes
-            .chain(self.steps.iter().filter(is_per_init).cloned())
-            .collect()
-    }
-
     /// All the others.
     pub(crate) fn rest(&self) -> &[Step] {
         self.steps.get(self.beginning().len()..).unwrap_or_default()
     }
+
+    /// Whether the commands have a network of the sandbox's own.
+    pub(crate) fn has_own_network(&self) -> bool {
+        self.own_network
+    }
+}
+
+/// Of the `steps` of a plan those of an init that joins another one: a view of its own processes, and what confines each
+/// command.
+pub(crate) fn joining(steps: &[Step]) -> Vec<Step> {
+    let proc = Path::new("/proc");
+    let is_below_proc = |step: &Step| {
+        step.path()
+            .is_some_and(|path| path != proc && is_within(path, proc))
+    };
+    let is_per_init = |step: &&Step| match step {
+        Step::Put { path, .. } if path == proc => true,
+        Step::Proc { .. }
+        | Step::Landlock { .. }
+        | Step::Grant { .. }
+        | Step::Limit { .. }
+        | Step::Filter(_) => true,
+        step => is_below_proc(step),
+    };
+    // What hides something in the other's `/proc` does not lie over this one. The nodes for covers are gone by then: they
+    // are made once more, where this `/proc` comes to lie over them.
+    let nodes = [
+        Step::Devices {
+            slot: DEV,
+            attributes: MountAttributes::DEVICES,
+            contents: Vec::new(),
+        },
+        Step::Put {
+            path: proc.to_owned(),
+            slot: DEV,
+        },
+    ];
+    let needs_nodes = steps.iter().any(is_below_proc);
+    let nodes = nodes.into_iter().filter(|_| needs_nodes);
+    nodes
+        .chain(steps.iter().filter(is_per_init).cloned())
+        .collect()
 }
 
 /// Refuses on a host where the tier that the policy asks for is not to be had. A weaker one is never taken by itself.

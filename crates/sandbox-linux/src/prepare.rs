@@ -40,12 +40,9 @@ pub struct Prepared {
     /// The first steps and the rest, as init reads them.
     pub(crate) beginning: Vec<u8>,
     pub(crate) plan: Vec<u8>,
-    /// Those of an init that joins another one.
-    pub(crate) joining: Vec<u8>,
     pub(crate) has_own_network: bool,
-    /// For messages about the step that failed: those of the first init, and of one that joins it.
+    /// For messages about the step that failed, and for the inits that join the first one.
     pub(crate) steps: Vec<Step>,
-    pub(crate) joining_steps: Vec<Step>,
     pub(crate) inits: Arc<Inits>,
 }
 
@@ -120,15 +117,12 @@ impl Prepared {
         image: OwnedFd,
         begun: Option<Init>,
     ) -> Result<Self, LaunchError> {
-        let joining_steps = plan.joining();
         Ok(Self {
             image,
             beginning: encode::steps(plan.beginning())?,
             plan: bytes,
-            joining: encode::steps(&joining_steps)?,
             has_own_network: plan.has_own_network(),
             steps: plan.steps().to_vec(),
-            joining_steps,
             inits: Arc::new(Inits::new(begun)),
         })
     }

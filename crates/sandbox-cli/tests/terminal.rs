@@ -208,7 +208,7 @@ fn a_job_is_stopped_continued_and_ended() {
                 .iter()
                 .all(|pid| State::of(*pid).is_some_and(|state| letters.contains(state.letter)))
     };
-    assert!(all_are("SR"));
+    until("the job runs", || all_are("SR"));
 
     terminal.types("\x1a");
     until("the job stops", || all_are("T"));

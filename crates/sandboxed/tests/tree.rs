@@ -12,10 +12,11 @@ fn sandbox(host: &Host) -> Sandbox {
     Sandbox::new(&Policy::preset(Preset::ReadOnly).write(host.path("@ws"))).unwrap()
 }
 
-/// A shell with two processes in the background, one of them in a session of its own; all have the marker.
+/// A shell that waits for two processes, one of them in a session of its own. These three have the marker, and there is no
+/// fourth: a shell that starts programs is, between fork and exec, there twice.
 fn tree(host: &Host, sandbox: &Sandbox, marker: &str, prologue: &str) -> Child {
     let script = host.expand(&format!(
-        "{prologue}; @payload wait {marker} >/dev/null & setsid @payload wait {marker} >/dev/null & while :; do sleep 0.01; done"
+        "{prologue}; @payload wait {marker} >/dev/null & setsid @payload wait {marker} >/dev/null & while :; do wait; done"
     ));
     let child = sandbox
         .command("sh")

@@ -268,9 +268,12 @@ impl FileRules {
         &self.links
     }
 
-    /// How many of the known places of secrets are not there, and have no anchor.
-    pub fn absent_secrets(&self) -> usize {
-        self.absent.count()
+    /// The known places of secrets that are not there, and have no anchor; without those that a rule names. What lies in one
+    /// directory comes together.
+    pub fn absent_secrets(&self) -> impl Iterator<Item = (PathBuf, Looks)> {
+        self.absent
+            .paths()
+            .filter(|(path, _)| self.position(path).is_none())
     }
 
     /// Every rule: literals by path, then patterns.

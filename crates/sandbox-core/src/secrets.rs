@@ -412,7 +412,14 @@ pub(crate) fn at(relative: &[u8]) -> Option<&'static SecretPath> {
 
 /// The secrets of a home, relative to it.
 pub(crate) fn of_home() -> impl Iterator<Item = &'static SecretPath> {
-    PATHS.iter().filter(|secret| !secret.path.starts_with('/'))
+    static BY_DIRECTORY: LazyLock<Vec<&SecretPath>> = LazyLock::new(|| {
+        let is_of_home = |secret: &&SecretPath| !secret.path.starts_with('/');
+        let mut secrets: Vec<_> = PATHS.iter().filter(is_of_home).collect();
+        let directory = |path: &'static str| path.rsplit_once('/').map_or("", |(above, _)| above);
+        secrets.sort_by_key(|secret| (directory(secret.path), secret.path));
+        secrets
+    });
+    BY_DIRECTORY.iter().copied()
 }
 
 #[cfg(test)]

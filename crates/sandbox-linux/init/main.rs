@@ -11,12 +11,14 @@
 
 mod confine;
 mod entry;
+mod place;
 #[cfg(freestanding)]
 mod raw;
 mod serve;
 mod steps;
 mod streams;
 mod sys;
+mod watch;
 #[cfg(freestanding)]
 mod wire;
 
@@ -35,6 +37,8 @@ mod exit {
     pub(crate) const OK: i32 = 0;
     pub(crate) const CALLER_IS_GONE: i32 = 120;
     pub(crate) const BAD_MESSAGE: i32 = 122;
+    /// Something that the policy hides or protects is there, and nothing can be mounted over it.
+    pub(crate) const OPEN: i32 = 124;
     pub(crate) const STEP: i32 = 125;
 }
 
@@ -62,11 +66,10 @@ pub(crate) fn run() -> ! {
     // After the id maps: a process that is not dumpable can't open its own /proc files for writing. From here on no command
     // can read, trace or stop init (ptrace(2), "Ptrace access mode checking").
     // The bounding set is what every command inherits, so that it is emptied once.
-    let finished = builder
-        .finish()
-        .and_then(|()| sys::empty_bounding_set())
-        .and_then(|()| sys::set_dumpable(false));
-    finished.unwrap_or_else(|errno| fail(built, errno));
+    let finished = sys::empty_bounding_set()
+        .and_then(|()| sys::set_dumpable(false))
+        .and_then(|()| builder.finish());
+    let mut watch = finished.unwrap_or_else(|errno| fail(built, errno));
     let Ok(ears) = Ears::open(CONTROL, caller) else {
         sys::exit(exit::BAD_MESSAGE)
     };
@@ -78,7 +81,14 @@ pub(crate) fn run() -> ! {
         let command = Message::receive(buffer, order::COMMAND, caller);
         let [stdin, stdout, stderr, _] = command.fds;
         let stdio = [stdin, stdout, stderr];
-        let answer = serve(&ears, &builder.confinement, command.body, stdio, &stack);
+        let answer = serve(
+            &ears,
+            &builder.confinement,
+            &mut watch,
+            command.body,
+            stdio,
+            &stack,
+        );
         command.give_back();
         // A caller that can't be told is gone, and the next message is its end.
         let _ = sys::send(CONTROL, &answer, true);

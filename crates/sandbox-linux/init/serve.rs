@@ -6,6 +6,7 @@ use super::raw::{Errno, Result};
 use super::steps::Confinement;
 use super::streams::Streams;
 use super::sys::{self, Fd, Poll};
+use super::watch::Watch;
 use super::wire::{Answer, CommandHead, Reader, answer, order, stage};
 
 /// Signals whose arrival at init is noted: those that a person sends to a process group, and that end a program.
@@ -50,6 +51,7 @@ pub(crate) struct Stack(pub(crate) *mut u8);
 pub(crate) fn serve(
     ears: &Ears,
     confinement: &Confinement,
+    watch: &mut Watch,
     message: &[u8],
     stdio: [Fd; 3],
     stack: &Stack,
@@ -59,6 +61,7 @@ pub(crate) fn serve(
         let _ = stdio.map(sys::close);
         return failed_start(stage::MESSAGE, Errno::INVAL);
     };
+    require(watch.look_before_start());
     // What came while nothing ran is about nothing that runs.
     while sys::next_signal(ears.signals).is_some() {}
     let streams = Streams::new(stdio, head.opened_at);
@@ -86,6 +89,7 @@ pub(crate) fn serve(
     let deadline = (head.time != 0).then(|| sys::milliseconds().saturating_add(head.time));
     let service = Service {
         ears,
+        watch,
         pid,
         deadline,
         group_signals: 0,
@@ -188,8 +192,16 @@ impl Drop for Tables {
     }
 }
 
+/// Ends everything where the policy cannot be held any more.
+fn require(held: Result<()>) {
+    if held.is_err() {
+        sys::exit(super::exit::OPEN);
+    }
+}
+
 struct Service<'a> {
     ears: &'a Ears,
+    watch: &'a mut Watch,
     /// The command itself.
     pid: i32,
     /// When everything inside is ended, whatever the caller does: a stopped one can't keep its own clock.
@@ -230,11 +242,8 @@ impl Service<'_> {
                     if self.is_asked {
                         self.is_asked = !self.tell(answer::STATE, i32::from(self.is_stopped));
                     }
-                    if self.is_asked {
-                        self.rest().min(SOON)
-                    } else {
-                        self.rest()
-                    }
+                    let soon = if self.is_asked { SOON } else { sys::FOR_EVER };
+                    earliest([self.rest(), self.watch.rest(), soon])
                 }
             };
             if ended.is_some() || self.rest() == sys::NO_WAIT {
@@ -292,12 +301,14 @@ impl Service<'_> {
             Poll::new(self.ears.control),
             Poll::new(self.ears.caller),
             Poll::new(self.ears.signals),
+            self.watch.poll(),
         ];
         match sys::poll(&mut fds, timeout) {
             Ok(_) | Err(Errno::INTR) => {}
             Err(_) => sys::exit(121),
         }
-        let [control, caller, signals] = fds;
+        let [control, caller, signals, mounts] = fds;
+        require(self.watch.look(mounts.is_exceptional()));
         if caller.readable() || (control.broken() && !control.readable()) {
             // The kernel ends everything in this namespace with us.
             sys::exit(120);
@@ -368,6 +379,12 @@ impl Service<'_> {
             self.signal(signal);
         }
     }
+}
+
+/// The earliest of some timeouts.
+fn earliest(timeouts: [i32; 3]) -> i32 {
+    let bounded = timeouts.into_iter().filter(|timeout| *timeout >= 0);
+    bounded.min().unwrap_or(sys::FOR_EVER)
 }
 
 /// The wait status of a child that was continued (wait(2)).

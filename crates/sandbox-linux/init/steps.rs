@@ -2,12 +2,13 @@
 
 use core::ffi::CStr;
 
+use super::place::{self, Covers};
 use super::raw::{Errno, Result};
 use super::sys::{self, Fd};
-use super::wire::{Reader, cover, step};
+use super::watch::Watch;
+use super::wire::{Reader, step};
 
 /// Mount attributes (`mount_setattr(2)`).
-const RDONLY_NOSUID_NODEV_NOEXEC: u64 = 1 | 2 | 4 | 8;
 const NOSUID_NOEXEC: u64 = 2 | 8;
 const RDONLY: u64 = 1;
 const MS_PRIVATE: u64 = 1 << 18;
@@ -44,7 +45,12 @@ pub(crate) struct Builder {
     private: [u64; PRIVATE],
     private_count: usize,
     /// The nodes that covers are copies of, by kind.
-    covers: [Fd; COVERS.len()],
+    covers: Covers,
+    /// The mounts of this process, as `/proc` lists them.
+    mounts: Fd,
+    /// What is watched: groups of steps, each about the names in one directory; in a view that is a copy.
+    watched: Reader<'static>,
+    is_copy: bool,
     pub(crate) confinement: Confinement,
 }
 
@@ -65,6 +71,9 @@ impl Builder {
             private: [0; PRIVATE],
             private_count: 0,
             covers: [Fd::NONE; COVERS.len()],
+            mounts: Fd::NONE,
+            watched: Reader(&[]),
+            is_copy: false,
             confinement,
         })
     }
@@ -90,12 +99,20 @@ impl Builder {
             step::RESTRICT => sys::mount_setattr(self.host, fields.u64()?, 0, true),
             step::NEW_ROOT => self.new_root(),
             step::PUT => self.put(fields.u32()?, fields.string()?),
-            step::REBIND => self.rebind(fields.u64()?, fields.string()?),
+            step::REBIND => {
+                let attributes = fields.u64()?;
+                self.at(fields.string()?, |place| place::rebind(attributes, place))
+            }
             step::SCRATCH => {
                 let (attributes, mode) = (fields.u64()?, fields.string()?);
                 self.mount(c"tmpfs", &[(c"mode", mode)], attributes, fields.string()?)
             }
-            step::COVER => self.cover(fields.u32()?, fields.string()?),
+            step::COVER => {
+                let kind = fields.u32()?;
+                self.at(fields.string()?, |place| {
+                    place::cover(&self.covers, kind, place)
+                })
+            }
             step::DIRECTORY => {
                 let mode = fields.u32()?;
                 let make = |place, name: &CStr| sys::mkdir(place, name, mode);
@@ -114,7 +131,7 @@ impl Builder {
             }
             step::PROC => {
                 let slot = fields.u32()?;
-                self.make(slot, c"proc", &[], fields.u64()?).map(drop)
+                self.processes(slot, fields.u64()?)
             }
             step::DEVPTS => {
                 let options = [(c"ptmxmode", c"0666"), (c"mode", c"0620")];
@@ -123,7 +140,7 @@ impl Builder {
                     .map(drop)
             }
             step::DEVICES => self.devices(fields.u32()?, fields.u64()?, fields),
-            step::COVERS_END => self.remove_covers(),
+            step::RAISE => self.raise(fields.string()?),
             step::FREEZE => self.freeze(fields.string()?),
             step::ENTER_ROOT => self.enter_root(),
             step::LANDLOCK => {
@@ -135,17 +152,20 @@ impl Builder {
                 self.confinement.filter = fields.0;
                 Ok(())
             }
+            step::WATCH => {
+                self.is_copy = fields.u32()? != 0;
+                self.watched = *fields;
+                Ok(())
+            }
             _ => Err(Errno::INVAL),
         })
     }
 
     fn take(&mut self, slot: u32, attributes: u64, may_be_gone: bool, path: &CStr) -> Result<()> {
-        let place = match sys::open_place(self.host, path) {
+        let tree = match place::at(self.host, path, sys::clone_tree) {
             Err(Errno::NOENT) if may_be_gone => return self.hold(slot, GONE),
             other => other?,
         };
-        let tree = sys::clone_tree(place)?;
-        sys::close(place)?;
         sys::mount_setattr(tree, attributes, 0, true)?;
         self.hold(slot, tree)
     }
@@ -160,25 +180,8 @@ impl Builder {
         match *self.slots.get(slot as usize).ok_or(Errno::INVAL)? {
             // The mount point stays as it was made: empty.
             GONE => Ok(()),
-            tree => self.attach(tree, path),
+            tree => self.at(path, |place| place::attach(tree, place)),
         }
-    }
-
-    /// Attaches a detached mount at `path` of the view and closes its descriptor.
-    fn attach(&self, mount: Fd, path: &CStr) -> Result<()> {
-        let place = sys::open_place(self.view, path)?;
-        sys::attach(mount, place)?;
-        sys::close(place)?;
-        sys::close(mount)
-    }
-
-    fn rebind(&self, attributes: u64, path: &CStr) -> Result<()> {
-        let place = sys::open_place(self.view, path)?;
-        let tree = sys::clone_tree(place)?;
-        sys::mount_setattr(tree, attributes, 0, true)?;
-        sys::attach(tree, place)?;
-        sys::close(place)?;
-        sys::close(tree)
     }
 
     fn mount(
@@ -189,7 +192,11 @@ impl Builder {
         path: &CStr,
     ) -> Result<()> {
         let mount = self.new_mount(kind, options, attributes)?;
-        self.attach(mount, path)
+        self.at(path, |place| place::attach(mount, place))
+    }
+
+    fn at<T>(&self, path: &CStr, act: impl FnOnce(Fd) -> Result<T>) -> Result<T> {
+        place::at(self.view, path, act)
     }
 
     /// A file system of the sandbox's own, and remembered as such.
@@ -215,20 +222,14 @@ impl Builder {
     fn in_private(&self, path: &CStr, make: impl FnOnce(Fd, &CStr) -> Result<()>) -> Result<()> {
         let mut buffer = [0; PATH];
         let (directory, name) = split(path, &mut buffer).ok_or(Errno::INVAL)?;
-        let place = sys::open_place(self.view, directory)?;
-        let [device, _] = sys::identity(place)?;
-        let made = if self
-            .private
-            .iter()
-            .take(self.private_count)
-            .any(|private| *private == device)
-        {
+        let mut private = self.private.iter().take(self.private_count);
+        self.at(directory, |place| {
+            let [device, _] = sys::identity(place)?;
+            if !private.any(|private| *private == device) {
+                return Err(Errno::XDEV);
+            }
             make(place, name)
-        } else {
-            Err(Errno::XDEV)
-        };
-        sys::close(place)?;
-        made
+        })
     }
 
     fn new_root(&mut self) -> Result<()> {
@@ -246,9 +247,7 @@ impl Builder {
     }
 
     fn freeze(&self, path: &CStr) -> Result<()> {
-        let place = sys::open_place(self.view, path)?;
-        sys::mount_setattr(place, RDONLY, 0, false)?;
-        sys::close(place)
+        self.at(path, |place| sys::mount_setattr(place, RDONLY, 0, false))
     }
 
     /// Makes a file system of the sandbox's own that waits under a number.
@@ -264,44 +263,44 @@ impl Builder {
         Ok(mount)
     }
 
-    /// The private `/dev`, by steps for which it is the root, and in it the nodes that covers are copies of.
+    fn processes(&mut self, slot: u32, attributes: u64) -> Result<()> {
+        let processes = self.make(slot, c"proc", &[], attributes)?;
+        // Init is process 1. Opened before anything can hide it.
+        self.mounts = sys::open_list(processes, c"1/mounts")?;
+        Ok(())
+    }
+
+    /// The private `/dev`, by steps for which [`DEVICES`] is the root, and beside it the nodes that covers are copies of.
     fn devices(
         &mut self,
         slot: u32,
         attributes: u64,
         contents: &mut Reader<'static>,
     ) -> Result<()> {
-        let devices = self.make(slot, c"tmpfs", &[(c"mode", c"0755")], attributes)?;
+        let root = self.make(slot, c"tmpfs", &[(c"mode", c"0755")], attributes)?;
+        sys::mkdir(root, DEVICES, 0o755)?;
+        let devices = sys::open_place(root, DEVICES)?;
         let view = core::mem::replace(&mut self.view, devices);
         while let Some((code, mut fields)) = contents.step() {
             self.apply(code, &mut fields)?;
         }
         self.view = view;
+        sys::close(devices)?;
         let [file, directory, empty] = COVERS;
-        sys::create(devices, file, 0)?;
-        sys::mkdir(devices, directory, 0)?;
-        sys::create(devices, empty, 0o444)?;
+        sys::create(root, file, 0)?;
+        sys::mkdir(root, directory, 0)?;
+        sys::create(root, empty, 0o444)?;
         for (cover, name) in self.covers.iter_mut().zip(COVERS) {
-            *cover = sys::open_place(devices, name)?;
+            *cover = sys::open_place(root, name)?;
         }
         Ok(())
     }
 
-    fn remove_covers(&self) -> Result<()> {
-        self.in_private(c"dev/*", |devices, _| {
-            for (kind, (cover, name)) in (0..).zip(self.covers.iter().zip(COVERS)) {
-                sys::close(*cover)?;
-                sys::unlink(devices, name, kind == cover::DIRECTORY)?;
-            }
-            Ok(())
+    /// Mounts the [`DEVICES`] of what lies at `path` over that: what lies beside them is out of everybody's reach, and stays.
+    fn raise(&self, path: &CStr) -> Result<()> {
+        self.at(path, |place| {
+            place::attach(place::at(place, DEVICES, sys::clone_tree)?, place)
         })
-    }
-
-    fn cover(&self, kind: u32, path: &CStr) -> Result<()> {
-        let node = self.covers.get(kind as usize).ok_or(Errno::INVAL)?;
-        let copy = sys::clone_tree(*node)?;
-        sys::mount_setattr(copy, RDONLY_NOSUID_NODEV_NOEXEC, 0, false)?;
-        self.attach(copy, path)
     }
 
     fn landlock(&mut self, words: u32, rights: [u64; 3]) -> Result<()> {
@@ -311,9 +310,9 @@ impl Builder {
     }
 
     fn grant(&self, rights: u64, path: &CStr) -> Result<()> {
-        let place = sys::open_place(self.view, path)?;
-        sys::landlock_grant(self.confinement.ruleset, place, rights)?;
-        sys::close(place)
+        self.at(path, |place| {
+            sys::landlock_grant(self.confinement.ruleset, place, rights)
+        })
     }
 
     fn limit(&mut self, resource: u32, bound: u64) -> Result<()> {
@@ -327,17 +326,25 @@ impl Builder {
         Ok(())
     }
 
-    /// Closes what only the steps needed.
-    pub(crate) fn finish(&self) -> Result<()> {
+    /// Closes what only the steps needed; what is left to do is to watch.
+    pub(crate) fn finish(&self) -> Result<Watch> {
         if self.view != self.host {
-            sys::close(self.view)?;
+            sys::close(self.host)?;
         }
-        sys::close(self.host)
+        Ok(Watch::new(
+            self.view,
+            self.covers,
+            self.mounts,
+            self.watched,
+            self.is_copy,
+        ))
     }
 }
 
-/// The nodes for covers in the private `/dev`, by kind: [`cover::FILE`], [`cover::DIRECTORY`], [`cover::EMPTY`].
-const COVERS: [&CStr; 3] = [c".cover-file", c".cover-directory", c".cover-empty"];
+/// The private `/dev`, and beside it the nodes for covers, by kind: [`cover::FILE`](super::wire::cover::FILE), `DIRECTORY`,
+/// `EMPTY`.
+const DEVICES: &CStr = c"devices";
+const COVERS: [&CStr; 3] = [c"file", c"directory", c"empty"];
 
 /// The directory and the name of a path, the former in `buffer`.
 fn split<'a>(path: &'a CStr, buffer: &'a mut [u8; PATH]) -> Option<(&'a CStr, &'a CStr)> {

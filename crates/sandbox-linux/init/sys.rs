@@ -112,6 +112,63 @@ pub(crate) fn open_for_reading(path: &CStr) -> Result<Fd> {
         .map(to_fd)
 }
 
+/// Opens a file of `/proc` for reading; `base` is its root, or a directory in it.
+pub(crate) fn open_list(base: Fd, path: &CStr) -> Result<Fd> {
+    call!(nr::OPENAT, base.arg(), path.as_ptr(), O_CLOEXEC, 0; "`path` ends in NUL").map(to_fd)
+}
+
+/// What there is at a name, without following a link there.
+pub(crate) struct Found {
+    pub(crate) is_directory: bool,
+    pub(crate) is_link: bool,
+    /// The root of a mount (`STATX_ATTR_MOUNT_ROOT`).
+    pub(crate) is_mount: bool,
+    /// Device, inode, and when something about it changed last: the time in seconds and nanoseconds. A directory changes with
+    /// every name in it, and nobody can set this time (inode(7), ctime).
+    pub(crate) state: [u64; 4],
+}
+
+/// What there is at `path` below `base` (statx(2)).
+pub(crate) fn find(base: Fd, path: &CStr) -> Result<Found> {
+    const AT_SYMLINK_NOFOLLOW_NO_AUTOMOUNT_EMPTY_PATH: usize = 0x100 | 0x800 | AT_EMPTY_PATH;
+    const TYPE_INO_CTIME: usize = 0x1 | 0x100 | 0x80;
+    const MOUNT_ROOT: u64 = 0x2000;
+    const TYPE: u64 = 0o170_000;
+    const DIRECTORY: u64 = 0o040_000;
+    const LINK: u64 = 0o120_000;
+    // struct statx: 256 bytes. Word 1: attributes; 3: group, mode; 4: inode; 12 and 13: ctime; 17: major and minor device.
+    let mut statx = [0_u64; 32];
+    call!(nr::STATX, base.arg(), path.as_ptr(), AT_SYMLINK_NOFOLLOW_NO_AUTOMOUNT_EMPTY_PATH, TYPE_INO_CTIME, statx.as_mut_ptr(); "`path` ends in NUL, `statx` has the size of the kernel's structure")?;
+    let [
+        _,
+        attributes,
+        _,
+        mode,
+        inode,
+        _,
+        _,
+        _,
+        _,
+        _,
+        _,
+        _,
+        seconds,
+        nanoseconds,
+        _,
+        _,
+        _,
+        device,
+        ..,
+    ] = statx;
+    let kind = mode >> 32 & TYPE;
+    Ok(Found {
+        is_directory: kind == DIRECTORY,
+        is_link: kind == LINK,
+        is_mount: attributes & MOUNT_ROOT != 0,
+        state: [device, inode, seconds, nanoseconds & 0xffff_ffff],
+    })
+}
+
 /// Device and inode: two descriptors with the same ones are of one file.
 pub(crate) fn identity(fd: Fd) -> Result<[u64; 2]> {
     // struct stat of x86-64: device, inode, …; 144 bytes.
@@ -151,11 +208,6 @@ pub(crate) fn create(base: Fd, path: &CStr, mode: u32) -> Result<()> {
 
 pub(crate) fn symlink(target: &CStr, base: Fd, path: &CStr) -> Result<()> {
     call!(nr::SYMLINKAT, target.as_ptr(), base.arg(), path.as_ptr(); "both end in NUL").map(drop)
-}
-
-pub(crate) fn unlink(base: Fd, path: &CStr, directory: bool) -> Result<()> {
-    const AT_REMOVEDIR: usize = 0x200;
-    call!(nr::UNLINKAT, base.arg(), path.as_ptr(), if directory { AT_REMOVEDIR } else { 0 }; "`path` ends in NUL").map(drop)
 }
 
 pub(crate) fn chdir(path: &CStr) -> Result<()> {

@@ -127,8 +127,8 @@ pub(crate) mod step {
     /// slot, mount attributes, steps about what is in it: a `/dev` of the sandbox's own, to be put somewhere. The nodes that
     /// covers are copies of lie in it, too.
     pub(crate) const DEVICES: u32 = 16;
-    /// Removes the nodes for covers: the copies stay.
-    pub(crate) const COVERS_END: u32 = 23;
+    /// path: mounts what is in the `/dev` that was put there over it, so that the nodes for covers lie below.
+    pub(crate) const RAISE: u32 = 23;
     /// path: makes a private file system read-only.
     pub(crate) const FREEZE: u32 = 17;
     /// The assembled root becomes `/`.
@@ -141,6 +141,11 @@ pub(crate) mod step {
     pub(crate) const LIMIT: u32 = 21;
     /// The rest of the step is the program: `struct sock_filter`, one after the other.
     pub(crate) const FILTER: u32 = 22;
+    /// Whether to look before the first command already; the rest of the step are [`WITHIN`], outer directories first: what is
+    /// done again when the host has undone it.
+    pub(crate) const WATCH: u32 = 25;
+    /// path of a directory, steps about names in it: [`COVER`], [`REBIND`], [`SCRATCH`].
+    pub(crate) const WITHIN: u32 = 26;
 }
 
 /// What a [`step::COVER`] looks like.

@@ -105,6 +105,7 @@ impl Plan {
         }
         plan.limits(ruleset.limits());
         plan.steps.push(Step::Filter(filter));
+        plan.watch();
         let steps = plan.steps;
         Ok(Self {
             own_network,
@@ -176,11 +177,12 @@ pub(crate) fn joining(steps: &[Step]) -> Vec<Step> {
         | Step::Landlock { .. }
         | Step::Grant { .. }
         | Step::Limit { .. }
-        | Step::Filter(_) => true,
+        | Step::Filter(_)
+        | Step::Watch { .. } => true,
         step => is_below_proc(step),
     };
-    // What hides something in the other's `/proc` does not lie over this one. The nodes for covers are gone by then: they
-    // are made once more, where this `/proc` comes to lie over them.
+    // What hides something in the other's `/proc` does not lie over this one. The other's nodes for covers are out of reach:
+    // they are made once more, where this `/proc` comes to lie over them.
     let nodes = [
         Step::Devices {
             slot: DEV,
@@ -192,11 +194,19 @@ pub(crate) fn joining(steps: &[Step]) -> Vec<Step> {
             slot: DEV,
         },
     ];
-    let needs_nodes = steps.iter().any(is_below_proc);
+    let is_watch = |step: &Step| matches!(step, Step::Watch { .. });
+    let needs_nodes = steps
+        .iter()
+        .any(|step| is_below_proc(step) || is_watch(step));
     let nodes = nodes.into_iter().filter(|_| needs_nodes);
-    nodes
-        .chain(steps.iter().filter(is_per_init).cloned())
-        .collect()
+    let own = steps.iter().filter(is_per_init).map(|step| match step {
+        Step::Watch { names, .. } => Step::Watch {
+            names: names.clone(),
+            is_copy: true,
+        },
+        step => step.clone(),
+    });
+    nodes.chain(own).collect()
 }
 
 /// Refuses on a host where the tier that the policy asks for is not to be had. A weaker one is never taken by itself.
@@ -353,12 +363,12 @@ impl Compiler<'_> {
         let nodes = (0..)
             .zip(DEVICES)
             .map(|(slot, name)| (dev.join(name), slot));
-        let all = [(proc.to_owned(), PROC), (dev.to_owned(), DEV)]
-            .into_iter()
-            .chain(nodes)
-            .chain([(dev.join("pts"), PTS)]);
+        let put = |(path, slot)| Step::Put { path, slot };
         self.steps
-            .extend(all.map(|(path, slot)| Step::Put { path, slot }));
+            .extend([(proc.to_owned(), PROC), (dev.to_owned(), DEV)].map(put));
+        self.steps.push(Step::Raise { path: dev.into() });
+        let rest = nodes.chain([(dev.join("pts"), PTS)]);
+        self.steps.extend(rest.map(put));
     }
 
     fn place_nodes(&mut self, assembled: bool) {
@@ -420,7 +430,6 @@ impl Compiler<'_> {
                 Node::Devices | Node::Processes => {}
             }
         }
-        self.steps.push(Step::RemoveCovers);
     }
 
     /// Nothing is made any more in what was assembled.
@@ -454,6 +463,31 @@ impl Compiler<'_> {
             }),
             Node::Link { .. } => {}
             _ => self.directory(path),
+        }
+    }
+
+    /// What the host can undo by replacing a name, and hidden names that it may yet make. What lies in a private file system
+    /// it does not reach. Outer names come first, as in the view: what lay in a directory that has been replaced is mounted
+    /// anew in the new one.
+    fn watch(&mut self) {
+        let proc = Path::new("/proc");
+        let is_undone = |step: &&Step| match step {
+            Step::Cover { path, .. } => !is_within(path, proc),
+            Step::Rebind { .. } => true,
+            Step::Scratch { path, .. } => !self.view.is_private(path),
+            _ => false,
+        };
+        let unmade = self.view.unmade().map(|(path, cover)| Step::Cover {
+            path: path.to_owned(),
+            cover,
+        });
+        let undone = self.steps.iter().filter(is_undone).cloned();
+        let names: Vec<_> = undone.chain(unmade).collect();
+        if !names.is_empty() {
+            self.steps.push(Step::Watch {
+                names,
+                is_copy: false,
+            });
         }
     }
 

@@ -87,7 +87,8 @@ pub struct View {
     /// By path, as bytes: what is above comes before what is below.
     nodes: BTreeMap<OsString, Node>,
     missing: Vec<Missing>,
-    absent_secrets: usize,
+    /// Hidden names that the host does not have, or that are links, in places that it shows.
+    unmade: Vec<(PathBuf, Cover)>,
 }
 
 /// A rule that hides, or makes read-only, what does not exist yet.
@@ -98,8 +99,6 @@ pub struct Missing {
     pub path: PathBuf,
     /// What the rule says.
     pub access: Access,
-    /// The rule is one of the table of secrets, most of which no host has.
-    pub known_secret: bool,
 }
 
 /// What a path lies in, before it has a node of its own.
@@ -120,18 +119,16 @@ impl View {
     ///
     /// [`Unenforceable`] for a rule that this backend has no node for.
     pub fn compile(files: &sandbox_core::FileRules) -> Result<Self, Unenforceable> {
-        let view = Self::of_anchors(files.anchors(), files.links())?;
-        Ok(Self {
-            absent_secrets: files.absent_secrets(),
-            ..view
-        })
+        let mut view = Self::of_anchors(files.anchors(), files.links())?;
+        view.note_unmade(files.anchors(), files.absent_secrets());
+        Ok(view)
     }
 
     fn of_anchors(anchors: &[Anchor], links: &[Link]) -> Result<Self, Unenforceable> {
         let mut view = Self {
             nodes: BTreeMap::new(),
             missing: Vec::new(),
-            absent_secrets: 0,
+            unmade: Vec::new(),
         };
         let (root, anchors) = match anchors.split_first() {
             Some((first, rest)) if first.path == Path::new("/") => (first.access, rest),
@@ -146,7 +143,6 @@ impl View {
                 view.missing.push(Missing {
                     path: anchor.path.clone(),
                     access: anchor.access,
-                    known_secret: anchor.source == Source::Secret,
                 });
                 continue;
             }
@@ -174,22 +170,21 @@ impl View {
             .map(|(path, node)| (Path::new(path), node))
     }
 
-    /// The rules that no node holds: what they hide could be made by the host meanwhile, what they make read-only by the
-    /// command.
+    /// The rules that no node holds: what they make read-only could be made by the command.
     #[must_use]
     pub fn unheld(&self) -> Vec<&Missing> {
-        let unheld = |missing: &&Missing| match self.surroundings(&missing.path) {
-            Surroundings::Live { writable } => missing.access == Access::Hide || writable,
-            Surroundings::Private | Surroundings::Devices => false,
+        let unheld = |missing: &&Missing| {
+            missing.access == Access::Read && self.is_in_writable(&missing.path)
         };
         self.missing.iter().filter(unheld).collect()
     }
 
-    /// How many known places of secrets do not exist, and have no node for that reason.
-    #[must_use]
-    pub fn absent_secrets(&self) -> usize {
-        let is_secret = |missing: &&Missing| missing.known_secret;
-        self.absent_secrets + self.missing.iter().filter(is_secret).count()
+    /// Hidden names in places that the host shows, where it has nothing that can be covered, or a link: it could make
+    /// something. With what they will look like, unless they become directories.
+    pub fn unmade(&self) -> impl Iterator<Item = (&Path, Cover)> {
+        self.unmade
+            .iter()
+            .map(|(path, cover)| (path.as_path(), *cover))
     }
 
     /// The node at exactly this path.
@@ -215,6 +210,45 @@ impl View {
     /// Whether `path` lies in a tree of the host that can be changed.
     pub(crate) fn is_in_writable(&self, path: &Path) -> bool {
         self.surroundings(path) == Surroundings::Live { writable: true }
+    }
+
+    fn note_unmade(
+        &mut self,
+        anchors: &[Anchor],
+        absent_secrets: impl Iterator<Item = (PathBuf, Looks)>,
+    ) {
+        let hidden = anchors
+            .iter()
+            .filter(|anchor| anchor.access == Access::Hide)
+            .filter(|anchor| matches!(anchor.kind, PathKind::Missing | PathKind::Symlink))
+            .map(|anchor| (anchor.path.clone(), anchor.looks));
+        // Those that somebody wrote.
+        let granted: Vec<&Path> = anchors
+            .iter()
+            .filter(|anchor| anchor.access != Access::Hide)
+            .filter(|anchor| !matches!(anchor.source, Source::Secret | Source::Preset(_)))
+            .map(|anchor| anchor.path.as_path())
+            .collect();
+        let mut shown: Option<(PathBuf, bool)> = None;
+        let mut unmade = Vec::new();
+        for (path, looks) in hidden.chain(absent_secrets) {
+            let Some(directory) = upwards(&path).nth(1) else {
+                continue;
+            };
+            // The next one mostly lies in the same directory.
+            let is_shown = match &shown {
+                Some((last, is_shown)) if last.as_os_str() == directory.as_os_str() => *is_shown,
+                _ => {
+                    let is_shown = !self.is_private(&path);
+                    shown = Some((directory.to_owned(), is_shown));
+                    is_shown
+                }
+            };
+            if is_shown && !granted.iter().any(|granted| is_within(granted, &path)) {
+                unmade.push((path, cover(PathKind::File, looks)));
+            }
+        }
+        self.unmade = unmade;
     }
 
     fn place_root(&mut self, access: Access) -> Result<(), Unenforceable> {
@@ -255,7 +289,6 @@ impl View {
             self.missing.push(Missing {
                 path: path.into(),
                 access: anchor.access,
-                known_secret: false,
             });
             return Ok(());
         }
@@ -297,7 +330,9 @@ impl View {
             {
                 Node::Assembled
             }
-            (Access::Hide, Surroundings::Live { .. }) => Node::Cover(cover(anchor)),
+            (Access::Hide, Surroundings::Live { .. }) => {
+                Node::Cover(cover(anchor.kind, anchor.looks))
+            }
             // It is so already.
             (Access::Hide, Surroundings::Private)
             | (Access::Read, Surroundings::Live { writable: false }) => return Ok(()),
@@ -364,8 +399,8 @@ fn is_visible(anchor: &Anchor) -> bool {
     }
 }
 
-fn cover(anchor: &Anchor) -> Cover {
-    match (anchor.kind, anchor.looks) {
+fn cover(kind: PathKind, looks: Looks) -> Cover {
+    match (kind, looks) {
         (PathKind::Directory, _) => Cover::Directory,
         (_, Looks::Empty) => Cover::EmptyFile,
         _ => Cover::File,

@@ -18,8 +18,9 @@ use crate::{Command, Error};
 /// command. What a command has from the caller as any child has it (umask, ignored signals, process group) is that of its
 /// start; nice value, limits and CPUs are those of when its first process was made.
 ///
-/// The policy is resolved once, by [`new`](Self::new), and so is the environment that it passes: what changes on the host
-/// afterwards is not seen, and a hidden name that the host replaces is not covered again.
+/// The policy is resolved once, by [`new`](Self::new), and so is the environment that it passes. Of what changes on the host
+/// afterwards only this is seen: what it replaces at a hidden or protected name, or makes at a hidden one, is covered again a
+/// moment later.
 ///
 /// `new` starts the first process already, and up to eight wait for further commands. They are children of the caller as long as
 /// the sandbox lives: a `waitpid(-1)` waits for them, too.

@@ -53,10 +53,12 @@ impl AbsentSecrets {
         self.rules().values()
     }
 
-    pub(crate) fn count(&self) -> usize {
-        let known = secrets::of_home().count();
-        let absent = |home: &Home| known.saturating_sub(home.there.len());
-        self.homes.iter().map(absent).sum()
+    /// Their paths, and what they look like: no rule has to be made to know these. What lies in one directory comes together.
+    pub(crate) fn paths(&self) -> impl Iterator<Item = (PathBuf, Looks)> {
+        let place = |home: &Home, secret: &SecretPath| (home.path.join(secret.path), secret.looks);
+        self.homes
+            .iter()
+            .flat_map(move |home| home.absent().map(move |secret| place(home, secret)))
     }
 
     fn rules(&self) -> &Map<OsString, FileRule> {

@@ -70,7 +70,7 @@ pub enum Tier {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 #[non_exhaustive]
 pub enum HideBy {
-    /// A cover over the name: fast; when the host replaces the name, it is covered again a moment later.
+    /// A cover over the name: fast; when the host replaces or makes the name, it is covered again a moment later.
     #[default]
     Cover,
     /// A directory with something hidden is assembled from what is not: slower to start, and there is no such moment.

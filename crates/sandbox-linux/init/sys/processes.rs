@@ -71,6 +71,7 @@ pub(crate) struct Poll {
 
 impl Poll {
     const IN: i16 = 1;
+    const PRI: i16 = 2;
     const ERR_HUP_NVAL: i16 = 0x08 | 0x10 | 0x20;
 
     pub(crate) fn new(fd: Fd) -> Self {
@@ -79,6 +80,19 @@ impl Poll {
             events: Self::IN,
             results: 0,
         }
+    }
+
+    /// For what is exceptional: of a list of mounts, that it has changed since it was asked (`proc_pid_mounts(5)`).
+    pub(crate) fn exceptional(fd: Fd) -> Self {
+        Self {
+            fd: fd.0,
+            events: Self::PRI,
+            results: 0,
+        }
+    }
+
+    pub(crate) fn is_exceptional(&self) -> bool {
+        self.results & Self::PRI != 0
     }
 
     pub(crate) fn readable(&self) -> bool {
@@ -102,14 +116,26 @@ pub(crate) fn poll(fds: &mut [Poll], timeout: i32) -> Result<usize> {
 /// Milliseconds of a clock that goes on while the machine sleeps (`CLOCK_BOOTTIME`).
 pub(crate) fn milliseconds() -> u64 {
     const CLOCK_BOOTTIME: usize = 7;
-    let mut time = [0_u64; 2];
-    // It does not fail for a clock that exists (clock_gettime(2)).
-    let _ =
-        call!(nr::CLOCK_GETTIME, CLOCK_BOOTTIME, time.as_mut_ptr(); "`time` is a struct timespec");
-    let [seconds, nanoseconds] = time;
+    in_milliseconds(clock(CLOCK_BOOTTIME))
+}
+
+/// The time of day, in seconds and nanoseconds, as file systems write it down (`CLOCK_REALTIME_COARSE`).
+pub(crate) fn time_of_day() -> [u64; 2] {
+    const CLOCK_REALTIME_COARSE: usize = 5;
+    clock(CLOCK_REALTIME_COARSE)
+}
+
+pub(crate) fn in_milliseconds([seconds, nanoseconds]: [u64; 2]) -> u64 {
     seconds
         .wrapping_mul(1000)
         .wrapping_add(nanoseconds / 1_000_000)
+}
+
+fn clock(clock: usize) -> [u64; 2] {
+    let mut time = [0_u64; 2];
+    // It does not fail for a clock that exists (clock_gettime(2)).
+    let _ = call!(nr::CLOCK_GETTIME, clock, time.as_mut_ptr(); "`time` is a struct timespec");
+    time
 }
 
 /// A child that has ended, was stopped or continued: its id, wait status and resource usage. `None` while no child has.

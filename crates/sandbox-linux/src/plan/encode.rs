@@ -6,22 +6,23 @@ use std::path::Path;
 
 use super::{Step, Unenforceable};
 use crate::Cover;
-use crate::wire::cover;
+use crate::wire::{cover, step};
 
 /// All steps, one after the other.
 pub(crate) fn steps(steps: &[Step]) -> Result<Vec<u8>, Unenforceable> {
     let mut bytes = Vec::with_capacity(steps.len() * 48);
     for step in steps {
-        let fields = fields(step)?;
-        bytes.extend(step.code().to_ne_bytes());
-        bytes.extend(
-            u32::try_from(fields.0.len())
-                .map_err(|_| Unenforceable::TooLarge)?
-                .to_ne_bytes(),
-        );
-        bytes.extend(fields.0);
+        one(&mut bytes, step.code(), &fields(step)?)?;
     }
     Ok(bytes)
+}
+
+fn one(bytes: &mut Vec<u8>, code: u32, fields: &Fields) -> Result<(), Unenforceable> {
+    let length = u32::try_from(fields.0.len()).map_err(|_| Unenforceable::TooLarge)?;
+    bytes.extend(code.to_ne_bytes());
+    bytes.extend(length.to_ne_bytes());
+    bytes.extend(&fields.0);
+    Ok(())
 }
 
 #[derive(Default)]
@@ -95,7 +96,7 @@ fn fields(step: &Step) -> Result<Fields, Unenforceable> {
             Ok(fields)
         }
         Step::Terminals { slot } => Ok(new.u32(*slot)),
-        Step::Freeze { path } => new.path(path),
+        Step::Freeze { path } | Step::Raise { path } => new.path(path),
         Step::Landlock { files, scopes } => {
             // As many words of `struct landlock_ruleset_attr` as the ABI knows: file, network, scope rights.
             Ok(new
@@ -107,12 +108,16 @@ fn fields(step: &Step) -> Result<Fields, Unenforceable> {
         Step::Grant { path, rights } => new.u64(*rights).path(path),
         Step::Limit { resource, bound } => Ok(new.u32(resource.number()).u64(*bound)),
         Step::Filter(filter) => Ok(Fields(filter.to_bytes())),
-        Step::Network
-        | Step::Loopback
-        | Step::Private
-        | Step::NewRoot
-        | Step::RemoveCovers
-        | Step::EnterRoot => Ok(new),
+        Step::Watch { names, is_copy } => {
+            let mut groups = new.u32((*is_copy).into());
+            for (directory, names) in Step::by_directory(names) {
+                let mut group = Fields::default().path(directory)?;
+                group.0.extend(steps(names)?);
+                one(&mut groups.0, step::WITHIN, &group)?;
+            }
+            Ok(groups)
+        }
+        Step::Network | Step::Loopback | Step::Private | Step::NewRoot | Step::EnterRoot => Ok(new),
     }
 }
 

@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use sandbox_core::{Access, Limits, escaped};
+use sandbox_core::{Limits, escaped};
 
 use crate::landlock::{REFER_ABI, SCOPE_ABI};
 use crate::view::{Missing, Node, View};
@@ -148,36 +148,27 @@ fn abstract_sockets(host_network: bool, scopes: bool) -> Held {
 
 /// What this version does not hold about files, and the paths of this policy for which that matters.
 fn unheld_files(parts: &mut [Held], view: &View, assembled: bool) {
-    let mut named = view.unheld();
-    named.retain(|missing| !missing.known_secret);
+    let unheld = view.unheld();
     for held in parts {
         match held.part {
             "hidden paths" if !assembled => {
-                let has_covers = view.nodes().any(|(_, node)| matches!(node, Node::Cover(_)));
-                held.not_held.extend(has_covers.then(|| {
-                    "a hidden name that the host replaces or renames while the sandbox lives"
-                        .to_owned()
-                }));
-                held.not_held.extend(
-                    paths(&named, Access::Hide)
-                        .map(|paths| format!("what the host makes later at {paths}")),
+                held.not_held.push(
+                    "what the host makes or replaces at a hidden name, for a moment: until the watch has seen it, 100 ms at most"
+                        .to_owned(),
                 );
-                if view.absent_secrets() > 0 {
-                    held.not_held.push(format!(
-                        "what the host makes later at {} known places of secrets",
-                        view.absent_secrets()
-                    ));
-                }
+                held.not_held.push(
+                    "a hidden name in a directory that the host has renamed, once it replaces that name there"
+                        .to_owned(),
+                );
             }
             "protected paths" => {
                 held.not_held.push(
-                    "names that do not exist yet, or lie below the top directory of a writable tree, and what the host replaces meanwhile"
+                    "names that do not exist yet, or lie below the top directory of a writable tree; what the host replaces, for the moment until the watch has seen it"
                         .to_owned(),
                 );
-                held.not_held
-                    .extend(paths(&named, Access::Read).map(|paths| {
-                        format!("`read` rules for what does not exist yet, or is a link: {paths}")
-                    }));
+                held.not_held.extend(paths(&unheld).map(|paths| {
+                    format!("`read` rules for what does not exist yet, or is a link: {paths}")
+                }));
             }
             "sockets by path" => {
                 held.not_held.push(
@@ -190,18 +181,14 @@ fn unheld_files(parts: &mut [Held], view: &View, assembled: bool) {
     }
 }
 
-/// The paths of the rules with this access, the first of them by name.
-fn paths(missing: &[&Missing], access: Access) -> Option<String> {
-    let with_access: Vec<_> = missing
-        .iter()
-        .filter(|missing| missing.access == access)
-        .collect();
-    let named: Vec<_> = with_access
+/// The paths of these rules, the first of them by name.
+fn paths(missing: &[&Missing]) -> Option<String> {
+    let named: Vec<_> = missing
         .iter()
         .take(NAMED)
         .map(|missing| format!("`{}`", escaped(&missing.path)))
         .collect();
-    let more = with_access.len().saturating_sub(NAMED);
+    let more = missing.len().saturating_sub(NAMED);
     let rest = if more == 0 {
         String::new()
     } else {

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use sandbox_core::escaped;
+use sandbox_core::{escaped, upwards};
 
 use crate::{landlock, wire};
 
@@ -82,8 +82,12 @@ pub enum Step {
         /// What it looks like.
         cover: crate::Cover,
     },
-    /// Removes the nodes that covers are copies of.
-    RemoveCovers,
+    /// Mounts the devices of a private `/dev` over the file system that they lie in: the nodes that covers are copies of stay
+    /// below, out of reach.
+    Raise {
+        /// Where.
+        path: PathBuf,
+    },
     /// Makes a directory in a private one.
     Directory {
         /// Where.
@@ -152,6 +156,14 @@ pub enum Step {
     },
     /// The filter that each command gets.
     Filter(crate::Filter),
+    /// Watches names for what the host makes or replaces there, and does these steps again.
+    Watch {
+        /// Covers, rebinds and scratch directories.
+        names: Vec<Self>,
+        /// The view is a copy of another's, in which something may be undone already: not even the first command starts before
+        /// a look.
+        is_copy: bool,
+    },
 }
 
 /// What cannot be done in a mount (`mount_setattr(2)`).
@@ -233,6 +245,7 @@ impl Step {
             | Self::File { path }
             | Self::Link { path, .. }
             | Self::Freeze { path }
+            | Self::Raise { path }
             | Self::Grant { path, .. } => Some(path),
             Self::Proc { .. } => Some(Path::new("/proc")),
             Self::Devices { .. } => Some(Path::new("/dev")),
@@ -255,7 +268,7 @@ impl Step {
             Self::Rebind { .. } => "restrict",
             Self::Scratch { .. } => "mount a private directory at",
             Self::Cover { .. } => "hide",
-            Self::RemoveCovers => "remove the nodes that hide names",
+            Self::Raise { .. } => "put the devices over their file system at",
             Self::Directory { .. } => "make the directory",
             Self::File { .. } => "make the file",
             Self::Link { .. } => "make the link",
@@ -268,7 +281,19 @@ impl Step {
             Self::Grant { .. } => "grant by Landlock",
             Self::Limit { .. } => "set a limit",
             Self::Filter(_) => "read the filter",
+            Self::Watch { .. } => "watch names",
         }
+    }
+
+    /// The names of a [`Watch`](Self::Watch) by the directory that they lie in.
+    pub(crate) fn by_directory(names: &[Self]) -> impl Iterator<Item = (&Path, &[Self])> {
+        names
+            .chunk_by(|one, other| one.directory() == other.directory())
+            .filter_map(|names| Some((names.first()?.directory()?, names)))
+    }
+
+    pub(crate) fn directory(&self) -> Option<&Path> {
+        upwards(self.path()?).nth(1)
     }
 
     pub(crate) const fn code(&self) -> u32 {
@@ -285,7 +310,7 @@ impl Step {
             Self::Rebind { .. } => step::REBIND,
             Self::Scratch { .. } => step::SCRATCH,
             Self::Cover { .. } => step::COVER,
-            Self::RemoveCovers => step::COVERS_END,
+            Self::Raise { .. } => step::RAISE,
             Self::Directory { .. } => step::DIRECTORY,
             Self::File { .. } => step::FILE,
             Self::Link { .. } => step::SYMLINK,
@@ -298,6 +323,7 @@ impl Step {
             Self::Grant { .. } => step::GRANT,
             Self::Limit { .. } => step::LIMIT,
             Self::Filter(_) => step::FILTER,
+            Self::Watch { .. } => step::WATCH,
         }
     }
 }
@@ -368,6 +394,10 @@ impl fmt::Display for Step {
             Self::Grant { rights, .. } => write!(f, ": {}", landlock::names(*rights)),
             Self::Limit { resource, bound } => write!(f, ": {bound} {resource}"),
             Self::Filter(filter) => write!(f, ": {filter}"),
+            Self::Watch { names, .. } => {
+                let directories = Self::by_directory(names).count();
+                write!(f, ": {} in {directories} directories", names.len())
+            }
             _ => Ok(()),
         }
     }

@@ -36,16 +36,16 @@ fn an_assembled_root_contains_nothing_of_the_host() {
     17. make the directory /dev
     18. show /proc
     19. show /dev
-    20. show /dev/null
-    21. show /dev/zero
-    22. show /dev/full
-    23. show /dev/random
-    24. show /dev/urandom
-    25. show /dev/tty
-    26. show /dev/pts
-    27. make the directory /dev/shm
-    28. mount a private directory at /dev/shm (mode 1777, nosuid,nodev)
-    29. remove the nodes that hide names
+    20. put the devices over their file system at /dev
+    21. show /dev/null
+    22. show /dev/zero
+    23. show /dev/full
+    24. show /dev/random
+    25. show /dev/urandom
+    26. show /dev/tty
+    27. show /dev/pts
+    28. make the directory /dev/shm
+    29. mount a private directory at /dev/shm (mode 1777, nosuid,nodev)
     30. make read-only /dev
     31. make read-only /
     32. enter the private root
@@ -84,16 +84,16 @@ fn a_live_root_is_restricted_before_anything_is_put_over_it() {
     15. make the file system read-only inside (read-only,nosuid,nodev)
     16. show /proc
     17. show /dev
-    18. show /dev/null
-    19. show /dev/zero
-    20. show /dev/full
-    21. show /dev/random
-    22. show /dev/urandom
-    23. show /dev/tty
-    24. show /dev/pts
-    25. make the directory /dev/shm
-    26. mount a private directory at /dev/shm (mode 1777, nosuid,nodev)
-    27. remove the nodes that hide names
+    18. put the devices over their file system at /dev
+    19. show /dev/null
+    20. show /dev/zero
+    21. show /dev/full
+    22. show /dev/random
+    23. show /dev/urandom
+    24. show /dev/tty
+    25. show /dev/pts
+    26. make the directory /dev/shm
+    27. mount a private directory at /dev/shm (mode 1777, nosuid,nodev)
     28. make read-only /dev
     29. make a Landlock ruleset for Execute | WriteFile | ReadFile | ReadDir | RemoveDir | RemoveFile | MakeChar | MakeDir | MakeReg | MakeSock | MakeFifo | MakeBlock | MakeSym | Refer | Truncate | IoctlDev; 2 scopes
     30. grant by Landlock /: Execute | ReadFile | ReadDir
@@ -109,12 +109,12 @@ fn a_live_root_is_restricted_before_anything_is_put_over_it() {
 fn a_lesser_host_gets_fewer_mechanisms_and_the_report_says_so() {
     let debian_12 = HostFacts::complete().lowered(&"linux-6.1".parse::<Lowering>().unwrap());
     let plan = plan(&hidden_root().network(Network::Host), &debian_12).unwrap();
-    insta::assert_snapshot!(plan.enforcement().to_string(), @r"
+    insta::assert_snapshot!(plan.enforcement().to_string(), @"
     writes           mount namespace + Landlock
                      not held: cutting off a standard stream that is open for reading, if its file is not visible inside (Landlock before ABI 3)
     hidden paths     mount namespace + Landlock
     protected paths  mount namespace
-                     not held: names that do not exist yet, or lie below the top directory of a writable tree, and what the host replaces meanwhile
+                     not held: names that do not exist yet, or lie below the top directory of a writable tree; what the host replaces, for the moment until the watch has seen it
     sockets by path  not held
                      not held: a command can connect to a socket of the host whose path it can see: hide it
     network          not held
@@ -129,6 +129,25 @@ fn a_lesser_host_gets_fewer_mechanisms_and_the_report_says_so() {
     IPC, names       ipc, uts and cgroup namespaces + session keyring
     environment      the caller
     ");
+}
+
+#[test]
+fn what_the_host_could_undo_or_make_is_watched() {
+    let policy = hidden_root().read("/").hide("/no such name");
+    let plan = plan(&policy, &HostFacts::complete()).unwrap();
+    let last = plan.steps().last().unwrap();
+    assert_eq!(last.to_string(), "watch names: 1 in 1 directories");
+    let cover = Step::Cover {
+        path: "/no such name".into(),
+        cover: Cover::File,
+    };
+    let watch = |is_copy| Step::Watch {
+        names: vec![cover.clone()],
+        is_copy,
+    };
+    assert_eq!(*last, watch(false));
+    // An init that joins another has its own mounts to look after.
+    assert_eq!(joining(plan.steps()).last(), Some(&watch(true)));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-use sandbox_core::PathKind::{Directory, File, Missing, Special};
+use sandbox_core::PathKind::{Directory, File, Missing, Special, Symlink};
 
 use super::*;
 
@@ -142,7 +142,40 @@ fn what_no_node_can_hold_is_said() {
         .iter()
         .map(|unheld| unheld.path.to_str().unwrap())
         .collect();
-    assert_eq!(unheld, ["/h", "/w/later"]);
+    assert_eq!(unheld, ["/w/later"]);
+}
+
+#[test]
+fn what_is_hidden_and_not_there_is_noted_where_the_host_could_make_it() {
+    let anchors = [
+        ("/", Access::Read, Directory),
+        ("/h", Access::Hide, Missing),
+        ("/link", Access::Hide, Symlink),
+        ("/open", Access::Hide, Missing),
+        ("/open/below", Access::Write, Missing),
+        ("/s", Access::Scratch, Directory),
+        ("/s/h", Access::Hide, Missing),
+        ("/there", Access::Hide, File),
+    ]
+    .map(|(path, access, kind)| Anchor::new(path, access, kind));
+    let mut view = View::of_anchors(&anchors, &[]).unwrap();
+    let secrets = [("/home/.a", Looks::Empty), ("/s/.b", Looks::Unreadable)];
+    view.note_unmade(
+        &anchors,
+        secrets
+            .into_iter()
+            .map(|(path, looks)| (path.into(), looks)),
+    );
+    let unmade: Vec<_> = view
+        .unmade()
+        .map(|(path, cover)| (path.to_str().unwrap(), cover))
+        .collect();
+    let expected = [
+        ("/h", Cover::File),
+        ("/link", Cover::File),
+        ("/home/.a", Cover::EmptyFile),
+    ];
+    assert_eq!(unmade, expected);
 }
 
 #[test]

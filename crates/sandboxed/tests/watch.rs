@@ -1,0 +1,303 @@
+//! The host goes on living: it replaces what is hidden or protected, as editors and `git config` do, and makes what is hidden
+//! by name. The rules hold for what is there then.
+
+#![expect(clippy::unwrap_used, reason = "a test's way to fail is to panic")]
+
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+
+use sandbox_testing::{Host, until};
+use sandboxed::{Child, Policy, Preset, Sandbox, Stdio};
+
+/// A host whose workspace has a name to be hidden, `ws/app/.env`, and one that is protected, `ws/.git`.
+fn host() -> Host {
+    Host::new()
+        .file("app/.env", "SECRET=old\n")
+        .file(".git/config", "[core]\n")
+        .file(".git/hooks/sample", "")
+        .file("plain", "old\n")
+        .dir("target")
+}
+
+fn policy(host: &Host) -> Policy {
+    Policy::preset(Preset::ReadOnly)
+        .write(host.path("@ws"))
+        .hide(host.path("app/.env"))
+        .hide(host.path("later"))
+        .hide(host.path("deep/er/later"))
+        .scratch(host.path("target"))
+}
+
+fn sandbox(host: &Host) -> Sandbox {
+    Sandbox::new(&policy(host)).unwrap()
+}
+
+/// What a shell prints that runs this; `@ws` is the workspace.
+fn shell(host: &Host, sandbox: &Sandbox, script: &str) -> String {
+    let mut command = sandbox.command("sh");
+    command.args(["-c", &host.expand(script)]);
+    let output = command.stderr(Stdio::null()).output().unwrap();
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// A command that keeps its init for itself, until it is dropped.
+fn busy(sandbox: &Sandbox) -> Child {
+    let mut command = sandbox.command("cat");
+    command.stdin(Stdio::piped()).spawn().unwrap()
+}
+
+/// As an editor saves a file.
+fn replace(path: &Path, content: &str) {
+    let new = path.with_extension("new");
+    fs::write(&new, content).unwrap();
+    fs::rename(new, path).unwrap();
+}
+
+/// A shell that runs what it is told, one line after the other, in one command.
+struct Asked {
+    child: Child,
+    host_side: PathBuf,
+    questions: usize,
+}
+
+impl Asked {
+    fn new(host: &Host, sandbox: &Sandbox) -> Self {
+        let mut command = sandbox.command("sh");
+        command.stdin(Stdio::piped()).stderr(Stdio::null());
+        Self {
+            child: command.current_dir(host.path("@ws")).spawn().unwrap(),
+            host_side: host.path("@ws"),
+            questions: 0,
+        }
+    }
+
+    /// Whether `test` succeeds inside, at this moment.
+    fn succeeds(&mut self, test: &str) -> bool {
+        self.questions += 1;
+        let answer = self.host_side.join(format!("answer-{}", self.questions));
+        let name = answer.display();
+        let line = format!(
+            "if {test}; then echo yes; else echo no; fi > {name}.part; mv {name}.part {name}\n"
+        );
+        let stdin = self.child.stdin.as_mut().unwrap();
+        stdin.write_all(line.as_bytes()).unwrap();
+        until("it answers", || answer.try_exists().unwrap());
+        fs::read_to_string(answer).unwrap() == "yes\n"
+    }
+
+    /// It fails from some moment on.
+    fn comes_to_fail(&mut self, test: &str) {
+        until("it is closed", || !self.succeeds(test));
+        for _ in 0..20 {
+            assert!(!self.succeeds(test), "{test}");
+        }
+    }
+}
+
+const READS: &str = "cat app/.env >/dev/null";
+const APPENDS: &str = "echo planted >> .git/config";
+
+#[test]
+fn what_replaces_a_hidden_file_is_hidden_from_the_next_command() {
+    let host = host();
+    let sandbox = sandbox(&host);
+    let env = host.path("app/.env");
+    let read = || shell(&host, &sandbox, "cat @ws/app/.env @ws/app/.env/*");
+    assert_eq!(read(), "");
+    replace(&env, "SECRET=new\n");
+    assert_eq!(read(), "");
+    fs::remove_file(&env).unwrap();
+    assert_eq!(read(), "");
+    fs::write(&env, "SECRET=again\n").unwrap();
+    until("it is covered", || read().is_empty());
+    fs::remove_file(&env).unwrap();
+    fs::create_dir(&env).unwrap();
+    fs::write(env.join("file"), "SECRET=below\n").unwrap();
+    until("it is covered", || read().is_empty());
+    // The host itself sees what is there, and what nobody hides is read as it is.
+    assert_eq!(host.read("app/.env/file"), "SECRET=below\n");
+    replace(&host.path("plain"), "new\n");
+    assert_eq!(shell(&host, &sandbox, "cat @ws/plain"), "new\n", "control");
+}
+
+#[test]
+fn without_the_rule_the_new_file_is_read() {
+    let host = host();
+    let sandbox = Sandbox::new(&Policy::preset(Preset::ReadOnly).write(host.path("@ws"))).unwrap();
+    replace(&host.path("app/.env"), "SECRET=new\n");
+    let read = shell(&host, &sandbox, "cat @ws/app/.env");
+    assert_eq!(read, "SECRET=new\n", "control");
+}
+
+#[test]
+fn a_command_that_runs_loses_sight_of_it_too() {
+    let host = host();
+    let sandbox = sandbox(&host);
+    let mut asked = Asked::new(&host, &sandbox);
+    assert!(!asked.succeeds(READS));
+    for _ in 0..10 {
+        replace(&host.path("app/.env"), "SECRET=new\n");
+        asked.comes_to_fail(READS);
+    }
+    assert!(asked.succeeds("cat plain >/dev/null"), "control");
+}
+
+#[test]
+fn what_is_made_at_a_hidden_name_is_hidden() {
+    let host = host();
+    let sandbox = sandbox(&host);
+    let mut asked = Asked::new(&host, &sandbox);
+    host.write("later", "SECRET=1\n");
+    asked.comes_to_fail("cat later >/dev/null");
+    fs::create_dir_all(host.path("deep/er")).unwrap();
+    host.write("deep/er/later", "SECRET=2\n");
+    asked.comes_to_fail("cat deep/er/later >/dev/null");
+    assert_eq!(host.read("later"), "SECRET=1\n");
+}
+
+#[test]
+fn it_is_hidden_in_a_directory_that_takes_the_place_of_another() {
+    let host = host().file("app2/.env", "SECRET=second\n");
+    let sandbox = sandbox(&host);
+    let mut asked = Asked::new(&host, &sandbox);
+    fs::rename(host.path("app"), host.path("old")).unwrap();
+    fs::rename(host.path("app2"), host.path("app")).unwrap();
+    asked.comes_to_fail(READS);
+    // Nor is it to be seen where the first one went.
+    assert!(!asked.succeeds("cat old/.env >/dev/null"));
+    fs::remove_dir_all(host.path("app")).unwrap();
+    fs::create_dir(host.path("app")).unwrap();
+    replace(&host.path("app/.env"), "SECRET=third\n");
+    asked.comes_to_fail(READS);
+}
+
+#[test]
+fn what_replaces_a_protected_file_cannot_be_written() {
+    let host = host();
+    let sandbox = sandbox(&host);
+    let mut asked = Asked::new(&host, &sandbox);
+    assert!(asked.succeeds("echo more >> plain"), "control");
+    assert!(!asked.succeeds(APPENDS));
+    for _ in 0..10 {
+        replace(&host.path(".git/config"), "[user]\n");
+        asked.comes_to_fail(APPENDS);
+    }
+    replace(&host.path(".git/config"), "[core]\n");
+    fs::rename(host.path(".git/hooks"), host.path(".git/hooks.old")).unwrap();
+    fs::create_dir(host.path(".git/hooks")).unwrap();
+    asked.comes_to_fail("touch .git/hooks/pre-commit");
+    drop(asked);
+    // The next command, at once.
+    replace(&host.path(".git/config"), "[core]\n");
+    let planted = shell(
+        &host,
+        &sandbox,
+        "cd @ws; echo planted >> .git/config && echo yes",
+    );
+    assert_eq!(planted, "");
+    assert_eq!(host.read(".git/config"), "[core]\n");
+}
+
+#[test]
+fn a_private_directory_stays_one() {
+    let host = host();
+    let sandbox = sandbox(&host);
+    fs::remove_dir(host.path("target")).unwrap();
+    fs::create_dir(host.path("target")).unwrap();
+    let made = shell(&host, &sandbox, "touch @ws/target/built && ls @ws/target");
+    assert_eq!(made, "built\n");
+    assert!(!host.has("target/built"));
+}
+
+#[test]
+fn it_holds_for_commands_at_the_same_time() {
+    let host = host();
+    let sandbox = sandbox(&host);
+    let first = busy(&sandbox);
+    let mut second = Asked::new(&host, &sandbox);
+    replace(&host.path("app/.env"), "SECRET=new\n");
+    second.comes_to_fail(READS);
+    host.write("later", "SECRET=1\n");
+    second.comes_to_fail("cat later >/dev/null");
+    replace(&host.path(".git/config"), "[user]\n");
+    second.comes_to_fail(APPENDS);
+    // One that joins in now, when the first may not have seen it yet.
+    drop(second);
+    replace(&host.path("app/.env"), "SECRET=newer\n");
+    assert_eq!(shell(&host, &sandbox, "cat @ws/app/.env"), "");
+    drop(first);
+    assert_eq!(shell(&host, &sandbox, "cat @ws/app/.env"), "");
+}
+
+#[test]
+fn nothing_piles_up_however_often_it_is_replaced() {
+    let host = host();
+    let sandbox = sandbox(&host);
+    // As the host sees them: the command waits.
+    let child = busy(&sandbox);
+    let mounts = || {
+        fs::read_to_string(format!("/proc/{}/mountinfo", child.id()))
+            .unwrap()
+            .lines()
+            .count()
+    };
+    let before = mounts();
+    for round in 0..300 {
+        replace(&host.path("app/.env"), "SECRET=new\n");
+        replace(&host.path(".git/config"), "[user]\n");
+        if round % 100 == 0 {
+            assert_eq!(shell(&host, &sandbox, "cat @ws/app/.env"), "");
+        }
+    }
+    until("all is as it was", || mounts() == before);
+    // Looks that are still to come change nothing.
+    let mut asked = Asked::new(&host, &sandbox);
+    asked.comes_to_fail(READS);
+    assert_eq!(mounts(), before);
+}
+
+#[test]
+fn a_link_is_no_reason_to_end() {
+    let host = host();
+    let sandbox = sandbox(&host);
+    let mut asked = Asked::new(&host, &sandbox);
+    let env = host.path("app/.env");
+    fs::remove_file(&env).unwrap();
+    symlink("../plain", &env).unwrap();
+    // It leads to what has rules of its own.
+    until("it is read", || asked.succeeds("cat app/.env >/dev/null"));
+    replace(&env, "SECRET=new\n");
+    asked.comes_to_fail(READS);
+    // A directory on the way.
+    fs::rename(host.path("app"), host.path("elsewhere")).unwrap();
+    symlink("elsewhere", host.path("app")).unwrap();
+    assert!(!asked.succeeds(READS));
+    let mode = |mode| {
+        let directory = host.path("elsewhere");
+        fs::set_permissions(directory, fs::Permissions::from_mode(mode)).unwrap();
+    };
+    mode(0o000);
+    assert!(asked.succeeds("cat plain >/dev/null"), "control");
+    mode(0o755);
+}
+
+/// The command makes and removes what the watch looks for, as fast as it can.
+#[test]
+fn a_command_gains_nothing_by_playing_with_the_names() {
+    let host = host()
+        .file("@outside/secret", "SECRET\n")
+        .dir("@outside/other");
+    let outside = host.snapshot_outside();
+    let sandbox = sandbox(&host);
+    let script = "cd @ws; i=0; while [ $i -lt 400 ]; do i=$((i+1)); \
+        ln -s @outside later; rm -rf later; mkdir later; rmdir later; echo > later; rm -f later; \
+        mkdir -p deep/er; ln -s @outside/secret deep/er/later; mv deep deep.$i; rm -rf deep.$i; done; echo done";
+    assert_eq!(shell(&host, &sandbox, script), "done\n");
+    outside.is_unchanged();
+    let mut asked = Asked::new(&host, &sandbox);
+    let _ = fs::remove_dir(host.path("later"));
+    replace(&host.path("later"), "SECRET=1\n");
+    asked.comes_to_fail("cat later >/dev/null");
+}

@@ -14,10 +14,11 @@ fn host() -> Host {
 #[test]
 fn an_assembled_directory_never_shows_what_is_hidden() {
     let script = "echo ready > @ws/ready; until [ -e @ws/go ]; do :; done; cat @outside/private/key; ls @outside/private; cat @outside/private/deep/er/key";
-    for (hide, leaks) in [("assemble", false), ("cover", true)] {
+    // A cover would be there again a moment later: as a control it must not be there at all.
+    for (access, leaks) in [("hide", false), ("read", true)] {
         let host = host();
         let policy = format!(
-            "extends = [\"agent\"]\n[files]\n\"{}\" = \"hide\"\n[system]\nhide = \"{hide}\"\n",
+            "extends = [\"agent\"]\n[files]\n\"{}\" = \"{access}\"\n[system]\nhide = \"assemble\"\n",
             host.path("@outside/private/key").display()
         );
         let running = host.sandbox(["sh", "-c", script]).policy(&policy).start();
@@ -33,7 +34,7 @@ fn an_assembled_directory_never_shows_what_is_hidden() {
         assert_eq!(
             outcome.text().contains("REPLACED"),
             leaks,
-            "{hide}: {}",
+            "{access}: {}",
             outcome.show()
         );
         assert!(

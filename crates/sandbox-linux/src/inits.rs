@@ -76,7 +76,7 @@ impl Init {
 
     /// Whether it has ended, or is about to: one that was killed is no use from that moment on, and takes another to be gone.
     pub(crate) fn has_ended(&self) -> bool {
-        const A_MOMENT: u8 = 100;
+        const A_MOMENT: u16 = 1000;
         let mut fds = [PollFd::new(self.pidfd.as_fd(), PollFlags::POLLIN)];
         !matches!(poll(&mut fds, PollTimeout::from(A_MOMENT)), Ok(0))
     }

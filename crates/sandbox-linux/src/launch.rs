@@ -172,8 +172,10 @@ impl Prepared {
         let (image, inside) = (self.image.as_fd(), inside.as_fd());
         match sys::clone_beside(other.pidfd(), network, image, inside) {
             Ok((pid, pidfd)) => Ok(Some(Arc::new(Init::new(pid, pidfd, control, false)))),
-            // The errno of that is one of several.
-            Err(_) if other.has_ended() => Ok(None),
+            // That it is gone; or one of several errnos, while it goes.
+            Err(error) if error.raw_os_error() == Some(libc::ESRCH) || other.has_ended() => {
+                Ok(None)
+            }
             Err(error) => Err(refused(error)),
         }
     }

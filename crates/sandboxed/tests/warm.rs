@@ -141,7 +141,7 @@ fn a_further_init_confines_as_the_first() {
     )
     .unwrap();
     let probe = format!(
-        "cat {outside}/public; echo x > {home}/new; echo x > {made}; grep -E '^(Cap|NoNewPrivs|Seccomp)' /proc/self/status; mount -t tmpfs x /mnt; unshare -U true; ls /proc/1/fd; kill -9 1; cat /proc/sys/kernel/hostname > /dev/null && echo x > /proc/sys/kernel/hostname; {COUNT}",
+        "cat {outside}/public; echo x > {home}/new; echo x > {made}; grep -E '^(Cap|NoNewPrivs|Seccomp)' /proc/self/status; mount -t tmpfs x /mnt; unshare -U true; ls /proc/1/fd | wc -l; kill -9 1; cat /proc/sys/kernel/hostname > /dev/null && echo x > /proc/sys/kernel/hostname; {COUNT}",
         outside = host.path("@outside").display(),
         home = host.path("@home").display(),
         made = host.path("made").display()

@@ -17,6 +17,7 @@ impl Errno {
     pub(crate) const NODEV: Self = Self(19);
     pub(crate) const NOTDIR: Self = Self(20);
     pub(crate) const INVAL: Self = Self(22);
+    pub(crate) const LOOP: Self = Self(40);
     pub(crate) const TIMEDOUT: Self = Self(110);
     pub(crate) const STALE: Self = Self(116);
 }

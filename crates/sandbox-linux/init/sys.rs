@@ -120,7 +120,6 @@ pub(crate) fn open_list(base: Fd, path: &CStr) -> Result<Fd> {
 /// What there is at a name, without following a link there.
 pub(crate) struct Found {
     pub(crate) is_directory: bool,
-    pub(crate) is_link: bool,
     /// The root of a mount (`STATX_ATTR_MOUNT_ROOT`).
     pub(crate) is_mount: bool,
     /// Device, inode, and when something about it changed last: the time in seconds and nanoseconds. A directory changes with
@@ -135,7 +134,6 @@ pub(crate) fn find(base: Fd, path: &CStr) -> Result<Found> {
     const MOUNT_ROOT: u64 = 0x2000;
     const TYPE: u64 = 0o170_000;
     const DIRECTORY: u64 = 0o040_000;
-    const LINK: u64 = 0o120_000;
     // struct statx: 256 bytes. Word 1: attributes; 3: group, mode; 4: inode; 12 and 13: ctime; 17: major and minor device.
     let mut statx = [0_u64; 32];
     call!(nr::STATX, base.arg(), path.as_ptr(), AT_SYMLINK_NOFOLLOW_NO_AUTOMOUNT_EMPTY_PATH, TYPE_INO_CTIME, statx.as_mut_ptr(); "`path` ends in NUL, `statx` has the size of the kernel's structure")?;
@@ -160,10 +158,8 @@ pub(crate) fn find(base: Fd, path: &CStr) -> Result<Found> {
         device,
         ..,
     ] = statx;
-    let kind = mode >> 32 & TYPE;
     Ok(Found {
-        is_directory: kind == DIRECTORY,
-        is_link: kind == LINK,
+        is_directory: mode >> 32 & TYPE == DIRECTORY,
         is_mount: attributes & MOUNT_ROOT != 0,
         state: [device, inode, seconds, nanoseconds & 0xffff_ffff],
     })

@@ -126,24 +126,39 @@ impl Watch {
         if self.known.get(index) == Some(&found.state) {
             return Ok(());
         }
-        let mut is_whole = true;
-        while let Some((code, fields)) = steps.step() {
-            is_whole &= self.mend(code, fields)?;
-        }
+        let is_whole = match sys::open_place(self.view, directory) {
+            Ok(place) => {
+                let mended = self.mend_all(place, &mut steps);
+                sys::close(place)?;
+                mended?
+            }
+            Err(_) => false,
+        };
         if let Some(known) = self.known.get_mut(index) {
             *known = if is_whole { settled(&found) } else { [0; 4] };
         }
         Ok(())
     }
 
+    fn mend_all(&self, directory: Fd, steps: &mut Reader<'static>) -> Result<bool> {
+        let mut is_whole = true;
+        while let Some((code, mut fields)) = steps.step() {
+            let step = Step::read(code, &mut fields).ok_or(Errno::INVAL)?;
+            is_whole &= self.mend(directory, &step)?;
+        }
+        Ok(is_whole)
+    }
+
     /// Mounts again over one name what is not mounted there any more; whether nothing is left to do.
-    fn mend(&self, code: u32, mut fields: Reader<'static>) -> Result<bool> {
-        let step = Step::read(code, &mut fields).ok_or(Errno::INVAL)?;
+    fn mend(&self, directory: Fd, step: &Step) -> Result<bool> {
         for _ in 0..ATTEMPTS {
-            let Ok(place) = sys::open_place(self.view, step.path) else {
-                return Ok(true);
+            let place = match sys::open_place(directory, step.name) {
+                Ok(place) => place,
+                // A link included: nothing can be mounted over it, and what it leads to has rules of its own.
+                Err(Errno::NOENT | Errno::LOOP) => return Ok(true),
+                Err(_) => return Ok(false),
             };
-            let mended = sys::find(place, c"").and_then(|found| self.mount(&step, &found, place));
+            let mended = sys::find(place, c"").and_then(|found| self.mount(step, &found, place));
             sys::close(place)?;
             match mended {
                 Ok(true) => return Ok(true),
@@ -159,8 +174,7 @@ impl Watch {
 
     /// Mounts over `place`, at which something was `found`, unless something is mounted there: then it returns true.
     fn mount(&self, step: &Step, found: &Found, place: Fd) -> Result<bool> {
-        // Nothing can be mounted over a link: what it leads to has rules of its own.
-        if found.is_mount || found.is_link {
+        if found.is_mount {
             return Ok(true);
         }
         match step.kind {
@@ -182,7 +196,7 @@ impl Watch {
 /// A step that can be done again.
 struct Step {
     kind: Kind,
-    path: &'static CStr,
+    name: &'static CStr,
 }
 
 enum Kind {
@@ -201,7 +215,7 @@ impl Step {
         };
         Some(Self {
             kind,
-            path: fields.string()?,
+            name: fields.string()?,
         })
     }
 }

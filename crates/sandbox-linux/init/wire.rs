@@ -144,7 +144,7 @@ pub(crate) mod step {
     /// Whether to look before the first command already; the rest of the step are [`WITHIN`], outer directories first: what is
     /// done again when the host has undone it.
     pub(crate) const WATCH: u32 = 25;
-    /// path of a directory, steps about names in it: [`COVER`], [`REBIND`], [`SCRATCH`].
+    /// path of a directory, steps about names in it, which are the last of their fields: [`COVER`], [`REBIND`], [`SCRATCH`].
     pub(crate) const WITHIN: u32 = 26;
 }
 

@@ -16,8 +16,9 @@ use std::fmt;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::sync::Arc;
 
-use sandbox_core::{Limits, Network, Ruleset, Tier, is_within, upwards};
+use sandbox_core::{FileRules, Limits, Network, Ruleset, Tier, is_within, upwards};
 
 use crate::landlock::Rights;
 use crate::view::{Cover, LiveKind, Node, View};
@@ -64,7 +65,7 @@ const NO_CORE: u64 = 1;
 #[must_use]
 pub struct Plan {
     own_network: bool,
-    steps: Vec<Step>,
+    steps: Arc<[Step]>,
     /// What the report is made from, when it is asked for.
     view: View,
     landlock_abi: u32,
@@ -105,11 +106,11 @@ impl Plan {
         }
         plan.limits(ruleset.limits());
         plan.steps.push(Step::Filter(filter));
-        plan.watch();
+        plan.watch(ruleset.files());
         let steps = plan.steps;
         Ok(Self {
             own_network,
-            steps,
+            steps: steps.into(),
             view,
             landlock_abi: facts.landlock_abi,
             limits: ruleset.limits().clone(),
@@ -143,6 +144,10 @@ impl Plan {
             _ => None,
         });
         hidden_files.filter(has_second_name).collect()
+    }
+
+    pub(crate) fn shared_steps(&self) -> Arc<[Step]> {
+        Arc::clone(&self.steps)
     }
 
     /// The steps that need no rule about files.
@@ -469,7 +474,7 @@ impl Compiler<'_> {
     /// What the host can undo by replacing a name, and hidden names that it may yet make. What lies in a private file system
     /// it does not reach. Outer names come first, as in the view: what lay in a directory that has been replaced is mounted
     /// anew in the new one.
-    fn watch(&mut self) {
+    fn watch(&mut self, files: &FileRules) {
         let proc = Path::new("/proc");
         let is_undone = |step: &&Step| match step {
             Step::Cover { path, .. } => !is_within(path, proc),
@@ -477,10 +482,10 @@ impl Compiler<'_> {
             Step::Scratch { path, .. } => !self.view.is_private(path),
             _ => false,
         };
-        let unmade = self.view.unmade().map(|(path, cover)| Step::Cover {
-            path: path.to_owned(),
-            cover,
-        });
+        let unmade = self.view.unmade(files.anchors(), files.absent_secrets());
+        let unmade = unmade
+            .into_iter()
+            .map(|(path, cover)| Step::Cover { path, cover });
         let undone = self.steps.iter().filter(is_undone).cloned();
         let names: Vec<_> = undone.chain(unmade).collect();
         if !names.is_empty() {
@@ -523,7 +528,7 @@ impl fmt::Display for Plan {
             f,
             "  1. clone init with its own user mount pid ipc uts cgroup namespaces"
         )?;
-        for (number, step) in (2..).zip(&self.steps) {
+        for (number, step) in (2..).zip(self.steps.iter()) {
             writeln!(f, "{number:3}. {step}")?;
         }
         Ok(())

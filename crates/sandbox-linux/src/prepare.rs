@@ -42,7 +42,7 @@ pub struct Prepared {
     pub(crate) plan: Vec<u8>,
     pub(crate) has_own_network: bool,
     /// For messages about the step that failed, and for the inits that join the first one.
-    pub(crate) steps: Vec<Step>,
+    pub(crate) steps: Arc<[Step]>,
     pub(crate) inits: Arc<Inits>,
 }
 
@@ -122,7 +122,7 @@ impl Prepared {
             beginning: encode::steps(plan.beginning())?,
             plan: bytes,
             has_own_network: plan.has_own_network(),
-            steps: plan.steps().to_vec(),
+            steps: plan.shared_steps(),
             inits: Arc::new(Inits::new(begun)),
         })
     }

@@ -87,8 +87,6 @@ pub struct View {
     /// By path, as bytes: what is above comes before what is below.
     nodes: BTreeMap<OsString, Node>,
     missing: Vec<Missing>,
-    /// Hidden names that the host does not have, or that are links, in places that it shows.
-    unmade: Vec<(PathBuf, Cover)>,
 }
 
 /// A rule that hides, or makes read-only, what does not exist yet.
@@ -119,16 +117,13 @@ impl View {
     ///
     /// [`Unenforceable`] for a rule that this backend has no node for.
     pub fn compile(files: &sandbox_core::FileRules) -> Result<Self, Unenforceable> {
-        let mut view = Self::of_anchors(files.anchors(), files.links())?;
-        view.note_unmade(files.anchors(), files.absent_secrets());
-        Ok(view)
+        Self::of_anchors(files.anchors(), files.links())
     }
 
     fn of_anchors(anchors: &[Anchor], links: &[Link]) -> Result<Self, Unenforceable> {
         let mut view = Self {
             nodes: BTreeMap::new(),
             missing: Vec::new(),
-            unmade: Vec::new(),
         };
         let (root, anchors) = match anchors.split_first() {
             Some((first, rest)) if first.path == Path::new("/") => (first.access, rest),
@@ -181,10 +176,44 @@ impl View {
 
     /// Hidden names in places that the host shows, where it has nothing that can be covered, or a link: it could make
     /// something. With what they will look like, unless they become directories.
-    pub fn unmade(&self) -> impl Iterator<Item = (&Path, Cover)> {
-        self.unmade
+    pub(crate) fn unmade(
+        &self,
+        anchors: &[Anchor],
+        absent_secrets: impl Iterator<Item = (PathBuf, Looks)>,
+    ) -> Vec<(PathBuf, Cover)> {
+        let hidden = anchors
             .iter()
-            .map(|(path, cover)| (path.as_path(), *cover))
+            .filter(|anchor| anchor.access == Access::Hide)
+            .filter(|anchor| matches!(anchor.kind, PathKind::Missing | PathKind::Symlink))
+            .map(|anchor| (anchor.path.clone(), anchor.looks));
+        // Those that somebody wrote.
+        let granted: Vec<&Path> = anchors
+            .iter()
+            .filter(|anchor| anchor.access != Access::Hide)
+            .filter(|anchor| !matches!(anchor.source, Source::Secret | Source::Preset(_)))
+            .map(|anchor| anchor.path.as_path())
+            .collect();
+        // Most names lie in the same directory as the one before.
+        let mut last: Option<(PathBuf, bool)> = None;
+        let mut is_shown = |path: &Path| {
+            let directory = upwards(path).nth(1)?;
+            match &last {
+                Some((last, is_shown)) if last.as_os_str() == directory.as_os_str() => {
+                    Some(*is_shown)
+                }
+                _ => {
+                    let is_shown = !self.is_private(path);
+                    last = Some((directory.to_owned(), is_shown));
+                    Some(is_shown)
+                }
+            }
+        };
+        hidden
+            .chain(absent_secrets)
+            .filter(|(path, _)| is_shown(path) == Some(true))
+            .filter(|(path, _)| !granted.iter().any(|granted| is_within(granted, path)))
+            .map(|(path, looks)| (path, cover(PathKind::File, looks)))
+            .collect()
     }
 
     /// The node at exactly this path.
@@ -210,45 +239,6 @@ impl View {
     /// Whether `path` lies in a tree of the host that can be changed.
     pub(crate) fn is_in_writable(&self, path: &Path) -> bool {
         self.surroundings(path) == Surroundings::Live { writable: true }
-    }
-
-    fn note_unmade(
-        &mut self,
-        anchors: &[Anchor],
-        absent_secrets: impl Iterator<Item = (PathBuf, Looks)>,
-    ) {
-        let hidden = anchors
-            .iter()
-            .filter(|anchor| anchor.access == Access::Hide)
-            .filter(|anchor| matches!(anchor.kind, PathKind::Missing | PathKind::Symlink))
-            .map(|anchor| (anchor.path.clone(), anchor.looks));
-        // Those that somebody wrote.
-        let granted: Vec<&Path> = anchors
-            .iter()
-            .filter(|anchor| anchor.access != Access::Hide)
-            .filter(|anchor| !matches!(anchor.source, Source::Secret | Source::Preset(_)))
-            .map(|anchor| anchor.path.as_path())
-            .collect();
-        let mut shown: Option<(PathBuf, bool)> = None;
-        let mut unmade = Vec::new();
-        for (path, looks) in hidden.chain(absent_secrets) {
-            let Some(directory) = upwards(&path).nth(1) else {
-                continue;
-            };
-            // The next one mostly lies in the same directory.
-            let is_shown = match &shown {
-                Some((last, is_shown)) if last.as_os_str() == directory.as_os_str() => *is_shown,
-                _ => {
-                    let is_shown = !self.is_private(&path);
-                    shown = Some((directory.to_owned(), is_shown));
-                    is_shown
-                }
-            };
-            if is_shown && !granted.iter().any(|granted| is_within(granted, &path)) {
-                unmade.push((path, cover(PathKind::File, looks)));
-            }
-        }
-        self.unmade = unmade;
     }
 
     fn place_root(&mut self, access: Access) -> Result<(), Unenforceable> {

@@ -11,35 +11,48 @@ use crate::wire::{cover, step};
 /// All steps, one after the other.
 pub(crate) fn steps(steps: &[Step]) -> Result<Vec<u8>, Unenforceable> {
     let mut bytes = Vec::with_capacity(steps.len() * 48);
-    for step in steps {
-        one(&mut bytes, step.code(), &fields(step)?)?;
-    }
+    all(&mut bytes, steps)?;
     Ok(bytes)
 }
 
-fn one(bytes: &mut Vec<u8>, code: u32, fields: &Fields) -> Result<(), Unenforceable> {
-    let length = u32::try_from(fields.0.len()).map_err(|_| Unenforceable::TooLarge)?;
+fn all(bytes: &mut Vec<u8>, steps: &[Step]) -> Result<(), Unenforceable> {
+    steps
+        .iter()
+        .try_for_each(|step| one(bytes, step.code(), |fields| write(fields, step)))
+}
+
+/// One step: what is written lies behind its code and its length.
+fn one(
+    bytes: &mut Vec<u8>,
+    code: u32,
+    write: impl FnOnce(&mut Fields<'_>) -> Result<(), Unenforceable>,
+) -> Result<(), Unenforceable> {
     bytes.extend(code.to_ne_bytes());
-    bytes.extend(length.to_ne_bytes());
-    bytes.extend(&fields.0);
+    let at = bytes.len();
+    bytes.extend([0; 4]);
+    let start = bytes.len();
+    write(&mut Fields(bytes))?;
+    let length = u32::try_from(bytes.len() - start).map_err(|_| Unenforceable::TooLarge)?;
+    if let Some(slot) = bytes.get_mut(at..start) {
+        slot.copy_from_slice(&length.to_ne_bytes());
+    }
     Ok(())
 }
 
-#[derive(Default)]
-struct Fields(Vec<u8>);
+struct Fields<'a>(&'a mut Vec<u8>);
 
-impl Fields {
-    fn u32(mut self, value: u32) -> Self {
+impl Fields<'_> {
+    fn u32(&mut self, value: u32) -> &mut Self {
         self.0.extend(value.to_ne_bytes());
         self
     }
 
-    fn u64(mut self, value: u64) -> Self {
+    fn u64(&mut self, value: u64) -> &mut Self {
         self.0.extend(value.to_ne_bytes());
         self
     }
 
-    fn string(mut self, string: &OsStr) -> Result<Self, Unenforceable> {
+    fn string(&mut self, string: &OsStr) -> Result<&mut Self, Unenforceable> {
         if string.as_bytes().contains(&0) {
             return Err(Unenforceable::Nul {
                 path: string.into(),
@@ -51,73 +64,101 @@ impl Fields {
     }
 
     /// Relative to the root of the view: init walks from a descriptor of it.
-    fn path(self, path: &Path) -> Result<Self, Unenforceable> {
+    fn path(&mut self, path: &Path) -> Result<(), Unenforceable> {
         self.string(path.strip_prefix("/").unwrap_or(path).as_os_str())
+            .map(drop)
     }
 }
 
-fn fields(step: &Step) -> Result<Fields, Unenforceable> {
-    let new = Fields::default();
+fn write(fields: &mut Fields<'_>, step: &Step) -> Result<(), Unenforceable> {
     match step {
-        Step::MapIds { uid, gid } => Ok(new.u32(*uid).u32(*gid)),
+        Step::MapIds { uid, gid } => {
+            fields.u32(*uid).u32(*gid);
+        }
         Step::Take {
             path,
             slot,
             attributes,
             may_be_gone,
-        } => new
+        } => fields
             .u32(*slot)
             .u64(attributes.0)
             .u32((*may_be_gone).into())
-            .path(path),
-        Step::Restrict { attributes } => Ok(new.u64(attributes.0)),
-        Step::Put { path, slot } => new.u32(*slot).path(path),
-        Step::Rebind { path, attributes } => new.u64(attributes.0).path(path),
-        Step::Scratch {
-            path,
-            mode,
-            attributes,
-        } => new
-            .u64(attributes.0)
-            .string(OsStr::new(&format!("{mode:04o}")))?
-            .path(path),
-        Step::Cover { path, cover } => new.u32(cover_code(*cover)).path(path),
-        Step::Directory { path } => new.u32(0o755).path(path),
-        Step::File { path } => new.u32(0o644).path(path),
-        Step::Link { path, target } => new.string(target.as_os_str())?.path(path),
-        Step::Proc { slot, attributes } => Ok(new.u32(*slot).u64(attributes.0)),
+            .path(path)?,
+        Step::Restrict { attributes } => {
+            fields.u64(attributes.0);
+        }
+        Step::Put { path, slot } => fields.u32(*slot).path(path)?,
+        Step::Directory { path } => fields.u32(0o755).path(path)?,
+        Step::File { path } => fields.u32(0o644).path(path)?,
+        Step::Link { path, target } => fields.string(target.as_os_str())?.path(path)?,
+        Step::Proc { slot, attributes } => {
+            fields.u32(*slot).u64(attributes.0);
+        }
         Step::Devices {
             slot,
             attributes,
             contents,
         } => {
-            let mut fields = new.u32(*slot).u64(attributes.0);
-            fields.0.extend(steps(contents)?);
-            Ok(fields)
+            fields.u32(*slot).u64(attributes.0);
+            all(fields.0, contents)?;
         }
-        Step::Terminals { slot } => Ok(new.u32(*slot)),
-        Step::Freeze { path } | Step::Raise { path } => new.path(path),
-        Step::Landlock { files, scopes } => {
+        Step::Terminals { slot } => {
+            fields.u32(*slot);
+        }
+        Step::Freeze { path } | Step::Raise { path } => fields.path(path)?,
+        Step::Landlock {
+            files: rights,
+            scopes,
+        } => {
             // As many words of `struct landlock_ruleset_attr` as the ABI knows: file, network, scope rights.
-            Ok(new
+            fields
                 .u32(if scopes.is_some() { 3 } else { 1 })
-                .u64(*files)
+                .u64(*rights)
                 .u64(0)
-                .u64(scopes.unwrap_or(0)))
+                .u64(scopes.unwrap_or(0));
         }
-        Step::Grant { path, rights } => new.u64(*rights).path(path),
-        Step::Limit { resource, bound } => Ok(new.u32(resource.number()).u64(*bound)),
-        Step::Filter(filter) => Ok(Fields(filter.to_bytes())),
+        Step::Grant { path, rights } => fields.u64(*rights).path(path)?,
+        Step::Limit { resource, bound } => {
+            fields.u32(resource.number()).u64(*bound);
+        }
+        Step::Filter(filter) => fields.0.extend(filter.to_bytes()),
+        Step::Rebind { path, .. } | Step::Scratch { path, .. } | Step::Cover { path, .. } => {
+            mount(fields, step)?.path(path)?;
+        }
         Step::Watch { names, is_copy } => {
-            let mut groups = new.u32((*is_copy).into());
+            fields.u32((*is_copy).into());
             for (directory, names) in Step::by_directory(names) {
-                let mut group = Fields::default().path(directory)?;
-                group.0.extend(steps(names)?);
-                one(&mut groups.0, step::WITHIN, &group)?;
+                one(fields.0, step::WITHIN, |group| {
+                    group.path(directory)?;
+                    names.iter().try_for_each(|step| {
+                        let name = step.path().and_then(Path::file_name).unwrap_or_default();
+                        one(group.0, step.code(), |fields| {
+                            mount(fields, step)?.string(name).map(drop)
+                        })
+                    })
+                })?;
             }
-            Ok(groups)
         }
-        Step::Network | Step::Loopback | Step::Private | Step::NewRoot | Step::EnterRoot => Ok(new),
+        Step::Network | Step::Loopback | Step::Private | Step::NewRoot | Step::EnterRoot => {}
+    }
+    Ok(())
+}
+
+/// What a step mounts over a name, which follows.
+fn mount<'a, 'b>(
+    fields: &'a mut Fields<'b>,
+    step: &Step,
+) -> Result<&'a mut Fields<'b>, Unenforceable> {
+    match step {
+        Step::Rebind { attributes, .. } => Ok(fields.u64(attributes.0)),
+        Step::Scratch {
+            mode, attributes, ..
+        } => fields
+            .u64(attributes.0)
+            .string(OsStr::new(&format!("{mode:04o}"))),
+        Step::Cover { cover, .. } => Ok(fields.u32(cover_code(*cover))),
+        _ => Ok(fields),
     }
 }
 

@@ -23,6 +23,9 @@ fn main() {
         let mut option = std::ffi::OsString::from("-Clinker=");
         option.push(linker);
         compile.arg(option);
+    } else if env::var_os("TARGET") != env::var_os("HOST") {
+        // For another system without a linker for it, as in `cargo check`: an object, which nothing can run.
+        compile.arg("--emit=obj");
     }
     let status = compile.status().expect("cargo's compiler runs");
     assert!(status.success(), "the payload does not compile");

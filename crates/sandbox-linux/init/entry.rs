@@ -1,53 +1,16 @@
-//! Where the kernel enters the program, and the clone of a child that shares its memory: all the assembly there is.
+//! Where the kernel enters the program, the clone of a child that shares its memory, and what the compiler calls: all the
+//! assembly there is, in the architecture's file.
 
-/// Starts `run(argument)` as a child that has this process's memory, on `stack`; returns in the parent when the child has
-/// executed a program or ended: the child's id, or a negative error number.
-///
-/// # Safety
-/// `stack_top` is the 16-byte aligned end of memory that nobody else uses until then; `argument` is what `run` expects, and
-/// nobody else uses it until then.
-#[cfg(target_arch = "x86_64")]
-pub(crate) unsafe fn vfork_on(
-    stack_top: *mut u8,
-    run: extern "C" fn(*mut ()) -> !,
-    argument: *mut (),
-) -> isize {
-    const SIGCHLD: usize = 17;
-    const CLONE_VM_VFORK: usize = 0x4100;
-    let result: isize;
-    // SAFETY: the parent is suspended until the child is gone from its memory. The child starts on a stack of its own, so
-    // that it can't destroy a frame of the parent; it takes what it needs from registers and never returns here.
-    unsafe {
-        core::arch::asm!(
-            "syscall",
-            "test rax, rax",
-            "jnz 2f",
-            "xor ebp, ebp",
-            "mov rdi, r12",
-            "call r13",
-            "ud2",
-            "2:",
-            inlateout("rax") super::raw::nr::CLONE => result,
-            in("rdi") CLONE_VM_VFORK | SIGCHLD,
-            in("rsi") stack_top,
-            in("rdx") 0,
-            in("r10") 0,
-            in("r8") 0,
-            in("r12") argument,
-            in("r13") run,
-            lateout("rcx") _,
-            lateout("r11") _,
-        );
-    }
-    result
-}
+#[cfg_attr(target_arch = "x86_64", path = "entry/x86_64.rs")]
+#[cfg_attr(target_arch = "aarch64", path = "entry/aarch64.rs")]
+mod architecture;
+
+pub(crate) use self::architecture::vfork_on;
 
 #[cfg(freestanding)]
 mod freestanding {
-    #[cfg(target_arch = "x86_64")]
-    core::arch::global_asm!(".globl _start", "_start:", "xor ebp, ebp", "and rsp, -16", "call {run}", "ud2", run = sym run);
-
-    extern "C" fn run() -> ! {
+    /// What `_start` calls, on a stack without a caller.
+    pub(super) extern "C" fn run() -> ! {
         super::super::run()
     }
 
@@ -64,26 +27,19 @@ mod freestanding {
 
     /// # Safety
     /// As in C; the compiler calls it.
-    #[cfg(target_arch = "x86_64")]
     #[unsafe(no_mangle)]
     unsafe extern "C" fn memcpy(to: *mut u8, from: *const u8, count: usize) -> *mut u8 {
-        // SAFETY: both are valid for `count` bytes and don't overlap, by the contract of memcpy; the direction flag is clear
-        // by the calling convention.
-        unsafe {
-            core::arch::asm!("rep movsb", inout("rcx") count => _, inout("rdi") to => _, inout("rsi") from => _, options(nostack, preserves_flags));
-        }
+        // SAFETY: passed on from the caller.
+        unsafe { super::architecture::copy(to, from, count) };
         to
     }
 
     /// # Safety
     /// As in C; the compiler calls it.
-    #[cfg(target_arch = "x86_64")]
     #[unsafe(no_mangle)]
     unsafe extern "C" fn memset(to: *mut u8, byte: i32, count: usize) -> *mut u8 {
-        // SAFETY: `to` is valid for `count` bytes, by the contract of memset.
-        unsafe {
-            core::arch::asm!("rep stosb", inout("rcx") count => _, inout("rdi") to => _, in("al") byte as u8, options(nostack, preserves_flags));
-        }
+        // SAFETY: passed on from the caller.
+        unsafe { super::architecture::fill(to, byte as u8, count) };
         to
     }
 
@@ -97,5 +53,51 @@ mod freestanding {
             length += 1;
         }
         length
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ptr;
+
+    use super::super::sys;
+    use super::architecture::{copy, fill, vfork_on};
+
+    #[repr(align(16))]
+    struct Stack([u8; 16 << 10]);
+
+    extern "C" fn end(code: *mut ()) -> ! {
+        sys::exit_task(code.addr() as i32)
+    }
+
+    #[test]
+    fn a_child_on_a_stack_of_its_own_gets_its_argument_and_its_parent_goes_on() {
+        let mut stack = Stack([0; 16 << 10]);
+        for code in [0, 7, 200] {
+            let top = stack.0.as_mut_ptr_range().end;
+            // SAFETY: the stack is this function's, and `end` takes any pointer for a number.
+            let pid = unsafe { vfork_on(top, end, ptr::without_provenance_mut(code)) };
+            let pid = nix::unistd::Pid::from_raw(pid as i32);
+            let status = nix::sys::wait::waitpid(pid, None).unwrap();
+            let expected = nix::sys::wait::WaitStatus::Exited(pid, code as i32);
+            assert_eq!(status, expected);
+        }
+    }
+
+    #[test]
+    fn any_number_of_bytes_is_copied_and_filled_and_none_beside_them() {
+        let source: Vec<u8> = (1..=80).collect();
+        for (start, count) in (0..9).flat_map(|start| (0..70).map(move |count| (start, count))) {
+            let (mut copied, mut filled) = ([0; 80], [0; 80]);
+            let mut expected = [0; 80];
+            // SAFETY: both ranges lie in arrays of 80 bytes.
+            unsafe { copy(copied[start..].as_mut_ptr(), source.as_ptr(), count) };
+            expected[start..start + count].copy_from_slice(&source[..count]);
+            assert_eq!(copied, expected, "{count} bytes to {start}");
+            // SAFETY: as above.
+            unsafe { fill(filled[start..].as_mut_ptr(), 0xa5, count) };
+            expected[start..start + count].fill(0xa5);
+            assert_eq!(filled, expected, "{count} bytes at {start}");
+        }
     }
 }

@@ -24,23 +24,20 @@ impl Errno {
 
 pub(crate) type Result<T> = core::result::Result<T, Errno>;
 
-/// Issues system call `number`.
-///
-/// # Safety
-/// What the call does to memory must be covered by the arguments: every pointer among them is valid for what the call
-/// (see its man page) reads or writes there.
-#[cfg(target_arch = "x86_64")]
-#[inline]
-pub(crate) unsafe fn syscall(number: usize, args: [usize; 6]) -> isize {
-    let [first, second, third, fourth, fifth, sixth] = args;
-    let result: isize;
-    // SAFETY: the instruction itself clobbers rax, rcx and r11 only (syscall(2)); memory is the caller's contract.
-    unsafe {
-        core::arch::asm!("syscall", inlateout("rax") number => result, in("rdi") first, in("rsi") second,
-            in("rdx") third, in("r10") fourth, in("r8") fifth, in("r9") sixth, lateout("rcx") _, lateout("r11") _, options(nostack));
-    }
-    result
+/// Constants of system call numbers, and a list of them for the test that holds them against libc's.
+macro_rules! numbers {
+    ($list:ident: $($name:ident = $number:literal;)*) => {
+        $(pub(crate) const $name: usize = $number;)*
+        #[cfg(test)]
+        pub(crate) const $list: &[(&str, usize)] = &[$((stringify!($name), $number)),*];
+    };
 }
+
+#[cfg_attr(target_arch = "x86_64", path = "raw/x86_64.rs")]
+#[cfg_attr(target_arch = "aarch64", path = "raw/aarch64.rs")]
+mod architecture;
+
+pub(crate) use self::architecture::syscall;
 
 /// The result of a system call: an error where it is in -4095..0.
 #[inline]
@@ -53,62 +50,69 @@ pub(crate) fn check(result: isize) -> Result<usize> {
     }
 }
 
-/// System call numbers.
-#[cfg(target_arch = "x86_64")]
+/// System call numbers. Since 424 a call has the same one on every architecture (`include/uapi/asm-generic/unistd.h` of
+/// Linux); what is older is in the architecture's file.
 pub(crate) mod nr {
-    pub(crate) const READ: usize = 0;
-    pub(crate) const WRITE: usize = 1;
-    pub(crate) const OPEN: usize = 2;
-    pub(crate) const CLOSE: usize = 3;
-    pub(crate) const FSTAT: usize = 5;
-    pub(crate) const POLL: usize = 7;
-    pub(crate) const LSEEK: usize = 8;
-    pub(crate) const MMAP: usize = 9;
-    pub(crate) const MUNMAP: usize = 11;
-    pub(crate) const RT_SIGACTION: usize = 13;
-    pub(crate) const RT_SIGPROCMASK: usize = 14;
-    pub(crate) const SOCKET: usize = 41;
-    pub(crate) const SENDTO: usize = 44;
-    pub(crate) const RECVFROM: usize = 45;
-    pub(crate) const RECVMSG: usize = 47;
-    pub(crate) const CLONE: usize = 56;
-    pub(crate) const EXECVE: usize = 59;
-    pub(crate) const EXIT: usize = 60;
-    pub(crate) const WAIT4: usize = 61;
-    pub(crate) const KILL: usize = 62;
-    pub(crate) const FCNTL: usize = 72;
-    pub(crate) const CHDIR: usize = 80;
-    pub(crate) const FCHDIR: usize = 81;
-    pub(crate) const UMASK: usize = 95;
-    pub(crate) const GETPGID: usize = 121;
-    pub(crate) const CAPGET: usize = 125;
-    pub(crate) const CAPSET: usize = 126;
-    pub(crate) const PIVOT_ROOT: usize = 155;
-    pub(crate) const PRCTL: usize = 157;
-    pub(crate) const UMOUNT2: usize = 166;
-    pub(crate) const UNSHARE: usize = 272;
-    pub(crate) const CLOCK_GETTIME: usize = 228;
-    pub(crate) const EXIT_GROUP: usize = 231;
-    pub(crate) const KEYCTL: usize = 250;
-    pub(crate) const OPENAT: usize = 257;
-    pub(crate) const MKDIRAT: usize = 258;
-    pub(crate) const SYMLINKAT: usize = 266;
-    pub(crate) const SIGNALFD4: usize = 289;
-    pub(crate) const DUP3: usize = 292;
-    pub(crate) const PRLIMIT64: usize = 302;
-    pub(crate) const SETNS: usize = 308;
-    pub(crate) const SECCOMP: usize = 317;
-    pub(crate) const EXECVEAT: usize = 322;
-    pub(crate) const STATX: usize = 332;
-    pub(crate) const OPEN_TREE: usize = 428;
-    pub(crate) const MOVE_MOUNT: usize = 429;
-    pub(crate) const FSOPEN: usize = 430;
-    pub(crate) const FSCONFIG: usize = 431;
-    pub(crate) const FSMOUNT: usize = 432;
-    pub(crate) const CLOSE_RANGE: usize = 436;
-    pub(crate) const OPENAT2: usize = 437;
-    pub(crate) const MOUNT_SETATTR: usize = 442;
-    pub(crate) const LANDLOCK_CREATE_RULESET: usize = 444;
-    pub(crate) const LANDLOCK_ADD_RULE: usize = 445;
-    pub(crate) const LANDLOCK_RESTRICT_SELF: usize = 446;
+    pub(crate) use super::architecture::nr::*;
+
+    numbers! { SINCE_424:
+        OPEN_TREE = 428;
+        MOVE_MOUNT = 429;
+        FSOPEN = 430;
+        FSCONFIG = 431;
+        FSMOUNT = 432;
+        CLOSE_RANGE = 436;
+        OPENAT2 = 437;
+        MOUNT_SETATTR = 442;
+        LANDLOCK_CREATE_RULESET = 444;
+        LANDLOCK_ADD_RULE = 445;
+        LANDLOCK_RESTRICT_SELF = 446;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_are_numbered_as_in_libc() {
+        for (ours, libcs) in [
+            (Errno::NOENT, libc::ENOENT),
+            (Errno::INTR, libc::EINTR),
+            (Errno::IO, libc::EIO),
+            (Errno::CHILD, libc::ECHILD),
+            (Errno::AGAIN, libc::EAGAIN),
+            (Errno::ACCES, libc::EACCES),
+            (Errno::EXIST, libc::EEXIST),
+            (Errno::XDEV, libc::EXDEV),
+            (Errno::NODEV, libc::ENODEV),
+            (Errno::NOTDIR, libc::ENOTDIR),
+            (Errno::INVAL, libc::EINVAL),
+            (Errno::LOOP, libc::ELOOP),
+            (Errno::TIMEDOUT, libc::ETIMEDOUT),
+            (Errno::STALE, libc::ESTALE),
+        ] {
+            assert_eq!(ours.0, libcs);
+        }
+    }
+
+    #[test]
+    fn all_six_arguments_of_a_call_arrive() {
+        // A multiple of every kernel's page size.
+        const OFFSET: usize = 64 << 10;
+        let text = b"behind the offset";
+        let file = tempfile::tempfile().unwrap();
+        std::os::unix::fs::FileExt::write_all_at(&file, text, OFFSET as u64).unwrap();
+        let fd = std::os::fd::AsRawFd::as_raw_fd(&file).cast_unsigned() as usize;
+        let (read, private) = (libc::PROT_READ as usize, libc::MAP_PRIVATE as usize);
+        // SAFETY: the kernel chooses the address.
+        let mapped = unsafe { syscall(nr::MMAP, [0, text.len(), read, private, fd, OFFSET]) };
+        let address = std::ptr::with_exposed_provenance::<u8>(check(mapped).unwrap());
+        // SAFETY: mapped above, for as long as this process lives; nobody writes to the file any more.
+        let found = unsafe { std::slice::from_raw_parts(address, text.len()) };
+        assert_eq!(found, text);
+        // SAFETY: no pointer is passed.
+        let refused = check(unsafe { syscall(nr::CLOSE, [usize::MAX, 0, 0, 0, 0, 0]) });
+        assert_eq!(refused, Err(Errno(libc::EBADF)));
+    }
 }

@@ -40,7 +40,7 @@ impl Fd {
 
 const O_CLOEXEC: usize = 0o2_000_000;
 const O_PATH: usize = 0o10_000_000;
-const O_DIRECTORY: usize = 0o200_000;
+const AT_FDCWD: isize = -100;
 const AT_EMPTY_PATH: usize = 0x1000;
 const AT_RECURSIVE: usize = 0x8000;
 
@@ -69,7 +69,9 @@ pub(crate) fn set_close_on_exec(fd: Fd) -> Result<()> {
 
 pub(crate) fn write_file(path: &CStr, data: &[u8]) -> Result<()> {
     const O_WRONLY: usize = 1;
-    let fd = to_fd(call!(nr::OPEN, path.as_ptr(), O_WRONLY | O_CLOEXEC; "`path` ends in NUL")?);
+    let fd = to_fd(
+        call!(nr::OPENAT, AT_FDCWD, path.as_ptr(), O_WRONLY | O_CLOEXEC; "`path` ends in NUL")?,
+    );
     let written =
         call!(nr::WRITE, fd.arg(), data.as_ptr(), data.len(); "`data` is as long as said");
     close(fd)?;
@@ -102,7 +104,6 @@ pub(crate) fn open_place(base: Fd, path: &CStr) -> Result<Fd> {
 pub(crate) fn open_for_reading(path: &CStr) -> Result<Fd> {
     const NO_MAGICLINKS_NO_SYMLINKS: u64 = 0x02 | 0x04;
     const O_NONBLOCK: usize = 0o4000;
-    const AT_FDCWD: isize = -100;
     let how = OpenHow {
         flags: (O_CLOEXEC | O_NONBLOCK) as u64,
         mode: 0,
@@ -167,9 +168,9 @@ pub(crate) fn find(base: Fd, path: &CStr) -> Result<Found> {
 
 /// Device and inode: two descriptors with the same ones are of one file.
 pub(crate) fn identity(fd: Fd) -> Result<[u64; 2]> {
-    // struct stat of x86-64: device, inode, …; 144 bytes.
+    // struct stat: device, inode, …; 144 bytes on x86-64 (asm/stat.h), 128 on aarch64 (asm-generic/stat.h).
     let mut stat = [0_u64; 18];
-    call!(nr::FSTAT, fd.arg(), stat.as_mut_ptr(); "`stat` has the size of the kernel's structure")?;
+    call!(nr::FSTAT, fd.arg(), stat.as_mut_ptr(); "`stat` is no smaller than the kernel's structure")?;
     let [device, inode, ..] = stat;
     Ok([device, inode])
 }
@@ -187,7 +188,7 @@ pub(crate) fn seek(fd: Fd, position: Option<usize>) -> Result<usize> {
 }
 
 pub(crate) fn open_root() -> Result<Fd> {
-    call!(nr::OPEN, c"/".as_ptr(), O_PATH | O_DIRECTORY | O_CLOEXEC; "the path ends in NUL")
+    call!(nr::OPENAT, AT_FDCWD, c"/".as_ptr(), O_PATH | O_CLOEXEC; "the path ends in NUL")
         .map(to_fd)
 }
 
@@ -197,8 +198,9 @@ pub(crate) fn mkdir(base: Fd, path: &CStr, mode: u32) -> Result<()> {
 
 /// Makes an empty file.
 pub(crate) fn create(base: Fd, path: &CStr, mode: u32) -> Result<()> {
-    const O_CREAT_EXCL_NOFOLLOW: usize = 0o100 | 0o200 | 0o400_000;
-    let fd = call!(nr::OPENAT, base.arg(), path.as_ptr(), O_CREAT_EXCL_NOFOLLOW | O_CLOEXEC, mode; "`path` ends in NUL")?;
+    // They don't follow a link (open(2), O_EXCL).
+    const O_CREAT_EXCL: usize = 0o100 | 0o200;
+    let fd = call!(nr::OPENAT, base.arg(), path.as_ptr(), O_CREAT_EXCL | O_CLOEXEC, mode; "`path` ends in NUL")?;
     close(to_fd(fd))
 }
 

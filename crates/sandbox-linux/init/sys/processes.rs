@@ -1,6 +1,7 @@
 //! Processes and signals.
 
 use core::mem::size_of;
+use core::ptr::null_mut;
 
 use super::super::raw::{Errno, Result, check, nr, syscall};
 use super::{Fd, O_CLOEXEC, to_fd};
@@ -110,7 +111,13 @@ pub(crate) const NO_WAIT: i32 = 0;
 
 /// Waits until one of `fds` has something, or for so many milliseconds.
 pub(crate) fn poll(fds: &mut [Poll], timeout: i32) -> Result<usize> {
-    call!(nr::POLL, fds.as_mut_ptr(), fds.len(), timeout; "`fds` is as long as said")
+    // A struct timespec; null waits for ever.
+    let limit = u64::try_from(timeout).ok();
+    let mut limit = limit.map(|limit| [limit / 1000, limit % 1000 * 1_000_000]);
+    let limit = limit
+        .as_mut()
+        .map_or(null_mut(), |limit| limit.as_mut_ptr());
+    call!(nr::PPOLL, fds.as_mut_ptr(), fds.len(), limit, 0, 0; "`fds` is as long as said, `limit` a struct timespec or null")
 }
 
 /// Milliseconds of a clock that goes on while the machine sleeps (`CLOCK_BOOTTIME`).

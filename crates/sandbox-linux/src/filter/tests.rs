@@ -1,3 +1,6 @@
+#[cfg_attr(target_arch = "x86_64", path = "tests/x86_64.rs")]
+#[cfg_attr(target_arch = "aarch64", path = "tests/aarch64.rs")]
+mod architecture;
 mod machine;
 mod rules;
 
@@ -9,8 +12,9 @@ use proptest::prelude::*;
 use self::machine::{Attempted, run};
 use super::case::{Decided, Entry};
 use super::*;
+use crate::raw::nr;
 
-/// The x86-64 number of a call is not the test's business: it names calls as the table does.
+/// The number of a call is not the test's business: it names calls as the table does.
 fn entry(name: &str) -> Entry {
     table::entries()
         .find(|entry| entry.call.name() == name)
@@ -175,14 +179,22 @@ fn an_unknown_number_is_answered_enosys() {
 }
 
 /// What Linux 6.19 has and the table lacks would be a call that nobody has read about.
-#[cfg(target_arch = "x86_64")]
 #[test]
 fn every_call_up_to_the_newest_is_classified() {
     let known: HashSet<u32> = table::entries().map(|entry| entry.call.number()).collect();
     let unknown: Vec<u32> = (0..=470).filter(|number| !known.contains(number)).collect();
-    // create_module, get_kernel_syms, query_module (gone since 2.6), and the numbers that x86-64 left out.
-    let expected: Vec<u32> = [174, 177, 178].into_iter().chain(337..424).collect();
-    assert_eq!(unknown, expected);
+    let unused: Vec<u32> = architecture::UNUSED.iter().cloned().flatten().collect();
+    assert_eq!(unknown, unused);
+}
+
+/// Init has no libc; the table's numbers are libc's.
+#[test]
+fn the_numbers_that_init_has_are_those_of_the_table() {
+    let list = nr::BELOW_424.iter().chain(nr::SINCE_424);
+    for (name, number) in list {
+        let known = entry(&name.to_lowercase()).call.number() as usize;
+        assert_eq!(*number, known, "{name}");
+    }
 }
 
 #[test]
@@ -209,21 +221,6 @@ fn the_program_is_short_and_its_bytes_are_the_kernels() {
             filter.instructions().len() * size_of::<libc::sock_filter>()
         );
     }
-}
-
-#[cfg(target_arch = "x86_64")]
-#[test]
-fn one_line_says_what_the_filter_does() {
-    insta::assert_snapshot!(filter(&[]), @"allow 289 calls · by arguments 21 · EOPNOTSUPP 2 · EPERM 51 · ENOSYS everything else (421 instructions)");
-    insta::assert_snapshot!(filter(&[Feature::Perf, Feature::Nested]), @"allow 308 calls · by arguments 19 · EOPNOTSUPP 2 · EPERM 35 · ENOSYS everything else · nested opened · perf opened (404 instructions)");
-    let some =
-        Filter::refusals().filter(|refusal| ["chmod", "bpf", "unshare"].contains(&refusal.call));
-    let lines: Vec<_> = some.map(|refusal| refusal.to_string()).collect();
-    insta::assert_snapshot!(lines.join("\n"), @r"
-    bpf · EPERM · runs programs in the kernel; verifier bugs are privilege escalations
-    chmod · EPERM · setuid or setgid bits in the mode: the file would lend its owner's rights to whoever runs it on the host · opened by `set-id`
-    unshare · EPERM · CLONE_NEW*: like clone · opened by `nested`
-    ");
 }
 
 /// Numbers from the table and beside it.

@@ -9,6 +9,20 @@ fn plan(policy: &Policy, facts: &HostFacts) -> Result<Plan, Unenforceable> {
     Plan::compile(&ruleset, facts)
 }
 
+/// The plan without the filter's numbers, which the architecture decides.
+fn shown(plan: &Plan) -> String {
+    const FILTER: &str = "read the filter: ";
+    let short = |line: &str| match line.split_once(FILTER) {
+        Some((number, _)) => format!("{number}{FILTER}[summary]"),
+        None => line.to_owned(),
+    };
+    plan.to_string()
+        .lines()
+        .map(short)
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
 fn hidden_root() -> Policy {
     Policy::preset(Preset::None)
 }
@@ -16,7 +30,7 @@ fn hidden_root() -> Policy {
 #[test]
 fn an_assembled_root_contains_nothing_of_the_host() {
     let plan = plan(&hidden_root(), &HostFacts::complete()).unwrap();
-    insta::assert_snapshot!(plan.to_string(), @"
+    insta::assert_snapshot!(shown(&plan), @"
      1. clone init with its own user mount pid ipc uts cgroup namespaces
      2. map the user into the sandbox: uid 1000, gid 1000
      3. make a network of its own
@@ -55,7 +69,7 @@ fn an_assembled_root_contains_nothing_of_the_host() {
     36. grant by Landlock /dev/shm: Execute | WriteFile | ReadFile | ReadDir | RemoveDir | RemoveFile | MakeDir | MakeReg | MakeSock | MakeFifo | MakeSym | Refer | Truncate | IoctlDev
     37. grant by Landlock /proc: Execute | ReadFile | ReadDir
     38. set a limit: 1 core file bytes
-    39. read the filter: allow 289 calls · by arguments 21 · EOPNOTSUPP 2 · EPERM 51 · ENOSYS everything else (421 instructions)
+    39. read the filter: [summary]
     ");
 }
 
@@ -66,7 +80,7 @@ fn a_live_root_is_restricted_before_anything_is_put_over_it() {
         &HostFacts::complete(),
     )
     .unwrap();
-    insta::assert_snapshot!(plan.to_string(), @"
+    insta::assert_snapshot!(shown(&plan), @"
      1. clone init with its own user mount pid ipc uts cgroup namespaces
      2. map the user into the sandbox: uid 1000, gid 1000
      3. make a network of its own
@@ -101,7 +115,7 @@ fn a_live_root_is_restricted_before_anything_is_put_over_it() {
     32. grant by Landlock /dev/shm: Execute | WriteFile | ReadFile | ReadDir | RemoveDir | RemoveFile | MakeDir | MakeReg | MakeSock | MakeFifo | MakeSym | Refer | Truncate | IoctlDev
     33. grant by Landlock /proc: Execute | ReadFile | ReadDir
     34. set a limit: 1 core file bytes
-    35. read the filter: allow 289 calls · by arguments 21 · EOPNOTSUPP 2 · EPERM 51 · ENOSYS everything else (421 instructions)
+    35. read the filter: [summary]
     ");
 }
 

@@ -159,7 +159,7 @@ fn calls_of_ordinary_programs_are_let_through() {
         .call(libc::SYS_membarrier, ["0", "0", "0"])
         .call(libc::SYS_getrandom, ["z:8", "8", "0"])
         .call(libc::SYS_prlimit64, ["0", "7", "0", "z:16"])
-        .call(libc::SYS_setpriority, ["0", "0", "1"])
+        .call(libc::SYS_setpriority, ["0", "0", "19"])
         .call(libc::SYS_sched_getaffinity, ["0", "128", "z:128"])
         .call(libc::SYS_personality, ["0xffffffff"])
         .call(libc::SYS_landlock_create_ruleset, ["0", "0", "1"])

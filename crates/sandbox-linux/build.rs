@@ -37,11 +37,18 @@ const FLAGS: &[&str] = &[
     "-Crelro-level=off",
 ];
 
+/// For which the program is written; the library is empty on others.
+const ARCHITECTURES: &[&str] = &["x86_64", "aarch64"];
+
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rustc-check-cfg=cfg(freestanding)");
     println!("cargo::rerun-if-changed=init");
     println!("cargo::rerun-if-changed=build.rs");
-    if env::var("CARGO_CFG_TARGET_OS")? != "linux" {
+    let (system, architecture) = (
+        env::var("CARGO_CFG_TARGET_OS")?,
+        env::var("CARGO_CFG_TARGET_ARCH")?,
+    );
+    if system != "linux" || !ARCHITECTURES.contains(&architecture.as_str()) {
         return Ok(());
     }
     let image = PathBuf::from(variable("OUT_DIR")?).join("init");

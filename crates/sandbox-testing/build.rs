@@ -10,6 +10,10 @@ use std::{env, path::Path, process::Command};
 fn main() {
     println!("cargo::rerun-if-changed=payload");
     println!("cargo::rerun-if-env-changed=RUSTC_LINKER");
+    let system = env::var("CARGO_CFG_TARGET_OS").expect("cargo sets it");
+    if system != "linux" {
+        return;
+    }
     let output = Path::new(&env::var_os("OUT_DIR").expect("cargo sets it")).join("payload");
     let mut compile = Command::new(env::var_os("RUSTC").expect("cargo sets it"));
     compile

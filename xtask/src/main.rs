@@ -13,6 +13,8 @@ mod run;
 mod spdx;
 mod suite;
 mod tally;
+#[cfg(unix)]
+mod user;
 
 use std::process::ExitCode;
 
@@ -64,7 +66,8 @@ fn perform() -> Result<(), Error> {
         (Some("licences"), None) => licences::check(),
         (Some("documents"), None) => documents::check(),
         (Some("test"), None) => suite::test().and_then(tally::Tally::conclude),
-        (Some("test-as"), Some(user)) => suite::test_as(user).and_then(tally::Tally::conclude),
+        #[cfg(unix)]
+        (Some("test-as"), Some(user)) => user::test_as(user).and_then(tally::Tally::conclude),
         _ => {
             print!("{HELP}");
             Err(Error::NoTask)

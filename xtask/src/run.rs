@@ -6,6 +6,7 @@ use std::process::{Command, ExitStatus, Stdio};
 
 /// Why a task ended without success.
 #[derive(Debug, thiserror::Error)]
+#[cfg_attr(not(unix), expect(dead_code, reason = "other users are those of Unix"))]
 pub(crate) enum Error {
     #[error("no such task")]
     NoTask,

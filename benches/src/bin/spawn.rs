@@ -27,7 +27,7 @@ struct Options {
     table: Option<(String, usize)>,
 }
 
-fn main() -> ExitCode {
+pub(crate) fn main() -> ExitCode {
     let result = options().and_then(|options| match &options.table {
         None => tables(options.rounds),
         Some((preset, heap)) => PRESETS

@@ -28,7 +28,7 @@ const JOBS: [(&str, &str); 3] = [
     ),
 ];
 
-fn main() -> ExitCode {
+pub(crate) fn main() -> ExitCode {
     let result = options().and_then(|options| run(&options));
     result.map_or_else(|error| error.report(), |()| ExitCode::SUCCESS)
 }

@@ -3,30 +3,54 @@
 #![forbid(unsafe_code)]
 
 /// The allocator of musl, with which the binary is shipped, takes several times as long: a fifth of a whole start.
+#[cfg(backend)]
 #[global_allocator]
 static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
 
+#[cfg(backend)]
 mod account;
+#[cfg(backend)]
 mod args;
+#[cfg(backend)]
 mod doctor;
+#[cfg(backend)]
 mod exit;
+#[cfg(backend)]
 mod explain;
+#[cfg(backend)]
 mod failure;
+#[cfg(backend)]
 mod render;
+#[cfg(backend)]
 mod run;
+#[cfg(backend)]
 mod setting;
+#[cfg(backend)]
 mod signals;
+#[cfg(backend)]
 mod supervise;
+#[cfg(backend)]
 mod terminal;
+
+#[cfg(not(backend))]
+mod unsupported;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-use nix::sys::prctl::set_dumpable;
+#[cfg(backend)]
+use {
+    crate::args::{Action, Arguments},
+    crate::signals::Signals,
+    clap::Parser,
+    nix::sys::prctl::set_dumpable,
+};
 
-use crate::args::{Action, Arguments};
-use crate::signals::Signals;
+#[cfg(not(backend))]
+fn main() -> ExitCode {
+    unsupported::refuse()
+}
 
+#[cfg(backend)]
 fn main() -> ExitCode {
     // A signal that ends us early, as Ctrl-\ does, leaves no core: there is the caller's environment in it.
     let _ = set_dumpable(false);

@@ -7,11 +7,10 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::Read;
-use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 
 use crate::PolicyError;
+use crate::os::{OsStrExt, own_uid};
 
 /// Bytes of the account file that are looked at: a file beyond that is not one that `getpwent` users would like either.
 const ACCOUNTS_BYTES: u64 = 4 << 20;
@@ -67,7 +66,7 @@ impl Context {
     pub fn detect() -> Result<Self, PolicyError> {
         let cwd = std::env::current_dir()
             .map_err(|error| PolicyError::CurrentDirectory { kind: error.kind() })?;
-        let uid = std::fs::metadata("/proc/self").map_or(NOBODY, |metadata| metadata.uid());
+        let uid = own_uid().unwrap_or(NOBODY);
         let variables: BTreeMap<_, _> = std::env::vars_os().collect();
         let accounts = accounts();
         let own = |account: &&Account| account.uid == uid;

@@ -4,10 +4,10 @@
 //! paths. Whoever asks about a path that may lead through other links resolves it first.
 
 use std::ffi::{OsStr, OsString};
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
 use crate::files::FileRules;
+use crate::os::OsStrExt;
 use crate::pattern::escape;
 use crate::policy::VariableRule;
 use crate::protected;

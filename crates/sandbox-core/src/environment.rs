@@ -6,9 +6,9 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
-use std::os::unix::ffi::OsStrExt;
 use std::sync::OnceLock;
 
+use crate::os::OsStrExt;
 use crate::policy::{VariableEntry, VariableRule};
 use crate::ruleset::has_secrets;
 use crate::secrets;

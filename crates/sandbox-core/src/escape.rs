@@ -85,7 +85,7 @@ mod tests {
 
     #[test]
     fn bytes_that_are_not_utf8_are_shown_in_hex() {
-        use std::os::unix::ffi::OsStrExt as _;
+        use crate::os::OsStrExt as _;
         assert_eq!(
             escaped(OsStr::from_bytes(b"a\xff\xfe/b\xc3")).to_string(),
             "a\\xff\\xfe/b\\xc3"

@@ -14,6 +14,7 @@ mod error;
 mod escape;
 mod files;
 mod map;
+mod os;
 mod pattern;
 mod place;
 mod policy;

@@ -12,12 +12,12 @@
 //! matches nothing: an empty variable would turn `${DIR}/x` into `/x`.
 
 use std::ffi::{OsStr, OsString};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
 use globset::{Candidate, GlobBuilder, GlobMatcher};
 
 use crate::Context;
+use crate::os::{OsStrExt, OsStringExt};
 
 /// A rule's text, expanded: absolute, without `.`, links not yet followed.
 #[derive(Clone, Debug, PartialEq, Eq)]

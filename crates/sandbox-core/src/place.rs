@@ -5,8 +5,9 @@
 
 use std::cmp::Ordering;
 use std::ffi::OsStr;
-use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+
+use crate::os::OsStrExt;
 
 /// The path and everything above it, the longest first. The path is absolute, without `.`, `..` and doubled slashes.
 ///

@@ -164,6 +164,27 @@ impl Policy {
         self
     }
 
+    /// Tells what is wrong with it as far as that shows without a host: what a setter was given that can't be meant.
+    /// [`Ruleset::resolve`](crate::Ruleset::resolve) finds this and the rest.
+    ///
+    /// ```
+    /// use sandbox_core::Policy;
+    ///
+    /// assert!(Policy::new().read("/usr").check().is_ok());
+    /// assert!(Policy::new().read("").check().is_err());
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// All that was found.
+    pub fn check(&self) -> Result<(), PolicyErrors> {
+        if self.problems.is_empty() {
+            Ok(())
+        } else {
+            Err(PolicyErrors(self.problems.clone()))
+        }
+    }
+
     /// Puts another policy on top: its rules replace those with the same key, and what it sets holds.
     ///
     /// Presets of `later`, if it names any, replace those of `self`: a layer that extends something says what it starts

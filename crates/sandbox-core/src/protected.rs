@@ -9,8 +9,9 @@
 //! Must never do: decide by what exists. Names are compared byte for byte.
 
 use std::ffi::OsStr;
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path};
+
+use crate::os::OsStrExt;
 
 /// A name, or a path of names, that is protected with everything below it.
 pub(crate) struct ProtectedPath {

@@ -16,11 +16,11 @@ use std::cell::RefCell;
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, FileType, Metadata};
 use std::io;
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use crate::map::Map;
+use crate::os::OsStrExt;
 use crate::place;
 use crate::problem::RuleProblem;
 

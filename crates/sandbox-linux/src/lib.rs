@@ -3,6 +3,13 @@
 //! A [`sandbox_core::Ruleset`] becomes a [`View`] of the file system, that and the [`HostFacts`] become a [`Plan`], which is
 //! data. [`Prepared`] opens and allocates everything; [`Prepared::launch`] clones, and what runs after the clone is the init
 //! program (`init/`) alone.
+//!
+//! On other systems the crate is empty.
+
+#![cfg(all(
+    target_os = "linux",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+))]
 
 mod child;
 mod facts;

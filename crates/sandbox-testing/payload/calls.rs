@@ -5,7 +5,7 @@
 //! number), `r:K` (the result of call K), `b:K` (the address of the last buffer that was made before call K),
 //! `i:OFFSET` (the 32 bits there in the last buffer) or `self` (the process's id).
 
-use crate::raw;
+use super::raw;
 use std::ffi::c_long;
 
 /// Carries out the sequence.

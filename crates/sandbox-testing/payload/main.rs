@@ -3,12 +3,6 @@
 //! It uses nothing but the standard library, and prints what happened instead of judging it: the tests compare its
 //! output inside a sandbox with its output outside.
 
-#![expect(
-    clippy::print_stdout,
-    clippy::panic,
-    reason = "a command line program for tests"
-)]
-
 mod calls;
 mod network;
 mod processes;

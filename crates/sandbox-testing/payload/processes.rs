@@ -1,6 +1,6 @@
 //! Processes that want to stay, and processes that report what reaches them.
 
-use crate::raw;
+use super::raw;
 use std::{
     ffi::c_int,
     io::{Read, Write},

@@ -1,6 +1,6 @@
 //! Terminals: taken and described.
 
-use crate::raw;
+use super::raw;
 use std::{
     ffi::{OsString, c_int},
     fs::File,

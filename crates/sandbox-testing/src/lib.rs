@@ -12,6 +12,10 @@
 //! host.run("~/.ssh = read", ["cat", "@home/.ssh/id"]).succeeds().stdout("KEY");
 //! ```
 
+#![cfg(all(
+    target_os = "linux",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+))]
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -19,6 +23,12 @@
     clippy::missing_panics_doc,
     reason = "a test's way to fail is to panic"
 )]
+
+/// The hostile program, for the lints: `build.rs` compiles it.
+#[cfg(test)]
+#[path = "../payload/main.rs"]
+#[expect(dead_code, reason = "a program of its own")]
+mod payload;
 
 mod calls;
 mod host;

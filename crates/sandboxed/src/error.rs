@@ -24,6 +24,17 @@ pub enum Error {
     /// The policy has errors; all of them are in it.
     #[error(transparent)]
     Policy(#[from] PolicyErrors),
+    /// There is no backend for this system.
+    ///
+    /// # Platform
+    ///
+    /// The only answer on most systems; never where there is a backend.
+    #[error(
+        "there is no sandbox for {} on {}",
+        std::env::consts::OS,
+        std::env::consts::ARCH
+    )]
+    Unsupported,
     /// This host cannot enforce the policy.
     #[error(transparent)]
     Unenforceable(#[from] Unenforceable),
@@ -140,6 +151,7 @@ impl Error {
                 Some(format!("give {stream} a file, a pipe or `/dev/null`"))
             }
             Self::Policy(_)
+            | Self::Unsupported
             | Self::Nul { .. }
             | Self::VariableName { .. }
             | Self::OpenStream { .. }

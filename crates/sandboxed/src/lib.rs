@@ -22,42 +22,63 @@
 //!
 //! # Platform
 //!
-//! Linux on `x86_64` and `aarch64`. Elsewhere the crate compiles, and `Sandbox::new` answers `Error::Unsupported`.
+//! Linux on `x86_64` and `aarch64`. Elsewhere a program with this crate compiles, and [`Sandbox::new`] answers
+//! [`Error::Unsupported`]: the types of commands exist, but none of them can. What only Linux has ([`Plan`], [`HostFacts`],
+//! descriptors, most errors) exists there alone.
 
 #![forbid(unsafe_code)]
 
 /// The program of the README, kept compiling.
-#[cfg(all(doctest, target_os = "linux"))]
+#[cfg(all(doctest, backend))]
 #[doc = include_str!("../../../README.md")]
 struct Readme;
 
-#[cfg(target_os = "linux")]
+#[cfg(backend)]
 mod changes;
-#[cfg(target_os = "linux")]
+#[cfg(backend)]
 mod child;
-#[cfg(target_os = "linux")]
+#[cfg(backend)]
 mod collected;
-#[cfg(target_os = "linux")]
+#[cfg(backend)]
 mod command;
-#[cfg(target_os = "linux")]
+#[cfg(backend)]
 mod deadline;
-#[cfg(target_os = "linux")]
+#[cfg(backend)]
 mod dispositions;
-#[cfg(target_os = "linux")]
+#[cfg(backend)]
 mod error;
-#[cfg(target_os = "linux")]
+#[cfg(backend)]
 mod limits;
-#[cfg(target_os = "linux")]
+#[cfg(backend)]
 mod sandbox;
-#[cfg(target_os = "linux")]
+#[cfg(backend)]
 mod search;
-#[cfg(target_os = "linux")]
+#[cfg(backend)]
 mod status;
-#[cfg(target_os = "linux")]
+#[cfg(backend)]
 mod stdio;
-#[cfg(target_os = "linux")]
+#[cfg(backend)]
 mod strings;
-#[cfg(not(target_os = "linux"))]
+// Tested where there is a backend, too.
+#[cfg(any(not(backend), test))]
+#[cfg_attr(
+    not(backend),
+    expect(
+        missing_docs,
+        clippy::missing_errors_doc,
+        reason = "documented where there is a backend: these are never called"
+    )
+)]
+#[cfg_attr(
+    all(test, backend),
+    expect(
+        dead_code,
+        unreachable_pub,
+        clippy::trivially_copy_pass_by_ref,
+        clippy::unused_self,
+        reason = "public on other systems"
+    )
+)]
 mod unsupported;
 
 pub use sandbox_core::{
@@ -65,7 +86,7 @@ pub use sandbox_core::{
     PolicyErrors, Preset, Ruleset, Source, System, Tier, Verdict,
 };
 
-#[cfg(target_os = "linux")]
+#[cfg(backend)]
 pub use {
     child::{Child, Update},
     command::Command,
@@ -76,5 +97,7 @@ pub use {
     stdio::{Stdio, Stream},
 };
 
-#[cfg(not(target_os = "linux"))]
-pub use unsupported::{Error, Sandbox};
+#[cfg(not(backend))]
+pub use unsupported::{
+    Builder, Child, Command, Enforcement, Error, ExitStatus, Output, Sandbox, Stdio, Update, Usage,
+};

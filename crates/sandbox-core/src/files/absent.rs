@@ -4,12 +4,12 @@
 //! none.
 
 use std::ffi::OsString;
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use super::{FileRule, Looks};
 use crate::map::Map;
+use crate::os::OsStrExt;
 use crate::resolve::PathKind;
 use crate::secrets::{self, SecretPath};
 use crate::{Access, Source};

@@ -5,12 +5,12 @@
 
 use std::ffi::OsStr;
 use std::io;
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::anchors::Anchors;
 use super::{Anchor, FileRules};
 use crate::decide::protection;
+use crate::os::OsStrExt;
 use crate::place;
 use crate::problem::RuleProblem;
 use crate::protected::{PROTECTED, ProtectedPath};

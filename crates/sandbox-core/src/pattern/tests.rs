@@ -1,8 +1,8 @@
 use std::ffi::OsStr;
-use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use super::*;
+use crate::os::OsStrExt;
 
 fn context() -> Context {
     let mut context = Context::new("/home/ana/shop");

@@ -3,9 +3,9 @@
 use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
 use std::hash::Hash;
-use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::PathBuf;
 
+use crate::os::{OsStrExt as _, OsStringExt as _};
 use crate::{Access, Source};
 
 /// One line of `[files]`.

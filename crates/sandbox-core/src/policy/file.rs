@@ -1,11 +1,11 @@
 //! Reading a policy file: bounded, and without waiting for whatever the name turns out to be.
 
-use std::fs::{File, FileType, OpenOptions};
+use std::fs::FileType;
 use std::io::{self, Read as _};
-use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
 use super::Policy;
+use crate::os::{is_device, is_fifo, open_without_waiting};
 use crate::source::Document;
 use crate::{PolicyError, PolicyErrors};
 
@@ -29,7 +29,7 @@ pub(super) fn read(path: &Path) -> Result<Policy, PolicyErrors> {
         source: error.into(),
     };
 
-    let file = open(path).map_err(cannot_read)?;
+    let file = open_without_waiting(path).map_err(cannot_read)?;
     let kind = file.metadata().map_err(cannot_read)?.file_type();
     if !kind.is_file() {
         return Err(PolicyError::NotAFile {
@@ -54,20 +54,11 @@ pub(super) fn read(path: &Path) -> Result<Policy, PolicyErrors> {
     parse(text, Some(path))
 }
 
-/// Without `O_NONBLOCK` a FIFO in place of the file would hold us until somebody writes to it (open(2)); the standard
-/// library adds `O_CLOEXEC`.
-fn open(path: &Path) -> io::Result<File> {
-    OpenOptions::new()
-        .read(true)
-        .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
-        .open(path)
-}
-
 fn name_of(kind: FileType) -> &'static str {
     match kind {
         _ if kind.is_dir() => "a directory",
-        _ if kind.is_fifo() => "a FIFO",
-        _ if kind.is_char_device() || kind.is_block_device() => "a device",
+        _ if is_fifo(kind) => "a FIFO",
+        _ if is_device(kind) => "a device",
         _ => "something else",
     }
 }

@@ -1,0 +1,9 @@
+//! What the operating system has a say in: how names are made of bytes, how a file is opened, who we are.
+
+#[cfg_attr(unix, path = "os/unix.rs")]
+#[cfg_attr(not(unix), path = "os/other.rs")]
+mod system;
+
+pub(crate) use self::system::{
+    OsStrExt, OsStringExt, is_device, is_fifo, open_without_waiting, own_uid,
+};

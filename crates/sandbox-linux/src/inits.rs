@@ -6,7 +6,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -115,6 +115,10 @@ impl Drop for Init {
 /// The inits that wait for a command, and the one whose set-up the others share.
 #[derive(Debug)]
 pub(crate) struct Inits {
+    /// The process that they are of.
+    owner: u32,
+    /// What a fork of that has instead: a thread that it does not have may have held a lock here, and will never give it back.
+    of_fork: OnceLock<Box<Self>>,
     waiting: Mutex<Vec<(Arc<Init>, Instant)>>,
     set_up: Mutex<SetUp>,
 }
@@ -122,7 +126,8 @@ pub(crate) struct Inits {
 /// Children that have ended may still hold one.
 impl Drop for Inits {
     fn drop(&mut self) {
-        for (init, _) in self.waiting().drain(..) {
+        let waiting = self.waiting.get_mut();
+        for (init, _) in waiting.unwrap_or_else(PoisonError::into_inner).drain(..) {
             init.end();
         }
     }
@@ -144,14 +149,28 @@ impl Inits {
             done: Weak::new(),
         };
         Self {
+            owner: std::process::id(),
+            of_fork: OnceLock::new(),
             waiting: Mutex::default(),
             set_up: Mutex::new(set_up),
         }
     }
 
+    /// Those of the calling process.
+    fn ours(&self) -> &Self {
+        if self.owner == std::process::id() {
+            self
+        } else {
+            self.of_fork
+                .get_or_init(|| Box::new(Self::new(None)))
+                .ours()
+        }
+    }
+
     /// The set-up. Whoever makes it keeps everybody else waiting, since there is to be one.
     pub(crate) fn set_up(&self) -> MutexGuard<'_, SetUp> {
-        self.set_up.lock().unwrap_or_else(PoisonError::into_inner)
+        let set_up = self.ours().set_up.lock();
+        set_up.unwrap_or_else(PoisonError::into_inner)
     }
 
     /// One that waits for a command.
@@ -188,6 +207,7 @@ impl Inits {
     }
 
     fn waiting(&self) -> MutexGuard<'_, Vec<(Arc<Init>, Instant)>> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+        let waiting = self.ours().waiting.lock();
+        waiting.unwrap_or_else(PoisonError::into_inner)
     }
 }

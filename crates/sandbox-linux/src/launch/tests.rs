@@ -332,3 +332,14 @@ fn a_fork_has_commands_of_its_own_and_leaves_its_parents_alone() {
     assert!(begun_waits(&prepared));
     assert_eq!(run(&prepared, &["/bin/true"], |_| {}).unwrap().status, 0);
 }
+
+/// Nor does it wait for a thread of its parent that it does not have.
+#[test]
+fn a_fork_waits_for_no_lock_of_its_parent() {
+    let prepared = Prepared::new(&plan(&Policy::preset(Preset::Agent))).unwrap();
+    let works = || run(&prepared, &["/bin/true"], |_| {}).is_ok_and(|report| report.status == 0);
+    let held = prepared.inits.set_up();
+    in_own_process(works);
+    drop(held);
+    assert!(works());
+}

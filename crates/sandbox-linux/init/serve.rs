@@ -139,7 +139,11 @@ fn start(
     let pid = super::raw::check(pid).map_err(|errno| (stage::CLONE, errno))? as i32;
     match command.failed {
         (_, 0) => Ok(pid),
-        (stage, errno) => Err((stage, Errno(errno))),
+        (stage, errno) => {
+            // The next command is not to see it.
+            sys::reap(pid);
+            Err((stage, Errno(errno)))
+        }
     }
 }
 

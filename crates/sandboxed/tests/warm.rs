@@ -277,6 +277,17 @@ fn a_command_that_cannot_start_costs_no_init() {
     assert_eq!(init_of(&sandbox), init);
 }
 
+/// Not even what was to become of it, for a moment.
+#[test]
+fn a_command_that_cannot_start_is_not_there_for_the_next() {
+    let host = Host::new();
+    let sandbox = sandbox(&host);
+    for round in 0..200 {
+        sandbox.command("/no/such/program").spawn().unwrap_err();
+        assert_eq!(shell(&sandbox, COUNT), INIT_AND_SHELL, "{round}");
+    }
+}
+
 /// Nor does one that is kept outlive the sandbox by it.
 #[test]
 fn a_child_that_has_ended_holds_no_init() {

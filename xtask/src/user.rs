@@ -23,6 +23,10 @@ const PASSED: &[&str] = &[
     "CI",                 // a missing tool is a failure
     "SANDBOX_TEST_LOWER", // the fact that is lowered
     "RUST_BACKTRACE",
+    // How long, with which random numbers, and how often.
+    "SANDBOX_STRESS_SECONDS",
+    "SANDBOX_STRESS_SEED",
+    "SANDBOX_STRESS_COMMANDS",
 ];
 
 /// All tests but the documentation's (rustdoc runs those itself) as `name`, counted.

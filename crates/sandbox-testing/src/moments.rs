@@ -15,10 +15,16 @@ impl Moments {
     /// Starts a sequence of its own.
     pub fn up_to(longest: Duration) -> Self {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-        let seed = u64::from(now.subsec_nanos()) << 20 | u64::from(std::process::id()) | 1;
+        let seed = u64::from(now.subsec_nanos()) << 20 | u64::from(std::process::id());
+        Self::seeded(seed, longest)
+    }
+
+    /// The sequence that belongs to this seed.
+    pub fn seeded(seed: u64, longest: Duration) -> Self {
         Self {
             seed,
-            state: seed,
+            // Neighbours are to be far apart (splitmix64), and the state of xorshift never 0.
+            state: (seed ^ seed >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9) | 1,
             longest,
         }
     }
@@ -29,6 +35,13 @@ impl Moments {
         self.state ^= self.state >> 7;
         self.state ^= self.state << 17;
         self.state % limit
+    }
+
+    /// One of them.
+    #[track_caller]
+    pub fn choose<'a, T>(&mut self, from: &'a [T]) -> &'a T {
+        let at = self.below(u64::try_from(from.len()).unwrap());
+        from.get(usize::try_from(at).unwrap()).unwrap()
     }
 
     /// Lets a random time pass.

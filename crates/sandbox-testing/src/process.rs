@@ -1,8 +1,13 @@
 //! Processes of this machine, found by a word in their arguments.
 
-use nix::unistd::Pid;
+use nix::{
+    poll::{PollFd, PollFlags, PollTimeout, poll},
+    unistd::Pid,
+};
+use rustix::process::{PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use std::{
     fs,
+    os::fd::{AsFd, OwnedFd},
     sync::atomic::{AtomicUsize, Ordering},
     time::{Duration, Instant},
 };
@@ -60,6 +65,25 @@ impl State {
             group,
             nice,
         })
+    }
+}
+
+/// A process that is meant also when its number has been given to another one.
+#[derive(Debug)]
+pub struct Victim(OwnedFd);
+
+impl Victim {
+    /// The process that has this number.
+    pub fn new(pid: u32) -> Self {
+        let pid = rustix::process::Pid::from_raw(pid.cast_signed()).unwrap();
+        Self(pidfd_open(pid, PidfdFlags::empty()).unwrap())
+    }
+
+    /// `SIGKILL`; returns when it has ended. One that is gone is left alone.
+    pub fn kill(&self) {
+        let _ = pidfd_send_signal(&self.0, Signal::KILL);
+        let mut end = [PollFd::new(self.0.as_fd(), PollFlags::POLLIN)];
+        while poll(&mut end, PollTimeout::NONE).is_err() {}
     }
 }
 

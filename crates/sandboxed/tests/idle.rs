@@ -1,0 +1,102 @@
+//! What a sandbox costs that nothing runs in.
+
+#![expect(clippy::unwrap_used, reason = "a test's way to fail is to panic")]
+
+use nix::unistd::Pid;
+use sandbox_testing::{Host, State, until};
+use sandboxed::{Child, Policy, Preset, Sandbox, Stdio};
+use std::fs;
+use std::io::Read;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+/// One test at a time: each measures this process.
+static ALONE: Mutex<()> = Mutex::new(());
+
+/// Everything readable, the workspace of this host writable.
+fn sandbox(host: &Host) -> Sandbox {
+    Sandbox::new(&Policy::preset(Preset::ReadOnly).write(host.path("@ws"))).unwrap()
+}
+
+/// A command that runs, and ends when it is dropped.
+fn running(sandbox: &Sandbox) -> Child {
+    let mut command = sandbox.command("sh");
+    command.args(["-c", "echo ready; exec cat"]);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let ready = child.stdout.as_mut().unwrap();
+    ready.read_exact(&mut [0; 6]).unwrap();
+    child
+}
+
+/// The number behind `key` in `/proc/PID/FILE`.
+fn field(process: impl std::fmt::Display, file: &str, key: &str) -> u64 {
+    let text = fs::read_to_string(format!("/proc/{process}/{file}")).unwrap();
+    let value = text.lines().find_map(|line| line.strip_prefix(key));
+    let mut words = value.unwrap().split_whitespace();
+    words.next().unwrap().parse().unwrap()
+}
+
+/// Processor time, in ticks, and how often it has slept and was woken.
+fn activity(init: u32) -> [u64; 4] {
+    let stat = fs::read_to_string(format!("/proc/{init}/stat")).unwrap();
+    let (_, fields) = stat.rsplit_once(") ").unwrap();
+    let mut ticks = fields.split(' ').skip(11);
+    let mut tick = || ticks.next().unwrap().parse().unwrap();
+    [
+        tick(),
+        tick(),
+        field(init, "status", "voluntary_ctxt_switches:"),
+        field(init, "status", "nonvoluntary_ctxt_switches:"),
+    ]
+}
+
+/// In KiB: the resident memory of its init, of which it shares some with others, and what it takes in the caller.
+#[test]
+fn an_idle_sandbox_holds_less_than_300_kib() {
+    const COUNT: u64 = 20;
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let host = Host::new();
+    let make = || {
+        let sandbox = sandbox(&host);
+        let mut child = sandbox.command("true").spawn().unwrap();
+        assert!(child.wait().unwrap().success());
+        (sandbox, child.id())
+    };
+    let in_caller = || field("self", "smaps_rollup", "Rss:");
+    let first = make();
+    let before = in_caller();
+    let sandboxes: Vec<_> = (0..COUNT).map(|_| make()).collect();
+    let in_caller = in_caller().saturating_sub(before).div_ceil(COUNT);
+    for (_, init) in sandboxes.iter().chain([&first]) {
+        let of_init = field(init, "status", "VmRSS:");
+        println!("init {of_init} KiB, caller {in_caller} KiB");
+        assert!(of_init > 0, "control");
+        assert!(of_init + in_caller < 300, "{of_init} + {in_caller}");
+    }
+}
+
+/// Nor is it woken: with it lie the inits of commands that ran at the same time.
+#[test]
+fn an_idle_sandbox_takes_no_processor_time() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let host = Host::new();
+    let sandbox = sandbox(&host);
+    let mut children: Vec<_> = (0..4).map(|_| running(&sandbox)).collect();
+    for child in &mut children {
+        assert!(child.wait().unwrap().success());
+    }
+    let inits: Vec<_> = children.iter().map(Child::id).collect();
+    let all = || inits.iter().copied().map(activity).collect::<Vec<_>>();
+    until("each waits for its next command", || {
+        let state = |init: &u32| State::of(Pid::from_raw(init.cast_signed()));
+        let mut states = inits.iter().filter_map(state);
+        states.all(|state| state.letter == 'S')
+    });
+    let before = all();
+    std::thread::sleep(Duration::from_secs(2));
+    assert_eq!(all(), before);
+    // Control: what a command takes is seen.
+    assert!(sandbox.command("true").status().unwrap().success());
+    assert_ne!(all(), before);
+}

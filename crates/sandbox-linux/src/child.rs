@@ -6,6 +6,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use nix::errno::Errno;
+use nix::poll::PollTimeout;
 use nix::sys::socket::{MsgFlags, recv};
 
 use crate::inits::{Init, Inits};
@@ -87,13 +88,19 @@ impl Child {
         self.init.id()
     }
 
+    /// Readable once somebody has killed the command's init, whoever else has a copy of what [`as_fd`](AsFd::as_fd) gives.
+    #[must_use]
+    pub fn end(&self) -> BorrowedFd<'_> {
+        self.init.pidfd()
+    }
+
     /// What has happened, without waiting. After the end it always says so.
     ///
     /// # Errors
     ///
     /// Those of `recv(2)`.
     pub fn update(&mut self) -> io::Result<Option<Update>> {
-        self.next(MsgFlags::MSG_DONTWAIT)
+        self.next(PollTimeout::ZERO)
     }
 
     /// Waits until the command has ended and nothing that it started is left.
@@ -103,25 +110,25 @@ impl Child {
     /// Those of `recv(2)`.
     pub fn wait(&mut self) -> io::Result<Report> {
         loop {
-            if let Some(Update::Ended(report)) = self.next(MsgFlags::empty())? {
+            if let Some(Update::Ended(report)) = self.next(PollTimeout::NONE)? {
                 return Ok(report);
             }
         }
     }
 
-    fn next(&mut self, flags: MsgFlags) -> io::Result<Option<Update>> {
+    fn next(&mut self, timeout: PollTimeout) -> io::Result<Option<Update>> {
         if let Some(ended) = self.ended {
             return Ok(Some(Update::Ended(ended.report)));
         }
         // The signal of a stop of which it is not certain that it lasts.
         let mut stop = None;
         let ended = loop {
-            let flags = if stop.is_some() {
-                MsgFlags::empty()
+            let timeout = if stop.is_some() {
+                PollTimeout::NONE
             } else {
-                flags
+                timeout
             };
-            let got = match receive(self.as_fd(), flags) {
+            let got = match self.init.hear(timeout) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
                 Err(error) => return Err(error),
                 Ok(Received::Answer(got)) => got,
@@ -221,7 +228,7 @@ impl Child {
 }
 
 impl AsFd for Child {
-    /// Readable when there is an [`Update`].
+    /// Readable when there is an [`Update`]; see [`end`](Child::end), too.
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.init.as_fd()
     }

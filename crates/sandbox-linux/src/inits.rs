@@ -9,11 +9,12 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
+use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::MsgFlags;
 use nix::unistd::{Pid, getpgrp, getsid};
 
-use crate::child::receive;
+use crate::child::{Received, receive};
 use crate::sys;
 
 /// How many inits wait for a command at most, and how long those beyond the first do.
@@ -63,8 +64,8 @@ impl Init {
     pub(crate) fn is_waiting(&self) -> bool {
         // Anything to be read is its end, or was meant for somebody else.
         let is_quiet = || {
-            let received = receive(self.as_fd(), MsgFlags::MSG_DONTWAIT);
-            received.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+            self.hear(PollTimeout::ZERO)
+                .is_err_and(|error| is_nothing(&error))
         };
         self.owner == std::process::id() && is_quiet()
     }
@@ -72,6 +73,28 @@ impl Init {
     /// Whether a command of it would be in the group and session in which a child of the caller would be.
     pub(crate) fn is_in_our_group(&self) -> bool {
         self.group == group()
+    }
+
+    /// What it says next, within `timeout`; after that `WouldBlock`.
+    ///
+    /// That it has ended is told by its pidfd as well: a fork of the caller in the midst of a launch has init's socket, too,
+    /// and as long as that lives this one has no end.
+    pub(crate) fn hear(&self, timeout: PollTimeout) -> io::Result<Received> {
+        loop {
+            let mut fds = [self.as_fd(), self.pidfd()].map(|fd| PollFd::new(fd, PollFlags::POLLIN));
+            match poll(&mut fds, timeout) {
+                Ok(_) => {}
+                Err(Errno::EINTR) => continue,
+                Err(errno) => return Err(errno.into()),
+            }
+            let [_, end] = fds;
+            // What it said before its end is there by now.
+            let has_ended = end.any().unwrap_or(false);
+            match receive(self.as_fd(), MsgFlags::MSG_DONTWAIT) {
+                Err(error) if has_ended && is_nothing(&error) => return Ok(Received::End),
+                received => return received,
+            }
+        }
     }
 
     /// Whether it has ended, or is about to: one that was killed is no use from that moment on, and takes another to be gone.
@@ -94,6 +117,10 @@ impl Init {
     pub(crate) fn reap(&self) {
         sys::reap(&self.pidfd);
     }
+}
+
+fn is_nothing(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::WouldBlock
 }
 
 fn group() -> [Option<Pid>; 2] {

@@ -8,12 +8,13 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use nix::poll::PollTimeout;
 use nix::sys::socket::{
     AddressFamily, ControlMessage, MsgFlags, Shutdown, SockFlag, SockType, sendmsg, shutdown,
     socketpair,
 };
 
-use crate::child::{Child, Received, receive};
+use crate::child::{Child, Received};
 use crate::inits::Init;
 use crate::plan::{self, encode};
 use crate::prepare::seal;
@@ -206,7 +207,8 @@ impl Prepared {
         steps: &[Step],
         command: &Start<'_>,
     ) -> Result<Child, LaunchError> {
-        let received = receive(init.as_fd(), MsgFlags::empty())
+        let received = init
+            .hear(PollTimeout::NONE)
             .map_err(preparing("hear from the sandbox's first process"))?;
         let Received::Answer(got) = received else {
             return Err(LaunchError::InitEnded);
@@ -300,14 +302,15 @@ fn refused(source: io::Error) -> LaunchError {
     }
 }
 
+const NAMESPACES: i32 = libc::CLONE_NEWUSER
+    | libc::CLONE_NEWNS
+    | libc::CLONE_NEWPID
+    | libc::CLONE_NEWIPC
+    | libc::CLONE_NEWUTS
+    | libc::CLONE_NEWCGROUP;
+
 /// Clones an init into fresh namespaces, which carries out the first steps and waits for the others.
 pub(crate) fn begin(image: &OwnedFd, beginning: &[u8]) -> Result<Init, LaunchError> {
-    const NAMESPACES: i32 = libc::CLONE_NEWUSER
-        | libc::CLONE_NEWNS
-        | libc::CLONE_NEWPID
-        | libc::CLONE_NEWIPC
-        | libc::CLONE_NEWUTS
-        | libc::CLONE_NEWCGROUP;
     let (control, inside) = control_sockets(beginning)?;
     let (pid, pidfd) =
         sys::clone_init(image.as_fd(), inside.as_fd(), NAMESPACES).map_err(refused)?;

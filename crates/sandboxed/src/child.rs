@@ -310,10 +310,12 @@ impl Child {
 
     /// Waits until an update or one of the pipes is ready, the time limit is due, or it is `end`; tells which pipes are.
     fn poll(&self, pipes: [Option<&File>; 2], end: Option<Instant>) -> Result<[bool; 2], Error> {
-        let mut fds = Vec::with_capacity(3);
+        let mut fds = Vec::with_capacity(4);
         let mut ready = [false; 2];
         if self.ended.is_none() {
-            fds.push(PollFd::new(self.inner.as_fd(), PollFlags::POLLIN));
+            fds.extend(
+                [self.inner.as_fd(), self.inner.end()].map(|fd| PollFd::new(fd, PollFlags::POLLIN)),
+            );
         }
         let first = fds.len();
         fds.extend(

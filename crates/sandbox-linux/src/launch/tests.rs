@@ -22,8 +22,14 @@ fn run(
     change: impl FnOnce(&mut Start<'_>),
 ) -> Result<Report, LaunchError> {
     let null = fs::File::open("/dev/null").unwrap();
+    let mut start = start(args, &null);
+    change(&mut start);
+    Ok(prepared.launch(&start)?.wait().unwrap())
+}
+
+fn start<'a>(args: &[&str], null: &'a fs::File) -> Start<'a> {
     let string = |text: &&str| CString::new(*text).unwrap();
-    let mut start = Start {
+    Start {
         programs: vec![CString::new(args[0]).unwrap()],
         args: args.iter().map(string).collect(),
         environment: Vec::new(),
@@ -32,9 +38,7 @@ fn run(
         ignored_signals: 0,
         umask: 0o022,
         time: None,
-    };
-    change(&mut start);
-    Ok(prepared.launch(&start)?.wait().unwrap())
+    }
 }
 
 /// Whether the init that has begun early waits for its command.
@@ -342,4 +346,29 @@ fn a_fork_waits_for_no_lock_of_its_parent() {
     in_own_process(works);
     drop(held);
     assert!(works());
+}
+
+/// One in the midst of a launch has what the child gets, which is not closed before it ends.
+#[test]
+fn a_fork_keeps_nobody_from_hearing_of_an_end() {
+    let prepared = Prepared::new(&plan(&Policy::preset(Preset::Agent))).unwrap();
+    let null = fs::File::open("/dev/null").unwrap();
+    let command = start(&["/bin/sleep", "1000"], &null);
+    in_own_process(|| {
+        let (control, inside) = control_sockets(&prepared.beginning).unwrap();
+        let (pid, pidfd) =
+            sys::clone_init(prepared.image.as_fd(), inside.as_fd(), NAMESPACES).unwrap();
+        let init = Arc::new(Init::new(pid, pidfd, control, true));
+        send(init.as_fd(), order::PLAN, &prepared.plan, &[]).unwrap();
+        let body = command.to_bytes().unwrap();
+        send(init.as_fd(), order::COMMAND, &body, &command.stdio).unwrap();
+        let steps = &prepared.steps;
+        let mut child = prepared.until_started(init, steps, &command).unwrap();
+        let quiet = child.update().unwrap().is_none();
+        sys::kill(child.end());
+        let status = child.wait().unwrap().status;
+        // `inside` is as open as in a fork.
+        drop(inside);
+        quiet && status == libc::SIGKILL
+    });
 }

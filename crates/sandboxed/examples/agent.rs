@@ -1,83 +1,73 @@
-//! A program for every system: it runs a command confined, and where that can't be done it says so and runs nothing.
+//! The loop of an agent: a model asks for commands, each runs confined with a time limit, and what came of it goes back as text.
 //!
-//! `cargo run -p sandboxed --example agent -- npm test`
+//! Give it commands on its standard input, one a line: `echo 'ls -a' | cargo run -p sandboxed --example agent`.
+//! At a terminal it plays a conversation of its own.
 
-#![expect(clippy::print_stderr, reason = "what a person is told")]
+#![expect(clippy::print_stdout, reason = "an example shows what it does")]
 
-use std::env;
-use std::error::Error as _;
-use std::ffi::OsString;
-use std::io::{Read, Write};
-use std::process::ExitCode;
+use sandboxed::{Error, Policy, Preset, Sandbox};
+use std::io::{IsTerminal, stdin};
 use std::time::Duration;
 
-use sandboxed::{Child, Error, ExitStatus, Output, Policy, Preset, Sandbox, Stdio};
+/// What a model may come up with.
+const CALLS: [&str; 5] = [
+    "echo hello from $(uname -s)",
+    "cat ~/.ssh/id_ed25519 /etc/shadow || echo no secrets here",
+    "touch /etc/cron.d/backdoor || echo not a place to write",
+    "printf 'cleared\\033[2J'",
+    "sleep 1000",
+];
 
-/// Exit code of a failure that is not the command's, as in env(1) and timeout(1).
-const OURS: u8 = 125;
-
-fn main() -> ExitCode {
-    let mut words = env::args_os().skip(1);
-    let Some(program) = words.next() else {
-        eprintln!("usage: agent PROGRAM [ARGUMENT…]");
-        return OURS.into();
+fn main() -> Result<(), Error> {
+    // Everything readable but secrets, the current directory writable, no network. Made once: each further command adds 0.3 ms.
+    let sandbox = Sandbox::new(&Policy::preset(Preset::Agent))?;
+    let calls: Vec<String> = if stdin().is_terminal() {
+        CALLS.map(str::to_owned).into()
+    } else {
+        stdin().lines().map_while(Result::ok).collect()
     };
-    match run(program, words) {
-        Ok(status) => status
-            .code()
-            .and_then(|code| u8::try_from(code).ok())
-            .unwrap_or(OURS)
-            .into(),
-        Err(Error::Unsupported) => {
-            eprintln!("agent: {}: nothing was run", Error::Unsupported);
-            OURS.into()
-        }
-        Err(error) => {
-            eprintln!("agent: {error}");
-            let mut source = error.source();
-            while let Some(cause) = source {
-                eprintln!("  caused by: {cause}");
-                source = cause.source();
-            }
-            if let Some(remedy) = error.remedy() {
-                eprintln!("  help: {remedy}");
-            }
-            OURS.into()
+    for call in calls {
+        println!("> {call}\n{}", answer(&sandbox, &call));
+    }
+    Ok(())
+}
+
+/// What the model gets to read.
+fn answer(sandbox: &Sandbox, call: &str) -> String {
+    let output = sandbox
+        .command("sh")
+        .args(["-c", call])
+        // Then it is asked to end, and 2 s later everything that it started is ended.
+        .timeout(Duration::from_secs(1))
+        .output();
+    match output {
+        // A command that could not start is something that the model can react to, no reason to end.
+        Err(error) => format!("[{error}]"),
+        Ok(output) => {
+            let text = [output.stdout, output.stderr].concat();
+            // Its output is a stranger's: on a terminal or in a log it may act. Escaped, it is only text.
+            let text = String::from_utf8_lossy(&text);
+            let lines = text
+                .lines()
+                .map(|line| format!("  {}\n", line.escape_debug()));
+            format!("{}[{}]", lines.collect::<String>(), output.status)
         }
     }
 }
 
-/// Asks the sandbox who it is, then runs the command with what this program reads.
-fn run(program: OsString, args: impl Iterator<Item = OsString>) -> Result<ExitStatus, Error> {
-    let policy = Policy::preset(Preset::Agent).write(".");
-    let sandbox = Sandbox::new(&policy)?;
-    eprintln!("{}", sandbox.enforcement());
-    let Output { status, stdout, .. } = sandbox.command("uname").arg("-s").output()?;
-    let system = String::from_utf8_lossy(&stdout);
-    eprintln!(
-        "{status} after {:?}: {}",
-        status.usage().user,
-        system.trim_end()
-    );
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-    let mut command = sandbox.command(program);
-    command
-        .args(args)
-        .env("CI", "1")
-        .current_dir(".")
-        .stdin(Stdio::piped())
-        .stderr(Stdio::inherit())
-        .timeout(Duration::from_hours(1));
-    feed(command.spawn()?)
-}
-
-fn feed(mut child: Child) -> Result<ExitStatus, Error> {
-    if let Some(mut stdin) = child.stdin.take() {
-        let mut input = Vec::new();
-        // Whoever does not read it has ended, and its status tells more.
-        let _ = std::io::stdin()
-            .read_to_end(&mut input)
-            .and_then(|_| stdin.write_all(&input));
+    #[test]
+    fn a_model_reads_what_came_of_its_calls() {
+        let sandbox = Sandbox::new(&Policy::preset(Preset::Agent)).unwrap();
+        let [hello, secrets, write, escape, hang] = CALLS.map(|call| answer(&sandbox, call));
+        assert_eq!(hello, "  hello from Linux\n[exit status: 0]");
+        assert!(secrets.contains("  no secrets here\n"), "{secrets}");
+        assert!(write.contains("  not a place to write\n"), "{write}");
+        assert_eq!(escape, "  cleared\\u{1b}[2J\n[exit status: 0]");
+        assert!(hang.contains("(time limit of 1s reached)"), "{hang}");
+        assert!(answer(&sandbox, "a\0b").contains("NUL byte"));
     }
-    child.wait()
 }

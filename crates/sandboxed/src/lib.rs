@@ -20,6 +20,11 @@
 //! The stages can be looked at one by one: a [`Policy`] is resolved to a [`Ruleset`], which is compiled to a [`Plan`] for
 //! this host ([`HostFacts`]). [`Sandbox::enforcement`] tells which mechanism holds which part, and what is not held.
 //!
+//! # Examples
+//!
+//! `agent` runs what a model asks for, `build_service` has jobs of strangers in a queue, `replace_command` is a program before and
+//! after: `cargo run -p sandboxed --example agent`, and the files in `crates/sandboxed/examples`.
+//!
 //! # Platform
 //!
 //! Linux on `x86_64` and `aarch64`. Elsewhere a program with this crate compiles, and [`Sandbox::new`] answers

@@ -5,17 +5,20 @@
 
 use core::ffi::CStr;
 
+use super::descriptors::Handed;
 use super::raw::{Errno, Result};
 use super::steps::Confinement;
 use super::sys::{self, Fd};
-use super::wire::stage;
+use super::wire::{STREAMS, group, stage};
 
 /// A command, ready to be started: every pointer goes into the message, which stays mapped.
 pub(crate) struct Command<'a> {
     pub(crate) confinement: &'a Confinement,
-    pub(crate) stdio: [Fd; 3],
+    pub(crate) handed: &'a Handed<'a>,
     pub(crate) directory: &'a CStr,
     pub(crate) umask: u32,
+    /// One of [`group`].
+    pub(crate) group: u32,
     pub(crate) ignored_signals: u64,
     /// Null-terminated tables of strings.
     pub(crate) programs: &'a [usize],
@@ -37,14 +40,16 @@ pub(crate) extern "C" fn child(command: *mut ()) -> ! {
 
 /// Returns only a failure: its stage and reason.
 fn start(command: &Command<'_>) -> (u32, Errno) {
-    let steps: [(u32, &dyn Fn() -> Result<()>); 9] = [
-        (stage::DESCRIPTORS, &|| descriptors(command.stdio)),
+    let steps: [(u32, &dyn Fn() -> Result<()>); 11] = [
+        (stage::GROUP, &|| match command.group {
+            group::OWN => sys::new_process_group(),
+            _ => Ok(()),
+        }),
         (stage::DIRECTORY, &|| {
             sys::umask(command.umask);
             sys::chdir(command.directory)
         }),
         (stage::KEYRING, &sys::new_session_keyring),
-        (stage::LIMITS, &|| limits(command.confinement)),
         (stage::SIGNALS, &|| signals(command.ignored_signals)),
         (stage::CAPABILITIES, &sys::set_no_new_privs),
         (stage::CAPABILITIES, &sys::drop_capabilities),
@@ -52,6 +57,10 @@ fn start(command: &Command<'_>) -> (u32, Errno) {
             Fd::NONE => Ok(()),
             ruleset => sys::landlock_restrict(ruleset),
         }),
+        // Here, since the ruleset may lie on one of the numbers; and before the limits, which may leave none.
+        (stage::DESCRIPTORS, &|| descriptors(command.handed)),
+        (stage::LIMITS, &|| limits(command.confinement)),
+        (stage::NUMBERS, &|| numbers(command.handed)),
         // Last: the filter refuses some of the calls above.
         (stage::FILTER, &|| match command.confinement.filter {
             [] => Ok(()),
@@ -66,13 +75,20 @@ fn start(command: &Command<'_>) -> (u32, Errno) {
     (stage::EXEC, execute(command))
 }
 
-fn descriptors(stdio: [Fd; 3]) -> Result<()> {
-    // All three lie above 2: init keeps 0 to 2 occupied from its start.
-    for (number, fd) in (0..).zip(stdio) {
-        sys::dup3(fd, number)?;
+/// The program gets these and no other. They came above 2, which init keeps occupied from its start.
+fn descriptors(handed: &Handed<'_>) -> Result<()> {
+    sys::close_range_on_exec(0)?;
+    handed.assign()
+}
+
+/// A program that has a descriptor beyond its own limit could not even duplicate it.
+fn numbers(handed: &Handed<'_>) -> Result<()> {
+    let highest = handed.highest() as usize;
+    if highest < STREAMS || (highest as u64) < sys::open_files()? {
+        Ok(())
+    } else {
+        Err(Errno::BADF)
     }
-    // Not closed here: the ruleset is still needed. The program gets none of them.
-    sys::close_range_on_exec(3)
 }
 
 fn limits(confinement: &Confinement) -> Result<()> {

@@ -10,13 +10,13 @@
 #![cfg_attr(freestanding, no_std, no_main)]
 
 mod confine;
+mod descriptors;
 mod entry;
 mod place;
 #[cfg(freestanding)]
 mod raw;
 mod serve;
 mod steps;
-mod streams;
 mod sys;
 mod watch;
 #[cfg(freestanding)]
@@ -26,11 +26,12 @@ mod wire;
 #[cfg(not(freestanding))]
 use crate::{raw, wire};
 
+use descriptors::Handed;
 use raw::Errno;
 use serve::{Ears, Stack, serve};
 use steps::Builder;
 use sys::{Fd, Poll};
-use wire::{Answer, INLINE, Reader, answer, order};
+use wire::{Answer, INLINE, Reader, STREAMS, answer, order};
 
 /// Exit codes of init itself; the caller sees them only where no answer came.
 mod exit {
@@ -75,18 +76,20 @@ pub(crate) fn run() -> ! {
     };
     let stack = Stack(memory(STACK).as_mut_ptr_range().end);
     let buffer = memory(INLINE);
+    let room = memory(descriptors::ROOM);
 
     // One command after the other, until the caller has no more.
     loop {
         let command = Message::receive(buffer, order::COMMAND, caller);
         let [stdin, stdout, stderr, _] = command.fds;
         let stdio = [stdin, stdout, stderr];
+        let handed = Handed::new(room, stdio);
         let answer = serve(
             &ears,
             &builder.confinement,
             &mut watch,
             command.body,
-            stdio,
+            handed,
             &stack,
         );
         command.give_back();
@@ -124,10 +127,13 @@ fn build(builder: &mut Builder, plan: &'static [u8], mut index: i32) -> i32 {
     index
 }
 
+/// The most descriptors of an order: the standard streams of a command, and where its body lies.
+const FDS: usize = STREAMS + 1;
+
 /// A message of the caller.
 struct Message<'a> {
     body: &'a [u8],
-    fds: [Fd; sys::MAX_FDS],
+    fds: [Fd; FDS],
     /// Where a long body lies.
     outside: Option<&'static [u8]>,
 }
@@ -148,11 +154,12 @@ impl<'a> Message<'a> {
                     sys::exit(exit::CALLER_IS_GONE);
                 }
             }
-            match sys::receive(CONTROL, buffer, true) {
-                Ok((0, _)) => sys::exit(exit::OK),
+            let mut fds = [Fd::NONE; FDS];
+            match sys::receive(CONTROL, buffer, &mut fds, true) {
+                Ok(0) => sys::exit(exit::OK),
                 // An order about a command that has ended meanwhile.
-                Ok((length, _)) if kind == order::COMMAND && is_late(buffer, length) => {}
-                Ok((length, fds)) => {
+                Ok(length) if kind == order::COMMAND && is_late(buffer, length) => {}
+                Ok(length) => {
                     return Self::read(buffer.get(..length).unwrap_or(&[]), kind, fds)
                         .unwrap_or_else(|_| sys::exit(exit::BAD_MESSAGE));
                 }
@@ -161,7 +168,7 @@ impl<'a> Message<'a> {
         }
     }
 
-    fn read(message: &'a [u8], kind: u32, mut fds: [Fd; sys::MAX_FDS]) -> Result<Self, Errno> {
+    fn read(message: &'a [u8], kind: u32, mut fds: [Fd; FDS]) -> Result<Self, Errno> {
         let mut reader = Reader(message);
         if reader.u32() != Some(kind) {
             return Err(Errno::INVAL);

@@ -9,14 +9,18 @@ impl Errno {
     pub(crate) const NOENT: Self = Self(2);
     pub(crate) const INTR: Self = Self(4);
     pub(crate) const IO: Self = Self(5);
+    pub(crate) const BADF: Self = Self(9);
     pub(crate) const CHILD: Self = Self(10);
     pub(crate) const AGAIN: Self = Self(11);
+    pub(crate) const NOMEM: Self = Self(12);
     pub(crate) const ACCES: Self = Self(13);
     pub(crate) const EXIST: Self = Self(17);
     pub(crate) const XDEV: Self = Self(18);
     pub(crate) const NODEV: Self = Self(19);
     pub(crate) const NOTDIR: Self = Self(20);
     pub(crate) const INVAL: Self = Self(22);
+    pub(crate) const NFILE: Self = Self(23);
+    pub(crate) const MFILE: Self = Self(24);
     pub(crate) const LOOP: Self = Self(40);
     pub(crate) const TIMEDOUT: Self = Self(110);
     pub(crate) const STALE: Self = Self(116);
@@ -80,6 +84,10 @@ mod tests {
             (Errno::NOENT, libc::ENOENT),
             (Errno::INTR, libc::EINTR),
             (Errno::IO, libc::EIO),
+            (Errno::BADF, libc::EBADF),
+            (Errno::NOMEM, libc::ENOMEM),
+            (Errno::NFILE, libc::ENFILE),
+            (Errno::MFILE, libc::EMFILE),
             (Errno::CHILD, libc::ECHILD),
             (Errno::AGAIN, libc::EAGAIN),
             (Errno::ACCES, libc::EACCES),

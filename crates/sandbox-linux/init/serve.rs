@@ -1,10 +1,10 @@
 //! The command: starts it, passes signals on, waits for it, ends what it left behind, and reports.
 
 use super::confine::{Command, child};
+use super::descriptors::Handed;
 use super::entry::vfork_on;
 use super::raw::{Errno, Result};
 use super::steps::Confinement;
-use super::streams::Streams;
 use super::sys::{self, Fd, Poll};
 use super::watch::Watch;
 use super::wire::{Answer, CommandHead, Reader, answer, order, stage};
@@ -53,24 +53,29 @@ pub(crate) fn serve(
     confinement: &Confinement,
     watch: &mut Watch,
     message: &[u8],
-    stdio: [Fd; 3],
+    mut handed: Handed<'_>,
     stack: &Stack,
 ) -> Answer {
     let mut reader = Reader(message);
     let Some(head) = CommandHead::read(&mut reader) else {
-        let _ = stdio.map(sys::close);
+        let _ = handed.close();
         return failed_start(stage::MESSAGE, Errno::INVAL);
     };
+    let received = handed
+        .receive(ears, head.descriptors)
+        .and_then(|()| handed.prepare(head.numbers, head.opened_at));
     require(watch.look_before_start());
     // What came while nothing ran is about nothing that runs.
     while sys::next_signal(ears.signals).is_some() {}
-    let streams = Streams::new(stdio, head.opened_at);
-    let started = start(confinement, &head, reader, &streams, stack);
-    let closed = streams.close();
+    let started = match received {
+        Ok(()) => start(confinement, &head, reader, &handed, stack),
+        Err(errno) => Err((stage::DESCRIPTORS, errno)),
+    };
+    let closed = handed.close();
     let pid = match (started, closed) {
         (Ok(pid), Ok(())) => pid,
         (Err((stage, errno)), _) => {
-            streams.hand_back();
+            handed.hand_back();
             return failed_start(stage, errno);
         }
         // A pipe that stays open with init would have no end.
@@ -99,7 +104,7 @@ pub(crate) fn serve(
         is_asked: false,
     };
     let answer = service.until_all_have_ended();
-    streams.hand_back();
+    handed.hand_back();
     answer
 }
 
@@ -117,7 +122,7 @@ fn start(
     confinement: &Confinement,
     head: &CommandHead<'_>,
     mut strings: Reader<'_>,
-    streams: &Streams,
+    handed: &Handed<'_>,
     stack: &Stack,
 ) -> core::result::Result<i32, (u32, Errno)> {
     let counts = [head.programs, head.args, head.environment];
@@ -125,9 +130,10 @@ fn start(
     let [programs, args, environment] = tables.each();
     let mut command = Command {
         confinement,
-        stdio: streams.used,
+        handed,
         directory: head.directory,
         umask: head.umask,
+        group: head.group,
         ignored_signals: head.ignored_signals,
         programs,
         args,
@@ -345,9 +351,9 @@ impl Service<'_> {
 
     fn obey(&mut self) {
         let mut buffer = [0_u8; 12];
-        let length = match sys::receive(self.ears.control, &mut buffer, false) {
-            Ok((0, _)) => sys::exit(120),
-            Ok((length, _)) => length,
+        let length = match sys::receive(self.ears.control, &mut buffer, &mut [], false) {
+            Ok(0) => sys::exit(120),
+            Ok(length) => length,
             Err(_) => return,
         };
         let mut reader = Reader(buffer.get(..length).unwrap_or(&[]));

@@ -28,6 +28,7 @@ pub(crate) use self::{confinement::*, mounts::*, processes::*, sockets::*};
 
 /// A descriptor of this process. Nothing closes it by itself: init's are few, and end with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(transparent)]
 pub(crate) struct Fd(pub(crate) i32);
 
 impl Fd {
@@ -52,8 +53,14 @@ pub(crate) fn close(fd: Fd) -> Result<()> {
     call!(nr::CLOSE, fd.arg(); "no pointer").map(drop)
 }
 
+/// The copy stays open on exec.
 pub(crate) fn dup3(from: Fd, to: i32) -> Result<()> {
     call!(nr::DUP3, from.arg(), to, 0; "no pointer").map(drop)
+}
+
+/// The copy is closed on exec.
+pub(crate) fn dup3_on_exec(from: Fd, to: i32) -> Result<()> {
+    call!(nr::DUP3, from.arg(), to, O_CLOEXEC; "no pointer").map(drop)
 }
 
 /// Sets close-on-exec on every descriptor from `first` on.
@@ -65,6 +72,17 @@ pub(crate) fn close_range_on_exec(first: u32) -> Result<()> {
 pub(crate) fn set_close_on_exec(fd: Fd) -> Result<()> {
     const F_SETFD: usize = 2;
     call!(nr::FCNTL, fd.arg(), F_SETFD, 1; "no pointer").map(drop)
+}
+
+pub(crate) fn keep_on_exec(fd: Fd) -> Result<()> {
+    const F_SETFD: usize = 2;
+    call!(nr::FCNTL, fd.arg(), F_SETFD, 0; "no pointer").map(drop)
+}
+
+/// Another descriptor of the same opened file, closed on exec.
+pub(crate) fn dup(fd: Fd) -> Result<Fd> {
+    const F_DUPFD_CLOEXEC: usize = 1030;
+    call!(nr::FCNTL, fd.arg(), F_DUPFD_CLOEXEC, 0; "no pointer").map(to_fd)
 }
 
 pub(crate) fn write_file(path: &CStr, data: &[u8]) -> Result<()> {

@@ -8,6 +8,14 @@ use core::ffi::CStr;
 /// The longest message that is sent on the socket itself; longer bodies lie in a sealed memfd whose descriptor comes along.
 pub(crate) const INLINE: usize = 32 << 10;
 
+/// The most descriptors of one message (`SCM_MAX_FD`, unix(7)).
+pub(crate) const AT_ONCE: usize = 253;
+/// The most descriptors that are handed over to one command.
+pub(crate) const DESCRIPTORS: usize = 4096;
+
+/// Standard input, output and error, which every command has.
+pub(crate) const STREAMS: usize = 3;
+
 /// First word of a message from the caller.
 pub(crate) mod order {
     /// The first steps of the plan, which depend on no rule about files; descriptor: a pidfd of the caller.
@@ -16,6 +24,9 @@ pub(crate) mod order {
     pub(crate) const PLAN: u32 = 1;
     /// The command; descriptors: its 0, 1, 2 (and the memfd of a long body).
     pub(crate) const COMMAND: u32 = 2;
+    /// Further descriptors of the command before: how many come along. None: there are no more, and the command is not to be
+    /// started.
+    pub(crate) const DESCRIPTORS: u32 = 8;
     /// A signal for the command: its number.
     pub(crate) const SIGNAL: u32 = 3;
     /// A signal that the caller received, for the command unless it has received it too: its number, and how often the caller
@@ -56,6 +67,15 @@ pub(crate) mod stage {
     pub(crate) const LANDLOCK: u32 = 8;
     pub(crate) const FILTER: u32 = 9;
     pub(crate) const EXEC: u32 = 10;
+    /// Its numbers for descriptors lie within its limit of open files.
+    pub(crate) const NUMBERS: u32 = 11;
+    pub(crate) const GROUP: u32 = 12;
+}
+
+/// Whose process group a command is in.
+pub(crate) mod group {
+    pub(crate) const CALLERS: u32 = 0;
+    pub(crate) const OWN: u32 = 1;
 }
 
 /// What init tells the caller; always this size.
@@ -205,8 +225,9 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// The fixed part of a [`order::COMMAND`]; the strings follow: directory, where each standard stream was opened (empty if it
-/// is to be taken as it is), programs, arguments, environment.
+/// The fixed part of a [`order::COMMAND`]; the numbers of the further descriptors follow, and then the strings: directory,
+/// where each standard stream and each further descriptor was opened (empty if it is to be taken as it is), programs,
+/// arguments, environment.
 #[derive(Clone, Copy)]
 pub(crate) struct CommandHead<'a> {
     /// Bit n-1: signal n stays ignored.
@@ -214,27 +235,47 @@ pub(crate) struct CommandHead<'a> {
     /// Milliseconds after which everything inside is ended; 0 for none.
     pub(crate) time: u64,
     pub(crate) umask: u32,
+    /// One of [`group`].
+    pub(crate) group: u32,
+    /// How many descriptors it has beside the standard streams.
+    pub(crate) descriptors: usize,
     pub(crate) programs: usize,
     pub(crate) args: usize,
     pub(crate) environment: usize,
+    /// The numbers of those, ascending.
+    pub(crate) numbers: Reader<'a>,
     pub(crate) directory: &'a CStr,
-    pub(crate) opened_at: [&'a CStr; 3],
+    /// Begins with a string for each descriptor.
+    pub(crate) opened_at: Reader<'a>,
 }
 
 impl<'a> CommandHead<'a> {
     pub(crate) fn read(from: &mut Reader<'a>) -> Option<Self> {
-        let (ignored_signals, time, umask) = (from.u64()?, from.u64()?, from.u32()?);
-        let [programs, args, environment] =
-            [from.u32()?, from.u32()?, from.u32()?].map(|count| count as usize);
+        let (ignored_signals, time) = (from.u64()?, from.u64()?);
+        let (umask, group) = (from.u32()?, from.u32()?);
+        let [descriptors, programs, args, environment] =
+            [from.u32()?, from.u32()?, from.u32()?, from.u32()?].map(|count| count as usize);
+        if descriptors > DESCRIPTORS {
+            return None;
+        }
+        let numbers = Reader(from.bytes(descriptors.checked_mul(4)?)?);
+        let directory = from.string()?;
+        let opened_at = *from;
+        for _ in 0..descriptors.checked_add(STREAMS)? {
+            from.string()?;
+        }
         Some(Self {
             ignored_signals,
             time,
             umask,
+            group,
+            descriptors,
             programs,
             args,
             environment,
-            directory: from.string()?,
-            opened_at: [from.string()?, from.string()?, from.string()?],
+            numbers,
+            directory,
+            opened_at,
         })
     }
 }
@@ -266,13 +307,18 @@ mod tests {
             &0u64.to_ne_bytes()[..],
             &0u64.to_ne_bytes(),
             &18u32.to_ne_bytes(),
+            &group::OWN.to_ne_bytes(),
+            &1u32.to_ne_bytes(),
             &1u32.to_ne_bytes(),
             &2u32.to_ne_bytes(),
             &3u32.to_ne_bytes(),
-            b"/\0a\0\0\0",
+            &7u32.to_ne_bytes(),
+            b"/\0a\0\0\0b\0",
         ]
         .concat();
-        let head = CommandHead::read(&mut Reader(&whole)).unwrap();
+        let mut head = CommandHead::read(&mut Reader(&whole)).unwrap();
+        assert_eq!((head.group, head.numbers.u32()), (group::OWN, Some(7)));
+        assert_eq!(head.opened_at.string(), Some(c"a"));
         assert_eq!(
             (head.programs, head.args, head.environment, head.directory),
             (1, 2, 3, c"/")

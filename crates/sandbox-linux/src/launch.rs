@@ -18,7 +18,7 @@ use crate::child::{Child, Received};
 use crate::inits::Init;
 use crate::plan::{self, encode};
 use crate::prepare::seal;
-use crate::wire::{INLINE, answer, order, stage};
+use crate::wire::{AT_ONCE, INLINE, answer, order, stage};
 use crate::{HostFacts, Prepared, Start, Step, Unenforceable, start, sys};
 use sandbox_core::escaped;
 
@@ -85,12 +85,41 @@ pub enum LaunchError {
         /// What the kernel said.
         source: io::Error,
     },
+    /// A descriptor can't be handed over under its number.
+    #[error("descriptor {number} {problem}")]
+    Number {
+        /// The number.
+        number: RawFd,
+        /// What is wrong with it.
+        problem: NumberProblem,
+    },
     /// The arguments and the environment are too long for the kernel.
     #[error("the arguments and the environment are too long")]
     TooLarge,
     /// Init ended without a word.
     #[error("the sandbox's first process ended before the command began")]
     InitEnded,
+}
+
+/// Why a descriptor can't be handed over under a number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NumberProblem {
+    /// 0, 1 and 2 are the standard streams, and there is nothing below them.
+    #[error("cannot be chosen: numbers begin at 3, after the standard streams")]
+    Reserved,
+    /// It is another descriptor's.
+    #[error("is handed over twice")]
+    Twice,
+    /// It lies beyond the command's limit of open files.
+    #[error("lies beyond the number of files that the command may have open")]
+    BeyondLimit,
+    /// There are that many others.
+    #[error("is one more than the {most} that can be handed over")]
+    TooMany {
+        /// How many can be.
+        most: usize,
+    },
 }
 
 impl LaunchError {
@@ -107,6 +136,13 @@ impl LaunchError {
                 Some("`sandbox doctor` says what this host allows".to_owned())
             }
             Self::Directory { .. } => Some("start in a directory that the policy shows".to_owned()),
+            Self::Number {
+                problem: NumberProblem::BeyondLimit,
+                ..
+            } => Some(
+                "choose a lower number, or raise the limit: `ulimit -n`, `open_files` in `[limits]`"
+                    .to_owned(),
+            ),
             _ => None,
         }
     }
@@ -120,8 +156,12 @@ impl Prepared {
     ///
     /// [`LaunchError`], by what failed. Nothing is left on the host then.
     pub fn launch(&self, command: &Start<'_>) -> Result<Child, LaunchError> {
-        let body = command.to_bytes()?;
-        let order = |init: &Init| send(init.as_fd(), order::COMMAND, &body, &command.stdio);
+        let numbered = command.numbered()?;
+        let body = command.to_bytes(&numbered)?;
+        let order = |init: &Init| {
+            send(init.as_fd(), order::COMMAND, &body, &command.stdio)?;
+            send_further(init, &numbered)
+        };
         while let Some(init) = self.inits.take() {
             match order(&init) {
                 Ok(()) => return self.until_started(init, &self.steps, command),
@@ -262,6 +302,14 @@ fn failed_start(at: u32, source: io::Error, command: &Start<'_>) -> LaunchError 
         source: io::Error::from_raw_os_error(source.raw_os_error().unwrap_or(0)),
     };
     match at {
+        // dup3(2): the number is beyond the limit.
+        stage::DESCRIPTORS | stage::NUMBERS if source.raw_os_error() == Some(libc::EBADF) => {
+            let numbers = command.descriptors.iter().map(|(number, _)| *number);
+            LaunchError::Number {
+                number: numbers.max().unwrap_or_default(),
+                problem: NumberProblem::BeyondLimit,
+            }
+        }
         stage::EXEC if source.raw_os_error() == Some(libc::E2BIG) => LaunchError::TooLarge,
         stage::EXEC => LaunchError::Exec {
             program: command
@@ -276,7 +324,8 @@ fn failed_start(at: u32, source: io::Error, command: &Start<'_>) -> LaunchError 
             source,
         },
         stage::CLONE => confine("start a process inside the sandbox"),
-        stage::DESCRIPTORS => confine("hand over the standard streams"),
+        stage::DESCRIPTORS | stage::NUMBERS => confine("hand over the descriptors"),
+        stage::GROUP => confine("make a process group"),
         stage::KEYRING => confine("make a session keyring"),
         stage::LIMITS => confine("set the limits"),
         stage::SIGNALS => confine("set the signal dispositions"),
@@ -360,6 +409,24 @@ pub(crate) fn send(
         .collect();
     send_message(control.as_fd(), &message, &fds)
         .map_err(preparing("send to the sandbox's first process"))
+}
+
+/// Sends the further descriptors of a command, so many at a time as the kernel takes. If that fails init gives the command
+/// up, and waits for the next one.
+fn send_further(init: &Init, numbered: &[(RawFd, BorrowedFd<'_>)]) -> Result<(), LaunchError> {
+    let control = init.as_fd();
+    for part in numbered.chunks(AT_ONCE) {
+        let fds: Vec<RawFd> = part.iter().map(|(_, fd)| fd.as_raw_fd()).collect();
+        let count = u32::try_from(fds.len()).map_err(|_| LaunchError::TooLarge)?;
+        if let Err(source) = send_message(control, &start::small(order::DESCRIPTORS, count), &fds) {
+            let given_up = send_message(control, &start::small(order::DESCRIPTORS, 0), &[])
+                .and_then(|()| init.hear(PollTimeout::NONE));
+            // Whoever has ended is told by the next message.
+            drop(given_up);
+            return Err(preparing("hand over the descriptors")(source));
+        }
+    }
+    Ok(())
 }
 
 pub(crate) fn send_message(

@@ -57,8 +57,8 @@ pub use self::facts::{
     Obstacle, Part, Remedy, UserNamespaces,
 };
 pub use self::filter::{Filter, FilterError, FilterOptions};
-pub use self::launch::LaunchError;
+pub use self::launch::{LaunchError, NumberProblem};
 pub use self::plan::{Enforcement, Held, MountAttributes, Plan, Resource, Step, Unenforceable};
 pub use self::prepare::{Early, Prepared};
-pub use self::start::Start;
+pub use self::start::{ProcessGroup, Start};
 pub use self::view::{Cover, LiveKind, Missing, Node, View};

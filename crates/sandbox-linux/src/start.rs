@@ -1,7 +1,7 @@
 //! The command as init gets it: bytes, made before the clone.
 
 use std::ffi::{CStr, CString};
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::os::unix::ffi::OsStringExt;
 use std::time::Duration;
 
@@ -9,12 +9,14 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::stat::fstat;
 
 use crate::LaunchError;
+use crate::launch::NumberProblem;
+use crate::wire::{DESCRIPTORS, STREAMS, group};
 
 /// A command to be started. All of it is named inside the sandbox.
 ///
 /// ```
 /// use std::os::fd::AsFd;
-/// use sandbox_linux::Start;
+/// use sandbox_linux::{ProcessGroup, Start};
 ///
 /// let (stdin, stdout, stderr) = (std::io::stdin(), std::io::stdout(), std::io::stderr());
 /// let start = Start {
@@ -23,6 +25,8 @@ use crate::LaunchError;
 ///     environment: vec![c"LANG=C.UTF-8".into()],
 ///     directory: c"/".into(),
 ///     stdio: [stdin.as_fd(), stdout.as_fd(), stderr.as_fd()],
+///     descriptors: Vec::new(),
+///     process_group: ProcessGroup::Callers,
 ///     ignored_signals: 0,
 ///     umask: 0o022,
 ///     time: None,
@@ -45,6 +49,10 @@ pub struct Start<'a> {
     pub directory: CString,
     /// Standard input, output and error.
     pub stdio: [BorrowedFd<'a>; 3],
+    /// Further descriptors, each with the number that it has inside: from 3 on, in any order.
+    pub descriptors: Vec<(RawFd, BorrowedFd<'a>)>,
+    /// Whose process group it is in.
+    pub process_group: ProcessGroup,
     /// Bit n-1: signal n stays ignored, as after `nohup`.
     pub ignored_signals: u64,
     /// The mode bits that new files do not get (`umask(2)`).
@@ -53,10 +61,52 @@ pub struct Start<'a> {
     pub time: Option<Duration>,
 }
 
-impl Start<'_> {
-    /// The body of the message.
-    pub(crate) fn to_bytes(&self) -> Result<Vec<u8>, LaunchError> {
-        let opened_at = self.stdio.map(opened_at);
+/// Whose process group a command is in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "no other group has a number inside (pid_namespaces(7))"
+)]
+pub enum ProcessGroup {
+    /// The caller's, as any child's: what a terminal or a process sends to the group reaches the command.
+    #[default]
+    Callers,
+    /// One of its own.
+    Own,
+}
+
+impl<'a> Start<'a> {
+    /// The further descriptors, ascending by their numbers.
+    pub(crate) fn numbered(&self) -> Result<Vec<(RawFd, BorrowedFd<'a>)>, LaunchError> {
+        let wrong = |number, problem| Err(LaunchError::Number { number, problem });
+        let mut numbered = self.descriptors.clone();
+        numbered.sort_by_key(|(number, _)| *number);
+        let first = numbered.first().map(|(number, _)| *number);
+        if let Some(number) = first.filter(|number| *number < FIRST) {
+            return wrong(number, NumberProblem::Reserved);
+        }
+        for pair in numbered.windows(2) {
+            if let [(one, _), (other, _)] = pair
+                && one == other
+            {
+                return wrong(*one, NumberProblem::Twice);
+            }
+        }
+        if let Some((number, _)) = numbered.get(DESCRIPTORS) {
+            return wrong(*number, NumberProblem::TooMany { most: DESCRIPTORS });
+        }
+        Ok(numbered)
+    }
+
+    /// The body of the message; `numbered` are the further descriptors.
+    pub(crate) fn to_bytes(
+        &self,
+        numbered: &[(RawFd, BorrowedFd<'_>)],
+    ) -> Result<Vec<u8>, LaunchError> {
+        let opened_at: Vec<CString> = (self.stdio.iter())
+            .chain(numbered.iter().map(|(_, fd)| fd))
+            .map(|fd| opened_at(*fd))
+            .collect();
         let strings = || {
             std::iter::once(&self.directory)
                 .chain(&opened_at)
@@ -67,19 +117,25 @@ impl Start<'_> {
         let length: usize = strings()
             .map(|string| string.as_bytes_with_nul().len())
             .sum();
-        let mut bytes = Vec::with_capacity(length + 64);
+        let mut bytes = Vec::with_capacity(length + 64 + size_of_val(numbered));
         bytes.extend(self.ignored_signals.to_ne_bytes());
         let time = self.time.map_or(0, |time| {
             u64::try_from(time.as_millis()).unwrap_or(u64::MAX).max(1)
         });
         bytes.extend(time.to_ne_bytes());
         bytes.extend(self.umask.to_ne_bytes());
-        for list in [&self.programs, &self.args, &self.environment] {
-            bytes.extend(
-                u32::try_from(list.len())
-                    .map_err(|_| LaunchError::TooLarge)?
-                    .to_ne_bytes(),
-            );
+        let group = match self.process_group {
+            ProcessGroup::Callers => group::CALLERS,
+            ProcessGroup::Own => group::OWN,
+        };
+        bytes.extend(group.to_ne_bytes());
+        let strings_of = [&self.programs, &self.args, &self.environment];
+        for length in std::iter::once(numbered.len()).chain(strings_of.map(Vec::len)) {
+            let length = u32::try_from(length).map_err(|_| LaunchError::TooLarge)?;
+            bytes.extend(length.to_ne_bytes());
+        }
+        for (number, _) in numbered {
+            bytes.extend(number.to_ne_bytes());
         }
         strings()
             .map(CString::as_c_str)
@@ -88,6 +144,14 @@ impl Start<'_> {
         Ok(bytes)
     }
 }
+
+/// The lowest number of a further descriptor.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    reason = "it is 3"
+)]
+const FIRST: RawFd = STREAMS as RawFd;
 
 /// Where a regular file was opened for reading; empty for everything else, which is handed over as it is.
 fn opened_at(fd: BorrowedFd<'_>) -> CString {

@@ -30,6 +30,7 @@
 #[expect(dead_code, reason = "a program of its own")]
 mod payload;
 
+mod alone;
 mod calls;
 mod host;
 mod moments;
@@ -41,6 +42,7 @@ mod server;
 mod snapshot;
 mod terminal;
 
+pub use alone::alone;
 pub use calls::{Answer, Calls};
 pub use host::Host;
 pub use moments::Moments;

@@ -347,7 +347,31 @@ impl Child {
 }
 
 impl AsFd for Child {
-    /// Readable when [`update`](Self::update) has an answer.
+    /// Readable when [`update`](Self::update) has an answer: after a stop, and after the end, when nothing that the command
+    /// started is left. Any `poll(2)`, `epoll(7)` or event loop will do; what is edge-triggered calls `update` until it has
+    /// none.
+    ///
+    /// It is init's socket, to be looked at and nothing else: whoever reads from it takes the answer away. From the moment at
+    /// which the end was told it is another command's. A pidfd would not do: that of the command ends before what it left
+    /// behind, and init's serves command after command.
+    ///
+    /// ```
+    /// # use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+    /// # use sandboxed::{Policy, Preset, Sandbox};
+    /// # use std::os::fd::AsFd;
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = Sandbox::new(&Policy::preset(Preset::ReadOnly))?;
+    /// let mut child = sandbox.command("true").spawn()?;
+    /// let status = loop {
+    ///     poll(&mut [PollFd::new(child.as_fd(), PollFlags::POLLIN)], PollTimeout::NONE)?;
+    ///     if let Some(status) = child.try_wait()? {
+    ///         break status;
+    ///     }
+    /// };
+    /// assert!(status.success());
+    /// # Ok(())
+    /// # }
+    /// ```
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.inner.as_fd()
     }

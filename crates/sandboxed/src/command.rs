@@ -2,11 +2,12 @@
 
 use std::ffi::{CString, OsStr, OsString};
 use std::fmt;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
 use std::path::{Component, Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use sandbox_core::{Attempt, Verdict, escaped};
-use sandbox_linux::Start;
+use sandbox_linux::{ProcessGroup, Start};
 
 use crate::changes::Changes;
 use crate::deadline::{self, Deadline};
@@ -35,7 +36,9 @@ use crate::{Child, Error, ExitStatus, Output, Sandbox, Stdio, search};
 /// * A name without a slash is searched in the `PATH` *inside*. A relative path, of the program and of
 ///   [`current_dir`](Self::current_dir), starts in the directory that the policy was resolved for.
 /// * The environment is what the policy passes of the caller's, then what is set here.
-/// * Descriptors other than the standard streams are never inherited.
+/// * Descriptors other than the standard streams are never inherited; [`fd`](Self::fd) hands over one under a number.
+/// * The only [`process_group`](Self::process_group) beside the caller's is one of the command's own.
+/// * There is no other user, group, root or `pre_exec`: what a command gives up is the policy's to say.
 /// * The environment of the caller is that of when the sandbox was made.
 /// * There is a time limit.
 #[must_use]
@@ -49,6 +52,8 @@ pub struct Command<'sandbox> {
     stdin: Option<Stdio>,
     stdout: Option<Stdio>,
     stderr: Option<Stdio>,
+    descriptors: Vec<(RawFd, OwnedFd)>,
+    process_group: Option<i32>,
     timeout: Option<Duration>,
 }
 
@@ -64,6 +69,8 @@ impl<'sandbox> Command<'sandbox> {
             stdin: None,
             stdout: None,
             stderr: None,
+            descriptors: Vec::new(),
+            process_group: None,
             timeout: None,
         }
     }
@@ -140,6 +147,44 @@ impl<'sandbox> Command<'sandbox> {
         self
     }
 
+    /// Hands over a descriptor, which has this number inside: 3 or more, below the command's limit of open files. As often as
+    /// needed, up to 4,096 of them.
+    ///
+    /// The command line keeps it, as it keeps a stream, and hands a copy to each process: so it can be used again, and a pipe
+    /// has no end while it lives. A file that is open for reading and visible inside is opened again there, where it is
+    /// read-only; the caller's has its position in the end.
+    ///
+    /// What is no [`Stdio`] is none of these either, and is refused when the command is spawned: directories, `O_PATH`
+    /// descriptors, handles on a part of the kernel, sockets by which a command could reach others.
+    ///
+    /// ```
+    /// use std::io::{Read, Write};
+    /// # use sandboxed::{Policy, Preset, Sandbox};
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = Sandbox::new(&Policy::preset(Preset::ReadOnly))?;
+    /// let (mut reader, writer) = std::io::pipe()?;
+    /// let status = sandbox.command("sh").args(["-c", "echo hello >&7"]).fd(7, writer).status()?;
+    /// assert!(status.success());
+    /// let mut heard = String::new();
+    /// reader.read_to_string(&mut heard)?;
+    /// assert_eq!(heard, "hello\n");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn fd(&mut self, number: RawFd, fd: impl Into<OwnedFd>) -> &mut Self {
+        self.descriptors.push((number, fd.into()));
+        self
+    }
+
+    /// The process group of the command: 0 is one of its own, which what a terminal or a process sends to the caller's group
+    /// does not reach. Default: the caller's.
+    ///
+    /// No other number means anything: the groups of the host have none inside, and those inside end with their command.
+    pub fn process_group(&mut self, group: i32) -> &mut Self {
+        self.process_group = Some(group);
+        self
+    }
+
     /// How long the command may run: then it gets SIGTERM, and 2 s later everything inside is killed. The policy's own
     /// limit holds if it is shorter. Default: the policy's.
     ///
@@ -154,9 +199,10 @@ impl<'sandbox> Command<'sandbox> {
     ///
     /// # Errors
     ///
-    /// [`Error::Launch`] if a step or the execution fails, [`Error::Stream`] and [`Error::OpenStream`] for a standard
-    /// stream, [`Error::HiddenDirectory`], [`Error::Nul`] and [`Error::VariableName`] for strings that the kernel could
-    /// not take. Nothing is left running.
+    /// [`Error::Launch`] if a step or the execution fails or a descriptor has a wrong number, [`Error::Stream`],
+    /// [`Error::OpenStream`] and [`Error::Descriptor`] for what is handed over, [`Error::ProcessGroup`],
+    /// [`Error::HiddenDirectory`], [`Error::Nul`] and [`Error::VariableName`] for what has no meaning inside. Nothing is left
+    /// running.
     pub fn spawn(&mut self) -> Result<Child, Error> {
         self.spawn_with([&Stdio::inherit(); 3])
     }
@@ -210,6 +256,12 @@ impl<'sandbox> Command<'sandbox> {
             environment,
             directory: self.directory()?,
             stdio: [stdin.inside(), stdout.inside(), stderr.inside()],
+            descriptors: self.descriptors(sockets)?,
+            process_group: match self.process_group {
+                None => ProcessGroup::Callers,
+                Some(0) => ProcessGroup::Own,
+                Some(group) => return Err(Error::ProcessGroup { group }),
+            },
             ignored_signals: inherited.ignored_signals,
             umask: inherited.umask,
             time: self.time_limit().map(deadline::last_resort),
@@ -222,6 +274,14 @@ impl<'sandbox> Command<'sandbox> {
         drop(start);
         let [stdin, stdout, stderr] = [stdin, stdout, stderr].map(stdio::Opened::into_outside);
         Ok(Child::new(child, deadline, [stdin, stdout, stderr]))
+    }
+
+    fn descriptors(&self, sockets: Sockets) -> Result<Vec<(RawFd, BorrowedFd<'_>)>, Error> {
+        let examined = self.descriptors.iter().map(|(number, fd)| {
+            let (number, fd) = (*number, fd.as_fd());
+            stdio::examine_further(number, fd, sockets).map(|()| (number, fd))
+        });
+        examined.collect()
     }
 
     /// The shorter of the command's and the policy's limit.

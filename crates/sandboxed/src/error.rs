@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::io;
+use std::os::fd::RawFd;
 use std::path::PathBuf;
 
 use sandbox_core::{Decision, PolicyErrors, escaped};
@@ -71,6 +72,20 @@ pub enum Error {
         /// What it is.
         kind: BadStream,
     },
+    /// A descriptor that is handed over would let the command out of the sandbox.
+    #[error("descriptor {number} is {}", .kind.as_str())]
+    Descriptor {
+        /// The number that it would have inside.
+        number: RawFd,
+        /// What it is.
+        kind: BadStream,
+    },
+    /// A process group that does not exist inside.
+    #[error("there is no process group {group} inside")]
+    ProcessGroup {
+        /// The number that was asked for.
+        group: i32,
+    },
     /// A standard stream could not be opened or examined.
     #[error("cannot open {stream}")]
     OpenStream {
@@ -89,7 +104,7 @@ pub enum Error {
     },
 }
 
-/// What a standard stream must not be.
+/// What a standard stream, or another descriptor that is handed over, must not be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BadStream {
@@ -147,6 +162,12 @@ impl Error {
             } => Some(format!(
                 "give {stream} a pipe (`cat | …`, `… | cat`), or allow the network: `default = \"host\"` in `[network]`"
             )),
+            Self::Descriptor { .. } => {
+                Some("hand over a file, a pipe or a connected Unix socket".to_owned())
+            }
+            Self::ProcessGroup { .. } => {
+                Some("0 is a group of the command's own; without any it is in yours".to_owned())
+            }
             Self::Stream { stream, .. } => {
                 Some(format!("give {stream} a file, a pipe or `/dev/null`"))
             }

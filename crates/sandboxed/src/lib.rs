@@ -97,7 +97,9 @@ pub use {
     command::Command,
     error::{BadStream, Error},
     sandbox::{Builder, Sandbox},
-    sandbox_linux::{Enforcement, HostFacts, LaunchError, Lowering, Plan, Unenforceable, Usage},
+    sandbox_linux::{
+        Enforcement, HostFacts, LaunchError, Lowering, NumberProblem, Plan, Unenforceable, Usage,
+    },
     status::{ExitStatus, Output},
     stdio::{Stdio, Stream},
 };

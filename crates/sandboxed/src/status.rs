@@ -21,7 +21,7 @@ use sandbox_linux::{Report, Usage};
 ///
 /// # Differences from std
 ///
-/// It carries what the command and its children used ([`usage`](Self::usage)), and whether it was ended for its time
+/// A command that never ran has none: nothing makes one of a number. It carries what the command and its children used ([`usage`](Self::usage)), and whether it was ended for its time
 /// limit ([`time_limit`](Self::time_limit)). It exists only when nothing inside is left running.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
@@ -60,12 +60,18 @@ impl ExitStatus {
         self.status.core_dumped()
     }
 
+    /// The wait status, as `wait(2)` has it.
+    pub fn into_raw(self) -> i32 {
+        self.status.into_raw()
+    }
+
     /// The time limit, if the command was ended for it.
     pub fn time_limit(&self) -> Option<Duration> {
         self.time_limit
     }
 
-    /// Processor time and memory of the command and its children.
+    /// Processor time and memory of the command and the children that it waited for. Nothing, if somebody killed the sandbox's
+    /// init: nobody has counted then.
     pub fn usage(&self) -> Usage {
         self.usage
     }
@@ -88,7 +94,8 @@ impl From<ExitStatus> for std::process::ExitStatus {
     }
 }
 
-/// How a command ended, and what it wrote.
+/// How a command ended, and what it wrote. `std`'s own is made of it by [`From`], without what it used and whether it was ended
+/// for its time limit.
 ///
 /// ```
 /// # use sandboxed::{Policy, Preset, Sandbox};
@@ -110,4 +117,15 @@ pub struct Output {
     pub stdout: Vec<u8>,
     /// What it wrote to its standard error, if that was a pipe.
     pub stderr: Vec<u8>,
+}
+
+impl From<Output> for std::process::Output {
+    /// The same, with the status alone.
+    fn from(output: Output) -> Self {
+        Self {
+            status: output.status.into(),
+            stdout: output.stdout,
+            stderr: output.stderr,
+        }
+    }
 }

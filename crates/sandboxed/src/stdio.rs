@@ -1,4 +1,4 @@
-//! The standard streams of a command, and why some are refused.
+//! The standard streams of a command and its further descriptors, and why some are refused.
 //!
 //! A directory as standard stream is a way out: `openat(0, "..")` walks on the host's mounts, whatever the sandbox has
 //! mounted over them. The same holds for a descriptor opened with `O_PATH`. Both are refused before anything starts.
@@ -10,7 +10,7 @@
 use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::{self, PipeReader, PipeWriter};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::process::{ChildStderr, ChildStdin, ChildStdout};
 
 use nix::errno::Errno;
@@ -22,6 +22,7 @@ use nix::sys::socket::{
 use nix::sys::stat::{SFlag, fstat};
 use nix::sys::statfs::{FsType, fstatfs};
 use sandbox_core::{Network, Ruleset};
+use sandbox_linux::LaunchError;
 use sandbox_linux::filter::Feature;
 
 use crate::Error;
@@ -242,6 +243,22 @@ pub(crate) fn open(stream: Stream, stdio: &Stdio, sockets: Sockets) -> Result<Op
             Ok(Some(kind)) => Err(Error::Stream { stream, kind }),
             Err(errno) => Err(failed(errno.into())),
         },
+    }
+}
+
+/// Refuses what the command must not have under this number either.
+pub(crate) fn examine_further(
+    number: RawFd,
+    fd: BorrowedFd<'_>,
+    sockets: Sockets,
+) -> Result<(), Error> {
+    match examine(fd, sockets) {
+        Ok(None) => Ok(()),
+        Ok(Some(kind)) => Err(Error::Descriptor { number, kind }),
+        Err(errno) => Err(Error::Launch(LaunchError::Prepare {
+            action: "examine a descriptor",
+            source: errno.into(),
+        })),
     }
 }
 

@@ -72,6 +72,72 @@ fn status_tells_code_and_signal() {
 }
 
 #[test]
+fn what_std_knows_can_be_had_as_std_has_it() {
+    use std::os::unix::process::ExitStatusExt;
+    let host = Host::new();
+    let sandbox = sandbox(&host);
+    for script in ["echo out; echo err >&2; exit 3", "kill -9 $$"] {
+        let inside = sandbox.command("sh").args(["-c", script]).output().unwrap();
+        let outside = std::process::Command::new("sh")
+            .args(["-c", script])
+            .output()
+            .unwrap();
+        assert_eq!(inside.status.into_raw(), outside.status.into_raw());
+        assert_eq!(inside.status.core_dumped(), outside.status.core_dumped());
+        assert_eq!(inside.status.to_string(), outside.status.to_string());
+        assert_eq!(std::process::Output::from(inside), outside);
+    }
+}
+
+/// Of the command, and of the children that it waited for.
+#[test]
+fn a_status_tells_what_was_used() {
+    let host = Host::new();
+    let sandbox = sandbox(&host);
+    let usage = |script: &str| {
+        let mut command = sandbox.command("sh");
+        command.args(["-c", script]).status().unwrap().usage()
+    };
+    // Megabytes of zeros cost the kernel time, and a line of so many bytes costs memory.
+    let idle = usage("exit 0");
+    let busy = usage("head -c 200000000 /dev/zero | cat > /dev/null");
+    let large = usage("x=$(head -c 50000000 /dev/zero | tr '\\0' x); : ");
+    assert!(busy.system > idle.system, "{idle:?} {busy:?}");
+    assert!(
+        large.peak_memory > idle.peak_memory + 40_000_000,
+        "{large:?}"
+    );
+}
+
+#[test]
+fn a_child_is_polled_until_it_has_ended() {
+    use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+    use std::os::fd::AsFd;
+    let host = Host::new();
+    let sandbox = sandbox(&host);
+    let ready = |child: &Child, timeout: PollTimeout| {
+        let mut fds = [PollFd::new(child.as_fd(), PollFlags::POLLIN)];
+        poll(&mut fds, timeout).unwrap() == 1
+    };
+    // What it leaves in the background is ended before.
+    let marker = marker();
+    let script = host.expand(&format!(
+        "cat; setsid @payload wait {marker} >/dev/null & exit 7"
+    ));
+    let mut command = sandbox.command("sh");
+    command.args(["-c", &script]).stdin(Stdio::piped());
+    for _ in 0..2 {
+        let mut child = command.spawn().unwrap();
+        assert!(!ready(&child, PollTimeout::ZERO), "it runs");
+        assert_eq!(child.try_wait().unwrap(), None);
+        drop(child.stdin.take());
+        assert!(ready(&child, PollTimeout::NONE));
+        assert_eq!(marked(&marker), []);
+        assert_eq!(child.try_wait().unwrap().unwrap().code(), Some(7));
+    }
+}
+
+#[test]
 fn pipes_carry_a_conversation() {
     let host = Host::new();
     let mut child = sandbox(&host)

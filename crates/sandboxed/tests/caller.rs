@@ -91,15 +91,7 @@ fn alone() {
 
 #[test]
 fn the_caller_is_as_it_was() {
-    let output = std::process::Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "alone", "--ignored", "--test-threads=1"])
-        .output()
-        .unwrap();
-    let text = String::from_utf8_lossy(&output.stdout);
-    assert!(
-        output.status.success() && text.contains("1 passed"),
-        "{text}"
-    );
+    sandbox_testing::alone("alone");
 }
 
 /// Launches and waits to be killed; run by `nothing_outlives_the_caller`, which owns what would be left behind.

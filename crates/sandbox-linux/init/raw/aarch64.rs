@@ -45,6 +45,7 @@ pub(crate) mod nr {
         KILL = 129;
         RT_SIGACTION = 134;
         RT_SIGPROCMASK = 135;
+        SETPGID = 154;
         GETPGID = 155;
         UMASK = 166;
         PRCTL = 167;

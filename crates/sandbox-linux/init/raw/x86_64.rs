@@ -42,6 +42,7 @@ pub(crate) mod nr {
         CHDIR = 80;
         FCHDIR = 81;
         UMASK = 95;
+        SETPGID = 109;
         GETPGID = 121;
         CAPGET = 125;
         CAPSET = 126;

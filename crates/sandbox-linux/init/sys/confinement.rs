@@ -58,6 +58,15 @@ pub(crate) fn limit(resource: u32, bound: u64) -> Result<()> {
     call!(nr::PRLIMIT64, 0, resource, limits.as_ptr(), 0; "`limits` is a struct rlimit64").map(drop)
 }
 
+/// The soft bound on open files: numbers of descriptors lie below it.
+pub(crate) fn open_files() -> Result<u64> {
+    const RLIMIT_NOFILE: usize = 7;
+    let mut limits = [0_u64; 2];
+    call!(nr::PRLIMIT64, 0, RLIMIT_NOFILE, 0, limits.as_mut_ptr(); "`limits` is a struct rlimit64")?;
+    let [soft, _] = limits;
+    Ok(soft)
+}
+
 /// Sets the soft bound on open files to `bound`, or to the hard bound if that is less; returns what it was.
 pub(crate) fn set_open_files(bound: u64) -> Result<u64> {
     const RLIMIT_NOFILE: usize = 7;

@@ -25,6 +25,11 @@ pub(crate) fn process_group(pid: i32) -> Result<i32> {
     call!(nr::GETPGID, pid; "no pointer").map(|group| group as i32)
 }
 
+/// The calling process leads a process group of its own.
+pub(crate) fn new_process_group() -> Result<()> {
+    call!(nr::SETPGID, 0, 0; "no pointer").map(drop)
+}
+
 /// Default, or ignored.
 pub(crate) fn set_disposition(signal: i32, ignored: bool) -> Result<()> {
     // struct kernel_sigaction: handler (SIG_DFL 0, SIG_IGN 1), flags, restorer, mask.

@@ -3,6 +3,7 @@
 use core::mem::size_of;
 
 use super::super::raw::{Errno, Result, check, nr, syscall};
+use super::super::wire::AT_ONCE;
 use super::{Fd, O_CLOEXEC, close, to_fd};
 
 #[repr(C)]
@@ -16,18 +17,17 @@ struct MessageHeader {
     flags: usize,
 }
 
-/// At most this many descriptors come with one message.
-pub(crate) const MAX_FDS: usize = 4;
-
-/// One message and its descriptors, the unused ones [`Fd::NONE`]. Length 0 is the end; a cut-off message is an error.
-pub(crate) fn receive(socket: Fd, buffer: &mut [u8], wait: bool) -> Result<(usize, [Fd; MAX_FDS])> {
+/// One message and its descriptors, into the front of `fds`. Length 0 is the end; a cut-off message is an error, and so is
+/// one of whose descriptors some found no room: then none of them stays open.
+pub(crate) fn receive(socket: Fd, buffer: &mut [u8], fds: &mut [Fd], wait: bool) -> Result<usize> {
     const MSG_DONTWAIT: usize = 0x40;
     const MSG_CMSG_CLOEXEC: usize = 0x4000_0000;
-    const MSG_TRUNC_CTRUNC: usize = 0x28;
+    const MSG_CTRUNC: usize = 0x08;
+    const MSG_TRUNC_CTRUNC: usize = 0x20 | MSG_CTRUNC;
     const SOL_SOCKET_SCM_RIGHTS: u64 = 0x1_0000_0001;
     const HEADER: usize = 16;
     // A cmsghdr (length, level and type) and room for the descriptors.
-    let mut control = [0_u64; 2 + MAX_FDS / 2];
+    let mut control = [0_u64; 2 + AT_ONCE.div_ceil(2)];
     let vectors = [buffer.as_mut_ptr() as usize, buffer.len()];
     let mut header = MessageHeader {
         name: 0,
@@ -35,26 +35,43 @@ pub(crate) fn receive(socket: Fd, buffer: &mut [u8], wait: bool) -> Result<(usiz
         vectors: &raw const vectors,
         vector_count: 1,
         control: control.as_mut_ptr(),
-        control_length: size_of::<[u64; 2 + MAX_FDS / 2]>(),
+        control_length: size_of_val(&control),
         flags: 0,
     };
     let flags = MSG_CMSG_CLOEXEC | if wait { 0 } else { MSG_DONTWAIT };
     let length = call!(nr::RECVMSG, socket.arg(), &raw mut header, flags; "`header` points to `buffer` and `control`, with their lengths")?;
-    if header.flags & MSG_TRUNC_CTRUNC != 0 {
-        return Err(Errno::INVAL);
-    }
-    let mut fds = [Fd::NONE; MAX_FDS];
-    let [size, kind, numbers @ ..] = control;
-    if header.control_length > HEADER && kind == SOL_SOCKET_SCM_RIGHTS {
-        let count = (size as usize).saturating_sub(HEADER) / size_of::<i32>();
-        let numbers = numbers
+    let mut lost = header.flags & MSG_TRUNC_CTRUNC;
+    let [size, kind, numbers @ ..] = &control;
+    let count = if header.control_length > HEADER && *kind == SOL_SOCKET_SCM_RIGHTS {
+        (*size as usize).saturating_sub(HEADER) / size_of::<i32>()
+    } else {
+        0
+    };
+    let come = || {
+        numbers
             .iter()
-            .flat_map(|pair| [*pair as i32, (*pair >> 32) as i32]);
-        for (slot, number) in fds.iter_mut().zip(numbers).take(count) {
-            *slot = Fd(number);
-        }
+            .flat_map(|pair| [*pair as i32, (*pair >> 32) as i32])
+            .take(count)
+            .map(Fd)
+    };
+    if count > fds.len() {
+        lost |= MSG_CTRUNC;
     }
-    Ok((length, fds))
+    if lost != 0 {
+        for fd in come() {
+            let _ = close(fd);
+        }
+        // The kernel cuts off where this process has no more numbers, too (unix(7)).
+        return Err(if lost & MSG_CTRUNC != 0 {
+            Errno::MFILE
+        } else {
+            Errno::INVAL
+        });
+    }
+    for (slot, fd) in fds.iter_mut().zip(come()) {
+        *slot = fd;
+    }
+    Ok(length)
 }
 
 /// Sends `value` as one message; without `wait` only if there is room for it.

@@ -8,7 +8,8 @@ use sandbox_core::{Context, Policy, Preset, Ruleset};
 
 use super::*;
 use crate::plan::encode;
-use crate::{Early, Plan, Report, Step};
+use crate::wire::DESCRIPTORS;
+use crate::{Early, Plan, ProcessGroup, Report, Step};
 
 fn plan(policy: &Policy) -> Plan {
     let ruleset = Ruleset::resolve(policy, &Context::new("/usr/lib")).expect("the policy is right");
@@ -35,6 +36,8 @@ fn start<'a>(args: &[&str], null: &'a fs::File) -> Start<'a> {
         environment: Vec::new(),
         directory: c"/".into(),
         stdio: [null.as_fd(), null.as_fd(), null.as_fd()],
+        descriptors: Vec::new(),
+        process_group: ProcessGroup::Callers,
         ignored_signals: 0,
         umask: 0o022,
         time: None,
@@ -249,6 +252,65 @@ fn programs_are_tried_in_their_order() {
     );
 }
 
+/// Those that have arrived are closed, and init waits for a better command.
+#[test]
+#[expect(unsafe_code, reason = "a number that is no descriptor")]
+fn descriptors_that_cannot_be_sent_cost_no_init() {
+    let prepared = Prepared::new(&plan(&Policy::preset(Preset::Agent))).unwrap();
+    let file = fs::File::open("/dev/null").unwrap();
+    // SAFETY: nothing is done with it but what the kernel refuses.
+    let closed = unsafe { BorrowedFd::borrow_raw(RawFd::MAX) };
+    let hand_over = |fds: &[BorrowedFd<'_>]| {
+        run(&prepared, &["/bin/true"], |start| {
+            // The borrow is over before they are.
+            start.descriptors = (3..)
+                .zip(fds)
+                // SAFETY: as above; all others are open until the end of the test.
+                .map(|(number, fd)| (number, unsafe { BorrowedFd::borrow_raw(fd.as_raw_fd()) }))
+                .collect();
+        })
+    };
+    let fds = |count, last| [vec![file.as_fd(); count], last].concat();
+    assert_eq!(hand_over(&[]).unwrap().status, 0);
+    let init = host().1;
+    for count in [0, 1, 253, 600] {
+        match hand_over(&fds(count, vec![closed])) {
+            Err(LaunchError::Prepare { source, .. }) => {
+                assert_eq!(source.raw_os_error(), Some(libc::EBADF), "{count}");
+            }
+            other => panic!("{count}: {other:?}"),
+        }
+        assert_eq!(hand_over(&fds(count, vec![])).unwrap().status, 0, "{count}");
+    }
+    match hand_over(&fds(DESCRIPTORS, vec![closed])) {
+        Err(LaunchError::Number {
+            number: 4099,
+            problem: NumberProblem::TooMany { most: DESCRIPTORS },
+        }) => {}
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(host().1, init, "one init has served them all");
+}
+
+/// In that which carries out the plan, and has not come to the command.
+#[test]
+#[expect(unsafe_code, reason = "a number that is no descriptor")]
+fn descriptors_that_cannot_be_sent_at_first_leave_nothing() {
+    let prepared = Prepared::new(&plan(&Policy::preset(Preset::Agent))).unwrap();
+    let before = host();
+    // SAFETY: nothing is done with it but what the kernel refuses.
+    let closed = unsafe { BorrowedFd::borrow_raw(RawFd::MAX) };
+    let failed = run(&prepared, &["/bin/true"], |start| {
+        start.descriptors = vec![(3, closed)];
+    });
+    assert!(
+        matches!(failed, Err(LaunchError::Prepare { .. })),
+        "{failed:?}"
+    );
+    assert_eq!(host(), before);
+    assert_eq!(run(&prepared, &["/bin/true"], |_| {}).unwrap().status, 0);
+}
+
 #[test]
 fn a_hundred_thousand_arguments_arrive() {
     let prepared = Prepared::new(&plan(&Policy::preset(Preset::Agent))).unwrap();
@@ -286,6 +348,8 @@ fn dropping_a_child_ends_what_it_confines() {
         environment: vec![c"PATH=/bin:/usr/bin".into()],
         directory: c"/".into(),
         stdio: [null.as_fd(), theirs.as_fd(), null.as_fd()],
+        descriptors: Vec::new(),
+        process_group: ProcessGroup::Callers,
         ignored_signals: 0,
         umask: 0o022,
         time: None,
@@ -360,7 +424,7 @@ fn a_fork_keeps_nobody_from_hearing_of_an_end() {
             sys::clone_init(prepared.image.as_fd(), inside.as_fd(), NAMESPACES).unwrap();
         let init = Arc::new(Init::new(pid, pidfd, control, true));
         send(init.as_fd(), order::PLAN, &prepared.plan, &[]).unwrap();
-        let body = command.to_bytes().unwrap();
+        let body = command.to_bytes(&[]).unwrap();
         send(init.as_fd(), order::COMMAND, &body, &command.stdio).unwrap();
         let steps = &prepared.steps;
         let mut child = prepared.until_started(init, steps, &command).unwrap();

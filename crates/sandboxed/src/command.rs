@@ -16,7 +16,8 @@ use crate::stdio::{self, Sockets, Stream};
 use crate::strings::c_string;
 use crate::{Child, Error, ExitStatus, Output, Sandbox, Stdio, search};
 
-/// A command that will run confined, in the shape of [`std::process::Command`].
+/// A command that will run confined, in the shape of [`std::process::Command`]. One that was built for `std` is confined by
+/// [`Sandbox::confine`].
 ///
 /// ```
 /// # use sandboxed::{Policy, Preset, Sandbox};
@@ -33,8 +34,8 @@ use crate::{Child, Error, ExitStatus, Output, Sandbox, Stdio, search};
 ///
 /// * What is confined ends with the [`Child`]: dropping it ends the command and everything that it started.
 /// * The command ends with the caller, whatever the caller dies of.
-/// * A name without a slash is searched in the `PATH` *inside*. A relative path, of the program and of
-///   [`current_dir`](Self::current_dir), starts in the directory that the policy was resolved for.
+/// * A name without a slash is searched in the `PATH` *inside*. A relative path of the program starts in the directory of the
+///   command, and a relative [`current_dir`](Self::current_dir) in the one that the policy was resolved for.
 /// * The environment is what the policy passes of the caller's, then what is set here.
 /// * Descriptors other than the standard streams are never inherited; [`fd`](Self::fd) hands over one under a number.
 /// * The only [`process_group`](Self::process_group) beside the caller's is one of the command's own.

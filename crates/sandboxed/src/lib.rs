@@ -47,6 +47,8 @@ mod collected;
 #[cfg(backend)]
 mod command;
 #[cfg(backend)]
+mod confine;
+#[cfg(backend)]
 mod deadline;
 #[cfg(backend)]
 mod dispositions;

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crate::run::{Error, cargo, run};
+use crate::run::{Error, FEATURES, cargo, run};
 use crate::{documents, licences, suite};
 
 type Check = (&'static str, fn() -> Result<(), Error>);
@@ -13,15 +13,10 @@ const CHECKS: &[Check] = &[
     ("licences", licences::check),
     ("documents", documents::check),
     ("clippy", || {
-        run(cargo().args([
-            "clippy",
-            "--workspace",
-            "--all-targets",
-            "--locked",
-            "--",
-            "-D",
-            "warnings",
-        ]))
+        run(cargo()
+            .args(["clippy", "--workspace", "--all-targets", "--locked"])
+            .args(FEATURES)
+            .args(["--", "-D", "warnings"]))
     }),
     ("doc", || run(strict_doc(&mut cargo()))),
     ("test", || suite::test()?.conclude()),
@@ -51,5 +46,6 @@ fn strict_doc(cargo: &mut Command) -> &mut Command {
             "--document-private-items",
             "--locked",
         ])
+        .args(FEATURES)
         .env("RUSTDOCFLAGS", "-D warnings")
 }

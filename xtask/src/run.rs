@@ -41,6 +41,9 @@ pub(crate) enum Error {
     Checks(Vec<&'static str>),
 }
 
+/// The features that are not among the defaults: checked and tested with everything else.
+pub(crate) const FEATURES: [&str; 2] = ["--features", "sandboxed/tokio"];
+
 /// The cargo that runs us.
 pub(crate) fn cargo() -> Command {
     Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))

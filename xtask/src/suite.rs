@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::{env, thread};
 
-use crate::run::{Error, cargo, line, read};
+use crate::run::{Error, FEATURES, cargo, line, read};
 use crate::tally::Tally;
 
 /// The test command as it stands, counted.
@@ -14,6 +14,7 @@ pub(crate) fn test() -> Result<Tally, Error> {
     let mut command = cargo();
     command
         .args(["test", "--workspace", "--locked", "--no-fail-fast"])
+        .args(FEATURES)
         .env("PATH", path_from(&toolchain));
     let (mut tally, status) = counted(&mut command)?;
     // A build that failed, or a harness that died, has left no count.

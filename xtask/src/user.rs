@@ -14,7 +14,7 @@ use nix::unistd::User;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::run::{Error, cargo, line, read, run};
+use crate::run::{Error, FEATURES, cargo, line, read, run};
 use crate::suite::{counted, path_from, sysroot};
 use crate::tally::Tally;
 
@@ -91,6 +91,7 @@ impl Built {
             "--no-run",
             "--message-format=json-render-diagnostics",
         ]);
+        command.args(FEATURES);
         let messages = read(&mut command)?;
         let mut tests = Vec::new();
         let mut sandbox = None;

@@ -266,8 +266,7 @@ impl Child {
     /// [`Error::Child`] if the kernel refuses, or the report does not arrive.
     pub fn kill_tree(&mut self, grace: Duration) -> Result<ExitStatus, Error> {
         drop(self.stdin.take());
-        self.signal_all(SIGTERM)?;
-        self.signal_all(SIGCONT)?; // What is stopped could not answer the first.
+        self.ask_all()?;
         let end = Instant::now().checked_add(grace);
         loop {
             if let Some(status) = self.try_wait()? {
@@ -297,6 +296,12 @@ impl Child {
     /// [`Error::Child`] if the kernel refuses.
     pub fn resume(&self) -> Result<(), Error> {
         self.signal_all(SIGCONT)
+    }
+
+    /// Asks everything inside to end.
+    pub(crate) fn ask_all(&self) -> Result<(), Error> {
+        self.signal_all(SIGTERM)?;
+        self.signal_all(SIGCONT) // What is stopped could not answer the first.
     }
 
     fn signal_all(&self, signal: i32) -> Result<(), Error> {

@@ -223,8 +223,11 @@ impl<'sandbox> Command<'sandbox> {
     ///
     /// As [`spawn`](Self::spawn) and [`Child::wait_with_output`].
     pub fn output(&mut self) -> Result<Output, Error> {
-        self.spawn_with([&Stdio::null(), &Stdio::piped(), &Stdio::piped()])?
-            .wait_with_output()
+        self.spawn_for_output()?.wait_with_output()
+    }
+
+    pub(crate) fn spawn_for_output(&mut self) -> Result<Child, Error> {
+        self.spawn_with([&Stdio::null(), &Stdio::piped(), &Stdio::piped()])
     }
 
     fn spawn_with(&self, defaults: [&Stdio; 3]) -> Result<Child, Error> {

@@ -25,6 +25,10 @@
 //! `agent` runs what a model asks for, `build_service` has jobs of strangers in a queue, `replace_command` is a program before and
 //! after: `cargo run -p sandboxed --example agent`, and the files in `crates/sandboxed/examples`.
 //!
+//! # Features
+//!
+//! `tokio`, not among the defaults: commands that are waited for asynchronously, in a module of that name.
+//!
 //! # Platform
 //!
 //! Linux on `x86_64` and `aarch64`. Elsewhere a program with this crate compiles, and [`Sandbox::new`] answers
@@ -66,6 +70,8 @@ mod status;
 mod stdio;
 #[cfg(backend)]
 mod strings;
+#[cfg(all(backend, feature = "tokio"))]
+pub mod tokio;
 // Tested where there is a backend, too.
 #[cfg(any(not(backend), test))]
 #[cfg_attr(

@@ -261,6 +261,22 @@ fn an_init_that_was_killed_is_replaced() {
     assert!(second.wait().unwrap().success());
 }
 
+/// What was to become it is gone when its failure is told, with all that it had open.
+#[test]
+fn of_a_command_that_cannot_start_nothing_is_left() {
+    let host = Host::new();
+    let sandbox = sandbox(&host);
+    let init = init_of(&sandbox);
+    let children = || fs::read_to_string(format!("/proc/{init}/task/{init}/children")).unwrap();
+    for _ in 0..200 {
+        sandbox.command("/no/such/program").spawn().unwrap_err();
+        assert_eq!(children(), "");
+    }
+    let busy = waiting(&sandbox, "true");
+    assert_eq!(busy.id(), init);
+    assert_ne!(children(), "", "control");
+}
+
 #[test]
 fn a_command_that_cannot_start_costs_no_init() {
     let host = Host::new();

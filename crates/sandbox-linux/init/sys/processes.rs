@@ -159,8 +159,8 @@ pub(crate) fn wait_any() -> Result<Option<(i32, i32, [i64; 18])>> {
     Ok((pid != 0).then_some((pid as i32, status, usage)))
 }
 
-/// Waits until a child that ends is gone.
-pub(crate) fn reap(pid: i32) {
+/// Waits for the end of the child `pid`, and for nobody else.
+pub(crate) fn wait_for(pid: i32) {
     const WALL: usize = 0x4000_0000;
     while call!(nr::WAIT4, pid, 0, WALL, 0; "no pointer") == Err(Errno::INTR) {}
 }

@@ -30,7 +30,7 @@ pub(crate) struct Command<'a> {
 
 /// Becomes the program of the [`Command`] that `command` points to, or leaves the reason in it.
 pub(crate) extern "C" fn child(command: *mut ()) -> ! {
-    // SAFETY: `vfork_on` got a pointer to a `Command` from `serve`, which sleeps until this child is gone and holds no other
+    // SAFETY: `clone_on` got a pointer to a `Command` from `serve`, which sleeps until this child is gone and holds no other
     // reference meanwhile.
     let command = unsafe { &mut *command.cast::<Command<'_>>() };
     let (stage, errno) = start(command);
@@ -40,7 +40,10 @@ pub(crate) extern "C" fn child(command: *mut ()) -> ! {
 
 /// Returns only a failure: its stage and reason.
 fn start(command: &Command<'_>) -> (u32, Errno) {
-    let steps: [(u32, &dyn Fn() -> Result<()>); 11] = [
+    let steps: [(u32, &dyn Fn() -> Result<()>); 12] = [
+        (stage::VIEW, &|| {
+            sys::enter_mounts(command.confinement.mounts)
+        }),
         (stage::GROUP, &|| match command.group {
             group::OWN => sys::new_process_group(),
             _ => Ok(()),

@@ -5,7 +5,11 @@
 #[cfg_attr(target_arch = "aarch64", path = "entry/aarch64.rs")]
 mod architecture;
 
-pub(crate) use self::architecture::vfork_on;
+pub(crate) use self::architecture::clone_on;
+
+/// Flags of a child that has this process's memory, which sleeps until the child has executed a program or ended:
+/// `CLONE_VM`, `CLONE_VFORK`, `SIGCHLD`.
+pub(crate) const VFORK: usize = 0x100 | 0x4000 | 0x11;
 
 #[cfg(freestanding)]
 mod freestanding {
@@ -61,7 +65,7 @@ mod tests {
     use std::ptr;
 
     use super::super::sys;
-    use super::architecture::{copy, fill, vfork_on};
+    use super::architecture::{clone_on, copy, fill};
 
     #[repr(align(16))]
     struct Stack([u8; 16 << 10]);
@@ -76,7 +80,8 @@ mod tests {
         for code in [0, 7, 200] {
             let top = stack.0.as_mut_ptr_range().end;
             // SAFETY: the stack is this function's, and `end` takes any pointer for a number.
-            let pid = unsafe { vfork_on(top, end, ptr::without_provenance_mut(code)) };
+            let pid =
+                unsafe { clone_on(super::VFORK, top, end, ptr::without_provenance_mut(code)) };
             let pid = nix::unistd::Pid::from_raw(pid as i32);
             let status = nix::sys::wait::waitpid(pid, None).unwrap();
             let expected = nix::sys::wait::WaitStatus::Exited(pid, code as i32);

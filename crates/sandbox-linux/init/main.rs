@@ -12,6 +12,8 @@
 mod confine;
 mod descriptors;
 mod entry;
+mod lock;
+mod mend;
 mod place;
 #[cfg(freestanding)]
 mod raw;
@@ -28,7 +30,7 @@ use crate::{raw, wire};
 
 use descriptors::Handed;
 use raw::Errno;
-use serve::{Ears, Stack, serve};
+use serve::{Ears, Stack, idle, serve};
 use steps::Builder;
 use sys::{Fd, Poll};
 use wire::{Answer, INLINE, Reader, STREAMS, answer, order};
@@ -67,19 +69,20 @@ pub(crate) fn run() -> ! {
     // After the id maps: a process that is not dumpable can't open its own /proc files for writing. From here on no command
     // can read, trace or stop init (ptrace(2), "Ptrace access mode checking").
     // The bounding set is what every command inherits, so that it is emptied once.
+    let stack = Stack(memory(STACK).as_mut_ptr_range().end);
     let finished = sys::empty_bounding_set()
         .and_then(|()| sys::set_dumpable(false))
-        .and_then(|()| builder.finish());
+        .and_then(|()| builder.finish(&stack));
     let mut watch = finished.unwrap_or_else(|errno| fail(built, errno));
     let Ok(ears) = Ears::open(CONTROL, caller) else {
         sys::exit(exit::BAD_MESSAGE)
     };
-    let stack = Stack(memory(STACK).as_mut_ptr_range().end);
     let buffer = memory(INLINE);
     let room = memory(descriptors::ROOM);
 
     // One command after the other, until the caller has no more.
     loop {
+        idle(&ears, &mut watch);
         let command = Message::receive(buffer, order::COMMAND, caller);
         let [stdin, stdout, stderr, _] = command.fds;
         let stdio = [stdin, stdout, stderr];

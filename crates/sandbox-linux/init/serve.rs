@@ -2,7 +2,7 @@
 
 use super::confine::{Command, child};
 use super::descriptors::Handed;
-use super::entry::vfork_on;
+use super::entry::{VFORK, clone_on};
 use super::raw::{Errno, Result};
 use super::steps::Confinement;
 use super::sys::{self, Fd, Poll};
@@ -46,6 +46,31 @@ impl Ears {
 /// The memory in which the command's child runs until it has become the program.
 pub(crate) struct Stack(pub(crate) *mut u8);
 
+/// Waits for a message of the caller. Meanwhile no command runs, but what the kernel tells of is mended: the view may still be
+/// looked at, by a descriptor that a command has passed on.
+pub(crate) fn idle(ears: &Ears, watch: &mut Watch) {
+    loop {
+        let mut fds = [
+            Poll::new(ears.control),
+            Poll::new(ears.caller),
+            watch.poll(),
+        ];
+        let waited = sys::poll(&mut fds, sys::FOR_EVER);
+        let [control, caller, mounts] = fds;
+        match waited {
+            Ok(_) if mounts.is_exceptional() => {
+                require(watch.settle(true, ears.caller, ears.signals));
+            }
+            Ok(_) | Err(Errno::INTR) => {}
+            // The next call says why.
+            Err(_) => return,
+        }
+        if control.readable() || control.broken() || caller.readable() {
+            return;
+        }
+    }
+}
+
 /// Starts the command in `message` and stays until nothing of it is left. Nothing of it stays with init either: the next
 /// command finds it as it was.
 pub(crate) fn serve(
@@ -64,7 +89,7 @@ pub(crate) fn serve(
     let received = handed
         .receive(ears, head.descriptors)
         .and_then(|()| handed.prepare(head.numbers, head.opened_at));
-    require(watch.look_before_start());
+    require(watch.look_before_start(ears.caller, ears.signals));
     // What came while nothing ran is about nothing that runs.
     while sys::next_signal(ears.signals).is_some() {}
     let started = match received {
@@ -141,7 +166,7 @@ fn start(
         failed: (0, 0),
     };
     // SAFETY: `stack` is used by nobody else and `child` expects the `Command`, which is not touched until the child is gone.
-    let pid = unsafe { vfork_on(stack.0, child, (&raw mut command).cast()) };
+    let pid = unsafe { clone_on(VFORK, stack.0, child, (&raw mut command).cast()) };
     let pid = super::raw::check(pid).map_err(|errno| (stage::CLONE, errno))? as i32;
     match command.failed {
         (_, 0) => Ok(pid),
@@ -203,7 +228,7 @@ impl Drop for Tables {
 }
 
 /// Ends everything where the policy cannot be held any more.
-fn require(held: Result<()>) {
+pub(crate) fn require(held: Result<()>) {
     if held.is_err() {
         sys::exit(super::exit::OPEN);
     }
@@ -234,7 +259,10 @@ impl Service<'_> {
             // Each time, not only when there is nothing to reap: processes that fork and end as fast as they are reaped must
             // keep us neither from the caller nor from the deadline.
             let timeout = match sys::wait_any() {
-                Err(Errno::CHILD) => return ended.unwrap_or_default(),
+                Err(Errno::CHILD) => {
+                    self.watch.note_end();
+                    return ended.unwrap_or_default();
+                }
                 Ok(Some((pid, status, usage))) if pid == self.pid => {
                     if !self.note_stop(status) {
                         ended = Some(Answer {
@@ -246,7 +274,10 @@ impl Service<'_> {
                     }
                     sys::NO_WAIT
                 }
-                Ok(Some(_)) => sys::NO_WAIT,
+                Ok(Some((pid, status, _))) => {
+                    require(self.watch.is_mender(pid, status).map(drop));
+                    sys::NO_WAIT
+                }
                 Ok(None) | Err(_) => {
                     // Here the state is that of this moment.
                     if self.is_asked {

@@ -2,8 +2,10 @@
 
 use core::ffi::CStr;
 
+use super::lock::locked_copy;
 use super::place::{self, Covers};
 use super::raw::{Errno, Result};
+use super::serve::Stack;
 use super::sys::{self, Fd};
 use super::watch::Watch;
 use super::wire::{Reader, step};
@@ -26,6 +28,8 @@ pub(crate) const LIMITS: usize = 8;
 
 /// What the steps leave behind for each command's own child.
 pub(crate) struct Confinement {
+    /// The mount namespace of the commands.
+    pub(crate) mounts: Fd,
     pub(crate) ruleset: Fd,
     pub(crate) filter: &'static [u8],
     pub(crate) limits: [(u32, u64); LIMITS],
@@ -46,7 +50,8 @@ pub(crate) struct Builder {
     private_count: usize,
     /// The nodes that covers are copies of, by kind.
     covers: Covers,
-    /// The mounts of this process, as `/proc` lists them.
+    /// The `/proc` of this pid namespace, and the mounts of this process as it lists them.
+    processes: Fd,
     mounts: Fd,
     /// What is watched: groups of steps, each about the names in one directory; in a view that is a copy.
     watched: Reader<'static>,
@@ -57,6 +62,7 @@ pub(crate) struct Builder {
 impl Builder {
     pub(crate) fn new() -> Result<Self> {
         let confinement = Confinement {
+            mounts: Fd::NONE,
             ruleset: Fd::NONE,
             filter: &[],
             limits: [(0, 0); LIMITS],
@@ -71,6 +77,7 @@ impl Builder {
             private: [0; PRIVATE],
             private_count: 0,
             covers: [Fd::NONE; COVERS.len()],
+            processes: Fd::NONE,
             mounts: Fd::NONE,
             watched: Reader(&[]),
             is_copy: false,
@@ -265,7 +272,8 @@ impl Builder {
 
     fn processes(&mut self, slot: u32, attributes: u64) -> Result<()> {
         let processes = self.make(slot, c"proc", &[], attributes)?;
-        // Init is process 1. Opened before anything can hide it.
+        // Both before anything can hide them. Init is process 1.
+        self.processes = sys::open_place(processes, c".")?;
         self.mounts = sys::open_list(processes, c"1/mounts")?;
         Ok(())
     }
@@ -326,18 +334,20 @@ impl Builder {
         Ok(())
     }
 
-    /// Closes what only the steps needed; what is left to do is to watch.
-    pub(crate) fn finish(&self) -> Result<Watch> {
+    /// Makes the view of the commands, and closes what only the steps needed; what is left to do is to watch.
+    pub(crate) fn finish(&mut self, stack: &Stack) -> Result<Watch> {
+        self.confinement.mounts = locked_copy(self.view, self.processes, stack)?;
+        sys::close(self.processes)?;
         if self.view != self.host {
             sys::close(self.host)?;
         }
-        Ok(Watch::new(
+        Watch::new(
             self.view,
             self.covers,
             self.mounts,
             self.watched,
             self.is_copy,
-        ))
+        )
     }
 }
 

@@ -184,6 +184,16 @@ pub(crate) fn find(base: Fd, path: &CStr) -> Result<Found> {
     })
 }
 
+/// Whether nothing can be changed in the mount at `place` (fstatfs(2), `ST_RDONLY`).
+pub(crate) fn is_read_only(place: Fd) -> Result<bool> {
+    const RDONLY: u64 = 1;
+    // struct statfs: 120 bytes, the flags in word 10.
+    let mut statfs = [0_u64; 15];
+    call!(nr::FSTATFS, place.arg(), statfs.as_mut_ptr(); "`statfs` has the size of the kernel's structure")?;
+    let [_, _, _, _, _, _, _, _, _, _, flags, ..] = statfs;
+    Ok(flags & RDONLY != 0)
+}
+
 /// Device and inode: two descriptors with the same ones are of one file.
 pub(crate) fn identity(fd: Fd) -> Result<[u64; 2]> {
     // struct stat: device, inode, …; 144 bytes on x86-64 (asm/stat.h), 128 on aarch64 (asm-generic/stat.h).

@@ -3,39 +3,48 @@
 //! stays with the old one; and a name that did not exist has no mount yet.
 //!
 //! The kernel tells of the first at once, by the list of mounts. The rest is found by looking at the directories that hold
-//! such names, while a command runs and before one starts. A look costs one call for a directory in which nothing changed.
+//! such names, while a command runs and before one starts. A look takes three calls for a directory in which nothing changed.
 //! Nothing is asked of the caller, which may be stopped, and nothing of the host, which has few inotify instances for all of
 //! a user's programs.
+//!
+//! Init only looks. A child of it mounts (`mend`): to mount over a file waits, without an end to wait for, for whoever writes
+//! it, and init has signals to pass on and a deadline to keep.
 
 use core::ffi::CStr;
 
-use super::place::{self, Covers};
-use super::raw::{Errno, Result};
+use super::entry::clone_on;
+use super::mend::{Names, mender};
+use super::place::Covers;
+use super::raw::{Errno, Result, check};
+use super::serve::Stack;
 use super::sys::{self, Fd, Found, Poll};
-use super::wire::{Reader, cover, step};
+use super::wire::{Reader, step};
 
 /// Milliseconds between two looks: how long what the host has made may be open, unless the kernel tells.
 const INTERVAL: u64 = 100;
-/// The most directories of which is known how they were. Others are looked through each time.
-const KNOWN: usize = 256;
-/// How long a directory must have been left alone for its time to tell of the next change: file systems count time in ticks,
-/// of up to 10 ms.
-const TICK: u64 = 20;
-/// How often a name is tried that changes while it is mounted over.
-const ATTEMPTS: u8 = 8;
+/// Milliseconds for which a directory must have been left alone for its time to tell of the next change: there are file
+/// systems that count seconds, in two.
+const TICK: u64 = 2500;
+/// How often what is mounted over and replaced at once is tried, before the next look is waited for.
+const ROUNDS: u8 = 8;
+const STACK: usize = 16 << 10;
 
 /// What is watched, and how it was.
 pub(crate) struct Watch {
-    view: Fd,
-    covers: Covers,
+    names: Names,
     /// The list of mounts of this process.
     mounts: Fd,
-    /// Groups of steps, each about the names in one directory; outer directories first.
-    groups: Reader<'static>,
-    /// The state of each directory when it was looked through.
-    known: [[u64; 4]; KNOWN],
+    /// The state of each directory when all was in its place: that of the descriptor, and the time.
+    known: &'static mut [[u64; 4]],
     /// When that was, in milliseconds.
     looked: u64,
+    /// The child that mends, and its stack.
+    mender: Option<i32>,
+    stack: Stack,
+    /// How often it has been tried since all was in its place.
+    rounds: u8,
+    /// A command stopped or ended it, as it can before Landlock's signal scope: then init does it itself.
+    is_disturbed: bool,
 }
 
 impl Watch {
@@ -46,22 +55,36 @@ impl Watch {
         mounts: Fd,
         groups: Reader<'static>,
         is_copy: bool,
-    ) -> Self {
+    ) -> Result<Self> {
+        let mut rest = groups;
+        let count = core::iter::from_fn(|| rest.step()).count();
+        let (known, stack) = if count == 0 {
+            (&mut [][..], Stack(core::ptr::null_mut()))
+        } else {
+            let bytes = count.checked_mul(size_of::<[u64; 4]>());
+            let memory = sys::map(Fd::NONE, bytes.ok_or(Errno::INVAL)?)?;
+            // SAFETY: page-aligned, zeroed, and not otherwise referred to; `u64` has no invalid value.
+            let (_, known, _) = unsafe { memory.align_to_mut() };
+            let stack = sys::map(Fd::NONE, STACK)?;
+            (known, Stack(stack.as_mut_ptr_range().end))
+        };
         let watch = Self {
-            view,
-            covers,
+            names: Names::new(view, covers, groups)?,
             mounts,
-            groups,
-            known: [[0; 4]; KNOWN],
+            known,
             looked: if is_copy { 0 } else { sys::milliseconds() },
+            mender: None,
+            stack,
+            rounds: 0,
+            is_disturbed: false,
         };
         // What has changed until now was our doing.
         let _ = sys::poll(&mut [watch.poll()], sys::NO_WAIT);
-        watch
+        Ok(watch)
     }
 
     fn is_needed(&self) -> bool {
-        !self.groups.0.is_empty()
+        !self.known.is_empty()
     }
 
     /// What tells of a mount that was detached.
@@ -75,157 +98,182 @@ impl Watch {
 
     /// Milliseconds until the next look.
     pub(crate) fn rest(&self) -> i32 {
-        if !self.is_needed() {
+        if !self.is_needed() || self.mender.is_some() {
             return sys::FOR_EVER;
         }
         let elapsed = sys::milliseconds().saturating_sub(self.looked);
         INTERVAL.saturating_sub(elapsed) as i32
     }
 
-    /// Looks, if it is time to or a mount `was_detached`, and does again what the host has undone.
+    /// Looks, if it is time to or a mount `was_detached`, and has a child mend what the host has undone.
     ///
     /// # Errors
     ///
     /// Where something is there that can't be mounted over: nothing must run any more.
     pub(crate) fn look(&mut self, was_detached: bool) -> Result<()> {
-        if !was_detached && self.rest() != sys::NO_WAIT {
+        // After it has ended there is another look.
+        if self.mender.is_some() || (!was_detached && self.rest() != sys::NO_WAIT) {
             return Ok(());
+        }
+        if was_detached {
+            // Some file systems notice a change of the host's without another time of the directory.
+            self.known.fill([0; 4]);
         }
         self.looked = sys::milliseconds();
-        let mut groups = self.groups;
-        let mut known = 0..;
-        while let Some((code, mut fields)) = groups.step() {
-            let index = known.next().unwrap_or(KNOWN);
-            let directory = fields.string().filter(|_| code == step::WITHIN);
-            self.look_through(index, directory.ok_or(Errno::INVAL)?, fields)?;
+        if self.all_in_place()? {
+            self.rounds = 0;
+            return Ok(());
         }
-        Ok(())
+        if self.is_disturbed {
+            return self.names.mend();
+        }
+        self.start_mender()
     }
 
-    /// Looks at what is there before a command starts.
-    pub(crate) fn look_before_start(&mut self) -> Result<()> {
+    /// Looks at what is there before a command starts, and returns when all of it is mended. Ends with the `caller`.
+    pub(crate) fn look_before_start(&mut self, caller: Fd, signals: Fd) -> Result<()> {
+        let was_detached = self.was_detached()?;
+        self.settle(was_detached, caller, signals)
+    }
+
+    fn was_detached(&self) -> Result<bool> {
         if !self.is_needed() {
-            return Ok(());
+            return Ok(false);
         }
         let mut mounts = [self.poll()];
         sys::poll(&mut mounts, sys::NO_WAIT)?;
         let [mounts] = mounts;
-        self.look(mounts.is_exceptional())
+        Ok(mounts.is_exceptional())
     }
 
-    fn look_through(
-        &mut self,
-        index: usize,
-        directory: &CStr,
-        mut steps: Reader<'static>,
-    ) -> Result<()> {
-        // What cannot be looked at is nothing that a command could reach: its rights are no more than those of this process.
-        let Ok(found) = sys::find(self.view, directory) else {
-            return Ok(());
-        };
-        if self.known.get(index) == Some(&found.state) {
-            return Ok(());
-        }
-        let is_whole = match sys::open_place(self.view, directory) {
-            Ok(place) => {
-                let mended = self.mend_all(place, &mut steps);
-                sys::close(place)?;
-                mended?
+    /// As [`look`](Self::look), and waits until all of it is mended.
+    pub(crate) fn settle(&mut self, was_detached: bool, caller: Fd, signals: Fd) -> Result<()> {
+        self.look(was_detached)?;
+        while let Some(mender) = self.mender {
+            while !self.has_ended(mender)? {
+                let mut fds = [Poll::new(caller), Poll::new(signals)];
+                match sys::poll(&mut fds, sys::FOR_EVER) {
+                    Ok(_) | Err(Errno::INTR) => {}
+                    Err(errno) => return Err(errno),
+                }
+                let [caller, _] = fds;
+                if caller.readable() {
+                    sys::exit(super::exit::CALLER_IS_GONE);
+                }
+                while sys::next_signal(signals).is_some() {}
             }
-            Err(_) => false,
-        };
-        if let Some(known) = self.known.get_mut(index) {
-            *known = if is_whole { settled(&found) } else { [0; 4] };
+            let was_detached = self.was_detached()?;
+            self.look(was_detached)?;
         }
         Ok(())
     }
 
-    fn mend_all(&self, directory: Fd, steps: &mut Reader<'static>) -> Result<bool> {
-        let mut is_whole = true;
-        while let Some((code, mut fields)) = steps.step() {
-            let step = Step::read(code, &mut fields).ok_or(Errno::INVAL)?;
-            is_whole &= self.mend(directory, &step)?;
+    fn has_ended(&mut self, mender: i32) -> Result<bool> {
+        match sys::wait_any() {
+            Ok(Some((pid, status, _))) if pid == mender => self.note(status).map(|()| true),
+            Err(Errno::CHILD) => {
+                self.mender = None;
+                Ok(true)
+            }
+            Ok(_) | Err(_) => Ok(false),
         }
-        Ok(is_whole)
     }
 
-    /// Mounts again over one name what is not mounted there any more; whether nothing is left to do.
-    fn mend(&self, directory: Fd, step: &Step) -> Result<bool> {
-        for _ in 0..ATTEMPTS {
-            let place = match sys::open_place(directory, step.name) {
-                Ok(place) => place,
-                // A link included: nothing can be mounted over it, and what it leads to has rules of its own.
-                Err(Errno::NOENT | Errno::LOOP) => return Ok(true),
-                Err(_) => return Ok(false),
-            };
-            let mended = sys::find(place, c"").and_then(|found| self.mount(step, &found, place));
-            sys::close(place)?;
-            match mended {
-                Ok(true) => return Ok(true),
-                // It may have been replaced meanwhile.
-                Ok(false)
-                | Err(Errno::NOENT | Errno::NOTDIR | Errno::ACCES | Errno::STALE | Errno::IO) => {}
-                Err(errno) => return Err(errno),
+    /// Whether `pid` is the child that mends, about which there is a wait `status`.
+    pub(crate) fn is_mender(&mut self, pid: i32, status: i32) -> Result<bool> {
+        if self.mender != Some(pid) {
+            return Ok(false);
+        }
+        self.note(status).map(|()| true)
+    }
+
+    fn note(&mut self, status: i32) -> Result<()> {
+        const STOPPED: i32 = 0x7f;
+        if status & 0xff == STOPPED {
+            self.is_disturbed = true;
+            return self
+                .mender
+                .map_or(Ok(()), |pid| sys::kill(pid, sys::SIGKILL));
+        }
+        self.mender = None;
+        self.rounds = self.rounds.wrapping_add(1) % ROUNDS;
+        if self.rounds != 0 {
+            self.looked = 0;
+        }
+        match (status & 0x7f, status >> 8 & 0xff) {
+            (0, 0) => Ok(()),
+            (0, _) => Err(Errno::INVAL),
+            // Everything was ended, or a command ended it.
+            _ => {
+                self.is_disturbed = true;
+                Ok(())
             }
         }
-        // It changes as fast as we look. The caller and the deadline come first.
-        Ok(false)
     }
 
-    /// Mounts over `place`, at which something was `found`, unless something is mounted there: then it returns true.
-    fn mount(&self, step: &Step, found: &Found, place: Fd) -> Result<bool> {
-        if found.is_mount {
+    /// No process is left but init.
+    pub(crate) fn note_end(&mut self) {
+        self.mender = None;
+        // With everything else.
+        self.is_disturbed = false;
+    }
+
+    fn start_mender(&mut self) -> Result<()> {
+        const CLONE_VM_SIGCHLD: usize = 0x100 | 0x11;
+        let names = (&raw mut self.names).cast();
+        // SAFETY: the stack is used by nobody else as long as there is a mender; `names` is what it expects, is where it is
+        // as long as init lives, and nobody changes it.
+        let pid = check(unsafe { clone_on(CLONE_VM_SIGCHLD, self.stack.0, mender, names) })?;
+        self.mender = Some(pid as i32);
+        Ok(())
+    }
+
+    /// Whether every name that has something has its mount over it. A directory in which all of them have is not looked
+    /// through again until it changes.
+    fn all_in_place(&mut self) -> Result<bool> {
+        let mut groups = self.names.groups;
+        let mut all = true;
+        let mut known = 0..;
+        while let (Some((code, mut fields)), Some(index)) = (groups.step(), known.next()) {
+            let directory = fields.string().filter(|_| code == step::WITHIN);
+            let known = self.known.get_mut(index).ok_or(Errno::INVAL)?;
+            all &= look_through(&self.names, known, directory.ok_or(Errno::INVAL)?, fields)?;
+        }
+        Ok(all)
+    }
+}
+
+fn look_through(
+    names: &Names,
+    known: &mut [u64; 4],
+    directory: &CStr,
+    steps: Reader<'static>,
+) -> Result<bool> {
+    // Before anything is looked at: what changes meanwhile has a later time.
+    let now = sys::time_of_day();
+    // What cannot be reached is nothing that a command could reach: its rights are no more than those of this process.
+    let Ok(place) = sys::open_place(names.view, directory) else {
+        *known = [0; 4];
+        return Ok(true);
+    };
+    let looked = sys::find(place, c"").and_then(|found| {
+        if *known == found.state {
             return Ok(true);
         }
-        match step.kind {
-            Kind::Cover(_) if found.is_directory => {
-                place::cover(&self.covers, cover::DIRECTORY, place)
-            }
-            Kind::Cover(cover::EMPTY) => place::cover(&self.covers, cover::EMPTY, place),
-            Kind::Cover(_) => place::cover(&self.covers, cover::FILE, place),
-            Kind::Rebind(attributes) => place::rebind(attributes, place),
-            Kind::Scratch(attributes, mode) if found.is_directory => {
-                place::scratch(attributes, mode, place)
-            }
-            Kind::Scratch(..) => return Ok(true),
-        }
-        .map(|()| false)
-    }
-}
-
-/// A step that can be done again.
-struct Step {
-    kind: Kind,
-    name: &'static CStr,
-}
-
-enum Kind {
-    Cover(u32),
-    Rebind(u64),
-    Scratch(u64, &'static CStr),
-}
-
-impl Step {
-    fn read(code: u32, fields: &mut Reader<'static>) -> Option<Self> {
-        let kind = match code {
-            step::COVER => Kind::Cover(fields.u32()?),
-            step::REBIND => Kind::Rebind(fields.u64()?),
-            step::SCRATCH => Kind::Scratch(fields.u64()?, fields.string()?),
-            _ => return None,
-        };
-        Some(Self {
-            kind,
-            name: fields.string()?,
-        })
-    }
+        let all = names.are_in_place(place, steps)?;
+        *known = if all { settled(&found, now) } else { [0; 4] };
+        Ok(all)
+    });
+    sys::close(place)?;
+    looked
 }
 
 /// The state by which to know that nothing has changed since: none if it changed just now, since the next change may have the
 /// same time.
-fn settled(found: &Found) -> [u64; 4] {
+fn settled(found: &Found, now: [u64; 2]) -> [u64; 4] {
     let [_, _, seconds, nanoseconds] = found.state;
     let changed = sys::in_milliseconds([seconds, nanoseconds]);
-    if sys::in_milliseconds(sys::time_of_day()).abs_diff(changed) < TICK {
+    if sys::in_milliseconds(now).abs_diff(changed) < TICK {
         [0; 4]
     } else {
         found.state

@@ -70,6 +70,7 @@ pub(crate) mod stage {
     /// Its numbers for descriptors lie within its limit of open files.
     pub(crate) const NUMBERS: u32 = 11;
     pub(crate) const GROUP: u32 = 12;
+    pub(crate) const VIEW: u32 = 13;
 }
 
 /// Whose process group a command is in.

@@ -327,6 +327,7 @@ fn failed_start(at: u32, source: io::Error, command: &Start<'_>) -> LaunchError 
         stage::DESCRIPTORS | stage::NUMBERS => confine("hand over the descriptors"),
         stage::GROUP => confine("make a process group"),
         stage::KEYRING => confine("make a session keyring"),
+        stage::VIEW => confine("enter the view"),
         stage::LIMITS => confine("set the limits"),
         stage::SIGNALS => confine("set the signal dispositions"),
         stage::CAPABILITIES => confine("drop the capabilities"),

@@ -200,6 +200,8 @@ pub(crate) fn joining(steps: &[Step]) -> Vec<Step> {
         },
     ];
     let is_watch = |step: &Step| matches!(step, Step::Watch { .. });
+    // Of its mounts, which are a copy, the other knows nothing.
+    let private = std::iter::once(Step::Private);
     let needs_nodes = steps
         .iter()
         .any(|step| is_below_proc(step) || is_watch(step));
@@ -211,7 +213,7 @@ pub(crate) fn joining(steps: &[Step]) -> Vec<Step> {
         },
         step => step.clone(),
     });
-    nodes.chain(own).collect()
+    private.chain(nodes).chain(own).collect()
 }
 
 /// Refuses on a host where the tier that the policy asks for is not to be had. A weaker one is never taken by itself.
@@ -295,6 +297,14 @@ fn take(path: &Path, slot: u32, attributes: MountAttributes) -> Step {
         attributes,
         may_be_gone: attributes == MountAttributes::READ_ONLY,
     }
+}
+
+/// The mode of a private directory.
+fn mode(path: &Path) -> u32 {
+    let is_temporary = TEMPORARY
+        .iter()
+        .any(|temporary| path.as_os_str() == *temporary);
+    if is_temporary { 0o1777 } else { 0o755 }
 }
 
 struct Compiler<'a> {
@@ -408,17 +418,9 @@ impl Compiler<'_> {
                     }
                 }
                 Node::Scratch | Node::Assembled => {
-                    let mode = if TEMPORARY
-                        .iter()
-                        .any(|temporary| path.as_os_str() == *temporary)
-                    {
-                        0o1777
-                    } else {
-                        0o755
-                    };
                     self.steps.push(Step::Scratch {
                         path: path.to_owned(),
-                        mode,
+                        mode: mode(path),
                         attributes: MountAttributes::WRITABLE,
                     });
                 }
@@ -475,19 +477,44 @@ impl Compiler<'_> {
     /// it does not reach. Outer names come first, as in the view: what lay in a directory that has been replaced is mounted
     /// anew in the new one.
     fn watch(&mut self, files: &FileRules) {
-        let proc = Path::new("/proc");
-        let is_undone = |step: &&Step| match step {
-            Step::Cover { path, .. } => !is_within(path, proc),
-            Step::Rebind { .. } => true,
-            Step::Scratch { path, .. } => !self.view.is_private(path),
-            _ => false,
+        let again = |(path, node): (&Path, &Node)| {
+            let path = path.to_owned();
+            let is_hosts = path.as_os_str() != "/" && !self.view.is_private(&path);
+            match node {
+                Node::Cover(cover) if is_hosts && !is_within(&path, "/proc".as_ref()) => {
+                    Some(Step::Cover {
+                        path,
+                        cover: *cover,
+                    })
+                }
+                // What it showed of the host is not put together again.
+                Node::Assembled if is_hosts => Some(Step::Cover {
+                    path,
+                    cover: Cover::Directory,
+                }),
+                Node::Live { writable, .. } if is_hosts && self.is_rebound(&path) => {
+                    Some(Step::Rebind {
+                        path,
+                        attributes: MountAttributes::of_tree(*writable),
+                    })
+                }
+                // Elsewhere nothing can be written in its place.
+                Node::Scratch if self.is_rebound(&path) => Some(Step::Scratch {
+                    mode: mode(&path),
+                    path,
+                    attributes: MountAttributes::WRITABLE,
+                }),
+                _ => None,
+            }
         };
+        let undone: Vec<_> = self.view.nodes().filter_map(again).collect();
         let unmade = self.view.unmade(files.anchors(), files.absent_secrets());
         let unmade = unmade
             .into_iter()
             .map(|(path, cover)| Step::Cover { path, cover });
-        let undone = self.steps.iter().filter(is_undone).cloned();
-        let names: Vec<_> = undone.chain(unmade).collect();
+        let mut names = undone;
+        names.extend(unmade);
+        names.shrink_to_fit();
         if !names.is_empty() {
             self.steps.push(Step::Watch {
                 names,

@@ -245,9 +245,9 @@ fn negative(error: raw::Errno) -> isize {
 }
 
 fn become_init(birth: &Birth) -> raw::Result<isize> {
-    const SYS_ADMIN_NET_ADMIN_SETPCAP: [u32; 3] = [21, 12, 8];
+    const SYS_ADMIN_NET_ADMIN_SYS_CHROOT_SETPCAP: [u32; 4] = [21, 12, 18, 8];
     const CLOSE_RANGE_CLOEXEC: usize = 4;
-    keep_capabilities(&SYS_ADMIN_NET_ADMIN_SETPCAP)?;
+    keep_capabilities(&SYS_ADMIN_NET_ADMIN_SYS_CHROOT_SETPCAP)?;
     // 0 to 2 as placeholders: nothing of the caller's stays open in init, and what it opens lies above.
     for number in 0..=3 {
         call(nr::DUP3, [arg(birth.control), number, 0, 0, 0, 0])?;

@@ -8,7 +8,7 @@ use std::io::Write;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
-use sandbox_testing::{Host, until};
+use sandbox_testing::{Host, State, marked, marker, until};
 use sandboxed::{Child, Policy, Preset, Sandbox, Stdio};
 
 /// A host whose workspace has a name to be hidden, `ws/app/.env`, and one that is protected, `ws/.git`.
@@ -204,11 +204,26 @@ fn what_replaces_a_protected_file_cannot_be_written() {
 fn a_private_directory_stays_one() {
     let host = host();
     let sandbox = sandbox(&host);
+    assert_eq!(shell(&host, &sandbox, "ls @ws/target"), "");
     fs::remove_dir(host.path("target")).unwrap();
     fs::create_dir(host.path("target")).unwrap();
-    let made = shell(&host, &sandbox, "touch @ws/target/built && ls @ws/target");
-    assert_eq!(made, "built\n");
+    let build = || {
+        shell(
+            &host,
+            &sandbox,
+            "touch @ws/target/built && ls @ws/target; rm @ws/target/built",
+        )
+    };
+    until("it is private", || {
+        build() == "built\n" && !host.has("target/built")
+    });
+    let other = busy(&sandbox);
+    assert_eq!(
+        shell(&host, &sandbox, "touch @ws/target/built && ls @ws/target"),
+        "built\n"
+    );
     assert!(!host.has("target/built"));
+    drop(other);
 }
 
 #[test]
@@ -300,4 +315,79 @@ fn a_command_gains_nothing_by_playing_with_the_names() {
     let _ = fs::remove_dir(host.path("later"));
     replace(&host.path("later"), "SECRET=1\n");
     asked.comes_to_fail("cat later >/dev/null");
+}
+
+/// A link on the way leads to another directory, of which nothing follows for the one that takes its place.
+#[test]
+fn a_link_on_the_way_is_not_what_it_leads_to() {
+    let host = host().file("x/er/later", "SECRET=1\n");
+    let sandbox = sandbox(&host);
+    let mut asked = Asked::new(&host, &sandbox);
+    symlink("x", host.path("deep")).unwrap();
+    // So long that the directory behind it is one that was left alone.
+    std::thread::sleep(std::time::Duration::from_secs(3));
+    fs::remove_file(host.path("deep")).unwrap();
+    fs::rename(host.path("x"), host.path("deep")).unwrap();
+    asked.comes_to_fail("cat deep/er/later >/dev/null");
+}
+
+/// What the host moves to a hidden name brings its own mount along: here one that shows what is in it.
+#[test]
+fn a_mount_that_the_host_moves_is_no_cover() {
+    let host = host().file("app/key", "SECRET=1\n");
+    let sandbox = sandbox(&host);
+    let mut asked = Asked::new(&host, &sandbox);
+    assert!(asked.succeeds("cat app/key >/dev/null"), "control");
+    fs::rename(host.path("app"), host.path("later")).unwrap();
+    asked.comes_to_fail("cat later/key >/dev/null");
+}
+
+/// The host takes away and makes what init is about to mount over. That is no reason to end anything.
+#[test]
+fn the_host_may_be_quick() {
+    let host = host();
+    let sandbox = sandbox(&host);
+    let mut asked = Asked::new(&host, &sandbox);
+    for _ in 0..400 {
+        fs::remove_dir_all(host.path(".git")).unwrap();
+        fs::create_dir_all(host.path(".git/hooks")).unwrap();
+        fs::write(host.path(".git/config"), "[core]\n").unwrap();
+        fs::remove_file(host.path("app/.env")).unwrap();
+        fs::write(host.path("app/.env"), "SECRET\n").unwrap();
+    }
+    asked.comes_to_fail(READS);
+    asked.comes_to_fail(APPENDS);
+    assert!(asked.succeeds("cat plain >/dev/null"), "control");
+}
+
+/// To mount over a file waits for who writes it. Nobody else does: here the time limit.
+#[test]
+fn a_file_that_is_written_keeps_nobody_from_the_time_limit() {
+    let host = host();
+    let sandbox = sandbox(&host);
+    let script = "
+import mmap, os
+fd = os.open('later', os.O_CREAT | os.O_RDWR)
+zero = mmap.mmap(-1, 1 << 28)
+for _ in range(8):
+    if os.fork() == 0:
+        break
+while True:
+    os.pwrite(fd, zero, 0)
+";
+    let marker = marker();
+    let child = sandbox
+        .command("/usr/bin/python3")
+        .args(["-c", script, &marker])
+        .current_dir(host.path("@ws"))
+        .spawn()
+        .unwrap();
+    until("they write", || marked(&marker).len() > 8);
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    // An order reaches init, although what it mounts waits.
+    child.pause().unwrap();
+    let stopped = |pid: &nix::unistd::Pid| State::of(*pid).is_none_or(|state| state.letter == 'T');
+    until("they are stopped", || marked(&marker).iter().all(stopped));
+    drop(child);
+    assert_eq!(marked(&marker), []);
 }

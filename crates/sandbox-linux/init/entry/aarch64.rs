@@ -1,22 +1,20 @@
 //! aarch64: x0, x1, … are the arguments, x29 and x30 the frame and the return address; the stack is aligned to 16 bytes
 //! always (AAPCS64).
 
-/// Starts `run(argument)` as a child that has this process's memory, on `stack`; returns in the parent when the child has
-/// executed a program or ended: the child's id, or a negative error number.
+/// Starts `run(argument)` as a child that has this process's memory, on `stack`: the child's id, or a negative error number.
+/// `flags` are those of clone(2); with `CLONE_VFORK` it returns in the parent when the child has executed a program or ended.
 ///
 /// # Safety
 /// `stack_top` is the 16-byte aligned end of memory that nobody else uses until then; `argument` is what `run` expects, and
-/// nobody else uses it until then.
-pub(crate) unsafe fn vfork_on(
+/// nobody else uses it until then. `flags` contain `CLONE_VM`.
+pub(crate) unsafe fn clone_on(
+    flags: usize,
     stack_top: *mut u8,
     run: extern "C" fn(*mut ()) -> !,
     argument: *mut (),
 ) -> isize {
-    const SIGCHLD: usize = 17;
-    const CLONE_VM_VFORK: usize = 0x4100;
     let result: isize;
-    // SAFETY: the parent is suspended until the child is gone from its memory. The child starts on a stack of its own, so
-    // that it can't destroy a frame of the parent; it takes what it needs from registers and never returns here. The parent
+    // SAFETY: the child starts on a stack of its own, so that it can't destroy a frame of the parent; it takes what it needs from registers and never returns here. The parent
     // gets every register but x0 back as it was.
     unsafe {
         core::arch::asm!(
@@ -29,7 +27,7 @@ pub(crate) unsafe fn vfork_on(
             "brk #1",
             "2:",
             in("x8") super::super::raw::nr::CLONE,
-            inlateout("x0") CLONE_VM_VFORK | SIGCHLD => result,
+            inlateout("x0") flags => result,
             in("x1") stack_top,
             in("x2") 0,
             in("x3") 0,

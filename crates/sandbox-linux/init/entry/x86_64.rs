@@ -1,21 +1,19 @@
 //! x86-64: rdi, rsi, rdx, … are the arguments, the stack is aligned to 16 bytes before a call (System V ABI).
 
-/// Starts `run(argument)` as a child that has this process's memory, on `stack`; returns in the parent when the child has
-/// executed a program or ended: the child's id, or a negative error number.
+/// Starts `run(argument)` as a child that has this process's memory, on `stack`: the child's id, or a negative error number.
+/// `flags` are those of clone(2); with `CLONE_VFORK` it returns in the parent when the child has executed a program or ended.
 ///
 /// # Safety
 /// `stack_top` is the 16-byte aligned end of memory that nobody else uses until then; `argument` is what `run` expects, and
-/// nobody else uses it until then.
-pub(crate) unsafe fn vfork_on(
+/// nobody else uses it until then. `flags` contain `CLONE_VM`.
+pub(crate) unsafe fn clone_on(
+    flags: usize,
     stack_top: *mut u8,
     run: extern "C" fn(*mut ()) -> !,
     argument: *mut (),
 ) -> isize {
-    const SIGCHLD: usize = 17;
-    const CLONE_VM_VFORK: usize = 0x4100;
     let result: isize;
-    // SAFETY: the parent is suspended until the child is gone from its memory. The child starts on a stack of its own, so
-    // that it can't destroy a frame of the parent; it takes what it needs from registers and never returns here.
+    // SAFETY: the child starts on a stack of its own, so that it can't destroy a frame of the parent; it takes what it needs from registers and never returns here.
     unsafe {
         core::arch::asm!(
             "syscall",
@@ -27,7 +25,7 @@ pub(crate) unsafe fn vfork_on(
             "ud2",
             "2:",
             inlateout("rax") super::super::raw::nr::CLONE => result,
-            in("rdi") CLONE_VM_VFORK | SIGCHLD,
+            in("rdi") flags,
             in("rsi") stack_top,
             in("rdx") 0,
             in("r10") 0,

@@ -26,6 +26,7 @@ pub(crate) mod nr {
         SYMLINKAT = 36;
         UMOUNT2 = 39;
         PIVOT_ROOT = 41;
+        FSTATFS = 44;
         CHDIR = 49;
         FCHDIR = 50;
         OPENAT = 56;

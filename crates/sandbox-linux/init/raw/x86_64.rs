@@ -46,6 +46,7 @@ pub(crate) mod nr {
         GETPGID = 121;
         CAPGET = 125;
         CAPSET = 126;
+        FSTATFS = 138;
         PIVOT_ROOT = 155;
         PRCTL = 157;
         UMOUNT2 = 166;

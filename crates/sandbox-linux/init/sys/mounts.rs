@@ -68,3 +68,9 @@ pub(crate) fn unshare_network() -> Result<()> {
     const CLONE_NEWNET: usize = 0x4000_0000;
     call!(nr::UNSHARE, CLONE_NEWNET; "no pointer").map(drop)
 }
+
+/// Enters a mount namespace, at its root.
+pub(crate) fn enter_mounts(namespace: Fd) -> Result<()> {
+    const CLONE_NEWNS: usize = 0x2_0000;
+    call!(nr::SETNS, namespace.arg(), CLONE_NEWNS; "no pointer").map(drop)
+}

@@ -200,7 +200,7 @@ pub(crate) fn exit(code: i32) -> ! {
     }
 }
 
-/// Ends the calling task only: a child of [`vfork_on`](super::entry::vfork_on) has its parent's memory.
+/// Ends the calling task only: a child of [`clone_on`](super::entry::clone_on) has its parent's memory.
 pub(crate) fn exit_task(code: i32) -> ! {
     loop {
         let _ = call!(nr::EXIT, code; "no pointer");

@@ -153,7 +153,7 @@ fn unheld_files(parts: &mut [Held], view: &View, assembled: bool) {
         match held.part {
             "hidden paths" if !assembled => {
                 held.not_held.push(
-                    "what the host makes or replaces at a hidden name, for a moment: until the watch has seen it, 100 ms at most"
+                    "what the host makes or replaces at a hidden name, for a moment: until the watch has seen it, 100 ms where the processors are not busy"
                         .to_owned(),
                 );
                 held.not_held.push(

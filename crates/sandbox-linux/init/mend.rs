@@ -1,0 +1,180 @@
+//! Mounts again what the host has undone: the names that a view hides, protects or keeps private, as the plan lists them.
+
+use core::ffi::CStr;
+
+use super::place::{self, Covers};
+use super::raw::{Errno, Result};
+use super::sys::{self, Fd, Found};
+use super::wire::{Reader, cover, step};
+
+/// How often a name is tried that changes while it is mounted over.
+const ATTEMPTS: u8 = 8;
+/// Mount attribute (`mount_setattr(2)`).
+const RDONLY: u64 = 1;
+
+/// The names, and what lies over them.
+pub(crate) struct Names {
+    pub(crate) view: Fd,
+    covers: Covers,
+    /// The device of the file system in which the nodes for covers are.
+    covers_device: u64,
+    /// Groups of steps, each about the names in one directory; outer directories first.
+    pub(crate) groups: Reader<'static>,
+}
+
+/// Lives in init's memory, with descriptors of its own, and ends; 0 if nothing is there that can't be mounted over.
+pub(crate) extern "C" fn mender(names: *mut ()) -> ! {
+    // SAFETY: `clone_on` got a pointer to the `Names` of a `Watch`, which nobody changes and which stays.
+    let names = unsafe { &*names.cast::<Names>() };
+    sys::exit_task(i32::from(names.mend().is_err()))
+}
+
+impl Names {
+    pub(crate) fn new(view: Fd, covers: Covers, groups: Reader<'static>) -> Result<Self> {
+        let [node, ..] = covers;
+        let covers_device = if node == Fd::NONE {
+            0
+        } else {
+            let [device, ..] = sys::find(node, c"")?.state;
+            device
+        };
+        Ok(Self {
+            view,
+            covers,
+            covers_device,
+            groups,
+        })
+    }
+
+    /// Whether each name in `directory` that has something has its mount over it.
+    pub(crate) fn are_in_place(&self, directory: Fd, mut steps: Reader<'static>) -> Result<bool> {
+        while let Some((code, mut fields)) = steps.step() {
+            let step = Step::read(code, &mut fields).ok_or(Errno::INVAL)?;
+            // A link, too: nothing can be mounted over it, and what it leads to has rules of its own.
+            let Ok(place) = sys::open_place(directory, step.name) else {
+                continue;
+            };
+            let is_in_place =
+                sys::find(place, c"").and_then(|found| self.is_in_place(&step, &found, place));
+            sys::close(place)?;
+            if is_in_place == Ok(false) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Mounts over every name that has something and no mount.
+    ///
+    /// # Errors
+    ///
+    /// Where something stays that can't be mounted over.
+    pub(crate) fn mend(&self) -> Result<()> {
+        let mut groups = self.groups;
+        while let Some((_, mut steps)) = groups.step() {
+            let directory = steps.string().ok_or(Errno::INVAL)?;
+            let Ok(directory) = sys::open_place(self.view, directory) else {
+                continue;
+            };
+            while let Some((code, mut fields)) = steps.step() {
+                let step = Step::read(code, &mut fields).ok_or(Errno::INVAL)?;
+                self.mend_name(directory, &step)?;
+            }
+            sys::close(directory)?;
+        }
+        Ok(())
+    }
+
+    fn mend_name(&self, directory: Fd, step: &Step) -> Result<()> {
+        let mut before = [0; 2];
+        let mut same = 0;
+        for _ in 0..ATTEMPTS {
+            let Ok(place) = sys::open_place(directory, step.name) else {
+                return Ok(());
+            };
+            let found = sys::find(place, c"");
+            let mended = match &found {
+                Ok(found) if self.is_in_place(step, found, place) == Ok(true) => Ok(true),
+                Ok(found) => self.mount(step, found, place).map(|()| false),
+                Err(errno) => Err(*errno),
+            };
+            sys::close(place)?;
+            match mended {
+                Ok(true) => return Ok(()),
+                // The next attempt tells whether it lies over what is there now. The kernel tells of a rename before the new
+                // name is there, when nothing can be mounted over the old one any more (ENOENT).
+                Ok(false)
+                | Err(Errno::NOENT | Errno::NOTDIR | Errno::ACCES | Errno::STALE | Errno::IO) => {
+                    same = 0;
+                }
+                // It was taken away between two calls, or this is what can't be mounted over.
+                Err(errno) => {
+                    let [device, inode, ..] = found.map_or([0; 4], |found| found.state);
+                    same = if [device, inode] == before {
+                        same + 1
+                    } else {
+                        1
+                    };
+                    before = [device, inode];
+                    if same == ATTEMPTS {
+                        return Err(errno);
+                    }
+                }
+            }
+        }
+        // It changes as fast as this. The next look is soon.
+        Ok(())
+    }
+
+    fn is_in_place(&self, step: &Step, found: &Found, place: Fd) -> Result<bool> {
+        let [device, ..] = found.state;
+        if !found.is_mount {
+            return Ok(false);
+        }
+        // The host may move what has a mount of ours to another name.
+        match step.kind {
+            Kind::Cover(_) => Ok(device == self.covers_device),
+            Kind::Rebind(attributes) if attributes & RDONLY != 0 => sys::is_read_only(place),
+            Kind::Rebind(_) | Kind::Scratch(..) => Ok(true),
+        }
+    }
+
+    fn mount(&self, step: &Step, found: &Found, place: Fd) -> Result<()> {
+        match step.kind {
+            Kind::Cover(_) if found.is_directory => {
+                place::cover(&self.covers, cover::DIRECTORY, place)
+            }
+            Kind::Cover(cover::EMPTY) => place::cover(&self.covers, cover::EMPTY, place),
+            Kind::Cover(_) => place::cover(&self.covers, cover::FILE, place),
+            Kind::Rebind(attributes) => place::rebind(attributes, place),
+            Kind::Scratch(attributes, mode) => place::scratch(attributes, mode, place),
+        }
+    }
+}
+
+/// A step that can be done again.
+struct Step {
+    kind: Kind,
+    name: &'static CStr,
+}
+
+enum Kind {
+    Cover(u32),
+    Rebind(u64),
+    Scratch(u64, &'static CStr),
+}
+
+impl Step {
+    fn read(code: u32, fields: &mut Reader<'static>) -> Option<Self> {
+        let kind = match code {
+            step::COVER => Kind::Cover(fields.u32()?),
+            step::REBIND => Kind::Rebind(fields.u64()?),
+            step::SCRATCH => Kind::Scratch(fields.u64()?, fields.string()?),
+            _ => return None,
+        };
+        Some(Self {
+            kind,
+            name: fields.string()?,
+        })
+    }
+}

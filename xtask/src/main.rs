@@ -7,6 +7,7 @@
 )]
 
 mod check;
+mod cross;
 mod documents;
 mod licences;
 mod run;
@@ -26,6 +27,7 @@ const HELP: &str = "\
 cargo xtask check          everything that a change must pass: fmt, clippy, doc, licences, documents, test
 cargo xtask test           the test command, with a count at the end
 cargo xtask test-as USER   the same tests as another user (as root), who need not be able to read this directory
+cargo xtask cross          compiles for other systems, and runs the unit tests that an emulator of aarch64 can run
 cargo xtask licences       licences, sources and duplicates of all dependencies
 
 SANDBOX_TEST_LOWER=linux-6.1 in the environment makes the tests run with the host's facts lowered.
@@ -65,6 +67,7 @@ fn perform() -> Result<(), Error> {
         (Some("check"), None) => check::all(),
         (Some("licences"), None) => licences::check(),
         (Some("documents"), None) => documents::check(),
+        (Some("cross"), None) => cross::check().and_then(tally::Tally::conclude),
         (Some("test"), None) => suite::test().and_then(tally::Tally::conclude),
         #[cfg(unix)]
         (Some("test-as"), Some(user)) => user::test_as(user).and_then(tally::Tally::conclude),

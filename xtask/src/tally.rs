@@ -10,7 +10,8 @@ use crate::run::Error;
 pub(crate) struct Tally {
     pub(crate) passed: usize,
     pub(crate) failed: usize,
-    /// Tests that found something missing and said so; the harness counts them as passed.
+    /// Tests that found something missing and said so, which the harness counts as passed, and those left out by name.
+    /// Counted as passed, too.
     pub(crate) skipped: usize,
     /// Harnesses that reached their end.
     pub(crate) suites: usize,
@@ -29,7 +30,9 @@ impl Tally {
                     .and_then(|text| text.rsplit(' ').next());
                 before.and_then(|number| number.parse().ok()).unwrap_or(0)
             };
-            self.passed += count(" passed");
+            let left_out = count(" filtered out");
+            self.passed += count(" passed") + left_out;
+            self.skipped += left_out;
             self.failed += count(" failed");
             self.suites += 1;
         }
@@ -82,7 +85,7 @@ mod tests {
             "running 5 tests",
             "skipped: needs root",
             "test result: ok. 4 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.02s",
-            "test result: FAILED. 12 passed; 3 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.00s",
+            "test result: FAILED. 12 passed; 3 failed; 0 ignored; 0 measured; 2 filtered out; finished in 0.00s",
             "the test result: ok. 100 passed; 0 failed",
         ] {
             tally.line(line);
@@ -90,12 +93,12 @@ mod tests {
         assert_eq!(
             tally,
             Tally {
-                passed: 16,
+                passed: 18,
                 failed: 3,
-                skipped: 1,
+                skipped: 3,
                 suites: 2
             }
         );
-        assert_eq!(tally.to_string(), "15 passed, 3 failed, 1 skipped");
+        assert_eq!(tally.to_string(), "15 passed, 3 failed, 3 skipped");
     }
 }

@@ -10,8 +10,9 @@ use std::{env, path::Path, process::Command};
 fn main() {
     println!("cargo::rerun-if-changed=payload");
     println!("cargo::rerun-if-env-changed=RUSTC_LINKER");
-    let system = env::var("CARGO_CFG_TARGET_OS").expect("cargo sets it");
-    if system != "linux" {
+    let [system, architecture] = ["CARGO_CFG_TARGET_OS", "CARGO_CFG_TARGET_ARCH"]
+        .map(|name| env::var(name).expect("cargo sets it"));
+    if system != "linux" || !matches!(architecture.as_str(), "x86_64" | "aarch64") {
         return;
     }
     let output = Path::new(&env::var_os("OUT_DIR").expect("cargo sets it")).join("payload");

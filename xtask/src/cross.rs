@@ -14,6 +14,8 @@ use crate::tally::Tally;
 const COMPILED: &[(&str, &[&str])] = &[
     ("x86_64-pc-windows-gnu", &["--lib", "--bins", "--examples"]),
     ("aarch64-apple-darwin", &["--lib", "--bins", "--examples"]),
+    // Linux without a backend.
+    ("i686-unknown-linux-gnu", &["--lib", "--bins", "--examples"]),
     (EMULATED, &["--all-targets"]),
 ];
 

@@ -248,3 +248,58 @@ pub(crate) fn umask(mask: u32) -> u32 {
     // It always succeeds (umask(2)).
     call!(nr::UMASK, mask; "no pointer").unwrap_or(0) as u32
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::mem::offset_of;
+    use std::os::fd::AsRawFd;
+    use std::os::unix::fs::MetadataExt;
+
+    use super::*;
+
+    #[test]
+    fn flags_and_signals_are_those_of_libc() {
+        for (ours, libcs) in [
+            (O_CLOEXEC as i64, libc::O_CLOEXEC),
+            (O_PATH as i64, libc::O_PATH),
+            (AT_FDCWD as i64, libc::AT_FDCWD),
+            (AT_EMPTY_PATH as i64, libc::AT_EMPTY_PATH),
+            (AT_RECURSIVE as i64, libc::AT_RECURSIVE),
+            (i64::from(SIGKILL), libc::SIGKILL),
+            (i64::from(SIGCHLD), libc::SIGCHLD),
+            (i64::from(SIGCONT), libc::SIGCONT),
+        ] {
+            assert_eq!(ours, i64::from(libcs));
+        }
+        let stops = [libc::SIGTSTP, libc::SIGTTIN, libc::SIGTTOU].map(signal_bit);
+        assert_eq!(STOPS, stops.into_iter().sum());
+    }
+
+    #[test]
+    fn structures_lie_in_memory_as_in_libc() {
+        assert_eq!(
+            (
+                offset_of!(libc::stat, st_dev),
+                offset_of!(libc::stat, st_ino)
+            ),
+            (0, 8)
+        );
+        assert!(size_of::<libc::stat>() <= size_of::<[u64; 18]>());
+        assert_eq!(size_of::<OpenHow>(), size_of::<libc::open_how>());
+        assert_eq!(size_of::<Poll>(), size_of::<libc::pollfd>());
+        assert_eq!(size_of::<[u64; 2]>(), size_of::<libc::timespec>());
+        assert_eq!(size_of::<[u64; 2]>(), size_of::<libc::rlimit64>());
+        assert_eq!(size_of::<[i64; 18]>(), size_of::<libc::rusage>());
+        assert_eq!(size_of::<[i32; 32]>(), size_of::<libc::signalfd_siginfo>());
+    }
+
+    #[test]
+    fn a_file_is_known_by_its_device_and_inode() {
+        for file in ["/", "/dev/null", "/proc/self/exe"].map(|path| File::open(path).unwrap()) {
+            let metadata = file.metadata().unwrap();
+            let found = identity(Fd(file.as_raw_fd()));
+            assert_eq!(found, Ok([metadata.dev(), metadata.ino()]));
+        }
+    }
+}

@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use crate::run::{Error, FEATURES, cargo, run};
-use crate::{documents, licences, suite};
+use crate::{api, documents, licences, suite};
 
 type Check = (&'static str, fn() -> Result<(), Error>);
 
@@ -19,6 +19,7 @@ const CHECKS: &[Check] = &[
             .args(["--", "-D", "warnings"]))
     }),
     ("doc", || run(strict_doc(&mut cargo()))),
+    ("api", api::check),
     ("test", || suite::test()?.conclude()),
 ];
 

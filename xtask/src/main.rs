@@ -6,6 +6,7 @@
     reason = "a tool of the terminal: what it runs and finds is its output"
 )]
 
+mod api;
 mod check;
 mod cross;
 mod documents;
@@ -24,10 +25,11 @@ use lexopt::prelude::*;
 use crate::run::Error;
 
 const HELP: &str = "\
-cargo xtask check          everything that a change must pass: fmt, clippy, doc, licences, documents, test
+cargo xtask check          everything that a change must pass: fmt, clippy, doc, interface, licences, documents, test
 cargo xtask test           the test command, with a count at the end
 cargo xtask test-as USER   the same tests as another user (as root), who need not be able to read this directory
 cargo xtask cross          compiles for other systems, and runs the unit tests that an emulator of aarch64 can run
+cargo xtask api            writes the public interface of `sandboxed` to its api.txt, and prints what has changed
 cargo xtask licences       licences, sources and duplicates of all dependencies
 
 SANDBOX_TEST_LOWER=linux-6.1 in the environment makes the tests run with the host's facts lowered.
@@ -65,6 +67,7 @@ fn perform() -> Result<(), Error> {
     }
     match (task.as_deref(), operand.as_deref()) {
         (Some("check"), None) => check::all(),
+        (Some("api"), None) => api::update(),
         (Some("licences"), None) => licences::check(),
         (Some("documents"), None) => documents::check(),
         (Some("cross"), None) => cross::check().and_then(tally::Tally::conclude),

@@ -35,6 +35,10 @@ pub(crate) enum Error {
     Document { path: PathBuf, source: io::Error },
     #[error("named and not there:\n{}", .0.join("\n"))]
     Documents(Vec<String>),
+    #[error("the public interface has changed; `cargo xtask api` writes it down:\n{}", .0.join("\n"))]
+    Interface(Vec<String>),
+    #[error("this toolchain's rustdoc is not the one that public-api reads: {0}")]
+    Format(String),
     #[error("{0} failed")]
     Tests(usize),
     #[error("failed: {}", .0.join(", "))]

@@ -19,6 +19,8 @@ pub(crate) struct Command<'a> {
     pub(crate) umask: u32,
     /// One of [`group`].
     pub(crate) group: u32,
+    /// A terminal of its own, if there is one.
+    pub(crate) terminal: Fd,
     pub(crate) ignored_signals: u64,
     /// Null-terminated tables of strings.
     pub(crate) programs: &'a [usize],
@@ -40,12 +42,17 @@ pub(crate) extern "C" fn child(command: *mut ()) -> ! {
 
 /// Returns only a failure: its stage and reason.
 fn start(command: &Command<'_>) -> (u32, Errno) {
-    let steps: [(u32, &dyn Fn() -> Result<()>); 12] = [
+    let steps: [(u32, &dyn Fn() -> Result<()>); 13] = [
         (stage::VIEW, &|| {
             sys::enter_mounts(command.confinement.mounts)
         }),
-        (stage::GROUP, &|| match command.group {
-            group::OWN => sys::new_process_group(),
+        (stage::TERMINAL, &|| match command.terminal {
+            Fd::NONE => Ok(()),
+            terminal => sys::new_session_on(terminal),
+        }),
+        // Who leads a session leads a group already.
+        (stage::GROUP, &|| match (command.group, command.terminal) {
+            (group::OWN, Fd::NONE) => sys::new_process_group(),
             _ => Ok(()),
         }),
         (stage::DIRECTORY, &|| {

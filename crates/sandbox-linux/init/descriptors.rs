@@ -114,6 +114,16 @@ impl<'a> Handed<'a> {
         Ok(())
     }
 
+    /// The standard streams that are chosen (bit n stands for stream n) are `fd` instead of what the caller gave for them.
+    pub(crate) fn use_for(&self, chosen: u32, fd: Fd) -> Result<()> {
+        for (stream, slot) in (0..).zip(self.each().take(STREAMS)) {
+            if 1_u32.wrapping_shl(stream) & chosen != 0 {
+                sys::dup3_on_exec(fd, slot.used.0)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Puts each under its number, in the command's own child, where all others are closed on exec.
     pub(crate) fn assign(&self) -> Result<()> {
         for slot in self.each().filter(|slot| slot.number == slot.used.0) {

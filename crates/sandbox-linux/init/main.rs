@@ -20,6 +20,7 @@ mod raw;
 mod serve;
 mod steps;
 mod sys;
+mod terminal;
 mod watch;
 #[cfg(freestanding)]
 mod wire;

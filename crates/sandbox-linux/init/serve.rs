@@ -6,6 +6,7 @@ use super::entry::{VFORK, clone_on};
 use super::raw::{Errno, Result};
 use super::steps::Confinement;
 use super::sys::{self, Fd, Poll};
+use super::terminal::Terminal;
 use super::watch::Watch;
 use super::wire::{Answer, CommandHead, Reader, answer, order, stage};
 
@@ -92,30 +93,42 @@ pub(crate) fn serve(
     require(watch.look_before_start(ears.caller, ears.signals));
     // What came while nothing ran is about nothing that runs.
     while sys::next_signal(ears.signals).is_some() {}
-    let started = match received {
-        Ok(()) => start(confinement, &head, reader, &handed, stack),
-        Err(errno) => Err((stage::DESCRIPTORS, errno)),
-    };
+    let terminal = received
+        .map_err(|errno| (stage::DESCRIPTORS, errno))
+        .and_then(|()| terminal(&head, &handed));
+    let slave = |terminal: &Option<Terminal>| terminal.as_ref().map_or(Fd::NONE, |it| it.slave);
+    let started = terminal
+        .as_ref()
+        .map_err(|failed| *failed)
+        .and_then(|terminal| start(confinement, &head, reader, &handed, slave(terminal), stack));
+    let terminal = terminal.ok().flatten();
     let closed = handed.close();
     let pid = match (started, closed) {
         (Ok(pid), Ok(())) => pid,
         (Err((stage, errno)), _) => {
+            if let Some(terminal) = terminal {
+                terminal.close();
+            }
             handed.hand_back();
             return failed_start(stage, errno);
         }
         // A pipe that stays open with init would have no end.
         (Ok(_), Err(_)) => sys::exit(123),
     };
+    let runs = Answer {
+        kind: answer::STARTED,
+        value: pid,
+        ..Answer::default()
+    };
     // If the caller can't be told, it is gone, and so are we soon.
-    let _ = sys::send(
-        ears.control,
-        &Answer {
-            kind: answer::STARTED,
-            value: pid,
-            ..Answer::default()
-        },
-        true,
-    );
+    let _ = match &terminal {
+        Some(terminal) => sys::send_with(ears.control, &runs, terminal.master),
+        None => sys::send(ears.control, &runs, true),
+    };
+    if let Some(terminal) = terminal {
+        // It ends when the command has no more of it, and is hung up when the caller has none.
+        terminal.close();
+    }
     let deadline = (head.time != 0).then(|| sys::milliseconds().saturating_add(head.time));
     let service = Service {
         ears,
@@ -133,6 +146,20 @@ pub(crate) fn serve(
     answer
 }
 
+/// The terminal that the command is to have.
+fn terminal(
+    head: &CommandHead<'_>,
+    handed: &Handed<'_>,
+) -> core::result::Result<Option<Terminal>, (u32, Errno)> {
+    if head.terminal == 0 {
+        return Ok(None);
+    }
+    let (rows, columns) = ((head.terminal >> 16) as u16, head.terminal as u16);
+    Terminal::open(rows, columns, head.on_terminal, handed)
+        .map(Some)
+        .map_err(|errno| (stage::TERMINAL, errno))
+}
+
 fn failed_start(stage: u32, errno: Errno) -> Answer {
     Answer {
         kind: answer::START,
@@ -148,6 +175,7 @@ fn start(
     head: &CommandHead<'_>,
     mut strings: Reader<'_>,
     handed: &Handed<'_>,
+    terminal: Fd,
     stack: &Stack,
 ) -> core::result::Result<i32, (u32, Errno)> {
     let counts = [head.programs, head.args, head.environment];
@@ -159,6 +187,7 @@ fn start(
         directory: head.directory,
         umask: head.umask,
         group: head.group,
+        terminal,
         ignored_signals: head.ignored_signals,
         programs,
         args,

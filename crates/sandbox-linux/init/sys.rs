@@ -18,13 +18,14 @@ mod confinement;
 mod mounts;
 mod processes;
 mod sockets;
+mod terminals;
 
 use core::ffi::CStr;
 use core::mem::size_of;
 
 use super::raw::{Result, check, nr, syscall};
 
-pub(crate) use self::{confinement::*, mounts::*, processes::*, sockets::*};
+pub(crate) use self::{confinement::*, mounts::*, processes::*, sockets::*, terminals::*};
 
 /// A descriptor of this process. Nothing closes it by itself: init's are few, and end with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -44,7 +44,7 @@ pub(crate) mod answer {
     pub(crate) const STEP: u32 = 1;
     /// The command could not be started: [`stage`](super::stage), error number.
     pub(crate) const START: u32 = 2;
-    /// The command's program runs: its process id inside.
+    /// The command's program runs: its process id inside; descriptor: the master of its terminal, if it has one.
     pub(crate) const STARTED: u32 = 3;
     /// The command was stopped by a signal: its number.
     pub(crate) const STOPPED: u32 = 4;
@@ -71,6 +71,7 @@ pub(crate) mod stage {
     pub(crate) const NUMBERS: u32 = 11;
     pub(crate) const GROUP: u32 = 12;
     pub(crate) const VIEW: u32 = 13;
+    pub(crate) const TERMINAL: u32 = 14;
 }
 
 /// Whose process group a command is in.
@@ -238,6 +239,10 @@ pub(crate) struct CommandHead<'a> {
     pub(crate) umask: u32,
     /// One of [`group`].
     pub(crate) group: u32,
+    /// The rows and columns of a terminal of its own, each in half of the word; 0 for none.
+    pub(crate) terminal: u32,
+    /// Bit n: stream n is that terminal.
+    pub(crate) on_terminal: u32,
     /// How many descriptors it has beside the standard streams.
     pub(crate) descriptors: usize,
     pub(crate) programs: usize,
@@ -254,6 +259,7 @@ impl<'a> CommandHead<'a> {
     pub(crate) fn read(from: &mut Reader<'a>) -> Option<Self> {
         let (ignored_signals, time) = (from.u64()?, from.u64()?);
         let (umask, group) = (from.u32()?, from.u32()?);
+        let (terminal, on_terminal) = (from.u32()?, from.u32()?);
         let [descriptors, programs, args, environment] =
             [from.u32()?, from.u32()?, from.u32()?, from.u32()?].map(|count| count as usize);
         if descriptors > DESCRIPTORS {
@@ -270,6 +276,8 @@ impl<'a> CommandHead<'a> {
             time,
             umask,
             group,
+            terminal,
+            on_terminal,
             descriptors,
             programs,
             args,
@@ -309,6 +317,8 @@ mod tests {
             &0u64.to_ne_bytes(),
             &18u32.to_ne_bytes(),
             &group::OWN.to_ne_bytes(),
+            &0x18_0050_u32.to_ne_bytes(),
+            &7u32.to_ne_bytes(),
             &1u32.to_ne_bytes(),
             &1u32.to_ne_bytes(),
             &2u32.to_ne_bytes(),
@@ -319,6 +329,7 @@ mod tests {
         .concat();
         let mut head = CommandHead::read(&mut Reader(&whole)).unwrap();
         assert_eq!((head.group, head.numbers.u32()), (group::OWN, Some(7)));
+        assert_eq!((head.terminal, head.on_terminal), (0x18_0050, 7));
         assert_eq!(head.opened_at.string(), Some(c"a"));
         assert_eq!(
             (head.programs, head.args, head.environment, head.directory),

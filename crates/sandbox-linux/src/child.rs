@@ -1,18 +1,18 @@
 //! A command that runs in its sandbox, as the caller sees it: init's control socket and a pidfd of init.
 
-use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::io::{self, IoSliceMut};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::poll::PollTimeout;
-use nix::sys::socket::{MsgFlags, recv};
+use nix::sys::socket::{ControlMessageOwned, MsgFlags, recv, recvmsg};
 
 use crate::inits::{Init, Inits};
 use crate::launch::send_message;
-use crate::start;
 use crate::wire::{Answer, Reader, answer, order};
+use crate::{start, sys};
 
 /// A command that runs in its sandbox. Dropping it ends everything inside that the command has started.
 #[derive(Debug)]
@@ -24,6 +24,8 @@ pub struct Child {
     ended: Option<Ended>,
     /// How often it was stopped, as far as the caller has heard.
     stops: u32,
+    /// The master of its terminal.
+    terminal: Option<OwnedFd>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -73,13 +75,19 @@ pub(crate) enum Received {
 }
 
 impl Child {
-    pub(crate) fn new(init: Arc<Init>, inits: Weak<Inits>) -> Self {
+    pub(crate) fn new(init: Arc<Init>, inits: Weak<Inits>, terminal: Option<OwnedFd>) -> Self {
         Self {
             init,
             inits,
             ended: None,
             stops: 0,
+            terminal,
         }
+    }
+
+    /// The master of the command's own terminal, once.
+    pub fn take_terminal(&mut self) -> Option<OwnedFd> {
+        self.terminal.take()
     }
 
     /// The process id of the command's init on the host.
@@ -249,17 +257,48 @@ pub(crate) fn receive(control: BorrowedFd<'_>, flags: MsgFlags) -> io::Result<Re
     loop {
         match recv(control.as_raw_fd(), &mut buffer, flags) {
             Ok(0) => return Ok(Received::End),
-            Ok(length) => {
-                let answer = Answer::read(&mut Reader(buffer.get(..length).unwrap_or(&[])));
-                return answer
-                    .map(Received::Answer)
-                    .ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData));
-            }
+            Ok(length) => return parse(buffer.get(..length).unwrap_or(&[])),
             // ECONNRESET only says that init ended with a message of ours unread: what it sent lies behind it.
             Err(Errno::EINTR | Errno::ECONNRESET) => {}
             Err(errno) => return Err(errno.into()),
         }
     }
+}
+
+/// The next answer of init, and the descriptor that comes with it.
+pub(crate) fn receive_with(
+    control: BorrowedFd<'_>,
+    flags: MsgFlags,
+) -> io::Result<(Received, Option<OwnedFd>)> {
+    let mut buffer = [0_u8; size_of::<Answer>()];
+    let mut space = nix::cmsg_space!(RawFd);
+    loop {
+        let mut slices = [IoSliceMut::new(&mut buffer)];
+        let flags = flags | MsgFlags::MSG_CMSG_CLOEXEC;
+        let message = match recvmsg::<()>(control.as_raw_fd(), &mut slices, Some(&mut space), flags)
+        {
+            Ok(message) => message,
+            // As in `receive`.
+            Err(Errno::EINTR | Errno::ECONNRESET) => continue,
+            Err(errno) => return Err(errno.into()),
+        };
+        let mut fds = message.cmsgs()?.flat_map(|control| match control {
+            ControlMessageOwned::ScmRights(fds) => fds,
+            _ => Vec::new(),
+        });
+        let fd = fds.next().map(sys::received);
+        let length = message.bytes;
+        if length == 0 {
+            return Ok((Received::End, None));
+        }
+        return parse(buffer.get(..length).unwrap_or(&[])).map(|received| (received, fd));
+    }
+}
+
+fn parse(message: &[u8]) -> io::Result<Received> {
+    Answer::read(&mut Reader(message))
+        .map(Received::Answer)
+        .ok_or_else(|| io::ErrorKind::InvalidData.into())
 }
 
 impl Usage {

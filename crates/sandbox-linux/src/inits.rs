@@ -14,7 +14,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::MsgFlags;
 use nix::unistd::{Pid, getpgrp, getsid};
 
-use crate::child::{Received, receive};
+use crate::child::{Received, receive, receive_with};
 use crate::sys;
 
 /// How many inits wait for a command at most, and how long those beyond the first do.
@@ -80,6 +80,25 @@ impl Init {
     /// That it has ended is told by its pidfd as well: a fork of the caller in the midst of a launch has init's socket, too,
     /// and as long as that lives this one has no end.
     pub(crate) fn hear(&self, timeout: PollTimeout) -> io::Result<Received> {
+        let received = self.hear_by(timeout, |flags| receive(self.as_fd(), flags))?;
+        Ok(received.unwrap_or(Received::End))
+    }
+
+    /// As [`hear`](Self::hear), and the descriptor that comes with it.
+    pub(crate) fn hear_with(
+        &self,
+        timeout: PollTimeout,
+    ) -> io::Result<(Received, Option<OwnedFd>)> {
+        let received = self.hear_by(timeout, |flags| receive_with(self.as_fd(), flags))?;
+        Ok(received.unwrap_or((Received::End, None)))
+    }
+
+    /// What is received; `None` at the end.
+    fn hear_by<T>(
+        &self,
+        timeout: PollTimeout,
+        receive: impl Fn(MsgFlags) -> io::Result<T>,
+    ) -> io::Result<Option<T>> {
         loop {
             let mut fds = [self.as_fd(), self.pidfd()].map(|fd| PollFd::new(fd, PollFlags::POLLIN));
             match poll(&mut fds, timeout) {
@@ -90,10 +109,10 @@ impl Init {
             let [_, end] = fds;
             // What it said before its end is there by now.
             let has_ended = end.any().unwrap_or(false);
-            match receive(self.as_fd(), MsgFlags::MSG_DONTWAIT) {
-                Err(error) if has_ended && is_nothing(&error) => return Ok(Received::End),
-                received => return received,
-            }
+            return match receive(MsgFlags::MSG_DONTWAIT) {
+                Err(error) if has_ended && is_nothing(&error) => Ok(None),
+                received => received.map(Some),
+            };
         }
     }
 
@@ -189,9 +208,18 @@ impl Inits {
             self
         } else {
             self.of_fork
-                .get_or_init(|| Box::new(Self::new(None)))
+                .get_or_init(|| Box::new(self.for_fork()))
                 .ours()
         }
+    }
+
+    /// A fork joins its parent's sandbox, unless that was being made when it was forked: then it makes one of its own.
+    fn for_fork(&self) -> Self {
+        let inits = Self::new(None);
+        if let Ok(parents) = self.set_up.try_lock() {
+            inits.set_up().done = Weak::clone(&parents.done);
+        }
+        inits
     }
 
     /// The set-up. Whoever makes it keeps everybody else waiting, since there is to be one.

@@ -247,15 +247,15 @@ impl Prepared {
         steps: &[Step],
         command: &Start<'_>,
     ) -> Result<Child, LaunchError> {
-        let received = init
-            .hear(PollTimeout::NONE)
+        let (received, terminal) = init
+            .hear_with(PollTimeout::NONE)
             .map_err(preparing("hear from the sandbox's first process"))?;
         let Received::Answer(got) = received else {
             return Err(LaunchError::InitEnded);
         };
         let source = io::Error::from_raw_os_error(got.errno);
         match got.kind {
-            answer::STARTED => Ok(Child::new(init, Arc::downgrade(&self.inits))),
+            answer::STARTED => Ok(Child::new(init, Arc::downgrade(&self.inits), terminal)),
             answer::STEP => Err(failed_step(steps, got.value, source)),
             answer::START => {
                 // It waits for a better one.
@@ -325,6 +325,7 @@ fn failed_start(at: u32, source: io::Error, command: &Start<'_>) -> LaunchError 
         },
         stage::CLONE => confine("start a process inside the sandbox"),
         stage::DESCRIPTORS | stage::NUMBERS => confine("hand over the descriptors"),
+        stage::TERMINAL => confine("make a terminal inside the sandbox"),
         stage::GROUP => confine("make a process group"),
         stage::KEYRING => confine("make a session keyring"),
         stage::VIEW => confine("enter the view"),

@@ -60,5 +60,5 @@ pub use self::filter::{Filter, FilterError, FilterOptions};
 pub use self::launch::{LaunchError, NumberProblem};
 pub use self::plan::{Enforcement, Held, MountAttributes, Plan, Resource, Step, Unenforceable};
 pub use self::prepare::{Early, Prepared};
-pub use self::start::{ProcessGroup, Start};
+pub use self::start::{ProcessGroup, Start, TerminalSize};
 pub use self::view::{Cover, LiveKind, Missing, Node, View};

@@ -8,9 +8,9 @@ use std::time::Duration;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::stat::fstat;
 
-use crate::LaunchError;
 use crate::launch::NumberProblem;
 use crate::wire::{DESCRIPTORS, STREAMS, group};
+use crate::{LaunchError, sys};
 
 /// A command to be started. All of it is named inside the sandbox.
 ///
@@ -27,6 +27,8 @@ use crate::wire::{DESCRIPTORS, STREAMS, group};
 ///     stdio: [stdin.as_fd(), stdout.as_fd(), stderr.as_fd()],
 ///     descriptors: Vec::new(),
 ///     process_group: ProcessGroup::Callers,
+///     terminal: None,
+///     on_terminal: [false; 3],
 ///     ignored_signals: 0,
 ///     umask: 0o022,
 ///     time: None,
@@ -53,6 +55,10 @@ pub struct Start<'a> {
     pub descriptors: Vec<(RawFd, BorrowedFd<'a>)>,
     /// Whose process group it is in.
     pub process_group: ProcessGroup,
+    /// A terminal of its own, and with it a session.
+    pub terminal: Option<TerminalSize>,
+    /// Which standard streams are that terminal, in the place of what is given for them.
+    pub on_terminal: [bool; 3],
     /// Bit n-1: signal n stays ignored, as after `nohup`.
     pub ignored_signals: u64,
     /// The mode bits that new files do not get (`umask(2)`).
@@ -73,6 +79,48 @@ pub enum ProcessGroup {
     Callers,
     /// One of its own.
     Own,
+}
+
+/// How large a terminal is, in characters.
+///
+/// ```
+/// use sandbox_linux::TerminalSize;
+///
+/// let size = TerminalSize { rows: 24, columns: 80 };
+/// assert_eq!(size, TerminalSize::default());
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "a rectangle")]
+pub struct TerminalSize {
+    /// Lines.
+    pub rows: u16,
+    /// Characters of a line.
+    pub columns: u16,
+}
+
+impl Default for TerminalSize {
+    fn default() -> Self {
+        Self {
+            rows: 24,
+            columns: 80,
+        }
+    }
+}
+
+impl TerminalSize {
+    /// Never 0, which is none.
+    fn in_a_word(self) -> u32 {
+        (u32::from(self.rows) << 16 | u32::from(self.columns)).max(1)
+    }
+
+    /// Makes `terminal`, a master, so large: what runs in its foreground gets SIGWINCH if that is a change.
+    ///
+    /// # Errors
+    ///
+    /// Those of `TIOCSWINSZ` (`ioctl_tty(2)`): it is no terminal.
+    pub fn apply(self, terminal: BorrowedFd<'_>) -> std::io::Result<()> {
+        sys::set_window_size(terminal, [self.rows, self.columns, 0, 0])
+    }
 }
 
 impl<'a> Start<'a> {
@@ -129,6 +177,11 @@ impl<'a> Start<'a> {
             ProcessGroup::Own => group::OWN,
         };
         bytes.extend(group.to_ne_bytes());
+        let terminal = self.terminal.map_or(0, TerminalSize::in_a_word);
+        bytes.extend(terminal.to_ne_bytes());
+        let on_terminal = (0..).zip(self.on_terminal);
+        let on_terminal = on_terminal.fold(0, |bits, (stream, is)| bits | u32::from(is) << stream);
+        bytes.extend(on_terminal.to_ne_bytes());
         let strings_of = [&self.programs, &self.args, &self.environment];
         for length in std::iter::once(numbered.len()).chain(strings_of.map(Vec::len)) {
             let length = u32::try_from(length).map_err(|_| LaunchError::TooLarge)?;

@@ -30,6 +30,22 @@ pub(crate) fn kill(pidfd: BorrowedFd<'_>) {
     };
 }
 
+/// Rows, columns, and twice the unused pixels.
+pub(crate) fn set_window_size(terminal: BorrowedFd<'_>, size: [u16; 4]) -> io::Result<()> {
+    // SAFETY: `size` is a struct winsize, which is read.
+    let result = unsafe { libc::ioctl(terminal.as_raw_fd(), libc::TIOCSWINSZ, size.as_ptr()) };
+    if result < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
+}
+
+/// A descriptor that has just come in a message.
+pub(crate) fn received(fd: RawFd) -> OwnedFd {
+    // SAFETY: the kernel has made it for the message that the caller has read, and tells nobody else.
+    unsafe { OwnedFd::from_raw_fd(fd) }
+}
+
 fn owned(fd: libc::c_long) -> io::Result<OwnedFd> {
     match RawFd::try_from(fd) {
         // SAFETY: a fresh descriptor that the kernel has just returned; nobody else knows it.

@@ -11,7 +11,7 @@ use nix::sys::signal::Signal;
 
 use crate::collected::Collected;
 use crate::deadline::{Deadline, Due};
-use crate::{Error, ExitStatus, Output};
+use crate::{Error, ExitStatus, Output, Terminal};
 
 /// A command that runs, and everything that it started.
 ///
@@ -46,6 +46,8 @@ pub struct Child {
     pub stdout: Option<ChildStdout>,
     /// The other end of the command's standard error, if that is a pipe.
     pub stderr: Option<ChildStderr>,
+    /// The other end of the command's own terminal, if it has one. Dropping it hangs up.
+    pub terminal: Option<Terminal>,
     inner: sandbox_linux::Child,
     deadline: Option<Deadline>,
     ended: Option<ExitStatus>,
@@ -68,7 +70,7 @@ pub enum Update {
 
 impl Child {
     pub(crate) fn new(
-        inner: sandbox_linux::Child,
+        mut inner: sandbox_linux::Child,
         deadline: Option<Deadline>,
         pipes: [Option<OwnedFd>; 3],
     ) -> Self {
@@ -77,6 +79,7 @@ impl Child {
             stdin: stdin.map(Into::into),
             stdout: stdout.map(Into::into),
             stderr: stderr.map(Into::into),
+            terminal: inner.take_terminal().map(Into::into),
             inner,
             deadline,
             ended: None,
@@ -93,7 +96,8 @@ impl Child {
     /// Waits until the command has ended and nothing that it started is left. Closes its standard input first.
     ///
     /// A command that writes more than a pipe holds waits for whoever reads it: for that there is
-    /// [`wait_with_output`](Self::wait_with_output).
+    /// [`wait_with_output`](Self::wait_with_output). One that writes to a [`terminal`](Self::terminal) of its own waits, too, and
+    /// that one is read by the caller alone.
     ///
     /// # Errors
     ///

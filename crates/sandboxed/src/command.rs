@@ -7,7 +7,7 @@ use std::path::{Component, Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use sandbox_core::{Attempt, Verdict, escaped};
-use sandbox_linux::{ProcessGroup, Start};
+use sandbox_linux::{ProcessGroup, Start, TerminalSize};
 
 use crate::changes::Changes;
 use crate::deadline::{self, Deadline};
@@ -41,7 +41,7 @@ use crate::{Child, Error, ExitStatus, Output, Sandbox, Stdio, search};
 /// * The only [`process_group`](Self::process_group) beside the caller's is one of the command's own.
 /// * There is no other user, group, root or `pre_exec`: what a command gives up is the policy's to say.
 /// * The environment of the caller is that of when the sandbox was made.
-/// * There is a time limit.
+/// * There is a time limit, and a terminal of the command's own.
 #[must_use]
 pub struct Command<'sandbox> {
     sandbox: &'sandbox Sandbox,
@@ -55,6 +55,7 @@ pub struct Command<'sandbox> {
     stderr: Option<Stdio>,
     descriptors: Vec<(RawFd, OwnedFd)>,
     process_group: Option<i32>,
+    terminal: Option<TerminalSize>,
     timeout: Option<Duration>,
 }
 
@@ -72,6 +73,7 @@ impl<'sandbox> Command<'sandbox> {
             stderr: None,
             descriptors: Vec::new(),
             process_group: None,
+            terminal: None,
             timeout: None,
         }
     }
@@ -186,6 +188,15 @@ impl<'sandbox> Command<'sandbox> {
         self
     }
 
+    /// Gives the command a terminal of its own, of the sandbox's own `/dev/pts`, and a session with it. The standard streams for
+    /// which nothing else is said are that terminal; [`Child::terminal`] is its other end, which somebody has to read.
+    ///
+    /// The caller's terminal is out of the command's reach then: its keys, its size and its hang-up are not the command's.
+    pub fn pty(&mut self, size: TerminalSize) -> &mut Self {
+        self.terminal = Some(size);
+        self
+    }
+
     /// How long the command may run: then it gets SIGTERM, and 2 s later everything inside is killed. The policy's own
     /// limit holds if it is shorter. Default: the policy's.
     ///
@@ -205,7 +216,11 @@ impl<'sandbox> Command<'sandbox> {
     /// [`Error::HiddenDirectory`], [`Error::Nul`] and [`Error::VariableName`] for what has no meaning inside. Nothing is left
     /// running.
     pub fn spawn(&mut self) -> Result<Child, Error> {
-        self.spawn_with([&Stdio::inherit(); 3])
+        let unsaid = match self.terminal {
+            Some(_) => Stdio::terminal(),
+            None => Stdio::inherit(),
+        };
+        self.spawn_with([&unsaid; 3])
     }
 
     /// Runs the command and waits for its end.
@@ -266,6 +281,8 @@ impl<'sandbox> Command<'sandbox> {
                 Some(0) => ProcessGroup::Own,
                 Some(group) => return Err(Error::ProcessGroup { group }),
             },
+            terminal: self.terminal,
+            on_terminal: [&stdin, &stdout, &stderr].map(stdio::Opened::is_terminal),
             ignored_signals: inherited.ignored_signals,
             umask: inherited.umask,
             time: self.time_limit().map(deadline::last_resort),

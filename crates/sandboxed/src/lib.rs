@@ -70,6 +70,8 @@ mod status;
 mod stdio;
 #[cfg(backend)]
 mod strings;
+#[cfg(backend)]
+mod terminal;
 #[cfg(all(backend, feature = "tokio"))]
 pub mod tokio;
 // Tested where there is a backend, too.
@@ -106,10 +108,12 @@ pub use {
     error::{BadStream, Error},
     sandbox::{Builder, Sandbox},
     sandbox_linux::{
-        Enforcement, HostFacts, LaunchError, Lowering, NumberProblem, Plan, Unenforceable, Usage,
+        Enforcement, HostFacts, LaunchError, Lowering, NumberProblem, Plan, TerminalSize,
+        Unenforceable, Usage,
     },
     status::{ExitStatus, Output},
     stdio::{Stdio, Stream},
+    terminal::Terminal,
 };
 
 #[cfg(not(backend))]

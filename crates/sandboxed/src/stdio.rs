@@ -53,6 +53,7 @@ enum Kind {
     Inherit,
     Null,
     Piped,
+    Terminal,
     Descriptor(OwnedFd),
 }
 
@@ -77,6 +78,11 @@ impl Stdio {
     /// `/dev/null` of the host.
     pub fn null() -> Self {
         Self(Kind::Null)
+    }
+
+    /// The command's own terminal.
+    pub(crate) fn terminal() -> Self {
+        Self(Kind::Terminal)
     }
 
     /// A pipe, whose other end is in the [`Child`](crate::Child).
@@ -110,7 +116,12 @@ pub(crate) enum Opened<'a> {
     Caller(Inherited),
     Borrowed(BorrowedFd<'a>),
     Owned(OwnedFd),
-    Piped { inside: OwnedFd, outside: OwnedFd },
+    /// What is in the place of the command's own terminal until there is one.
+    Terminal(OwnedFd),
+    Piped {
+        inside: OwnedFd,
+        outside: OwnedFd,
+    },
 }
 
 /// A standard stream of the caller: the handles of `std`, since only they lend the three descriptors safely.
@@ -126,15 +137,19 @@ impl Opened<'_> {
         match self {
             Self::Caller(inherited) => inherited.as_fd(),
             Self::Borrowed(fd) => *fd,
-            Self::Owned(fd) | Self::Piped { inside: fd, .. } => fd.as_fd(),
+            Self::Owned(fd) | Self::Terminal(fd) | Self::Piped { inside: fd, .. } => fd.as_fd(),
         }
+    }
+
+    pub(crate) fn is_terminal(&self) -> bool {
+        matches!(self, Self::Terminal(_))
     }
 
     /// The caller's end of a pipe. The command's end is closed here, so that the caller sees the end of the stream.
     pub(crate) fn into_outside(self) -> Option<OwnedFd> {
         match self {
             Self::Piped { outside, .. } => Some(outside),
-            Self::Caller(_) | Self::Borrowed(_) | Self::Owned(_) => None,
+            Self::Caller(_) | Self::Borrowed(_) | Self::Owned(_) | Self::Terminal(_) => None,
         }
     }
 }
@@ -215,6 +230,7 @@ pub(crate) fn open(stream: Stream, stdio: &Stdio, sockets: Sockets) -> Result<Op
     let failed = |source| Error::OpenStream { stream, source };
     match &stdio.0 {
         Kind::Null => null(stream).map(Opened::Owned).map_err(failed),
+        Kind::Terminal => null(stream).map(Opened::Terminal).map_err(failed),
         Kind::Piped => {
             let (reader, writer) = io::pipe().map_err(failed)?;
             let (reader, writer) = (OwnedFd::from(reader), OwnedFd::from(writer));

@@ -22,6 +22,7 @@ pub(crate) mod nr {
     numbers! { BELOW_424:
         DUP3 = 24;
         FCNTL = 25;
+        IOCTL = 29;
         MKDIRAT = 34;
         SYMLINKAT = 36;
         UMOUNT2 = 39;
@@ -48,11 +49,13 @@ pub(crate) mod nr {
         RT_SIGPROCMASK = 135;
         SETPGID = 154;
         GETPGID = 155;
+        SETSID = 157;
         UMASK = 166;
         PRCTL = 167;
         SOCKET = 198;
         SENDTO = 206;
         RECVFROM = 207;
+        SENDMSG = 211;
         RECVMSG = 212;
         MUNMAP = 215;
         KEYCTL = 219;

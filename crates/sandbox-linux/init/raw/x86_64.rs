@@ -29,9 +29,11 @@ pub(crate) mod nr {
         MUNMAP = 11;
         RT_SIGACTION = 13;
         RT_SIGPROCMASK = 14;
+        IOCTL = 16;
         SOCKET = 41;
         SENDTO = 44;
         RECVFROM = 45;
+        SENDMSG = 46;
         RECVMSG = 47;
         CLONE = 56;
         EXECVE = 59;
@@ -43,6 +45,7 @@ pub(crate) mod nr {
         FCHDIR = 81;
         UMASK = 95;
         SETPGID = 109;
+        SETSID = 112;
         GETPGID = 121;
         CAPGET = 125;
         CAPSET = 126;

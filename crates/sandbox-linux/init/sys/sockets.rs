@@ -17,6 +17,10 @@ struct MessageHeader {
     flags: usize,
 }
 
+/// `cmsg_level` and `cmsg_type` of descriptors, and the length of a `struct cmsghdr` (cmsg(3)).
+const SOL_SOCKET_SCM_RIGHTS: u64 = 0x1_0000_0001;
+const HEADER: usize = 16;
+
 /// One message and its descriptors, into the front of `fds`. Length 0 is the end; a cut-off message is an error, and so is
 /// one of whose descriptors some found no room: then none of them stays open.
 pub(crate) fn receive(socket: Fd, buffer: &mut [u8], fds: &mut [Fd], wait: bool) -> Result<usize> {
@@ -24,8 +28,6 @@ pub(crate) fn receive(socket: Fd, buffer: &mut [u8], fds: &mut [Fd], wait: bool)
     const MSG_CMSG_CLOEXEC: usize = 0x4000_0000;
     const MSG_CTRUNC: usize = 0x08;
     const MSG_TRUNC_CTRUNC: usize = 0x20 | MSG_CTRUNC;
-    const SOL_SOCKET_SCM_RIGHTS: u64 = 0x1_0000_0001;
-    const HEADER: usize = 16;
     // A cmsghdr (length, level and type) and room for the descriptors.
     let mut control = [0_u64; 2 + AT_ONCE.div_ceil(2)];
     let vectors = [buffer.as_mut_ptr() as usize, buffer.len()];
@@ -80,6 +82,25 @@ pub(crate) fn send<T: Copy>(socket: Fd, value: &T, wait: bool) -> Result<()> {
     const MSG_DONTWAIT: usize = 0x40;
     let flags = MSG_NOSIGNAL | if wait { 0 } else { MSG_DONTWAIT };
     call!(nr::SENDTO, socket.arg(), &raw const *value, size_of::<T>(), flags; "`value` is as large as said").map(drop)
+}
+
+/// As [`send`], with a descriptor; waits.
+pub(crate) fn send_with<T: Copy>(socket: Fd, value: &T, fd: Fd) -> Result<()> {
+    const MSG_NOSIGNAL: usize = 0x4000;
+    let length = HEADER.wrapping_add(size_of::<i32>()) as u64;
+    let mut control = [length, SOL_SOCKET_SCM_RIGHTS, u64::from(fd.0 as u32)];
+    let vectors = [(&raw const *value) as usize, size_of::<T>()];
+    let header = MessageHeader {
+        name: 0,
+        name_length: 0,
+        vectors: &raw const vectors,
+        vector_count: 1,
+        control: control.as_mut_ptr(),
+        control_length: size_of_val(&control),
+        flags: 0,
+    };
+    call!(nr::SENDMSG, socket.arg(), &raw const header, MSG_NOSIGNAL; "`header` points to `value` and `control`, with their lengths")
+        .map(drop)
 }
 
 /// Asks the kernel by a route netlink message, and waits for its acknowledgement.

@@ -14,7 +14,7 @@ use ::tokio::runtime::Handle;
 use ::tokio::time::{Sleep, sleep, timeout};
 
 use super::gathered::Gathered;
-use crate::{Error, ExitStatus, Output, Update};
+use crate::{Error, ExitStatus, Output, Terminal, Update};
 
 /// The other end of a command's standard input.
 pub type ChildStdin = pipe::Sender;
@@ -59,6 +59,9 @@ pub struct Child {
     pub stdout: Option<ChildStdout>,
     /// The other end of the command's standard error, if that is a pipe.
     pub stderr: Option<ChildStderr>,
+    /// The other end of the command's own terminal, if it has one: it blocks. An event loop makes an `AsyncFd` of its
+    /// descriptor.
+    pub terminal: Option<Terminal>,
     /// A copy of the command's socket, until its end: the runtime must not confuse it with that of the next command, which is
     /// the same.
     socket: Option<AsyncFd<OwnedFd>>,
@@ -88,6 +91,7 @@ impl Child {
             stdin: stdin.map_err(failed(piped))?,
             stdout: stdout.map_err(failed(piped))?,
             stderr: stderr.map_err(failed(piped))?,
+            terminal: inner.terminal.take(),
             socket: Some(socket.map_err(failed("watch"))?),
             alarm: None,
             inner,

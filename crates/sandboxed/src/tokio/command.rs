@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::Child;
-use crate::{Error, ExitStatus, Output, Sandbox, Stdio};
+use crate::{Error, ExitStatus, Output, Sandbox, Stdio, TerminalSize};
 
 /// A [`Command`](crate::Command) that is waited for asynchronously, in the shape of `tokio::process::Command`.
 ///
@@ -68,6 +68,7 @@ impl<'sandbox> Command<'sandbox> {
         fn stderr(stdio: impl Into<Stdio>);
         fn fd(number: RawFd, fd: impl Into<OwnedFd>);
         fn process_group(group: i32);
+        fn pty(size: TerminalSize);
     }
 
     /// As [`Command::timeout`](crate::Command::timeout), by the runtime's clock: it is carried out by [`Child::wait`],

@@ -118,7 +118,8 @@ impl Init {
 
     /// Whether it has ended, or is about to: one that was killed is no use from that moment on, and takes another to be gone.
     pub(crate) fn has_ended(&self) -> bool {
-        const A_MOMENT: u16 = 1000;
+        // Long where many want the processor; whoever asks would otherwise report what it was refused by one that ends.
+        const A_MOMENT: u16 = 10_000;
         let mut fds = [PollFd::new(self.pidfd.as_fd(), PollFlags::POLLIN)];
         !matches!(poll(&mut fds, PollTimeout::from(A_MOMENT)), Ok(0))
     }

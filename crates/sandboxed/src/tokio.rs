@@ -18,7 +18,8 @@
 //! it has a time limit. Any flavour of runtime will do; it has its I/O enabled, and its time for limits.
 //!
 //! What blocks the calling thread is a launch, as with `tokio::process` ([`Command::spawn`] says for how long), and dropping a
-//! [`Child`] that has not ended, until nothing inside is left. [`Sandbox::new`](crate::Sandbox::new) reads files and looks at
+//! [`Child`] that has not ended, until nothing inside is left; and when a command is stopped, the question to init whether it
+//! still is. [`Sandbox::new`](crate::Sandbox::new) reads files and looks at
 //! the host: who minds calls it by `spawn_blocking`.
 
 mod child;

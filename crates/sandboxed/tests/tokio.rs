@@ -6,7 +6,7 @@
 use nix::sys::signal::Signal;
 use sandbox_testing::{Host, alone, marked, marker};
 use sandboxed::{
-    Error, Policy, Preset, Sandbox, Stdio, Update,
+    Error, Policy, Preset, Sandbox, Stdio, TerminalSize, Update,
     tokio::{Child, Command},
 };
 use std::{
@@ -441,6 +441,19 @@ fn a_command_that_was_built_for_tokio_is_confined() {
         outside.unwrap().success() && host.has("@outside/made"),
         "control"
     );
+}
+
+#[test]
+fn a_terminal_is_read_beside_the_runtime() {
+    on_each_runtime(async |sandbox| {
+        let mut command = sh(sandbox, "tty; exit 3");
+        let mut child = command.pty(TerminalSize::default()).spawn().unwrap();
+        let terminal = child.terminal.take().unwrap();
+        let shown = tokio::task::spawn_blocking(|| std::io::read_to_string(terminal));
+        let shown = shown.await.unwrap().unwrap();
+        assert!(shown.starts_with("/dev/pts/"), "{shown}");
+        assert_eq!(child.wait().await.unwrap().code(), Some(3));
+    });
 }
 
 #[test]

@@ -8,15 +8,17 @@
     any(target_arch = "x86_64", target_arch = "aarch64")
 ))]
 
+mod caller;
 mod error;
 mod home;
 mod peer;
 mod rounds;
 
+pub use self::caller::{again, grow};
 pub use self::error::{Error, start};
 pub use self::home::{Home, Secret};
 pub use self::peer::Bwrap;
-pub use self::rounds::{Contender, interleave, micros};
+pub use self::rounds::{Contender, interleave, micros, ratio};
 
 use std::env;
 use std::path::PathBuf;

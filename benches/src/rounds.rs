@@ -13,13 +13,21 @@ use crate::Error;
 pub struct Contender<'a> {
     /// Its name in the table.
     pub name: &'static str,
-    run: Box<dyn FnMut() -> Result<(), Error> + 'a>,
+    run: Box<dyn FnMut() -> Result<Duration, Error> + 'a>,
     times: Vec<Duration>,
 }
 
 impl<'a> Contender<'a> {
     /// A contender whose time is that of `run`.
-    pub fn new(name: &'static str, run: impl FnMut() -> Result<(), Error> + 'a) -> Self {
+    pub fn new(name: &'static str, mut run: impl FnMut() -> Result<(), Error> + 'a) -> Self {
+        Self::timed(name, move || {
+            let start = Instant::now();
+            run().map(|()| start.elapsed())
+        })
+    }
+
+    /// A contender that tells its own time.
+    pub fn timed(name: &'static str, run: impl FnMut() -> Result<Duration, Error> + 'a) -> Self {
         Self {
             name,
             run: Box::new(run),
@@ -27,12 +35,28 @@ impl<'a> Contender<'a> {
         }
     }
 
+    /// Runs it once, to see whether it does.
+    ///
+    /// # Errors
+    ///
+    /// Its own.
+    pub fn attempt(&mut self) -> Result<(), Error> {
+        (self.run)().map(drop)
+    }
+
     /// The median of all rounds.
     #[must_use]
     pub fn median(&self) -> Duration {
+        self.quantile(2)
+    }
+
+    /// Quarter `number` of all rounds: 1 and 3 are the quartiles, between which half of them lie.
+    #[must_use]
+    pub fn quantile(&self, number: usize) -> Duration {
         let mut sorted = self.times.clone();
         sorted.sort_unstable();
-        sorted.get(sorted.len() / 2).copied().unwrap_or_default()
+        let at = sorted.len().saturating_mul(number) / 4;
+        sorted.get(at).copied().unwrap_or_default()
     }
 }
 
@@ -59,9 +83,7 @@ pub fn interleave(contenders: &mut [Contender<'_>], rounds: usize) -> Result<(),
         contenders.rotate_left(1);
         for contender in contenders.iter_mut() {
             let before = children();
-            let start = Instant::now();
-            (contender.run)()?;
-            let time = start.elapsed();
+            let time = (contender.run)()?;
             settle(before);
             if round >= THROWN_AWAY {
                 contender.times.push(time);
@@ -81,15 +103,30 @@ fn settle(before: usize) {
     }
 }
 
+/// Without those inits of ours that wait for the next command.
 fn children() -> usize {
     let list = fs::read_to_string("/proc/thread-self/children").unwrap_or_default();
-    list.split_whitespace().count()
+    let waits = |pid: &&str| {
+        let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        line.starts_with(b"sandbox-init")
+    };
+    list.split_whitespace().filter(|pid| !waits(pid)).count()
 }
 
 /// Whole microseconds, for tables.
 #[must_use]
 pub fn micros(time: Duration) -> i128 {
     i128::try_from(time.as_micros()).unwrap_or(i128::MAX)
+}
+
+/// For tables: of times in microseconds, or of rates.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "figures of a few digits, printed with two or three"
+)]
+#[must_use]
+pub fn ratio(part: i128, whole: i128) -> f64 {
+    part as f64 / whole.max(1) as f64
 }
 
 #[cfg(test)]

@@ -7,6 +7,8 @@
 )]
 
 mod api;
+#[cfg(unix)]
+mod bench;
 mod check;
 mod cross;
 mod documents;
@@ -30,6 +32,7 @@ cargo xtask test           the test command, with a count at the end
 cargo xtask test-as USER   the same tests as another user (as root), who need not be able to read this directory
 cargo xtask cross          compiles for other systems, and runs the unit tests that an emulator of aarch64 can run
 cargo xtask api            writes the public interface of `sandboxed` to its api.txt, and prints what has changed
+cargo xtask bench [USER]   the table of docs/performance.md, measured here; as another user (as root)
 cargo xtask licences       licences, sources and duplicates of all dependencies
 
 SANDBOX_TEST_LOWER=linux-6.1 in the environment makes the tests run with the host's facts lowered.
@@ -68,6 +71,8 @@ fn perform() -> Result<(), Error> {
     match (task.as_deref(), operand.as_deref()) {
         (Some("check"), None) => check::all(),
         (Some("api"), None) => api::update(),
+        #[cfg(unix)]
+        (Some("bench"), user) => bench::all(user),
         (Some("licences"), None) => licences::check(),
         (Some("documents"), None) => documents::check(),
         (Some("cross"), None) => cross::check().and_then(tally::Tally::conclude),

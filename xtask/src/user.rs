@@ -120,11 +120,11 @@ impl Built {
 }
 
 /// A directory that everybody can read, gone afterwards.
-struct Place(TempDir);
+pub(crate) struct Place(TempDir);
 
 impl Place {
     /// In `parent`, the user's home: temporary directories are empty inside a sandbox.
-    fn new(parent: &Path) -> Result<Self, Error> {
+    pub(crate) fn new(parent: &Path) -> Result<Self, Error> {
         let failed = |source| Error::Prepare {
             path: parent.to_owned(),
             source,
@@ -137,7 +137,7 @@ impl Place {
         Ok(Self(directory))
     }
 
-    fn copy(&self, file: &Path) -> Result<PathBuf, Error> {
+    pub(crate) fn copy(&self, file: &Path) -> Result<PathBuf, Error> {
         let copy = self.0.path().join(file.file_name().unwrap_or_default());
         let failed = |source| Error::Prepare {
             path: copy.clone(),

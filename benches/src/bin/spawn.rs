@@ -8,32 +8,39 @@
 #![expect(clippy::print_stdout, reason = "its output is the table")]
 
 use std::fs;
-use std::hint::black_box;
 use std::io::{self, Read, Write};
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 
-use benches::{Bwrap, Contender, Error, Home, interleave, micros, sandbox_binary, start};
+use benches::{
+    Bwrap, Contender, Error, Home, again, grow, interleave, micros, ratio, sandbox_binary, start,
+};
 use lexopt::prelude::*;
 use sandboxed::{Policy, Preset, Sandbox};
 
-/// What the caller's heap holds, in MiB, when it starts commands.
-const HEAPS: [usize; 2] = [0, 512];
+/// What a caller has when it starts commands: MiB of heap, and threads.
+const CALLERS: [(usize, usize); 2] = [(0, 0), (1024, 64)];
 const PRESETS: [(&str, Preset); 2] = [("agent", Preset::Agent), ("strict", Preset::Strict)];
 
 struct Options {
     rounds: usize,
     /// The table that this process measures; none in the process that a person starts.
-    table: Option<(String, usize)>,
+    table: Option<(String, usize, usize)>,
 }
 
 pub(crate) fn main() -> ExitCode {
     let result = options().and_then(|options| match &options.table {
         None => tables(options.rounds),
-        Some((preset, heap)) => PRESETS
-            .iter()
-            .filter(|(name, _)| name == preset)
-            .try_for_each(|(name, preset)| measure(name, *preset, *heap, options.rounds)),
+        Some((preset, heap, threads)) => {
+            grow(*heap, *threads);
+            println!(
+                "preset {preset}, caller with {heap} MiB of touched heap and {threads} threads"
+            );
+            PRESETS
+                .iter()
+                .filter(|(name, _)| name == preset)
+                .try_for_each(|(name, preset)| measure(name, *preset, options.rounds))
+        }
     });
     result.map_or_else(|error| error.report(), |()| ExitCode::SUCCESS)
 }
@@ -48,7 +55,8 @@ fn options() -> Result<Options, Error> {
         match word {
             Long("rounds") => options.rounds = words.value()?.parse()?,
             Long("table") => {
-                options.table = Some((words.value()?.string()?, words.value()?.parse()?));
+                let preset = words.value()?.string()?;
+                options.table = Some((preset, words.value()?.parse()?, words.value()?.parse()?));
             }
             unexpected => return Err(unexpected.unexpected().into()),
         }
@@ -63,30 +71,18 @@ fn tables(rounds: usize) -> Result<(), Error> {
         Home::secrets().len()
     );
     for (preset, _) in PRESETS {
-        for heap in HEAPS {
-            let mut table = Command::new("/proc/self/exe");
-            table
-                .args([
-                    "--rounds",
-                    &rounds.to_string(),
-                    "--table",
-                    preset,
-                    &heap.to_string(),
-                ])
-                .current_dir(home.workspace())
-                .env_clear()
-                .env("HOME", home.path())
-                .env("PATH", "/usr/local/bin:/usr/bin:/bin")
-                .env("SANDBOX_BIN", sandbox_binary());
+        for (heap, threads) in CALLERS {
+            let [rounds, heap, threads] = [rounds, heap, threads].map(|number| number.to_string());
+            let args = ["--rounds", &rounds, "--table", preset, &heap, &threads];
+            let mut table = again(&home, &args);
             start("the measuring process", &mut table)?;
         }
     }
     Ok(())
 }
 
-fn measure(name: &str, preset: Preset, heap: usize, rounds: usize) -> Result<(), Error> {
+fn measure(name: &str, preset: Preset, rounds: usize) -> Result<(), Error> {
     let home = std::env::home_dir().unwrap_or_default();
-    let heap_bytes = touched(heap);
     let policy = Policy::preset(preset);
     let workspace = home.join("project");
     let warm = Sandbox::new(&policy)?;
@@ -114,15 +110,18 @@ fn measure(name: &str, preset: Preset, heap: usize, rounds: usize) -> Result<(),
         }),
     ];
     interleave(&mut contenders, rounds)?;
-    drop(black_box(heap_bytes));
 
-    println!("preset {name}, {heap} MiB of touched heap in the caller");
     let [bare, peer, library, warm, whole] = contenders
         .each_ref()
         .map(|contender| micros(contender.median()));
     for contender in &contenders {
         let median = micros(contender.median());
-        println!("  {:<14}{median:>8}{:>+9}", contender.name, median - bare);
+        let [low, high] = [1, 3].map(|number| micros(contender.quantile(number)));
+        println!(
+            "  {:<14}{median:>8}{:>+9}   {low}..{high}",
+            contender.name,
+            median - bare
+        );
     }
     println!(
         "  library cold adds {:.2} of what bwrap adds (goal ≤ 0.33)",
@@ -191,15 +190,6 @@ fn quiet(mut command: Command) -> Command {
     command
 }
 
-/// Memory with a page table entry for each page: what a fork of the caller would have to copy.
-fn touched(mebibytes: usize) -> Vec<u8> {
-    let mut heap = vec![0_u8; mebibytes << 20];
-    for page in heap.chunks_mut(4096) {
-        page.fill(1);
-    }
-    heap
-}
-
 /// Resident memory, in kB, of a `sandbox run` whose command is running.
 fn waiting(preset: &str) -> Result<u64, Error> {
     let failed = |source| Error::Start {
@@ -240,12 +230,4 @@ fn resident(pid: u32) -> u64 {
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     line.and_then(|line| line.split_whitespace().next()?.parse().ok())
         .unwrap_or(0)
-}
-
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "microseconds of one spawn, printed with two digits"
-)]
-fn ratio(part: i128, whole: i128) -> f64 {
-    part as f64 / whole.max(1) as f64
 }

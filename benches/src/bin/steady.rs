@@ -7,7 +7,7 @@
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 
-use benches::{Contender, Error, Home, interleave, micros, start};
+use benches::{Contender, Error, Home, interleave, micros, ratio, start};
 use lexopt::prelude::*;
 use sandboxed::{Context, Policy, Preset, Sandbox};
 
@@ -151,12 +151,4 @@ fn outside(home: &Home) -> Command {
         .current_dir(home.workspace())
         .stdin(Stdio::null());
     command
-}
-
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "microseconds of a run of seconds, printed with three digits"
-)]
-fn ratio(part: i128, whole: i128) -> f64 {
-    part as f64 / whole.max(1) as f64
 }

@@ -105,7 +105,7 @@ impl Plan {
             plan.steps.extend(rights.grants(&view));
         }
         plan.limits(ruleset.limits());
-        plan.steps.push(Step::Filter(filter));
+        plan.steps.push(Step::Filter(Box::new(filter)));
         plan.watch(ruleset.files());
         let steps = plan.steps;
         Ok(Self {

@@ -12,6 +12,7 @@ use crate::wire::{cover, step};
 pub(crate) fn steps(steps: &[Step]) -> Result<Vec<u8>, Unenforceable> {
     let mut bytes = Vec::with_capacity(steps.len() * 48);
     all(&mut bytes, steps)?;
+    bytes.shrink_to_fit();
     Ok(bytes)
 }
 

@@ -155,7 +155,7 @@ pub enum Step {
         bound: u64,
     },
     /// The filter that each command gets.
-    Filter(crate::Filter),
+    Filter(Box<crate::Filter>),
     /// Watches names for what the host makes or replaces there, and does these steps again.
     Watch {
         /// Covers, rebinds and scratch directories.

@@ -12,12 +12,12 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
-use sandboxed::{Child, ExitStatus, Sandbox, Update};
+use sandboxed::{Child, Error, ExitStatus, Sandbox, Update};
 
 use crate::exit;
 use crate::failure::Failure;
 use crate::render;
-use crate::signals::{self, Received, Signals};
+use crate::signals::{self, Signals};
 use crate::terminal::{self, Foreground};
 
 /// Waits for the end of the command and is its stand-in until then. The sandbox ends with the command.
@@ -27,8 +27,8 @@ pub(crate) fn supervise(
     signals: &Signals,
 ) -> Result<ExitCode, Failure> {
     let foreground = Foreground::detect();
-    // What the terminal sent before the command was there has not reached it: then everything is passed on.
-    let mut seen = pass_on(&child, signals, |_| true)?;
+    // What the terminal sent before the command was there has not reached it; init knows.
+    let mut seen = pass_on(&child, signals, |key| child.forward_key(key))?;
     let status = loop {
         match child.update()? {
             Some(Update::Ended(status)) => break status,
@@ -47,7 +47,7 @@ pub(crate) fn supervise(
             }
             Some(_) | None => {}
         }
-        let more = pass_on(&child, signals, |received| !received.from_terminal)?;
+        let more = pass_on(&child, signals, |_| Ok(()))?;
         seen.interrupt |= more.interrupt;
         seen.stop |= more.stop;
         wait(&child, signals)?;
@@ -70,17 +70,19 @@ struct Seen {
     stop: bool,
 }
 
-/// Passes on the signals that have arrived and that the command does not have yet.
+/// Passes on the signals that have arrived and that the command does not have yet; `on_key` gets those of the terminal.
 fn pass_on(
     child: &Child,
     signals: &Signals,
-    is_new: impl Fn(Received) -> bool,
+    on_key: impl Fn(i32) -> Result<(), Error>,
 ) -> Result<Seen, Failure> {
     let mut seen = Seen::default();
     while let Some(received) = signals.next()? {
         seen.interrupt |= received.from_terminal && received.number == Signal::SIGINT as i32;
         seen.stop |= STOPS.contains(&received.number);
-        if is_new(received) {
+        if received.from_terminal {
+            on_key(received.number)?;
+        } else {
             child.forward(received.number)?;
         }
     }

@@ -210,6 +210,6 @@ fn is_late(message: &[u8], length: usize) -> bool {
     let order = Reader(message.get(..length).unwrap_or(&[])).u32();
     matches!(
         order,
-        Some(order::SIGNAL | order::FORWARD | order::KILL | order::STATE)
+        Some(order::SIGNAL | order::FORWARD | order::KEY | order::KILL | order::STATE)
     )
 }

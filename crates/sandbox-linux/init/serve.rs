@@ -136,6 +136,7 @@ pub(crate) fn serve(
         pid,
         deadline,
         group_signals: 0,
+        terminal_signals: 0,
         stop_is_new: false,
         stops_told: 0,
         is_stopped: false,
@@ -272,6 +273,8 @@ struct Service<'a> {
     deadline: Option<u64>,
     /// Signals that init received from a process outside: they went to the process group, so that the command has them too.
     group_signals: u64,
+    /// Those that the terminal sent.
+    terminal_signals: u64,
     /// The process group was stopped, by a terminal or a process, and nothing is known yet of what that did to the command.
     stop_is_new: bool,
     /// How often the caller was told that the command was stopped.
@@ -397,7 +400,9 @@ impl Service<'_> {
                 continue;
             }
             let bit = sys::signal_bit(received.signal);
-            if received.code != SI_KERNEL {
+            if received.code == SI_KERNEL {
+                self.terminal_signals |= bit;
+            } else {
                 self.group_signals |= bit;
             }
             // Of a stop and a SIGCONT the later one takes the other away while that is pending (signal(7)).
@@ -420,6 +425,7 @@ impl Service<'_> {
         match (reader.u32(), reader.u32()) {
             (Some(order::SIGNAL), Some(signal)) => self.signal(signal as i32),
             (Some(order::FORWARD), Some(signal)) => self.forward(signal as i32, reader.u32()),
+            (Some(order::KEY), Some(signal)) => self.forward_key(signal as i32),
             (Some(order::STATE), _) => self.is_asked = true,
             (Some(order::KILL), Some(signal)) => {
                 let _ = sys::kill(-1, signal as i32);
@@ -446,6 +452,16 @@ impl Service<'_> {
             signal == sys::SIGCONT && (self.stop_is_new || stops_heard != Some(self.stops_told));
         let is_member = sys::process_group(self.pid) == sys::process_group(0);
         if !((to_group || is_undone) && is_member) {
+            self.signal(signal);
+        }
+    }
+
+    /// The terminal sent `signal` to the whole process group. If init has got it since the command was started, so has that.
+    fn forward_key(&mut self, signal: i32) {
+        self.note_signals();
+        let has_come = self.terminal_signals & sys::signal_bit(signal) != 0;
+        let is_member = sys::process_group(self.pid) == sys::process_group(0);
+        if !(has_come && is_member) {
             self.signal(signal);
         }
     }

@@ -32,6 +32,8 @@ pub(crate) mod order {
     /// A signal that the caller received, for the command unless it has received it too: its number, and how often the caller
     /// has heard that the command was stopped.
     pub(crate) const FORWARD: u32 = 5;
+    /// A signal of the terminal that the caller received, and does not know whether the command was there by then: its number.
+    pub(crate) const KEY: u32 = 9;
     /// A signal for everything inside: its number.
     pub(crate) const KILL: u32 = 4;
     /// Is the command stopped at this moment?

@@ -205,6 +205,16 @@ impl Child {
         self.order(&words.map(u32::to_ne_bytes).concat())
     }
 
+    /// Passes on a `signal` that the terminal sent to the calling process, maybe before the command was there. If it was there
+    /// it has received it already, and gets no second one.
+    ///
+    /// # Errors
+    ///
+    /// Those of `sendmsg(2)`. A command that has ended is no error.
+    pub fn forward_key(&self, signal: i32) -> io::Result<()> {
+        self.order(&start::small(order::KEY, signal.cast_unsigned()))
+    }
+
     /// Ends everything inside. [`wait`](Self::wait) tells when that is done.
     ///
     /// # Errors

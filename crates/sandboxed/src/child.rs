@@ -239,6 +239,21 @@ impl Child {
         })
     }
 
+    /// Passes on a signal that the terminal sent to this process (`SI_KERNEL`, `sigaction(2)`), maybe before the command was
+    /// there. If it was there it has received it already, as a member of the group, and gets no second one.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Child`] if the signal cannot be sent.
+    pub fn forward_key(&self, signal: i32) -> Result<(), Error> {
+        self.inner
+            .forward_key(signal)
+            .map_err(|source| Error::Child {
+                action: "signal",
+                source,
+            })
+    }
+
     /// Ends the command and everything that it started.
     ///
     /// # Errors

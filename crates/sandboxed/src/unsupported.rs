@@ -241,6 +241,10 @@ impl Child {
         match self.never {}
     }
 
+    pub fn forward_key(&self, signal: i32) -> Result<(), Error> {
+        match self.never {}
+    }
+
     pub fn kill(&mut self) -> Result<(), Error> {
         match self.never {}
     }

@@ -188,6 +188,15 @@ impl Child {
         self.inner.forward(signal)
     }
 
+    /// As [`Child::forward_key`](crate::Child::forward_key).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Child`] if the signal cannot be sent.
+    pub fn forward_key(&self, signal: i32) -> Result<(), Error> {
+        self.inner.forward_key(signal)
+    }
+
     /// Ends the command and everything that it started, without waiting for that.
     ///
     /// # Errors

@@ -65,6 +65,10 @@ impl Sandbox {
         match self.0 {}
     }
 
+    pub fn confine(&self, command: &std::process::Command) -> Command<'_> {
+        match self.0 {}
+    }
+
     pub fn enforcement(&self) -> Enforcement {
         match self.0 {}
     }
@@ -139,6 +143,7 @@ setters! {
     stdout(stdio: impl Into<Stdio>);
     stderr(stdio: impl Into<Stdio>);
     timeout(limit: Duration);
+    process_group(group: i32);
 }
 
 impl Command<'_> {

@@ -62,7 +62,8 @@ pub(crate) fn run() -> ! {
     // Both stay: the filter of the commands lies in one of them.
     let beginning = Message::receive(memory(INLINE), order::BEGIN, Fd::NONE);
     let [caller, ..] = beginning.fds;
-    let mut builder = Builder::new().unwrap_or_else(|errno| fail(0, errno));
+    let stack = Stack(memory(STACK).as_mut_ptr_range().end);
+    let mut builder = Builder::new(&stack).unwrap_or_else(|errno| fail(0, errno));
     // While the caller may still be busy with the policy.
     let begun = build(&mut builder, beginning.body, 0);
     let plan = Message::receive(memory(INLINE), order::PLAN, caller);
@@ -70,10 +71,9 @@ pub(crate) fn run() -> ! {
     // After the id maps: a process that is not dumpable can't open its own /proc files for writing. From here on no command
     // can read, trace or stop init (ptrace(2), "Ptrace access mode checking").
     // The bounding set is what every command inherits, so that it is emptied once.
-    let stack = Stack(memory(STACK).as_mut_ptr_range().end);
     let finished = sys::empty_bounding_set()
         .and_then(|()| sys::set_dumpable(false))
-        .and_then(|()| builder.finish(&stack));
+        .and_then(|()| builder.finish());
     let mut watch = finished.unwrap_or_else(|errno| fail(built, errno));
     let Ok(ears) = Ears::open(CONTROL, caller) else {
         sys::exit(exit::BAD_MESSAGE)
@@ -120,7 +120,7 @@ fn fail(step: i32, errno: Errno) -> ! {
 }
 
 /// Carries out a part of the plan, of which `index` is the first step; returns the index of the step after it.
-fn build(builder: &mut Builder, plan: &'static [u8], mut index: i32) -> i32 {
+fn build(builder: &mut Builder<'_>, plan: &'static [u8], mut index: i32) -> i32 {
     let mut reader = Reader(plan);
     while let Some((code, mut fields)) = reader.step() {
         if let Err(errno) = builder.apply(code, &mut fields) {

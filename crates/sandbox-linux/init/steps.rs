@@ -39,7 +39,8 @@ pub(crate) struct Confinement {
 }
 
 /// The state between steps.
-pub(crate) struct Builder {
+pub(crate) struct Builder<'a> {
+    stack: &'a Stack,
     /// The root that we started with: where trees are taken from.
     host: Fd,
     /// The root of the view: where everything is put.
@@ -59,8 +60,9 @@ pub(crate) struct Builder {
     pub(crate) confinement: Confinement,
 }
 
-impl Builder {
-    pub(crate) fn new() -> Result<Self> {
+impl<'a> Builder<'a> {
+    /// With a stack for a child.
+    pub(crate) fn new(stack: &'a Stack) -> Result<Self> {
         let confinement = Confinement {
             mounts: Fd::NONE,
             ruleset: Fd::NONE,
@@ -71,6 +73,7 @@ impl Builder {
         };
         let root = sys::open_root()?;
         Ok(Self {
+            stack,
             host: root,
             view: root,
             slots: [Fd::NONE; SLOTS],
@@ -150,6 +153,7 @@ impl Builder {
             step::RAISE => self.raise(fields.string()?),
             step::FREEZE => self.freeze(fields.string()?),
             step::ENTER_ROOT => self.enter_root(),
+            step::LOCK => self.lock(),
             step::LANDLOCK => {
                 self.landlock(fields.u32()?, [fields.u64()?, fields.u64()?, fields.u64()?])
             }
@@ -253,6 +257,11 @@ impl Builder {
         sys::pivot_root_here()
     }
 
+    fn lock(&mut self) -> Result<()> {
+        self.confinement.mounts = locked_copy(self.view, self.processes, self.stack)?;
+        sys::close(self.processes)
+    }
+
     fn freeze(&self, path: &CStr) -> Result<()> {
         self.at(path, |place| sys::mount_setattr(place, RDONLY, 0, false))
     }
@@ -334,10 +343,8 @@ impl Builder {
         Ok(())
     }
 
-    /// Makes the view of the commands, and closes what only the steps needed; what is left to do is to watch.
-    pub(crate) fn finish(&mut self, stack: &Stack) -> Result<Watch> {
-        self.confinement.mounts = locked_copy(self.view, self.processes, stack)?;
-        sys::close(self.processes)?;
+    /// Closes what only the steps needed; what is left to do is to watch.
+    pub(crate) fn finish(&self) -> Result<Watch> {
         if self.view != self.host {
             sys::close(self.host)?;
         }

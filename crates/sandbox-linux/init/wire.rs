@@ -157,6 +157,8 @@ pub(crate) mod step {
     pub(crate) const FREEZE: u32 = 17;
     /// The assembled root becomes `/`.
     pub(crate) const ENTER_ROOT: u32 = 18;
+    /// The mounts of the commands: a copy, in which nothing comes off.
+    pub(crate) const LOCK: u32 = 27;
     /// handled file, network and scope rights.
     pub(crate) const LANDLOCK: u32 = 19;
     /// rights, path.

@@ -100,6 +100,7 @@ impl Plan {
             made: BTreeSet::new(),
         };
         plan.build_view();
+        plan.steps.push(Step::Lock);
         if let Some(rights) = rights {
             plan.steps.push(rights.ruleset());
             plan.steps.extend(rights.grants(&view));
@@ -179,6 +180,7 @@ pub(crate) fn joining(steps: &[Step]) -> Vec<Step> {
     let is_per_init = |step: &&Step| match step {
         Step::Put { path, .. } if path == proc => true,
         Step::Proc { .. }
+        | Step::Lock
         | Step::Landlock { .. }
         | Step::Grant { .. }
         | Step::Limit { .. }

@@ -141,7 +141,12 @@ fn write(fields: &mut Fields<'_>, step: &Step) -> Result<(), Unenforceable> {
                 })?;
             }
         }
-        Step::Network | Step::Loopback | Step::Private | Step::NewRoot | Step::EnterRoot => {}
+        Step::Network
+        | Step::Loopback
+        | Step::Private
+        | Step::NewRoot
+        | Step::EnterRoot
+        | Step::Lock => {}
     }
     Ok(())
 }

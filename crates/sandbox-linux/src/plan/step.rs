@@ -133,6 +133,9 @@ pub enum Step {
     },
     /// Makes the assembled root `/`.
     EnterRoot,
+    /// Copies all of it for the commands, locked together: what is mounted over a name stays there for whoever has a descriptor
+    /// of the directory, also when this sandbox has ended (`mount_namespaces(7)`).
+    Lock,
     /// Starts a Landlock ruleset.
     Landlock {
         /// The file rights that are denied unless granted.
@@ -277,6 +280,7 @@ impl Step {
             }
             Self::Freeze { .. } => "make read-only",
             Self::EnterRoot => "enter the private root",
+            Self::Lock => "lock the mounts together",
             Self::Landlock { .. } => "make a Landlock ruleset",
             Self::Grant { .. } => "grant by Landlock",
             Self::Limit { .. } => "set a limit",
@@ -319,6 +323,7 @@ impl Step {
             Self::Terminals { .. } => step::DEVPTS,
             Self::Freeze { .. } => step::FREEZE,
             Self::EnterRoot => step::ENTER_ROOT,
+            Self::Lock => step::LOCK,
             Self::Landlock { .. } => step::LANDLOCK,
             Self::Grant { .. } => step::GRANT,
             Self::Limit { .. } => step::LIMIT,

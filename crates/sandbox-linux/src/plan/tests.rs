@@ -63,13 +63,14 @@ fn an_assembled_root_contains_nothing_of_the_host() {
     30. make read-only /dev
     31. make read-only /
     32. enter the private root
-    33. make a Landlock ruleset for Execute | WriteFile | ReadFile | ReadDir | RemoveDir | RemoveFile | MakeChar | MakeDir | MakeReg | MakeSock | MakeFifo | MakeBlock | MakeSym | Refer | Truncate | IoctlDev; 2 scopes
-    34. grant by Landlock /: ReadDir
-    35. grant by Landlock /dev: Execute | WriteFile | ReadFile | ReadDir | Truncate | IoctlDev
-    36. grant by Landlock /dev/shm: Execute | WriteFile | ReadFile | ReadDir | RemoveDir | RemoveFile | MakeDir | MakeReg | MakeSock | MakeFifo | MakeSym | Refer | Truncate | IoctlDev
-    37. grant by Landlock /proc: Execute | ReadFile | ReadDir
-    38. set a limit: 1 core file bytes
-    39. read the filter: [summary]
+    33. lock the mounts together
+    34. make a Landlock ruleset for Execute | WriteFile | ReadFile | ReadDir | RemoveDir | RemoveFile | MakeChar | MakeDir | MakeReg | MakeSock | MakeFifo | MakeBlock | MakeSym | Refer | Truncate | IoctlDev; 2 scopes
+    35. grant by Landlock /: ReadDir
+    36. grant by Landlock /dev: Execute | WriteFile | ReadFile | ReadDir | Truncate | IoctlDev
+    37. grant by Landlock /dev/shm: Execute | WriteFile | ReadFile | ReadDir | RemoveDir | RemoveFile | MakeDir | MakeReg | MakeSock | MakeFifo | MakeSym | Refer | Truncate | IoctlDev
+    38. grant by Landlock /proc: Execute | ReadFile | ReadDir
+    39. set a limit: 1 core file bytes
+    40. read the filter: [summary]
     ");
 }
 
@@ -109,13 +110,14 @@ fn a_live_root_is_restricted_before_anything_is_put_over_it() {
     26. make the directory /dev/shm
     27. mount a private directory at /dev/shm (mode 1777, nosuid,nodev)
     28. make read-only /dev
-    29. make a Landlock ruleset for Execute | WriteFile | ReadFile | ReadDir | RemoveDir | RemoveFile | MakeChar | MakeDir | MakeReg | MakeSock | MakeFifo | MakeBlock | MakeSym | Refer | Truncate | IoctlDev; 2 scopes
-    30. grant by Landlock /: Execute | ReadFile | ReadDir
-    31. grant by Landlock /dev: Execute | WriteFile | ReadFile | ReadDir | Truncate | IoctlDev
-    32. grant by Landlock /dev/shm: Execute | WriteFile | ReadFile | ReadDir | RemoveDir | RemoveFile | MakeDir | MakeReg | MakeSock | MakeFifo | MakeSym | Refer | Truncate | IoctlDev
-    33. grant by Landlock /proc: Execute | ReadFile | ReadDir
-    34. set a limit: 1 core file bytes
-    35. read the filter: [summary]
+    29. lock the mounts together
+    30. make a Landlock ruleset for Execute | WriteFile | ReadFile | ReadDir | RemoveDir | RemoveFile | MakeChar | MakeDir | MakeReg | MakeSock | MakeFifo | MakeBlock | MakeSym | Refer | Truncate | IoctlDev; 2 scopes
+    31. grant by Landlock /: Execute | ReadFile | ReadDir
+    32. grant by Landlock /dev: Execute | WriteFile | ReadFile | ReadDir | Truncate | IoctlDev
+    33. grant by Landlock /dev/shm: Execute | WriteFile | ReadFile | ReadDir | RemoveDir | RemoveFile | MakeDir | MakeReg | MakeSock | MakeFifo | MakeSym | Refer | Truncate | IoctlDev
+    34. grant by Landlock /proc: Execute | ReadFile | ReadDir
+    35. set a limit: 1 core file bytes
+    36. read the filter: [summary]
     ");
 }
 

@@ -36,7 +36,7 @@ pub use error::{PolicyError, PolicyErrors, ReadError};
 pub use escape::{Escaped, escaped};
 pub use files::{Anchor, FileRule, FileRules, Looks};
 pub use pattern::PatternProblem;
-pub use place::{is_within, upwards};
+pub use place::{above, is_within, name, upwards};
 pub use policy::{HideBy, Limits, Network, Policy, Preset, System, Tier};
 pub use problem::RuleProblem;
 pub use remedy::Remedy;

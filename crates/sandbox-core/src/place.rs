@@ -36,15 +36,25 @@ pub fn is_within(path: &Path, directory: &Path) -> bool {
     })
 }
 
-/// The last name of a place; empty for `/`.
-pub(crate) fn name(path: &Path) -> &OsStr {
+/// The last name of a place; empty for `/`. The path is absolute, without `.`, `..` and doubled slashes.
+///
+/// ```
+/// assert_eq!(sandbox_core::name("/a/b".as_ref()), "b");
+/// ```
+#[must_use]
+pub fn name(path: &Path) -> &OsStr {
     let bytes = path.as_os_str().as_bytes();
     let name = bytes.rsplit(|byte| *byte == b'/').next();
     OsStr::from_bytes(name.unwrap_or_default())
 }
 
-/// The directory that holds a place; `None` for `/`.
-pub(crate) fn above(path: &Path) -> Option<&Path> {
+/// The directory that holds a place; `None` for `/`. The path is absolute, without `.`, `..` and doubled slashes.
+///
+/// ```
+/// assert_eq!(sandbox_core::above("/a/b".as_ref()), Some("/a".as_ref()));
+/// ```
+#[must_use]
+pub fn above(path: &Path) -> Option<&Path> {
     let bytes = path.as_os_str().as_bytes();
     let slash = bytes.iter().rposition(|byte| *byte == b'/')?;
     if bytes.len() == 1 {

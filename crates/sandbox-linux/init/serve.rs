@@ -201,7 +201,8 @@ fn start(
     match command.failed {
         (_, 0) => Ok(pid),
         (stage, errno) => {
-            // The next command is not to see it. Until then its descriptors may be open, too, though its memory is ours again: vfork ends before they are closed.
+            // The next command is not to see it. Until then its descriptors may be open, too, though its memory is ours again:
+            // vfork ends before they are closed.
             sys::wait_for(pid);
             Err((stage, Errno(errno)))
         }

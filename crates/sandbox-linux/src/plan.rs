@@ -6,9 +6,11 @@
 pub(crate) mod encode;
 mod enforcement;
 mod error;
+mod joining;
 mod step;
 #[cfg(test)]
 mod tests;
+mod watch;
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -18,7 +20,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use sandbox_core::{FileRules, Limits, Network, Ruleset, Tier, is_within, upwards};
+use sandbox_core::{Limits, Network, Ruleset, Tier, upwards};
 
 use crate::landlock::Rights;
 use crate::view::{Cover, LiveKind, Node, View};
@@ -26,6 +28,7 @@ use crate::{Filter, FilterOptions, HostFacts, UserNamespaces};
 
 pub use self::enforcement::{Enforcement, Held};
 pub use self::error::Unenforceable;
+pub(crate) use self::joining::joining;
 pub use self::step::{MountAttributes, Resource, Step};
 
 /// The nodes of every private `/dev`: what `null(4)`, `random(4)`, `full(4)` and `tty(4)` describe, and nothing of the
@@ -167,55 +170,6 @@ impl Plan {
     pub(crate) fn has_own_network(&self) -> bool {
         self.own_network
     }
-}
-
-/// Of the `steps` of a plan those of an init that joins another one: a view of its own processes, and what confines each
-/// command.
-pub(crate) fn joining(steps: &[Step]) -> Vec<Step> {
-    let proc = Path::new("/proc");
-    let is_below_proc = |step: &Step| {
-        step.path()
-            .is_some_and(|path| path != proc && is_within(path, proc))
-    };
-    let is_per_init = |step: &&Step| match step {
-        Step::Put { path, .. } if path == proc => true,
-        Step::Proc { .. }
-        | Step::Lock
-        | Step::Landlock { .. }
-        | Step::Grant { .. }
-        | Step::Limit { .. }
-        | Step::Filter(_)
-        | Step::Watch { .. } => true,
-        step => is_below_proc(step),
-    };
-    // What hides something in the other's `/proc` does not lie over this one. The other's nodes for covers are out of reach:
-    // they are made once more, where this `/proc` comes to lie over them.
-    let nodes = [
-        Step::Devices {
-            slot: DEV,
-            attributes: MountAttributes::DEVICES,
-            contents: Vec::new(),
-        },
-        Step::Put {
-            path: proc.to_owned(),
-            slot: DEV,
-        },
-    ];
-    let is_watch = |step: &Step| matches!(step, Step::Watch { .. });
-    // Of its mounts, which are a copy, the other knows nothing.
-    let private = std::iter::once(Step::Private);
-    let needs_nodes = steps
-        .iter()
-        .any(|step| is_below_proc(step) || is_watch(step));
-    let nodes = nodes.into_iter().filter(|_| needs_nodes);
-    let own = steps.iter().filter(is_per_init).map(|step| match step {
-        Step::Watch { names, .. } => Step::Watch {
-            names: names.clone(),
-            is_copy: true,
-        },
-        step => step.clone(),
-    });
-    private.chain(nodes).chain(own).collect()
 }
 
 /// Refuses on a host where the tier that the policy asks for is not to be had. A weaker one is never taken by itself.
@@ -472,56 +426,6 @@ impl Compiler<'_> {
             }),
             Node::Link { .. } => {}
             _ => self.directory(path),
-        }
-    }
-
-    /// What the host can undo by replacing a name, and hidden names that it may yet make. What lies in a private file system
-    /// it does not reach. Outer names come first, as in the view: what lay in a directory that has been replaced is mounted
-    /// anew in the new one.
-    fn watch(&mut self, files: &FileRules) {
-        let again = |(path, node): (&Path, &Node)| {
-            let path = path.to_owned();
-            let is_hosts = path.as_os_str() != "/" && !self.view.is_private(&path);
-            match node {
-                Node::Cover(cover) if is_hosts && !is_within(&path, "/proc".as_ref()) => {
-                    Some(Step::Cover {
-                        path,
-                        cover: *cover,
-                    })
-                }
-                // What it showed of the host is not put together again.
-                Node::Assembled if is_hosts => Some(Step::Cover {
-                    path,
-                    cover: Cover::Directory,
-                }),
-                Node::Live { writable, .. } if is_hosts && self.is_rebound(&path) => {
-                    Some(Step::Rebind {
-                        path,
-                        attributes: MountAttributes::of_tree(*writable),
-                    })
-                }
-                // Elsewhere nothing can be written in its place.
-                Node::Scratch if self.is_rebound(&path) => Some(Step::Scratch {
-                    mode: mode(&path),
-                    path,
-                    attributes: MountAttributes::WRITABLE,
-                }),
-                _ => None,
-            }
-        };
-        let undone: Vec<_> = self.view.nodes().filter_map(again).collect();
-        let unmade = self.view.unmade(files.anchors(), files.absent_secrets());
-        let unmade = unmade
-            .into_iter()
-            .map(|(path, cover)| Step::Cover { path, cover });
-        let mut names = undone;
-        names.extend(unmade);
-        names.shrink_to_fit();
-        if !names.is_empty() {
-            self.steps.push(Step::Watch {
-                names,
-                is_copy: false,
-            });
         }
     }
 

@@ -8,7 +8,9 @@ use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use sandbox_core::{Access, Anchor, Link, Looks, PathKind, Source, escaped, is_within, upwards};
+use sandbox_core::{
+    Access, Anchor, Link, Looks, PathKind, Source, above, escaped, is_within, upwards,
+};
 
 use crate::Unenforceable;
 
@@ -196,7 +198,7 @@ impl View {
         // Most names lie in the same directory as the one before.
         let mut last: Option<(PathBuf, bool)> = None;
         let mut is_shown = |path: &Path| {
-            let directory = upwards(path).nth(1)?;
+            let directory = above(path)?;
             match &last {
                 Some((last, is_shown)) if last.as_os_str() == directory.as_os_str() => {
                     Some(*is_shown)

@@ -57,11 +57,14 @@ impl AbsentSecrets {
     pub(crate) fn paths(&self) -> impl Iterator<Item = (PathBuf, Looks)> {
         // Kept as long as the sandbox: not larger than they are.
         let place = |home: &Home, secret: &SecretPath| {
-            let length = home.path.as_os_str().len() + 1 + secret.path.len();
-            let mut path = PathBuf::with_capacity(length);
-            path.push(&home.path);
+            let home = home.path.as_os_str();
+            let mut path = OsString::with_capacity(home.len() + 1 + secret.path.len());
+            path.push(home);
+            if home != "/" {
+                path.push("/");
+            }
             path.push(secret.path);
-            (path, secret.looks)
+            (PathBuf::from(path), secret.looks)
         };
         self.homes
             .iter()
@@ -91,7 +94,8 @@ impl Home {
     }
 
     fn has(&self, secret: &SecretPath) -> bool {
-        self.there.iter().any(|there| there.path == secret.path)
+        // Both are of the table.
+        self.there.iter().any(|there| std::ptr::eq(*there, secret))
     }
 
     fn absent(&self) -> impl Iterator<Item = &'static SecretPath> {

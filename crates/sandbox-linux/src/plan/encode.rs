@@ -133,7 +133,7 @@ fn write(fields: &mut Fields<'_>, step: &Step) -> Result<(), Unenforceable> {
                 one(fields.0, step::WITHIN, |group| {
                     group.path(directory)?;
                     names.iter().try_for_each(|step| {
-                        let name = step.path().and_then(Path::file_name).unwrap_or_default();
+                        let name = step.path().map(sandbox_core::name).unwrap_or_default();
                         one(group.0, step.code(), |fields| {
                             mount(fields, step)?.string(name).map(drop)
                         })

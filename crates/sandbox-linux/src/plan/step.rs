@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use sandbox_core::{escaped, upwards};
+use sandbox_core::{above, escaped};
 
 use crate::{landlock, wire};
 
@@ -297,7 +297,7 @@ impl Step {
     }
 
     pub(crate) fn directory(&self) -> Option<&Path> {
-        upwards(self.path()?).nth(1)
+        above(self.path()?)
     }
 
     pub(crate) const fn code(&self) -> u32 {

@@ -1,0 +1,60 @@
+//! The last step: what is done again when the host has undone it.
+
+use std::path::Path;
+
+use sandbox_core::{FileRules, is_within};
+
+use super::{Compiler, MountAttributes, Step, mode};
+use crate::view::{Cover, Node};
+
+impl Compiler<'_> {
+    /// What the host can undo by replacing a name, and hidden names that it may yet make. What lies in a private file system
+    /// it does not reach. Outer names come first, as in the view: what lay in a directory that has been replaced is mounted
+    /// anew in the new one.
+    pub(super) fn watch(&mut self, files: &FileRules) {
+        let again = |(path, node): (&Path, &Node)| {
+            let path = path.to_owned();
+            let is_hosts = path.as_os_str() != "/" && !self.view.is_private(&path);
+            match node {
+                Node::Cover(cover) if is_hosts && !is_within(&path, "/proc".as_ref()) => {
+                    Some(Step::Cover {
+                        path,
+                        cover: *cover,
+                    })
+                }
+                // What it showed of the host is not put together again.
+                Node::Assembled if is_hosts => Some(Step::Cover {
+                    path,
+                    cover: Cover::Directory,
+                }),
+                Node::Live { writable, .. } if is_hosts && self.is_rebound(&path) => {
+                    Some(Step::Rebind {
+                        path,
+                        attributes: MountAttributes::of_tree(*writable),
+                    })
+                }
+                // Elsewhere nothing can be written in its place.
+                Node::Scratch if self.is_rebound(&path) => Some(Step::Scratch {
+                    mode: mode(&path),
+                    path,
+                    attributes: MountAttributes::WRITABLE,
+                }),
+                _ => None,
+            }
+        };
+        let undone: Vec<_> = self.view.nodes().filter_map(again).collect();
+        let unmade = self.view.unmade(files.anchors(), files.absent_secrets());
+        let unmade = unmade
+            .into_iter()
+            .map(|(path, cover)| Step::Cover { path, cover });
+        let mut names = undone;
+        names.extend(unmade);
+        names.shrink_to_fit();
+        if !names.is_empty() {
+            self.steps.push(Step::Watch {
+                names,
+                is_copy: false,
+            });
+        }
+    }
+}

@@ -124,10 +124,11 @@ impl Watch {
             self.rounds = 0;
             return Ok(());
         }
-        if self.is_disturbed {
+        // Where there is no room for a further process it is done here, too.
+        if self.is_disturbed || self.start_mender().is_err() {
             return self.names.mend();
         }
-        self.start_mender()
+        Ok(())
     }
 
     /// Looks at what is there before a command starts, and returns when all of it is mended. Ends with the `caller`.

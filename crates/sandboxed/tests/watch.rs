@@ -367,11 +367,16 @@ fn a_file_that_is_written_keeps_nobody_from_the_time_limit() {
     let sandbox = sandbox(&host);
     let script = "
 import mmap, os
-fd = os.open('later', os.O_CREAT | os.O_RDWR)
+fd = os.open('big', os.O_CREAT | os.O_RDWR)
 zero = mmap.mmap(-1, 1 << 28)
 for _ in range(8):
     if os.fork() == 0:
-        break
+        while True:
+            os.pwrite(fd, zero, 0)
+# It gets its hidden name while it is written.
+while os.fstat(fd).st_size < len(zero):
+    pass
+os.rename('big', 'later')
 while True:
     os.pwrite(fd, zero, 0)
 ";
@@ -382,9 +387,18 @@ while True:
         .current_dir(host.path("@ws"))
         .spawn()
         .unwrap();
-    until("they write", || marked(&marker).len() > 8);
-    std::thread::sleep(std::time::Duration::from_millis(500));
-    // An order reaches init, although what it mounts waits.
+    // A child of init waits, so that init does not.
+    let init = child.id();
+    let name = |pid: &str| fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+    let waits = |pid: &str| {
+        let state = State::of(nix::unistd::Pid::from_raw(pid.parse().unwrap()));
+        state.is_some_and(|state| state.letter == 'D')
+    };
+    until("it is waited to mount over the file", || {
+        let children = fs::read_to_string(format!("/proc/{init}/task/{init}/children")).unwrap();
+        let mut children = children.split_whitespace();
+        children.any(|pid| name(pid) == name(&init.to_string()) && waits(pid))
+    });
     child.pause().unwrap();
     let stopped = |pid: &nix::unistd::Pid| State::of(*pid).is_none_or(|state| state.letter == 'T');
     until("they are stopped", || marked(&marker).iter().all(stopped));

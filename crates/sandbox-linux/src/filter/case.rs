@@ -318,10 +318,12 @@ impl Entry {
     }
 }
 
-/// Instructions that go on with the next one where all tests hold, and leave out one instruction where one does not.
+/// Instructions that go on behind the last one where all tests hold, and leave out one instruction there where one does not.
 pub(super) fn compile(tests: &[Test]) -> Result<BpfProgram, BackendError> {
+    // It compiles the last condition first.
     let conditions = tests
         .iter()
+        .rev()
         .map(|test| test.condition())
         .collect::<Result<Vec<_>, _>>()?;
     let program = BpfProgram::from(SeccompRule::new(conditions)?);

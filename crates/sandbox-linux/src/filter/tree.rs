@@ -19,8 +19,10 @@ pub(super) const ARCHITECTURE: u32 = 4;
 
 // `BPF_LD | BPF_W | BPF_ABS` and its like (linux/filter.h); libc has the parts as 32-bit words, the instruction takes 16.
 const LOAD: u16 = 0x20;
+const AND: u16 = 0x54;
 pub(super) const JUMP: u16 = 0x05;
 const JUMP_EQUAL: u16 = 0x15;
+const JUMP_GREATER: u16 = 0x25;
 const JUMP_AT_LEAST: u16 = 0x35;
 const RETURN: u16 = 0x06;
 
@@ -195,18 +197,52 @@ impl Block<'_> {
         self.node(upper)
     }
 
-    /// The cases of one range, each followed by its answer, and the answer where none holds.
+    /// The cases of one range, one after the other.
     fn leaf(&mut self, range: &Range) -> Result<(), FilterError> {
-        for (tests, action) in &range.decided.cases {
+        let Decided { cases, otherwise } = &range.decided;
+        if cases.is_empty() {
+            self.program.push(answer(*otherwise));
+        }
+        let mut failed = Failed::default();
+        for (tests, action) in cases {
             let tests = case::compile(tests).map_err(|source| FilterError::Rule {
                 call: range.call,
                 source: Arc::new(source),
             })?;
-            self.program.extend(tests);
-            self.program.push(answer(*action));
+            for (at, branch) in failed.jumps {
+                self.lead(at, branch)?;
+            }
+            failed = self.case(&tests, *action, failed.held.unwrap_or_default());
         }
-        self.program.push(answer(range.decided.otherwise));
+        let last = failed.jumps.into_iter();
+        self.open
+            .extend(last.map(|(at, branch)| (at, branch, *otherwise)));
         Ok(())
+    }
+
+    /// The compiled `tests` of one case, which start with the accumulator as it is `held`.
+    fn case(&mut self, tests: &[sock_filter], action: Action, mut held: Held) -> Failed {
+        let known = held.brought_about_by(tests);
+        let mut failed = Failed::default();
+        for (index, instruction) in tests.iter().enumerate().skip(known) {
+            held.note(instruction);
+            let at = self.program.len();
+            self.program.push(instruction.clone());
+            if !is_conditional(instruction) {
+                continue;
+            }
+            for (branch, over) in [
+                (Branch::Then, instruction.jt),
+                (Branch::Else, instruction.jf),
+            ] {
+                match (index + 1 + usize::from(over)).checked_sub(tests.len()) {
+                    None => {}
+                    Some(0) => self.open.push((at, branch, action)),
+                    Some(_) => failed.add(at, branch, held),
+                }
+            }
+        }
+        failed
     }
 
     /// Leads a branch of the jump at `at` to what comes next.
@@ -236,6 +272,59 @@ impl Block<'_> {
         }
         Ok(())
     }
+}
+
+/// The jumps that lead to the next case, and what the accumulator holds after every one of them.
+#[derive(Default)]
+struct Failed {
+    jumps: Vec<(usize, Branch)>,
+    held: Option<Held>,
+}
+
+impl Failed {
+    fn add(&mut self, at: usize, branch: Branch, held: Held) {
+        self.jumps.push((at, branch));
+        let same = self.held.is_none_or(|others| others == held);
+        self.held = Some(if same { held } else { Held::default() });
+    }
+}
+
+/// What the accumulator holds: a word of the call's data, maybe masked; or nothing that is known. To load it again is one
+/// instruction more to install.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+struct Held {
+    word: Option<u32>,
+    mask: Option<u32>,
+}
+
+impl Held {
+    fn note(&mut self, instruction: &sock_filter) {
+        match instruction.code {
+            LOAD => (self.word, self.mask) = (Some(instruction.k), None),
+            AND if self.mask.is_none() => self.mask = Some(instruction.k),
+            AND => *self = Self::default(),
+            _ => {}
+        }
+    }
+
+    /// How many instructions at the beginning of `program` do nothing but bring this about.
+    fn brought_about_by(self, program: &[sock_filter]) -> usize {
+        let mut after = Self::default();
+        for (length, instruction) in program.iter().enumerate() {
+            if after == self {
+                return length;
+            }
+            if !matches!(instruction.code, LOAD | AND) {
+                break;
+            }
+            after.note(instruction);
+        }
+        0
+    }
+}
+
+fn is_conditional(instruction: &sock_filter) -> bool {
+    matches!(instruction.code, JUMP_EQUAL | JUMP_GREATER | JUMP_AT_LEAST)
 }
 
 /// The answer of a single range that asks for no arguments.

@@ -2,7 +2,7 @@
 
 use core::ffi::CStr;
 
-use super::place::{self, Covers};
+use super::place::{self, Own};
 use super::raw::{Errno, Result};
 use super::sys::{self, Fd, Found};
 use super::wire::{Reader, cover, step};
@@ -15,9 +15,9 @@ const RDONLY: u64 = 1;
 /// The names, and what lies over them.
 pub(crate) struct Names {
     pub(crate) view: Fd,
-    covers: Covers,
-    /// The device of the file system in which the nodes for covers are.
-    covers_device: u64,
+    own: Own,
+    /// The device of that.
+    own_device: u64,
     /// Groups of steps, each about the names in one directory; outer directories first.
     pub(crate) groups: Reader<'static>,
 }
@@ -30,18 +30,17 @@ pub(crate) extern "C" fn mender(names: *mut ()) -> ! {
 }
 
 impl Names {
-    pub(crate) fn new(view: Fd, covers: Covers, groups: Reader<'static>) -> Result<Self> {
-        let [node, ..] = covers;
-        let covers_device = if node == Fd::NONE {
+    pub(crate) fn new(view: Fd, own: Own, groups: Reader<'static>) -> Result<Self> {
+        let own_device = if own.root == Fd::NONE {
             0
         } else {
-            let [device, ..] = sys::find(node, c"")?.state;
+            let [device, ..] = sys::find(own.root, c"")?.state;
             device
         };
         Ok(Self {
             view,
-            covers,
-            covers_device,
+            own,
+            own_device,
             groups,
         })
     }
@@ -133,7 +132,7 @@ impl Names {
         }
         // The host may move what has a mount of ours to another name.
         match step.kind {
-            Kind::Cover(_) => Ok(device == self.covers_device),
+            Kind::Cover(_) => Ok(device == self.own_device),
             Kind::Rebind(attributes) if attributes & RDONLY != 0 => sys::is_read_only(place),
             Kind::Rebind(_) | Kind::Scratch(..) => Ok(true),
         }
@@ -141,13 +140,14 @@ impl Names {
 
     fn mount(&self, step: &Step, found: &Found, place: Fd) -> Result<()> {
         match step.kind {
-            Kind::Cover(_) if found.is_directory => {
-                place::cover(&self.covers, cover::DIRECTORY, place)
-            }
-            Kind::Cover(cover::EMPTY) => place::cover(&self.covers, cover::EMPTY, place),
-            Kind::Cover(_) => place::cover(&self.covers, cover::FILE, place),
+            Kind::Cover(_) if found.is_directory => self.own.cover(cover::DIRECTORY, place),
+            Kind::Cover(cover::EMPTY) => self.own.cover(cover::EMPTY, place),
+            Kind::Cover(_) => self.own.cover(cover::FILE, place),
             Kind::Rebind(attributes) => place::rebind(attributes, place),
-            Kind::Scratch(attributes, mode) => place::scratch(attributes, mode, place),
+            Kind::Scratch(attributes, mode) => {
+                let mut own = self.own;
+                own.scratch(attributes, mode, place)
+            }
         }
     }
 }
@@ -161,7 +161,7 @@ struct Step {
 enum Kind {
     Cover(u32),
     Rebind(u64),
-    Scratch(u64, &'static CStr),
+    Scratch(u64, u32),
 }
 
 impl Step {
@@ -169,7 +169,7 @@ impl Step {
         let kind = match code {
             step::COVER => Kind::Cover(fields.u32()?),
             step::REBIND => Kind::Rebind(fields.u64()?),
-            step::SCRATCH => Kind::Scratch(fields.u64()?, fields.string()?),
+            step::SCRATCH => Kind::Scratch(fields.u64()?, fields.u32()?),
             _ => return None,
         };
         Some(Self {

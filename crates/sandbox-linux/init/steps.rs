@@ -3,7 +3,7 @@
 use core::ffi::CStr;
 
 use super::lock::locked_copy;
-use super::place::{self, Covers};
+use super::place::{self, Own};
 use super::raw::{Errno, Result};
 use super::serve::Stack;
 use super::sys::{self, Fd};
@@ -49,8 +49,8 @@ pub(crate) struct Builder<'a> {
     /// The device numbers of the file systems that were made for this sandbox.
     private: [u64; PRIVATE],
     private_count: usize,
-    /// The nodes that covers are copies of, by kind.
-    covers: Covers,
+    /// Where covers and private directories are made.
+    own: Own,
     /// The `/proc` of this pid namespace, and the mounts of this process as it lists them.
     processes: Fd,
     mounts: Fd,
@@ -79,7 +79,7 @@ impl<'a> Builder<'a> {
             slots: [Fd::NONE; SLOTS],
             private: [0; PRIVATE],
             private_count: 0,
-            covers: [Fd::NONE; COVERS.len()],
+            own: Own::NONE,
             processes: Fd::NONE,
             mounts: Fd::NONE,
             watched: Reader(&[]),
@@ -114,14 +114,15 @@ impl<'a> Builder<'a> {
                 self.at(fields.string()?, |place| place::rebind(attributes, place))
             }
             step::SCRATCH => {
-                let (attributes, mode) = (fields.u64()?, fields.string()?);
-                self.mount(c"tmpfs", &[(c"mode", mode)], attributes, fields.string()?)
+                let (attributes, mode) = (fields.u64()?, fields.u32()?);
+                let view = self.view;
+                place::at(view, fields.string()?, |place| {
+                    self.own.scratch(attributes, mode, place)
+                })
             }
             step::COVER => {
                 let kind = fields.u32()?;
-                self.at(fields.string()?, |place| {
-                    place::cover(&self.covers, kind, place)
-                })
+                self.at(fields.string()?, |place| self.own.cover(kind, place))
             }
             step::DIRECTORY => {
                 let mode = fields.u32()?;
@@ -193,17 +194,6 @@ impl<'a> Builder<'a> {
             GONE => Ok(()),
             tree => self.at(path, |place| place::attach(tree, place)),
         }
-    }
-
-    fn mount(
-        &mut self,
-        kind: &CStr,
-        options: &[(&CStr, &CStr)],
-        attributes: u64,
-        path: &CStr,
-    ) -> Result<()> {
-        let mount = self.new_mount(kind, options, attributes)?;
-        self.at(path, |place| place::attach(mount, place))
     }
 
     fn at<T>(&self, path: &CStr, act: impl FnOnce(Fd) -> Result<T>) -> Result<T> {
@@ -287,7 +277,7 @@ impl<'a> Builder<'a> {
         Ok(())
     }
 
-    /// The private `/dev`, by steps for which [`DEVICES`] is the root, and beside it the nodes that covers are copies of.
+    /// The private `/dev`, by steps for which [`DEVICES`] is the root, and beside it what is mounted elsewhere.
     fn devices(
         &mut self,
         slot: u32,
@@ -307,7 +297,8 @@ impl<'a> Builder<'a> {
         sys::create(root, file, 0)?;
         sys::mkdir(root, directory, 0)?;
         sys::create(root, empty, 0o444)?;
-        for (cover, name) in self.covers.iter_mut().zip(COVERS) {
+        self.own.root = sys::open_place(root, c".")?;
+        for (cover, name) in self.own.covers.iter_mut().zip(COVERS) {
             *cover = sys::open_place(root, name)?;
         }
         Ok(())
@@ -348,13 +339,7 @@ impl<'a> Builder<'a> {
         if self.view != self.host {
             sys::close(self.host)?;
         }
-        Watch::new(
-            self.view,
-            self.covers,
-            self.mounts,
-            self.watched,
-            self.is_copy,
-        )
+        Watch::new(self.view, self.own, self.mounts, self.watched, self.is_copy)
     }
 }
 

@@ -14,7 +14,7 @@ use core::ffi::CStr;
 
 use super::entry::clone_on;
 use super::mend::{Names, mender};
-use super::place::Covers;
+use super::place::Own;
 use super::raw::{Errno, Result, check};
 use super::serve::Stack;
 use super::sys::{self, Fd, Found, Poll};
@@ -51,7 +51,7 @@ impl Watch {
     /// Of a view that has been made a moment ago, or that `is_copy`: then the first look is due.
     pub(crate) fn new(
         view: Fd,
-        covers: Covers,
+        own: Own,
         mounts: Fd,
         groups: Reader<'static>,
         is_copy: bool,
@@ -69,7 +69,7 @@ impl Watch {
             (known, Stack(stack.as_mut_ptr_range().end))
         };
         let watch = Self {
-            names: Names::new(view, covers, groups)?,
+            names: Names::new(view, own, groups)?,
             mounts,
             known,
             looked: if is_copy { 0 } else { sys::milliseconds() },

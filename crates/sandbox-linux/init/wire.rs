@@ -134,7 +134,7 @@ pub(crate) mod step {
     pub(crate) const PUT: u32 = 7;
     /// mount attributes, path: a copy of what is there, over itself.
     pub(crate) const REBIND: u32 = 8;
-    /// mount attributes, mode, path: an empty private file system.
+    /// mount attributes, mode, path: an empty private directory.
     pub(crate) const SCRATCH: u32 = 9;
     /// kind, path: an empty node over what is there.
     pub(crate) const COVER: u32 = 10;

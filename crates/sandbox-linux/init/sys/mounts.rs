@@ -23,8 +23,24 @@ pub(crate) fn mount_setattr(place: Fd, set: u64, propagation: u64, recursive: bo
         user_namespace: 0,
     };
     let flags = AT_EMPTY_PATH | if recursive { AT_RECURSIVE } else { 0 };
-    call!(nr::MOUNT_SETATTR, place.arg(), c"".as_ptr(), flags, &raw const attr, size_of::<MountAttr>(); "`attr` is as large as said")
+    set_attributes(place, &attr, flags)
+}
+
+fn set_attributes(place: Fd, attr: &MountAttr, flags: usize) -> Result<()> {
+    call!(nr::MOUNT_SETATTR, place.arg(), c"".as_ptr(), flags, &raw const *attr, size_of::<MountAttr>(); "`attr` is as large as said")
         .map(drop)
+}
+
+/// Gives the mount at `place` these attributes and no other.
+pub(crate) fn replace_attributes(place: Fd, attributes: u64) -> Result<()> {
+    const RDONLY_NOSUID_NODEV_NOEXEC: u64 = 1 | 2 | 4 | 8;
+    let attr = MountAttr {
+        set: attributes,
+        clear: RDONLY_NOSUID_NODEV_NOEXEC & !attributes,
+        propagation: 0,
+        user_namespace: 0,
+    };
+    set_attributes(place, &attr, AT_EMPTY_PATH)
 }
 
 /// A detached copy of the mount tree at `place`.

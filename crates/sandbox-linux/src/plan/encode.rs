@@ -125,7 +125,7 @@ fn write(fields: &mut Fields<'_>, step: &Step) -> Result<(), Unenforceable> {
         }
         Step::Filter(filter) => fields.0.extend(filter.to_bytes()),
         Step::Rebind { path, .. } | Step::Scratch { path, .. } | Step::Cover { path, .. } => {
-            mount(fields, step)?.path(path)?;
+            mount(fields, step).path(path)?;
         }
         Step::Watch { names, is_copy } => {
             fields.u32((*is_copy).into());
@@ -135,7 +135,7 @@ fn write(fields: &mut Fields<'_>, step: &Step) -> Result<(), Unenforceable> {
                     names.iter().try_for_each(|step| {
                         let name = step.path().map(sandbox_core::name).unwrap_or_default();
                         one(group.0, step.code(), |fields| {
-                            mount(fields, step)?.string(name).map(drop)
+                            mount(fields, step).string(name).map(drop)
                         })
                     })
                 })?;
@@ -152,19 +152,14 @@ fn write(fields: &mut Fields<'_>, step: &Step) -> Result<(), Unenforceable> {
 }
 
 /// What a step mounts over a name, which follows.
-fn mount<'a, 'b>(
-    fields: &'a mut Fields<'b>,
-    step: &Step,
-) -> Result<&'a mut Fields<'b>, Unenforceable> {
+fn mount<'a, 'b>(fields: &'a mut Fields<'b>, step: &Step) -> &'a mut Fields<'b> {
     match step {
-        Step::Rebind { attributes, .. } => Ok(fields.u64(attributes.0)),
+        Step::Rebind { attributes, .. } => fields.u64(attributes.0),
         Step::Scratch {
             mode, attributes, ..
-        } => fields
-            .u64(attributes.0)
-            .string(OsStr::new(&format!("{mode:04o}"))),
-        Step::Cover { cover, .. } => Ok(fields.u32(cover_code(*cover))),
-        _ => Ok(fields),
+        } => fields.u64(attributes.0).u32(*mode),
+        Step::Cover { cover, .. } => fields.u32(cover_code(*cover)),
+        _ => fields,
     }
 }
 

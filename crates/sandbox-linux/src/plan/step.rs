@@ -66,11 +66,11 @@ pub enum Step {
         /// What cannot be done in it.
         attributes: MountAttributes,
     },
-    /// Mounts an empty private file system.
+    /// Mounts an empty directory of the sandbox's own.
     Scratch {
         /// Where.
         path: PathBuf,
-        /// The mode of its root directory.
+        /// Its mode.
         mode: u32,
         /// What cannot be done in it.
         attributes: MountAttributes,

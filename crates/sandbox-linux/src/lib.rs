@@ -12,6 +12,7 @@
 ))]
 
 mod child;
+mod cpus;
 mod facts;
 pub mod filter;
 mod inits;

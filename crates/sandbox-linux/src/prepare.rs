@@ -10,6 +10,7 @@ use nix::fcntl::{FcntlArg, SealFlag, fcntl};
 
 use sandbox_core::Network;
 
+use crate::cpus::Cpus;
 use crate::inits::{Init, Inits};
 use crate::launch::{begin, send};
 use crate::plan::encode;
@@ -66,6 +67,8 @@ pub struct Early {
     image: OwnedFd,
     beginning: Vec<Step>,
     init: Init,
+    /// Where it may run when the plan is there.
+    cpus: Option<Cpus>,
 }
 
 impl Early {
@@ -78,10 +81,12 @@ impl Early {
         let image = image()?;
         let beginning = plan::beginning(facts, network);
         let init = begin(&image, &encode::steps(&beginning)?)?;
+        let cpus = Cpus::leave_to_others(init.id());
         Ok(Self {
             image,
             beginning,
             init,
+            cpus,
         })
     }
 }
@@ -107,6 +112,7 @@ impl Prepared {
         let bytes = encode::steps(plan.rest())?;
         // One that has begun something else is of no use, nor is one that has failed: the next one says why.
         let goes_on = early.beginning == plan.beginning()
+            && early.cpus.is_none_or(|cpus| cpus.give_back())
             && send(early.init.as_fd(), order::PLAN, &bytes, &[]).is_ok();
         Self::made_of(plan, bytes, early.image, goes_on.then_some(early.init))
     }

@@ -15,6 +15,32 @@ fn sandbox(host: &Host) -> Sandbox {
     Sandbox::new(&Policy::preset(Preset::ReadOnly).write(host.path("@ws"))).unwrap()
 }
 
+#[test]
+fn a_command_may_run_on_the_callers_cpus() {
+    let host = Host::new();
+    let cpus = |status: &str| {
+        let line = status
+            .lines()
+            .find(|line| line.starts_with("Cpus_allowed:"));
+        line.unwrap().to_owned()
+    };
+    // In an init beside another one, and in one that was begun while the policy was resolved.
+    let sandbox = sandbox(&host);
+    let mut first = sandbox.command("sleep").arg("1000").spawn().unwrap();
+    for sandbox in [&sandbox, &self::sandbox(&host)] {
+        let output = sandbox
+            .command("cat")
+            .arg("/proc/self/status")
+            .output()
+            .unwrap();
+        let status = String::from_utf8(output.stdout).unwrap();
+        let own = fs::read_to_string("/proc/thread-self/status").unwrap();
+        assert_eq!(cpus(&status), cpus(&own));
+    }
+    first.kill().unwrap();
+    first.wait().unwrap();
+}
+
 /// What the library could have changed about this process: signals, directory, mask, environment, namespaces.
 fn own_state() -> BTreeMap<String, String> {
     let status = fs::read_to_string("/proc/thread-self/status").unwrap();

@@ -3,7 +3,7 @@
 //! Both could work at the same time. But the scheduler likes to leave a new process where its parent runs; a CPU of a virtual
 //! machine that sleeps looks taken to it. So the two took turns, and a first command took a fifth longer.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use nix::sched::{CpuSet, sched_getaffinity, sched_getcpu, sched_setaffinity};
 use nix::time::ClockId;
@@ -43,7 +43,7 @@ impl Cpus {
     fn is_kept_waiting(&self) -> bool {
         let clock = ClockId::pid_cpu_clock_id(self.child);
         let time = clock.and_then(ClockId::now);
-        time.is_ok_and(|time| std::time::Duration::from(time) < self.since.elapsed() / 2)
+        time.is_ok_and(|time| Duration::from(time) < self.since.elapsed() / 2)
     }
 
     fn bring_here(&self) -> nix::Result<()> {

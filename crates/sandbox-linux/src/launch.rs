@@ -17,7 +17,7 @@ use nix::sys::socket::{
 use crate::child::{Child, Received};
 use crate::inits::Init;
 use crate::plan::{self, encode};
-use crate::prepare::seal;
+use crate::prepare::{Joining, seal};
 use crate::wire::{AT_ONCE, INLINE, answer, order, stage};
 use crate::{HostFacts, Prepared, Start, Step, Unenforceable, start, sys};
 use sandbox_core::escaped;
@@ -176,11 +176,11 @@ impl Prepared {
         let mut set_up = self.inits.set_up();
         if let Some(other) = set_up.done.upgrade() {
             drop(set_up);
-            let joining = plan::joining(&self.steps);
-            if let Some(init) = self.beside(&other, &joining)? {
+            let joining = self.joining()?;
+            if let Some(init) = self.beside(&other, &joining.bytes)? {
                 drop(other);
                 let sent = order(&init);
-                return self.until_begun(init, sent, &joining, command);
+                return self.until_begun(init, sent, &joining.steps, command);
             }
             set_up = self.inits.set_up();
         }
@@ -200,9 +200,19 @@ impl Prepared {
         self.until_begun(init, sent, &self.steps, command)
     }
 
-    /// An init in the namespaces of `other`, with the steps of one that joins it; none if that has ended.
-    fn beside(&self, other: &Init, joining: &[Step]) -> Result<Option<Arc<Init>>, LaunchError> {
-        let (control, inside) = control_sockets(&encode::steps(joining)?)?;
+    /// The steps of an init that joins the first one; made when they are needed.
+    fn joining(&self) -> Result<&Joining, LaunchError> {
+        if let Some(made) = self.joining.get() {
+            return Ok(made);
+        }
+        let steps = plan::joining(&self.steps);
+        let bytes = encode::steps(&steps)?;
+        Ok(self.joining.get_or_init(|| Joining { steps, bytes }))
+    }
+
+    /// An init in the namespaces of `other`, with the steps of one that joins it, as bytes; none if that has ended.
+    fn beside(&self, other: &Init, joining: &[u8]) -> Result<Option<Arc<Init>>, LaunchError> {
+        let (control, inside) = control_sockets(joining)?;
         send(control.as_fd(), order::PLAN, &[], &[])?;
         // The host's network is not the sandbox's to enter.
         let network = if self.has_own_network {

@@ -4,7 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use nix::fcntl::{FcntlArg, SealFlag, fcntl};
 
@@ -42,9 +42,17 @@ pub struct Prepared {
     pub(crate) beginning: Vec<u8>,
     pub(crate) plan: Vec<u8>,
     pub(crate) has_own_network: bool,
-    /// For messages about the step that failed, and for the inits that join the first one.
+    /// For messages about the step that failed, and to make `joining` from.
     pub(crate) steps: Arc<[Step]>,
+    pub(crate) joining: OnceLock<Joining>,
     pub(crate) inits: Arc<Inits>,
+}
+
+/// The steps of an init that joins the first one, and the same as init reads them.
+#[derive(Debug)]
+pub(crate) struct Joining {
+    pub(crate) steps: Vec<Step>,
+    pub(crate) bytes: Vec<u8>,
 }
 
 /// An init that has begun while the policy is still being resolved: it carries out the first steps, above all that of the
@@ -129,6 +137,7 @@ impl Prepared {
             plan: bytes,
             has_own_network: plan.has_own_network(),
             steps: plan.shared_steps(),
+            joining: OnceLock::new(),
             inits: Arc::new(Inits::new(begun)),
         })
     }

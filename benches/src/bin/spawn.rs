@@ -11,6 +11,7 @@ use std::fs;
 use std::io::{self, Read, Write};
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
+use std::time::Instant;
 
 use benches::{
     Bwrap, Contender, Error, Home, again, grow, interleave, micros, ratio, sandbox_binary, start,
@@ -103,7 +104,14 @@ fn measure(name: &str, preset: Preset, rounds: usize) -> Result<(), Error> {
                     .stderr(Stdio::inherit()),
             )
         }),
-        Contender::new("library, cold", || confined(&Sandbox::new(&policy)?)),
+        // Until the status is known, as bubblewrap is measured: its namespaces come apart after it has told its own.
+        Contender::timed("library, cold", || {
+            let start = Instant::now();
+            let sandbox = Sandbox::new(&policy)?;
+            confined(&sandbox)?;
+            Ok(start.elapsed())
+        }),
+        Contender::new("  and its end", || confined(&Sandbox::new(&policy)?)),
         Contender::new("library, warm", || confined(&warm)),
         Contender::new("sandbox run", || {
             start("sandbox", quiet(binary(name)).arg("true"))
@@ -111,7 +119,7 @@ fn measure(name: &str, preset: Preset, rounds: usize) -> Result<(), Error> {
     ];
     interleave(&mut contenders, rounds)?;
 
-    let [bare, peer, library, warm, whole] = contenders
+    let [bare, peer, library, ended, warm, whole] = contenders
         .each_ref()
         .map(|contender| micros(contender.median()));
     for contender in &contenders {
@@ -124,8 +132,9 @@ fn measure(name: &str, preset: Preset, rounds: usize) -> Result<(), Error> {
         );
     }
     println!(
-        "  library cold adds {:.2} of what bwrap adds (goal ≤ 0.33)",
-        ratio(library - bare, peer - bare)
+        "  library cold adds {:.2} of what bwrap adds (goal ≤ 0.33), {:.2} with its end",
+        ratio(library - bare, peer - bare),
+        ratio(ended - bare, peer - bare)
     );
     println!(
         "  library warm is {:.2} of posix_spawn (goal ≤ 1.30)",

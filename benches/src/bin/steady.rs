@@ -1,10 +1,11 @@
 //! A command that runs for a while and does little but system calls, outside and inside: what a filter, mounts and Landlock cost per call.
 //!
-//! `steady [--rounds N] [--files N] [--repeat N]`. Needs `git` and `find`.
+//! `steady [--rounds N] [--files N] [--repeat N]`. Needs `git` and `find`, and for the last job a Rust toolchain that may be executed.
 
 #![expect(clippy::print_stdout, reason = "its output is the table")]
 
-use std::path::Path;
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
 use benches::{Contender, Error, Home, interleave, micros, ratio, start};
@@ -18,15 +19,22 @@ struct Options {
     repeat: usize,
 }
 
-/// Each is done again and again by one shell.
-const JOBS: [(&str, &str); 3] = [
-    ("find", "find . -size +0 -newermt 2000-01-01 >/dev/null"),
-    ("git status", "git status --porcelain >/dev/null"),
+/// Each is done again and again by one shell; the share of the repetitions that it takes to get a time worth measuring.
+const JOBS: [(&str, &str, usize); 4] = [
+    ("find", "find . -size +0 -newermt 2000-01-01 >/dev/null", 1),
+    ("git status", "git status --porcelain >/dev/null", 1),
     (
         "start processes",
         "/bin/true && /bin/true && /bin/true && /bin/true && /bin/true",
+        1,
+    ),
+    (
+        BUILD,
+        "cd crate && rm -rf target && cargo build -q --offline",
+        20,
     ),
 ];
+const BUILD: &str = "cargo build";
 
 pub(crate) fn main() -> ExitCode {
     let result = options().and_then(|options| run(&options));
@@ -61,10 +69,14 @@ fn run(options: &Options) -> Result<(), Error> {
         options.files, options.rounds, options.repeat
     );
     println!("{:<18}{:>10}{:>10}{:>8}", "", "outside", "inside", "ratio");
-    for (name, job) in JOBS {
+    for (name, job, share) in JOBS {
+        if name == BUILD && toolchain().is_none() {
+            println!("NOT MEASURED: {name}: there is no toolchain that may be executed");
+            continue;
+        }
         let script = format!(
             "i=0; while [ $i -lt {} ]; do {{ {job}; }} || exit 1; i=$((i+1)); done",
-            options.repeat
+            options.repeat.div_ceil(share)
         );
         let mut contenders = [
             Contender::new("outside", || {
@@ -109,6 +121,7 @@ fn fill(workspace: &Path, files: usize) -> Result<(), Error> {
         std::fs::write(&path, format!("file {number}\n")).map_err(failed)?;
     }
     let author = ["-c", "user.name=bench", "-c", "user.email=bench@localhost"];
+    add_crate(&workspace.join("crate"))?;
     for words in [
         &["init", "-q"][..],
         // It would go on in the background, and take files away from under `find`.
@@ -127,14 +140,51 @@ fn fill(workspace: &Path, files: usize) -> Result<(), Error> {
     Ok(())
 }
 
+/// A library of many functions, with nothing to fetch.
+fn add_crate(directory: &Path) -> Result<(), Error> {
+    let mut code = String::new();
+    for number in 0..300 {
+        let _ = writeln!(
+            code,
+            "pub fn f{number}(n: u64) -> String {{ format!(\"{{:?}}\", (0..n).map(|m| m ^ {number}).collect::<Vec<_>>()) }}"
+        );
+    }
+    let manifest = "[package]\nname = \"bench\"\nedition = \"2021\"\n";
+    for (name, text) in [("Cargo.toml", manifest), ("src/lib.rs", &code)] {
+        let path = directory.join(name);
+        let failed = |source| Error::Prepare {
+            path: path.clone(),
+            source,
+        };
+        std::fs::create_dir_all(path.parent().unwrap_or(directory)).map_err(failed)?;
+        std::fs::write(&path, text).map_err(failed)?;
+    }
+    Ok(())
+}
+
+/// Where `cargo` itself is, without rustup, which would want its own directories.
+fn toolchain() -> Option<PathBuf> {
+    let output = Command::new("rustc").args(["--print", "sysroot"]).output();
+    let sysroot = String::from_utf8(output.ok()?.stdout).ok()?;
+    let programs = Path::new(sysroot.trim_end()).join("bin");
+    let version = Command::new(programs.join("cargo")).arg("-V").output();
+    version
+        .is_ok_and(|output| output.status.success())
+        .then_some(programs)
+}
+
+/// The search path of both.
+fn search_path() -> String {
+    let toolchain = toolchain().unwrap_or_default();
+    format!("/usr/bin:/bin:{}", toolchain.display())
+}
+
 fn sandbox(home: &Home) -> Result<Sandbox, Error> {
     let mut context = Context::new(home.workspace());
     context.home = Some(home.path().to_owned());
     context.homes = vec![home.path().to_owned()];
-    let variables = [
-        ("HOME", home.path().as_os_str()),
-        ("PATH", "/usr/bin:/bin".as_ref()),
-    ];
+    let path = search_path();
+    let variables = [("HOME", home.path().as_os_str()), ("PATH", path.as_ref())];
     let variables = variables.map(|(name, value)| (name.into(), value.to_owned()));
     Ok(Sandbox::builder()
         .context(context)
@@ -147,7 +197,7 @@ fn outside(home: &Home) -> Command {
     command
         .env_clear()
         .env("HOME", home.path())
-        .env("PATH", "/usr/bin:/bin")
+        .env("PATH", search_path())
         .current_dir(home.workspace())
         .stdin(Stdio::null());
     command

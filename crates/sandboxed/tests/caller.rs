@@ -38,7 +38,7 @@ fn a_command_may_run_on_the_callers_cpus() {
         assert_eq!(cpus(&status), cpus(&own));
     }
     first.kill().unwrap();
-    first.wait().unwrap();
+    assert_eq!(first.wait().unwrap().signal(), Some(9));
 }
 
 /// What the library could have changed about this process: signals, directory, mask, environment, namespaces.

@@ -50,8 +50,8 @@ impl Failure {
     /// What to change, if that is known.
     pub(crate) fn remedy(&self) -> Option<String> {
         match self {
-            Self::Sandbox(Error::Launch(LaunchError::Exec { program, source })) => {
-                execution(program, source)
+            Self::Sandbox(error @ Error::Launch(LaunchError::Exec { program, source })) => {
+                execution(program, source).or_else(|| error.remedy())
             }
             Self::Sandbox(Error::Launch(LaunchError::TooLarge)) => Some(
                 "give the command fewer arguments or a smaller environment; xargs(1) splits a list"

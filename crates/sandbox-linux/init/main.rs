@@ -30,11 +30,11 @@ mod wire;
 use crate::{raw, wire};
 
 use descriptors::Handed;
-use raw::Errno;
-use serve::{Ears, Stack, idle, serve};
+use raw::{Errno, Result};
+use serve::{Ears, Stack, idle, refuse, serve};
 use steps::Builder;
 use sys::{Fd, Poll};
-use wire::{Answer, INLINE, Reader, STREAMS, answer, order};
+use wire::{AT_ONCE, Answer, INLINE, NO_STEP, Reader, STREAMS, answer, order};
 
 /// Exit codes of init itself; the caller sees them only where no answer came.
 mod exit {
@@ -60,13 +60,13 @@ pub(crate) fn run() -> ! {
     }
     sys::umask(0);
     // Both stay: the filter of the commands lies in one of them.
-    let beginning = Message::receive(memory(INLINE), order::BEGIN, Fd::NONE);
+    let beginning = required(Message::receive(memory(INLINE), order::BEGIN, Fd::NONE));
     let [caller, ..] = beginning.fds;
     let stack = Stack(memory(STACK).as_mut_ptr_range().end);
     let mut builder = Builder::new(&stack).unwrap_or_else(|errno| fail(0, errno));
     // While the caller may still be busy with the policy.
     let begun = build(&mut builder, beginning.body, 0);
-    let plan = Message::receive(memory(INLINE), order::PLAN, caller);
+    let plan = required(Message::receive(memory(INLINE), order::PLAN, caller));
     let built = build(&mut builder, plan.body, begun);
     // After the id maps: a process that is not dumpable can't open its own /proc files for writing. From here on no command
     // can read, trace or stop init (ptrace(2), "Ptrace access mode checking").
@@ -84,19 +84,23 @@ pub(crate) fn run() -> ! {
     // One command after the other, until the caller has no more.
     loop {
         idle(&ears, &mut watch);
-        let command = Message::receive(buffer, order::COMMAND, caller);
-        let [stdin, stdout, stderr, _] = command.fds;
-        let stdio = [stdin, stdout, stderr];
-        let handed = Handed::new(room, stdio);
-        let answer = serve(
-            &ears,
-            &builder.confinement,
-            &mut watch,
-            command.body,
-            handed,
-            &stack,
-        );
-        command.give_back();
+        let answer = match Message::receive(buffer, order::COMMAND, caller) {
+            Ok(command) => {
+                let [stdin, stdout, stderr, _] = command.fds;
+                let handed = Handed::new(room, [stdin, stdout, stderr]);
+                let answer = serve(
+                    &ears,
+                    &builder.confinement,
+                    &mut watch,
+                    command.body,
+                    handed,
+                    &stack,
+                );
+                command.give_back();
+                answer
+            }
+            Err(errno) => refuse(errno),
+        };
         // A caller that can't be told is gone, and the next message is its end.
         let _ = sys::send(CONTROL, &answer, true);
     }
@@ -104,7 +108,12 @@ pub(crate) fn run() -> ! {
 
 /// Fresh memory, which stays.
 fn memory(length: usize) -> &'static mut [u8] {
-    sys::map(Fd::NONE, length).unwrap_or_else(|_| sys::exit(exit::BAD_MESSAGE))
+    required(sys::map(Fd::NONE, length))
+}
+
+/// Memory without which there is no sandbox.
+fn required<T>(memory: Result<T>) -> T {
+    memory.unwrap_or_else(|errno| fail(NO_STEP, errno))
 }
 
 /// Tells the caller which step failed, and ends.
@@ -145,7 +154,11 @@ struct Message<'a> {
 impl<'a> Message<'a> {
     /// The next one, which must be of this `kind`. Ends with the `caller`, if that is known: after it is gone nothing is
     /// started any more.
-    fn receive(buffer: &'a mut [u8], kind: u32, caller: Fd) -> Self {
+    ///
+    /// # Errors
+    ///
+    /// Where there is no memory for a long body: then nothing of the message stays.
+    fn receive(buffer: &'a mut [u8], kind: u32, caller: Fd) -> Result<Self> {
         loop {
             if caller != Fd::NONE {
                 let mut fds = [Poll::new(CONTROL), Poll::new(caller)];
@@ -158,25 +171,30 @@ impl<'a> Message<'a> {
                     sys::exit(exit::CALLER_IS_GONE);
                 }
             }
-            let mut fds = [Fd::NONE; FDS];
-            match sys::receive(CONTROL, buffer, &mut fds, true) {
+            let mut come = [Fd::NONE; AT_ONCE];
+            match sys::receive(CONTROL, buffer, &mut come, true) {
                 Ok(0) => sys::exit(exit::OK),
-                // An order about a command that has ended meanwhile.
-                Ok(length) if kind == order::COMMAND && is_late(buffer, length) => {}
+                // An order about a command that has ended meanwhile, or that was refused.
+                Ok(length) if kind == order::COMMAND && is_late(buffer, length) => close(&come),
                 Ok(length) => {
-                    return Self::read(buffer.get(..length).unwrap_or(&[]), kind, fds)
-                        .unwrap_or_else(|_| sys::exit(exit::BAD_MESSAGE));
+                    let read = Self::read(buffer.get(..length).unwrap_or(&[]), kind, &come);
+                    return read.inspect_err(|errno| match *errno {
+                        Errno::INVAL => sys::exit(exit::BAD_MESSAGE),
+                        _ => close(&come),
+                    });
                 }
                 Err(_) => sys::exit(exit::BAD_MESSAGE),
             }
         }
     }
 
-    fn read(message: &'a [u8], kind: u32, mut fds: [Fd; FDS]) -> Result<Self, Errno> {
+    fn read(message: &'a [u8], kind: u32, come: &[Fd; AT_ONCE]) -> Result<Self> {
         let mut reader = Reader(message);
-        if reader.u32() != Some(kind) {
+        let (fds, further) = come.split_first_chunk::<FDS>().ok_or(Errno::INVAL)?;
+        if reader.u32() != Some(kind) || further.first() != Some(&Fd::NONE) {
             return Err(Errno::INVAL);
         }
+        let mut fds = *fds;
         let length = reader.u32().ok_or(Errno::INVAL)? as usize;
         if length == 0 {
             return Ok(Self {
@@ -210,6 +228,19 @@ fn is_late(message: &[u8], length: usize) -> bool {
     let order = Reader(message.get(..length).unwrap_or(&[])).u32();
     matches!(
         order,
-        Some(order::SIGNAL | order::FORWARD | order::KEY | order::KILL | order::STATE)
+        Some(
+            order::SIGNAL
+                | order::FORWARD
+                | order::KEY
+                | order::KILL
+                | order::STATE
+                | order::DESCRIPTORS
+        )
     )
+}
+
+fn close(fds: &[Fd]) {
+    for fd in fds.iter().take_while(|fd| **fd != Fd::NONE) {
+        let _ = sys::close(*fd);
+    }
 }

@@ -85,7 +85,7 @@ pub(crate) fn serve(
     let mut reader = Reader(message);
     let Some(head) = CommandHead::read(&mut reader) else {
         let _ = handed.close();
-        return failed_start(stage::MESSAGE, Errno::INVAL);
+        return refuse(Errno::INVAL);
     };
     let received = handed
         .receive(ears, head.descriptors)
@@ -159,6 +159,11 @@ fn terminal(
     Terminal::open(rows, columns, head.on_terminal, handed)
         .map(Some)
         .map_err(|errno| (stage::TERMINAL, errno))
+}
+
+/// The answer to a command that can't be read.
+pub(crate) fn refuse(errno: Errno) -> Answer {
+    failed_start(stage::MESSAGE, errno)
 }
 
 fn failed_start(stage: u32, errno: Errno) -> Answer {

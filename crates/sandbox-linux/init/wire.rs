@@ -42,7 +42,7 @@ pub(crate) mod order {
 
 /// First word of an [`Answer`].
 pub(crate) mod answer {
-    /// A step of the plan failed: its index, error number.
+    /// A step of the plan failed: its index, or [`NO_STEP`](super::NO_STEP); error number.
     pub(crate) const STEP: u32 = 1;
     /// The command could not be started: [`stage`](super::stage), error number.
     pub(crate) const START: u32 = 2;
@@ -55,6 +55,9 @@ pub(crate) mod answer {
     /// The command has ended and nothing that it started is left: wait status, resource usage.
     pub(crate) const ENDED: u32 = 5;
 }
+
+/// What failed is init's own memory, and no step.
+pub(crate) const NO_STEP: i32 = -1;
 
 /// What an [`answer::START`] was doing.
 pub(crate) mod stage {

@@ -133,9 +133,9 @@ impl Init {
         }
     }
 
-    /// Waits until it has ended.
-    pub(crate) fn reap(&self) {
-        sys::reap(&self.pidfd);
+    /// Waits until it has ended; the signal that has ended it, as far as that is known.
+    pub(crate) fn reap(&self) -> Option<i32> {
+        sys::reap(&self.pidfd)
     }
 }
 

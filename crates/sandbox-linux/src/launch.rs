@@ -19,7 +19,7 @@ use crate::child::{Child, Received};
 use crate::inits::Init;
 use crate::plan::{self, encode};
 use crate::prepare::{Joining, seal};
-use crate::wire::{AT_ONCE, INLINE, answer, order, stage};
+use crate::wire::{AT_ONCE, INLINE, NO_STEP, answer, order, stage};
 use crate::{HostFacts, Prepared, Start, Step, start, sys};
 
 pub use self::error::{LaunchError, NumberProblem};
@@ -42,7 +42,7 @@ impl Prepared {
             match order(&init) {
                 Ok(()) => return self.until_started(init, &self.steps, command),
                 // It has been ended since it was looked at.
-                Err(error) if is_gone(&error) => {}
+                Err(error) if error.is_gone() => {}
                 Err(error) => {
                     self.inits.put(init);
                     return Err(error);
@@ -61,17 +61,20 @@ impl Prepared {
             set_up = self.inits.set_up();
         }
         let is_of_use = |init: &Init| init.is_in_our_group() && init.is_waiting();
-        let begun = set_up.begun.take().filter(is_of_use);
-        let (init, sent) = if let Some(init) = begun {
-            (init, Ok(()))
-        } else {
-            let init = begin(&self.image, &self.beginning)?;
-            let sent = send(init.as_fd(), order::PLAN, &self.plan, &[]);
-            (init, sent)
-        };
-        let sent = sent.and_then(|()| order(&init));
+        if let Some(init) = set_up.begun.take().filter(is_of_use) {
+            let sent = order(&init);
+            let init = Arc::new(init);
+            // If it fails before it is done, nobody holds it any more.
+            set_up.done = Arc::downgrade(&init);
+            match self.until_begun(init, sent, &self.steps, command) {
+                // When it began there was none, and that may have been long ago.
+                Err(error) if error.is_no_memory() => {}
+                begun => return begun,
+            }
+        }
+        let init = begin(&self.image, &self.beginning)?;
+        let sent = send(init.as_fd(), order::PLAN, &self.plan, &[]).and_then(|()| order(&init));
         let init = Arc::new(init);
-        // If it fails before it is done, nobody holds it any more.
         set_up.done = Arc::downgrade(&init);
         self.until_begun(init, sent, &self.steps, command)
     }
@@ -108,7 +111,7 @@ impl Prepared {
     }
 
     /// As [`until_started`](Self::until_started), for an init to which not everything could be sent. It would wait for the
-    /// rest, and we for it; but if it has failed itself it says why.
+    /// rest, and we for it; but if it has failed or ended itself that is why.
     fn until_begun(
         &self,
         init: Arc<Init>,
@@ -122,7 +125,8 @@ impl Prepared {
         // Its next message is the end.
         let _ = shutdown(init.as_fd().as_raw_fd(), Shutdown::Write);
         match self.until_started(init, steps, command) {
-            Ok(_) | Err(LaunchError::InitEnded) => Err(unsent),
+            Ok(_) => Err(unsent),
+            Err(LaunchError::InitEnded) if !unsent.is_gone() => Err(unsent),
             Err(error) => Err(error),
         }
     }
@@ -137,11 +141,12 @@ impl Prepared {
             .hear_with(PollTimeout::NONE)
             .map_err(preparing("hear from the sandbox's first process"))?;
         let Received::Answer(got) = received else {
-            return Err(LaunchError::InitEnded);
+            return Err(ended(&init));
         };
         let source = io::Error::from_raw_os_error(got.errno);
         match got.kind {
             answer::STARTED => Ok(Child::new(init, Arc::downgrade(&self.inits), terminal)),
+            answer::STEP if got.value == NO_STEP => Err(LaunchError::no_memory(source)),
             answer::STEP => Err(failed_step(steps, got.value, source)),
             answer::START => {
                 // It waits for a better one.
@@ -153,14 +158,15 @@ impl Prepared {
     }
 }
 
-fn is_gone(error: &LaunchError) -> bool {
-    let LaunchError::Prepare { source, .. } = error else {
-        return false;
-    };
-    matches!(
-        source.kind(),
-        io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset
-    )
+/// Why `init` has ended without a word.
+fn ended(init: &Init) -> LaunchError {
+    match init.reap() {
+        // By this the kernel ends a program for which it has not enough when there is no way back (execve(2)), or no stack
+        // (getrlimit(2), RLIMIT_STACK).
+        Some(libc::SIGSEGV) => LaunchError::no_memory(io::Error::from_raw_os_error(libc::ENOMEM)),
+        Some(signal) => LaunchError::InitKilled { signal },
+        None => LaunchError::InitEnded,
+    }
 }
 
 fn failed_step(steps: &[Step], index: i32, source: io::Error) -> LaunchError {

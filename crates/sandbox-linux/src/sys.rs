@@ -208,15 +208,19 @@ fn clone(
     Ok((pid, pidfd))
 }
 
-/// Waits for the process behind `pidfd` to be gone. The caller may have reaped it already, or ignore its children.
-pub(crate) fn reap(pidfd: &OwnedFd) {
-    use nix::sys::wait::{Id, WaitPidFlag, waitid};
+/// Waits for the process behind `pidfd` to be gone, and returns the signal that has ended it. `None` if none has, or nobody
+/// knows: the caller may have reaped it already, or ignore its children.
+pub(crate) fn reap(pidfd: &OwnedFd) -> Option<i32> {
+    use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
     use std::os::fd::AsFd;
-    while waitid(
-        Id::PIDFd(pidfd.as_fd()),
-        WaitPidFlag::WEXITED | WaitPidFlag::__WALL,
-    ) == Err(nix::errno::Errno::EINTR)
-    {}
+    loop {
+        let flags = WaitPidFlag::WEXITED | WaitPidFlag::__WALL;
+        return match waitid(Id::PIDFd(pidfd.as_fd()), flags) {
+            Err(nix::errno::Errno::EINTR) => continue,
+            Ok(WaitStatus::Signaled(_, signal, _)) => Some(signal as i32),
+            Ok(_) | Err(_) => None,
+        };
+    }
 }
 
 /// The child of [`clone_init`]. It shares the caller's memory: raw system calls only, no libc, no allocation, no lock.

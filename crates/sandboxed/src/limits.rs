@@ -3,7 +3,7 @@
 use std::io;
 
 use nix::errno::Errno;
-use nix::sys::resource::{Resource, getrlimit};
+use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit};
 use sandbox_linux::LaunchError;
 
 /// What to change about this process's limits, if they are the cause.
@@ -17,8 +17,25 @@ pub(crate) fn remedy(error: &LaunchError) -> Option<String> {
             Some("the host has too many open files: see `sysctl fs.file-max`".to_owned())
         }
         Errno::EFBIG => Some("raise the size of files: `ulimit -f unlimited`".to_owned()),
+        Errno::ENOMEM | Errno::ENOBUFS => Some(memory()),
         _ => None,
     }
+}
+
+/// Init and the commands have the limits of this process, and none of what it takes.
+fn memory() -> String {
+    const STACK_NEEDED: u64 = 64 << 10;
+    let is_below = |resource, bound| getrlimit(resource).is_ok_and(|(soft, _)| soft < bound);
+    let raise = if is_below(Resource::RLIMIT_STACK, STACK_NEEDED) {
+        "raise the size of the stack: `ulimit -s 8192`"
+    } else if is_below(Resource::RLIMIT_AS, RLIM_INFINITY) {
+        "raise the size of memory: `ulimit -v unlimited`"
+    } else if is_below(Resource::RLIMIT_DATA, RLIM_INFINITY) {
+        "raise the size of data: `ulimit -d unlimited`"
+    } else {
+        "free some: the host has none left, or the control group of this process may have no more (`memory.max`)"
+    };
+    raise.to_owned()
 }
 
 /// Whether so few files may be open that no sandbox starts, whatever is open.
@@ -33,7 +50,8 @@ fn source(error: &LaunchError) -> Option<&io::Error> {
         | LaunchError::Prepare { source, .. }
         | LaunchError::Clone { source, .. }
         | LaunchError::Step { source, .. }
-        | LaunchError::Confine { source, .. } => Some(source),
+        | LaunchError::Confine { source, .. }
+        | LaunchError::Exec { source, .. } => Some(source),
         _ => None,
     }
 }
@@ -48,6 +66,7 @@ mod tests {
             (Errno::EMFILE, Some("ulimit -n")),
             (Errno::EFBIG, Some("ulimit -f")),
             (Errno::ENFILE, Some("fs.file-max")),
+            (Errno::ENOMEM, Some("memory.max")),
             (Errno::EACCES, None),
         ] {
             let error = LaunchError::Prepare {

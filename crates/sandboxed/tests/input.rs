@@ -271,7 +271,9 @@ fn an_init_that_is_killed_at_any_moment_is_replaced() {
             let mut child = match sandbox.command("sleep").arg("0.002").spawn() {
                 Ok(child) => child,
                 // It was killed between the order and its answer.
-                Err(Error::Launch(LaunchError::InitEnded | LaunchError::Clone { .. })) => continue,
+                Err(Error::Launch(
+                    LaunchError::InitKilled { signal: 9 } | LaunchError::Clone { .. },
+                )) => continue,
                 Err(error) => unreachable!("{error:?}"),
             };
             init.store(child.id(), Ordering::Relaxed);

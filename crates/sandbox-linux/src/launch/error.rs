@@ -21,7 +21,7 @@ pub enum LaunchError {
         /// What the kernel said.
         source: io::Error,
     },
-    /// The sockets and descriptors of a launch can't be made.
+    /// What a launch needs can't be made: sockets, descriptors, memory for init.
     #[error("cannot {action}")]
     Prepare {
         /// What was tried.
@@ -82,9 +82,15 @@ pub enum LaunchError {
     /// The arguments and the environment are too long for the kernel.
     #[error("the arguments and the environment are too long")]
     TooLarge,
-    /// Init ended without a word.
+    /// Init ended without a word; of what, nobody knows: the caller may wait for all its children, or ignore them.
     #[error("the sandbox's first process ended before the command began")]
     InitEnded,
+    /// Somebody killed init, or the kernel did for want of memory.
+    #[error("the sandbox's first process was killed by signal {signal} before the command began")]
+    InitKilled {
+        /// The signal's number.
+        signal: i32,
+    },
 }
 
 /// Why a descriptor can't be handed over under a number.
@@ -109,6 +115,35 @@ pub enum NumberProblem {
 }
 
 impl LaunchError {
+    /// There was no memory for init itself.
+    pub(crate) fn no_memory(source: io::Error) -> Self {
+        Self::Prepare {
+            action: "get memory for the sandbox's first process",
+            source,
+        }
+    }
+
+    /// Whether there was no memory for an init and what it does before a command.
+    pub(crate) fn is_no_memory(&self) -> bool {
+        match self {
+            Self::Prepare { source, .. } | Self::Step { source, .. } => {
+                source.kind() == io::ErrorKind::OutOfMemory
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether what is sent comes to nobody any more.
+    pub(crate) fn is_gone(&self) -> bool {
+        let Self::Prepare { source, .. } = self else {
+            return false;
+        };
+        matches!(
+            source.kind(),
+            io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset
+        )
+    }
+
     /// What to change, if that is known.
     #[must_use]
     pub fn remedy(&self) -> Option<String> {
@@ -118,7 +153,12 @@ impl LaunchError {
                 "`sysctl vm.memfd_noexec=1` lets programs in memory files be executed".to_owned(),
             ),
             Self::Clone { remedy, .. } => remedy.clone(),
-            Self::Step { .. } | Self::InitEnded => {
+            Self::InitKilled {
+                signal: libc::SIGKILL,
+            } => Some(
+                "try again; if it was the kernel, for want of memory, `dmesg` tells".to_owned(),
+            ),
+            Self::Step { .. } | Self::InitEnded | Self::InitKilled { .. } => {
                 Some("`sandbox doctor` says what this host allows".to_owned())
             }
             Self::Directory { .. } => Some("start in a directory that the policy shows".to_owned()),

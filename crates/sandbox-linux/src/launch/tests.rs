@@ -382,6 +382,37 @@ fn an_init_that_has_begun_and_ended_is_replaced() {
     assert_ne!(host(), before, "the init that was killed was reaped");
 }
 
+/// By a person or, for want of memory, by the kernel.
+#[test]
+fn an_init_that_is_killed_before_its_command_is_told_as_killed() {
+    let prepared = Prepared::new(&plan(&Policy::preset(Preset::Agent))).unwrap();
+    let null = fs::File::open("/dev/null").unwrap();
+    let command = start(&["/bin/true"], &null);
+    let before = host();
+    for is_sent in [false, true] {
+        let init = Arc::new(begin(&prepared.image, &prepared.beginning).unwrap());
+        sys::kill(init.pidfd());
+        let sent = if is_sent {
+            Ok(())
+        } else {
+            let errno = io::Error::from_raw_os_error(libc::EPIPE);
+            Err(preparing("send to the sandbox's first process")(errno))
+        };
+        let error = prepared.until_begun(init, sent, &prepared.steps, &command);
+        let error = error.unwrap_err();
+        assert!(
+            matches!(error, LaunchError::InitKilled { signal: 9 }),
+            "{error:?}"
+        );
+        assert_eq!(
+            error.to_string(),
+            "the sandbox's first process was killed by signal 9 before the command began"
+        );
+        assert!(error.remedy().unwrap().contains("dmesg"));
+        assert_eq!(host(), before);
+    }
+}
+
 #[test]
 #[expect(unsafe_code, reason = "a fork, as daemons make it")]
 fn a_fork_has_commands_of_its_own_and_leaves_its_parents_alone() {

@@ -1,0 +1,269 @@
+//! No memory: a clear error, and the next command works.
+
+#![expect(clippy::unwrap_used, reason = "a test's way to fail is to panic")]
+
+use nix::{
+    sys::{
+        resource::{Resource, getrlimit, setrlimit},
+        signal::{Signal, kill},
+    },
+    unistd::Pid,
+};
+use sandbox_testing::{alone, until};
+use sandboxed::{Child, Error, LaunchError, Policy, Preset, Sandbox, Stdio};
+use std::{
+    fs::{self, File},
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
+
+fn sandbox() -> Sandbox {
+    Sandbox::new(&Policy::preset(Preset::ReadOnly)).unwrap()
+}
+
+#[track_caller]
+fn works(sandbox: &Sandbox) {
+    let output = sandbox.command("echo").arg("works").output().unwrap();
+    assert_eq!(output.stdout, b"works\n");
+}
+
+fn waiting(sandbox: &Sandbox) -> Child {
+    let mut command = sandbox.command("cat");
+    command.stdin(Stdio::piped()).spawn().unwrap()
+}
+
+/// What this process needs while it may have no more: a heap and a stack that have been larger.
+fn prepare() {
+    let blocks: Vec<Vec<u8>> = (0..200).map(|_| vec![1; 60_000]).collect();
+    // What lies behind them keeps the allocator from giving them back.
+    std::mem::forget(Box::new([0_u64; 8]));
+    drop(blocks);
+    let sandbox = sandbox();
+    sandbox.command("/no/such/program").status().unwrap_err();
+    let first = waiting(&sandbox);
+    works(&sandbox);
+    drop(first);
+}
+
+/// `act` while this process, and every one that it makes, may have so many bytes.
+fn bounded<T>(resource: Resource, bytes: u64, act: impl FnOnce() -> T) -> T {
+    let (soft, hard) = getrlimit(resource).unwrap();
+    setrlimit(resource, bytes, hard).unwrap();
+    let result = act();
+    setrlimit(resource, soft, hard).unwrap();
+    result
+}
+
+/// Runs a command, which is to be told that there is no memory, and how to get some.
+#[track_caller]
+fn is_told(sandbox: &Sandbox, remedy: &str) {
+    let error = sandbox.command("true").status().unwrap_err();
+    let Error::Launch(LaunchError::Prepare { source, .. } | LaunchError::Step { source, .. }) =
+        &error
+    else {
+        unreachable!("{error:?}");
+    };
+    assert_eq!(source.kind(), io::ErrorKind::OutOfMemory, "{error:?}");
+    let told = error.remedy().unwrap();
+    assert!(told.contains(remedy), "{told}");
+}
+
+#[test]
+fn a_caller_whose_memory_is_bounded_is_told_so() {
+    alone("bounded_memory");
+}
+
+/// So little that the kernel can't execute an init, and a bit more, which init can't do with.
+#[test]
+#[ignore = "started by `a_caller_whose_memory_is_bounded_is_told_so`"]
+fn bounded_memory() {
+    prepare();
+    let bounds: [(Resource, &[u64], &str); 3] = [
+        (
+            Resource::RLIMIT_AS,
+            &[0, 64, 128, 192, 256, 320],
+            "ulimit -v",
+        ),
+        (Resource::RLIMIT_DATA, &[64, 96, 128], "ulimit -d"),
+        (Resource::RLIMIT_STACK, &[0, 4, 8, 12, 16, 20], "ulimit -s"),
+    ];
+    for (resource, bounds, remedy) in bounds {
+        for bytes in bounds.iter().map(|kibibytes| kibibytes << 10) {
+            // For the first command: twice, since the init that has begun early is not the only one that fails.
+            let made = bounded(resource, bytes, || {
+                let made = sandbox();
+                is_told(&made, remedy);
+                is_told(&made, remedy);
+                made
+            });
+            works(&made);
+            // For that init only.
+            works(&bounded(resource, bytes, sandbox));
+            // For one that waits: it was made when there was more.
+            let status = bounded(resource, bytes, || made.command("true").status());
+            assert!(status.unwrap().success());
+            // For one beside it.
+            let mut first = waiting(&made);
+            bounded(resource, bytes, || is_told(&made, remedy));
+            works(&made);
+            drop(first.stdin.take());
+            assert!(first.wait().unwrap().success());
+            works(&made);
+        }
+    }
+}
+
+/// Init is told of a long command by a file, which it maps. It goes on without, whatever comes with the command.
+#[test]
+fn a_command_for_which_init_has_no_memory_costs_no_init() {
+    alone("command_without_memory");
+}
+
+#[test]
+#[ignore = "started by `a_command_for_which_init_has_no_memory_costs_no_init`"]
+fn command_without_memory() {
+    prepare();
+    // Enough for a shell.
+    let sandbox = bounded(Resource::RLIMIT_AS, 8 << 20, sandbox);
+    let run = |script: &str| {
+        let mut child = sandbox.command("sh").args(["-c", script]).spawn().unwrap();
+        assert!(child.wait().unwrap().success(), "{script}");
+        child.id()
+    };
+    let init = run("echo > /tmp/kept");
+    // Only root may look at the descriptors of a process that is not dumpable.
+    let open = || {
+        fs::read_dir(format!("/proc/{init}/fd"))
+            .map(Iterator::count)
+            .ok()
+    };
+    let before = open();
+    for descriptors in [0, 1, 300] {
+        let mut command = sandbox.command("true");
+        command.args(std::iter::repeat_n("x".repeat(100_000), 100));
+        for number in 3..3 + descriptors {
+            command.fd(number, File::open("/dev/null").unwrap());
+        }
+        match command.status() {
+            Err(Error::Launch(LaunchError::Confine { action, source })) => {
+                assert_eq!(action, "read the command inside the sandbox");
+                assert_eq!(source.kind(), io::ErrorKind::OutOfMemory);
+            }
+            other => unreachable!("{other:?}"),
+        }
+        assert_eq!(run("test -e /tmp/kept"), init, "{descriptors}");
+        assert_eq!(open(), before, "{descriptors}");
+    }
+}
+
+/// A control group with this process in it: where all in it would have more than they may, the kernel kills one of them.
+struct Group(PathBuf);
+
+impl Group {
+    /// `None` where this user may make none.
+    fn new(bytes: u64) -> Option<Self> {
+        let hierarchies = [
+            ("/sys/fs/cgroup/memory", "memory.limit_in_bytes"),
+            ("/sys/fs/cgroup", "memory.max"),
+        ];
+        hierarchies.into_iter().find_map(|(root, bound)| {
+            let root = Path::new(root);
+            fs::metadata(root.join("cgroup.procs")).ok()?;
+            let path = root.join(format!("sandbox-test-{}", std::process::id()));
+            fs::create_dir(&path).ok()?;
+            let group = Self(path);
+            // Not there where the controller is another hierarchy's.
+            let bound = File::options().write(true).open(group.0.join(bound));
+            bound.ok()?.write_all(bytes.to_string().as_bytes()).ok()?;
+            fs::write(group.0.join("cgroup.procs"), "0").ok()?;
+            Some(group)
+        })
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        fs::write(self.0.with_file_name("cgroup.procs"), "0").unwrap();
+        // What else was in it may be about to end.
+        until("the group is gone", || fs::remove_dir(&self.0).is_ok());
+    }
+}
+
+#[test]
+fn what_the_kernel_kills_for_memory_is_told_as_killed() {
+    alone("killed_for_memory");
+}
+
+#[test]
+#[ignore = "started by `what_the_kernel_kills_for_memory_is_told_as_killed`"]
+fn killed_for_memory() {
+    let group = Group::new(64 << 20);
+    let sandbox = sandbox();
+    // It keeps what it will write.
+    let spawn = || {
+        let mut command = sandbox.command("tail");
+        command.args(["-c", "1G"]).stdin(Stdio::piped());
+        command.spawn().unwrap()
+    };
+    // Where nobody may make a group, `killed` is killed by hand.
+    let ends = |mut child: Child, killed: u32| {
+        // Whoever waits for it closes this first, and with the end it would end by itself.
+        let mut stdin = child.stdin.take().unwrap();
+        if group.is_some() {
+            let fed = (0..30_000).try_for_each(|_| stdin.write_all(&[0; 10_000]));
+            assert_eq!(fed.unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+        } else if killed == child.id() {
+            kill(Pid::from_raw(killed.cast_signed()), Signal::SIGKILL).unwrap();
+        } else {
+            child.signal(9).unwrap();
+        }
+        assert_eq!(child.wait().unwrap().signal(), Some(9));
+    };
+    let child = spawn();
+    let init = child.id();
+    ends(child, 0);
+    works(&sandbox);
+    let child = spawn();
+    assert_eq!(child.id(), init);
+    // So much that the command can't have as much as now is said of init (proc(5), oom_score_adj).
+    let most = vec![1_u8; 24 << 20];
+    if group.is_some() {
+        fs::write(format!("/proc/{init}/oom_score_adj"), "1000").unwrap();
+    }
+    ends(child, init);
+    drop(most);
+    works(&sandbox);
+    assert_ne!(waiting(&sandbox).id(), init);
+}
+
+#[test]
+fn a_command_beyond_its_memory_fails_by_itself() {
+    const BYTES: u64 = 100_000_000;
+    let policy = Policy::preset(Preset::ReadOnly);
+    let run = |policy: &Policy| {
+        let sandbox = Sandbox::new(policy).unwrap();
+        works(&sandbox);
+        // tail(1) keeps what it will write.
+        let script = format!("head -c {BYTES} /dev/zero | tail -c {BYTES} | wc -c");
+        let output = sandbox
+            .command("sh")
+            .args(["-c", &script])
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{output:?}");
+        works(&sandbox);
+        (
+            String::from_utf8(output.stdout).unwrap(),
+            String::from_utf8(output.stderr).unwrap(),
+        )
+    };
+    let (written, said) = run(&policy.clone().memory(BYTES / 2));
+    assert_eq!(written.trim(), "0");
+    assert!(said.contains("memory exhausted"), "{said}");
+    let (written, said) = run(&policy.memory(2 * BYTES));
+    assert_eq!(
+        (written.trim(), said.as_str()),
+        (BYTES.to_string().as_str(), ""),
+        "control"
+    );
+}

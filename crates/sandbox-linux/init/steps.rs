@@ -192,7 +192,13 @@ impl<'a> Builder<'a> {
         match *self.slots.get(slot as usize).ok_or(Errno::INVAL)? {
             // The mount point stays as it was made: empty.
             GONE => Ok(()),
-            tree => self.at(path, |place| place::attach(tree, place)),
+            tree => {
+                let attached = self.at(path, |place| sys::attach(tree, place));
+                // What the host has removed since it was taken cannot be mounted. Only what is read may be gone.
+                let is_gone = attached == Err(Errno::NOENT) && sys::is_read_only(tree)?;
+                sys::close(tree)?;
+                if is_gone { Ok(()) } else { attached }
+            }
         }
     }
 

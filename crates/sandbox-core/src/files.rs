@@ -25,6 +25,7 @@ use crate::{Access, Source};
 pub(crate) mod absent;
 pub(crate) mod anchors;
 mod assemble;
+pub(crate) mod grow;
 mod pins;
 mod protect;
 
@@ -191,6 +192,8 @@ pub struct FileRules {
     globs: Vec<Arc<FileRule>>,
     absent: Arc<AbsentSecrets>,
     pub(crate) links: Vec<Link>,
+    /// Those of `[system] hide = "assemble"`.
+    assembled: Vec<grow::Assembled>,
     pub(crate) anchors: Vec<Anchor>,
 }
 

@@ -34,6 +34,7 @@ pub use decide::{Attempt, Decision, RuleRef, Verdict};
 pub use environment::Environment;
 pub use error::{PolicyError, PolicyErrors, ReadError};
 pub use escape::{Escaped, escaped};
+pub use files::grow::Growing;
 pub use files::{Anchor, FileRule, FileRules, Looks};
 pub use pattern::PatternProblem;
 pub use place::{above, is_within, name, upwards};

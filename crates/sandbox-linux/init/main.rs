@@ -12,6 +12,7 @@
 mod confine;
 mod descriptors;
 mod entry;
+mod follow;
 mod lock;
 mod mend;
 mod place;

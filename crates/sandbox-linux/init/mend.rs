@@ -2,6 +2,7 @@
 
 use core::ffi::CStr;
 
+use super::follow::Follow;
 use super::place::{self, Own};
 use super::raw::{Errno, Result};
 use super::sys::{self, Fd, Found};
@@ -16,31 +17,64 @@ const RDONLY: u64 = 1;
 pub(crate) struct Names {
     pub(crate) view: Fd,
     own: Own,
-    /// The device of that.
-    own_device: u64,
+    /// The device of that, and of the one of the view that this one is a copy of.
+    own_devices: [u64; 2],
     /// Groups of steps, each about the names in one directory; outer directories first.
     pub(crate) groups: Reader<'static>,
 }
 
-/// Lives in init's memory, with descriptors of its own, and ends; 0 if nothing is there that can't be mounted over.
-pub(crate) extern "C" fn mender(names: *mut ()) -> ! {
-    // SAFETY: `clone_on` got a pointer to the `Names` of a `Watch`, which nobody changes and which stays.
-    let names = unsafe { &*names.cast::<Names>() };
-    sys::exit_task(i32::from(names.mend().is_err()))
+/// What the host changes.
+pub(crate) struct Changing {
+    pub(crate) names: Names,
+    pub(crate) follow: Follow,
+}
+
+/// How a mender ended.
+pub(crate) mod ended {
+    pub(crate) const WELL: i32 = 0;
+    /// Something is there that can't be mounted over.
+    pub(crate) const OPEN: i32 = 1;
+    /// Something that the host has added, replaced or removed could not be followed.
+    pub(crate) const BEHIND: i32 = 2;
+}
+
+/// Lives in init's memory, with descriptors of its own, and ends.
+pub(crate) extern "C" fn mender(changing: *mut ()) -> ! {
+    // SAFETY: `clone_on` got a pointer to the `Changing` of a `Watch`, which nobody changes and which stays.
+    let changing = unsafe { &*changing.cast::<Changing>() };
+    sys::exit_task(changing.mend())
+}
+
+impl Changing {
+    /// Mounts what is hidden, protected or private again, and then shows what the host has added.
+    pub(crate) fn mend(&self) -> i32 {
+        if self.names.mend().is_err() {
+            return ended::OPEN;
+        }
+        if self.follow.mend().is_err() {
+            return ended::BEHIND;
+        }
+        ended::WELL
+    }
 }
 
 impl Names {
-    pub(crate) fn new(view: Fd, own: Own, groups: Reader<'static>) -> Result<Self> {
-        let own_device = if own.root == Fd::NONE {
+    /// In a view that `is_copy`, where the first one's private directories and covers lie.
+    pub(crate) fn new(view: Fd, own: Own, groups: Reader<'static>, is_copy: bool) -> Result<Self> {
+        let device = if own.root == Fd::NONE {
             0
         } else {
-            let [device, ..] = sys::find(own.root, c"")?.state;
+            sys::find(own.root, c"")?.device()
+        };
+        let of_first = if is_copy {
+            place::device_of_first(view)?
+        } else {
             device
         };
         Ok(Self {
             view,
             own,
-            own_device,
+            own_devices: [device, of_first],
             groups,
         })
     }
@@ -126,13 +160,12 @@ impl Names {
     }
 
     fn is_in_place(&self, step: &Step, found: &Found, place: Fd) -> Result<bool> {
-        let [device, ..] = found.state;
         if !found.is_mount {
             return Ok(false);
         }
         // The host may move what has a mount of ours to another name.
         match step.kind {
-            Kind::Cover(_) => Ok(device == self.own_device),
+            Kind::Cover(_) => Ok(self.own_devices.contains(&found.device())),
             Kind::Rebind(attributes) if attributes & RDONLY != 0 => sys::is_read_only(place),
             Kind::Rebind(_) | Kind::Scratch(..) => Ok(true),
         }

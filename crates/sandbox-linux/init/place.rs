@@ -27,6 +27,12 @@ pub(crate) fn at<T>(view: Fd, path: &CStr, act: impl FnOnce(Fd) -> Result<T>) ->
     acted
 }
 
+/// The device of the file system of the sandbox's own, of the first init's: the private `/dev` lies in it, also in a view that
+/// is a copy.
+pub(crate) fn device_of_first(view: Fd) -> Result<u64> {
+    sys::find(view, c"dev").map(|found| found.device())
+}
+
 /// Attaches a detached mount and closes its descriptor.
 pub(crate) fn attach(mount: Fd, place: Fd) -> Result<()> {
     let attached = sys::attach(mount, place);

@@ -2,13 +2,15 @@
 
 use core::ffi::CStr;
 
+use super::follow::{Follow, Kept};
 use super::lock::locked_copy;
+use super::mend::Names;
 use super::place::{self, Own};
 use super::raw::{Errno, Result};
 use super::serve::Stack;
 use super::sys::{self, Fd};
 use super::watch::Watch;
-use super::wire::{Reader, step};
+use super::wire::{KEPT, Reader, step};
 
 /// Mount attributes (`mount_setattr(2)`).
 const NOSUID_NOEXEC: u64 = 2 | 8;
@@ -57,6 +59,9 @@ pub(crate) struct Builder<'a> {
     /// What is watched: groups of steps, each about the names in one directory; in a view that is a copy.
     watched: Reader<'static>,
     is_copy: bool,
+    /// Directories of the host below private ones, and what is followed in them.
+    kept: [Kept; KEPT],
+    followed: Reader<'static>,
     pub(crate) confinement: Confinement,
 }
 
@@ -84,6 +89,8 @@ impl<'a> Builder<'a> {
             mounts: Fd::NONE,
             watched: Reader(&[]),
             is_copy: false,
+            kept: [Kept::NONE; KEPT],
+            followed: Reader(&[]),
             confinement,
         })
     }
@@ -123,6 +130,10 @@ impl<'a> Builder<'a> {
             step::COVER => {
                 let kind = fields.u32()?;
                 self.at(fields.string()?, |place| self.own.cover(kind, place))
+            }
+            step::KEEP => {
+                let slot = fields.u32()?;
+                self.keep(slot, fields.string()?)
             }
             step::DIRECTORY => {
                 let mode = fields.u32()?;
@@ -167,6 +178,10 @@ impl<'a> Builder<'a> {
             step::WATCH => {
                 self.is_copy = fields.u32()? != 0;
                 self.watched = *fields;
+                Ok(())
+            }
+            step::FOLLOW => {
+                self.followed = *fields;
                 Ok(())
             }
             _ => Err(Errno::INVAL),
@@ -317,6 +332,12 @@ impl<'a> Builder<'a> {
         })
     }
 
+    fn keep(&mut self, slot: u32, path: &CStr) -> Result<()> {
+        let slot = self.kept.get_mut(slot as usize).ok_or(Errno::INVAL)?;
+        *slot = Kept::take(self.view, path, &self.own)?;
+        Ok(())
+    }
+
     fn landlock(&mut self, words: u32, rights: [u64; 3]) -> Result<()> {
         let rights = rights.get(..words as usize).ok_or(Errno::INVAL)?;
         self.confinement.ruleset = sys::landlock_create(rights)?;
@@ -345,7 +366,9 @@ impl<'a> Builder<'a> {
         if self.view != self.host {
             sys::close(self.host)?;
         }
-        Watch::new(self.view, self.own, self.mounts, self.watched, self.is_copy)
+        let follow = Follow::new(self.view, &self.kept, self.followed)?;
+        let names = Names::new(self.view, self.own, self.watched, self.is_copy)?;
+        Watch::new(names, follow, self.mounts, self.is_copy)
     }
 }
 

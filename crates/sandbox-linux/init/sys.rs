@@ -132,7 +132,7 @@ pub(crate) fn open_for_reading(path: &CStr) -> Result<Fd> {
         .map(to_fd)
 }
 
-/// Opens a file of `/proc` for reading; `base` is its root, or a directory in it.
+/// Opens a file of `/proc` for reading, of which `base` is the root or a directory, or the directory `base` itself.
 pub(crate) fn open_list(base: Fd, path: &CStr) -> Result<Fd> {
     call!(nr::OPENAT, base.arg(), path.as_ptr(), O_CLOEXEC, 0; "`path` ends in NUL").map(to_fd)
 }
@@ -145,18 +145,58 @@ pub(crate) struct Found {
     /// Device, inode, and when something about it changed last: the time in seconds and nanoseconds. A directory changes with
     /// every name in it, and nobody can set this time (inode(7), ctime).
     pub(crate) state: [u64; 4],
+    /// Type and mode (inode(7)).
+    mode: u64,
+    /// When it was made, as far as the file system tells: another file may get the same inode later.
+    born: [u64; 2],
+}
+
+impl Found {
+    const TYPE: u64 = 0o170_000;
+
+    pub(crate) fn is_link(&self) -> bool {
+        const LINK: u64 = 0o120_000;
+        self.mode & Self::TYPE == LINK
+    }
+
+    /// Whether its mode grants nothing to anybody.
+    pub(crate) fn is_closed(&self) -> bool {
+        const ALL: u64 = 0o777;
+        self.mode & ALL == 0
+    }
+
+    pub(crate) fn device(&self) -> u64 {
+        let [device, ..] = self.state;
+        device
+    }
+
+    /// Whether both are the same file.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        let ([device, inode, ..], [its_device, its_inode, ..]) = (self.state, other.state);
+        [device, inode] == [its_device, its_inode]
+    }
+
+    /// What no other file has or had; the device as the other calls have it (makedev(3)).
+    pub(crate) fn identity(&self) -> [u64; 4] {
+        let ([device, inode, ..], [seconds, nanoseconds]) = (self.state, self.born);
+        let (major, minor) = (device & 0xffff_ffff, device >> 32);
+        let device = (major & 0xffff_f000) << 32
+            | (major & 0xfff) << 8
+            | (minor & 0xffff_ff00) << 12
+            | minor & 0xff;
+        [device, inode, seconds, nanoseconds]
+    }
 }
 
 /// What there is at `path` below `base` (statx(2)).
 pub(crate) fn find(base: Fd, path: &CStr) -> Result<Found> {
     const AT_SYMLINK_NOFOLLOW_NO_AUTOMOUNT_EMPTY_PATH: usize = 0x100 | 0x800 | AT_EMPTY_PATH;
-    const TYPE_INO_CTIME: usize = 0x1 | 0x100 | 0x80;
+    const TYPE_MODE_INO_CTIME_BTIME: usize = 0x1 | 0x2 | 0x100 | 0x80 | 0x800;
     const MOUNT_ROOT: u64 = 0x2000;
-    const TYPE: u64 = 0o170_000;
     const DIRECTORY: u64 = 0o040_000;
-    // struct statx: 256 bytes. Word 1: attributes; 3: group, mode; 4: inode; 12 and 13: ctime; 17: major and minor device.
+    // struct statx: 256 bytes. Word 1: attributes; 3: group, mode; 4: inode; 10 and 11: btime; 12 and 13: ctime; 17: major and minor device.
     let mut statx = [0_u64; 32];
-    call!(nr::STATX, base.arg(), path.as_ptr(), AT_SYMLINK_NOFOLLOW_NO_AUTOMOUNT_EMPTY_PATH, TYPE_INO_CTIME, statx.as_mut_ptr(); "`path` ends in NUL, `statx` has the size of the kernel's structure")?;
+    call!(nr::STATX, base.arg(), path.as_ptr(), AT_SYMLINK_NOFOLLOW_NO_AUTOMOUNT_EMPTY_PATH, TYPE_MODE_INO_CTIME_BTIME, statx.as_mut_ptr(); "`path` ends in NUL, `statx` has the size of the kernel's structure")?;
     let [
         _,
         attributes,
@@ -168,8 +208,8 @@ pub(crate) fn find(base: Fd, path: &CStr) -> Result<Found> {
         _,
         _,
         _,
-        _,
-        _,
+        born,
+        born_nanoseconds,
         seconds,
         nanoseconds,
         _,
@@ -179,9 +219,11 @@ pub(crate) fn find(base: Fd, path: &CStr) -> Result<Found> {
         ..,
     ] = statx;
     Ok(Found {
-        is_directory: mode >> 32 & TYPE == DIRECTORY,
+        is_directory: mode >> 32 & Found::TYPE == DIRECTORY,
         is_mount: attributes & MOUNT_ROOT != 0,
         state: [device, inode, seconds, nanoseconds & 0xffff_ffff],
+        mode: mode >> 32 & 0xffff,
+        born: [born, born_nanoseconds & 0xffff_ffff],
     })
 }
 
@@ -235,6 +277,30 @@ pub(crate) fn create(base: Fd, path: &CStr, mode: u32) -> Result<()> {
 
 pub(crate) fn symlink(target: &CStr, base: Fd, path: &CStr) -> Result<()> {
     call!(nr::SYMLINKAT, target.as_ptr(), base.arg(), path.as_ptr(); "both end in NUL").map(drop)
+}
+
+/// Where the link at `path` points to, in `buffer`; `None` where that is too short.
+pub(crate) fn read_link<'a>(
+    base: Fd,
+    path: &CStr,
+    buffer: &'a mut [u8],
+) -> Result<Option<&'a CStr>> {
+    buffer.fill(0);
+    call!(nr::READLINKAT, base.arg(), path.as_ptr(), buffer.as_mut_ptr(), buffer.len(); "`path` ends in NUL, `buffer` is as long as said")?;
+    Ok(CStr::from_bytes_until_nul(buffer).ok())
+}
+
+/// Removes a name: a directory's if it `is_directory`.
+pub(crate) fn unlink(base: Fd, path: &CStr, is_directory: bool) -> Result<()> {
+    const AT_REMOVEDIR: usize = 0x200;
+    let flags = if is_directory { AT_REMOVEDIR } else { 0 };
+    call!(nr::UNLINKAT, base.arg(), path.as_ptr(), flags; "`path` ends in NUL").map(drop)
+}
+
+/// The next entries of a directory that was opened for reading, as many as fit (getdents64(2)); none at the end.
+pub(crate) fn entries(directory: Fd, buffer: &mut [u8]) -> Result<&[u8]> {
+    let length = call!(nr::GETDENTS64, directory.arg(), buffer.as_mut_ptr(), buffer.len(); "`buffer` is as long as said")?;
+    Ok(buffer.get(..length).unwrap_or(&[]))
 }
 
 pub(crate) fn chdir(path: &CStr) -> Result<()> {
@@ -301,6 +367,8 @@ mod tests {
             let metadata = file.metadata().unwrap();
             let found = identity(Fd(file.as_raw_fd()));
             assert_eq!(found, Ok([metadata.dev(), metadata.ino()]));
+            let [device, inode, ..] = find(Fd(file.as_raw_fd()), c"").unwrap().identity();
+            assert_eq!([device, inode], [metadata.dev(), metadata.ino()]);
         }
     }
 }

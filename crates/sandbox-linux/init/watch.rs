@@ -13,8 +13,8 @@
 use core::ffi::CStr;
 
 use super::entry::clone_on;
-use super::mend::{Names, mender};
-use super::place::Own;
+use super::follow::{Follow, State};
+use super::mend::{Changing, Names, ended, mender};
 use super::raw::{Errno, Result, check};
 use super::serve::Stack;
 use super::sys::{self, Fd, Found, Poll};
@@ -27,15 +27,17 @@ const INTERVAL: u64 = 100;
 const TICK: u64 = 2500;
 /// How often what is mounted over and replaced at once is tried, before the next look is waited for.
 const ROUNDS: u8 = 8;
-const STACK: usize = 16 << 10;
+const STACK: usize = 32 << 10;
 
 /// What is watched, and how it was.
 pub(crate) struct Watch {
-    names: Names,
+    changing: Changing,
     /// The list of mounts of this process.
     mounts: Fd,
     /// The state of each directory when all was in its place: that of the descriptor, and the time.
     known: &'static mut [[u64; 4]],
+    /// The same for directories that are followed.
+    followed: &'static mut [State],
     /// When that was, in milliseconds.
     looked: u64,
     /// The child that mends, and its stack.
@@ -48,31 +50,28 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    /// Of a view that has been made a moment ago, or that `is_copy`: then the first look is due.
-    pub(crate) fn new(
-        view: Fd,
-        own: Own,
-        mounts: Fd,
-        groups: Reader<'static>,
-        is_copy: bool,
-    ) -> Result<Self> {
-        let mut rest = groups;
-        let count = core::iter::from_fn(|| rest.step()).count();
-        let (known, stack) = if count == 0 {
-            (&mut [][..], Stack(core::ptr::null_mut()))
+    /// Of a view that has been made a moment ago. The first look is due where it `is_copy`, or where directories are followed:
+    /// they were listed when the policy was resolved.
+    pub(crate) fn new(names: Names, follow: Follow, mounts: Fd, is_copy: bool) -> Result<Self> {
+        let mut rest = names.groups;
+        let known = table(core::iter::from_fn(|| rest.step()).count())?;
+        // SAFETY: zeroed, and not otherwise referred to; numbers have no invalid value.
+        let (_, known, _) = unsafe { known.align_to_mut() };
+        let followed = table(follow.count() * STATES)?;
+        // SAFETY: as above.
+        let (_, followed, _) = unsafe { followed.align_to_mut() };
+        let stack = if known.is_empty() {
+            Stack(core::ptr::null_mut())
         } else {
-            let bytes = count.checked_mul(size_of::<[u64; 4]>());
-            let memory = sys::map(Fd::NONE, bytes.ok_or(Errno::INVAL)?)?;
-            // SAFETY: page-aligned, zeroed, and not otherwise referred to; `u64` has no invalid value.
-            let (_, known, _) = unsafe { memory.align_to_mut() };
-            let stack = sys::map(Fd::NONE, STACK)?;
-            (known, Stack(stack.as_mut_ptr_range().end))
+            Stack(sys::map(Fd::NONE, STACK)?.as_mut_ptr_range().end)
         };
+        let is_due = is_copy || !followed.is_empty();
         let watch = Self {
-            names: Names::new(view, own, groups)?,
+            changing: Changing { names, follow },
             mounts,
             known,
-            looked: if is_copy { 0 } else { sys::milliseconds() },
+            followed,
+            looked: if is_due { 0 } else { sys::milliseconds() },
             mender: None,
             stack,
             rounds: 0,
@@ -118,15 +117,21 @@ impl Watch {
         if was_detached {
             // Some file systems notice a change of the host's without another time of the directory.
             self.known.fill([0; 4]);
+            // Another init may have removed what this one had mounted over.
+            for state in &mut *self.followed {
+                state.known = [0; 4];
+            }
         }
         self.looked = sys::milliseconds();
-        if self.all_in_place()? {
+        let all_in_place = self.all_in_place()?;
+        if self.changing.follow.is_done(self.followed, settled) && all_in_place {
             self.rounds = 0;
             return Ok(());
         }
         // Where there is no room for a further process it is done here, too.
         if self.is_disturbed || self.start_mender().is_err() {
-            return self.names.mend();
+            let code = self.changing.mend();
+            return self.note_code(code);
         }
         Ok(())
     }
@@ -201,14 +206,24 @@ impl Watch {
         if self.rounds != 0 {
             self.looked = 0;
         }
-        match (status & 0x7f, status >> 8 & 0xff) {
-            (0, 0) => Ok(()),
-            (0, _) => Err(Errno::INVAL),
-            // Everything was ended, or a command ended it.
-            _ => {
-                self.is_disturbed = true;
+        if let (0, code) = (status & 0x7f, status >> 8 & 0xff) {
+            return self.note_code(code);
+        }
+        // Everything was ended, or a command ended it.
+        self.is_disturbed = true;
+        Ok(())
+    }
+
+    fn note_code(&mut self, code: i32) -> Result<()> {
+        match code {
+            ended::WELL => Ok(()),
+            ended::BEHIND => {
+                for state in &mut *self.followed {
+                    state.given_up = state.last;
+                }
                 Ok(())
             }
+            _ => Err(Errno::INVAL),
         }
     }
 
@@ -221,10 +236,10 @@ impl Watch {
 
     fn start_mender(&mut self) -> Result<()> {
         const CLONE_VM_SIGCHLD: usize = 0x100 | 0x11;
-        let names = (&raw mut self.names).cast();
-        // SAFETY: the stack is used by nobody else as long as there is a mender; `names` is what it expects, is where it is
+        let changing = (&raw mut self.changing).cast();
+        // SAFETY: the stack is used by nobody else as long as there is a mender; `changing` is what it expects, is where it is
         // as long as init lives, and nobody changes it.
-        let pid = check(unsafe { clone_on(CLONE_VM_SIGCHLD, self.stack.0, mender, names) })?;
+        let pid = check(unsafe { clone_on(CLONE_VM_SIGCHLD, self.stack.0, mender, changing) })?;
         self.mender = Some(pid as i32);
         Ok(())
     }
@@ -232,16 +247,33 @@ impl Watch {
     /// Whether every name that has something has its mount over it. A directory in which all of them have is not looked
     /// through again until it changes.
     fn all_in_place(&mut self) -> Result<bool> {
-        let mut groups = self.names.groups;
+        let mut groups = self.changing.names.groups;
         let mut all = true;
         let mut known = 0..;
         while let (Some((code, mut fields)), Some(index)) = (groups.step(), known.next()) {
             let directory = fields.string().filter(|_| code == step::WITHIN);
             let known = self.known.get_mut(index).ok_or(Errno::INVAL)?;
-            all &= look_through(&self.names, known, directory.ok_or(Errno::INVAL)?, fields)?;
+            all &= look_through(
+                &self.changing.names,
+                known,
+                directory.ok_or(Errno::INVAL)?,
+                fields,
+            )?;
         }
         Ok(all)
     }
+}
+
+/// How many states of a directory are kept for one that is followed.
+const STATES: usize = size_of::<State>() / size_of::<[u64; 4]>();
+
+/// Zeroed memory for so many states of directories, which stays.
+fn table(states: usize) -> Result<&'static mut [u8]> {
+    if states == 0 {
+        return Ok(&mut []);
+    }
+    let bytes = states.checked_mul(size_of::<[u64; 4]>());
+    sys::map(Fd::NONE, bytes.ok_or(Errno::INVAL)?)
 }
 
 fn look_through(

@@ -13,6 +13,9 @@ pub(crate) const AT_ONCE: usize = 253;
 /// The most descriptors that are handed over to one command.
 pub(crate) const DESCRIPTORS: usize = 4096;
 
+/// The most directories of the host that init keeps hold of, to show what is added to them.
+pub(crate) const KEPT: usize = 64;
+
 /// Standard input, output and error, which every command has.
 pub(crate) const STREAMS: usize = 3;
 
@@ -175,6 +178,13 @@ pub(crate) mod step {
     pub(crate) const WATCH: u32 = 25;
     /// path of a directory, steps about names in it, which are the last of their fields: [`COVER`], [`REBIND`], [`SCRATCH`].
     pub(crate) const WITHIN: u32 = 26;
+    /// slot, path: the host's directory below a private one.
+    pub(crate) const KEEP: u32 = 28;
+    /// mount attributes, the most names; the rest of the step are [`FOLLOWED`].
+    pub(crate) const FOLLOW: u32 = 29;
+    /// slot, [identity](super::Reader::identity), path below what is kept there, how many identities of what is not to be shown
+    /// and these; the rest are the names that stay as they are.
+    pub(crate) const FOLLOWED: u32 = 30;
 }
 
 /// What a [`step::COVER`] looks like.
@@ -206,6 +216,11 @@ impl<'a> Reader<'a> {
         let (head, rest) = self.0.split_first_chunk()?;
         self.0 = rest;
         Some(u64::from_ne_bytes(*head))
+    }
+
+    /// What no other file has or had: device, inode, seconds and nanoseconds of when it was made.
+    pub(crate) fn identity(&mut self) -> Option<[u64; 4]> {
+        Some([self.u64()?, self.u64()?, self.u64()?, self.u64()?])
     }
 
     pub(crate) fn string(&mut self) -> Option<&'a CStr> {

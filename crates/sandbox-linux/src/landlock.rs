@@ -8,7 +8,7 @@ use std::path::Path;
 use landlock::{ABI, Access as _, AccessFs, BitFlags, Scope};
 
 use crate::view::{LiveKind, Node, View};
-use crate::{HostFacts, Step};
+use crate::{Followed, HostFacts, Step};
 
 /// The first ABI that can let a file be renamed into another directory (`landlock(7)`, `LANDLOCK_ACCESS_FS_REFER`): with an
 /// older one every such rename fails, which breaks ordinary programs.
@@ -42,9 +42,14 @@ impl Rights {
         }
     }
 
-    /// The grants that repeat `view`.
-    pub(crate) fn grants(self, view: &View) -> Vec<Step> {
+    /// The grants that repeat `view`. What the host may replace or remove in a directory that is `followed` needs none: that of
+    /// the tree around the directory holds for it, and its name may be gone when a further init grants.
+    pub(crate) fn grants(self, view: &View, followed: &[Followed]) -> Vec<Step> {
+        let may_change = |path: &Path| followed.iter().any(|it| it.may_change(path));
         let grant = |(path, node): (&Path, &Node)| {
+            if may_change(path) {
+                return None;
+            }
             let rights = self.of_node(view, path, node)?;
             Some(Step::Grant {
                 path: path.to_owned(),

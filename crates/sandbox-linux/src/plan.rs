@@ -6,6 +6,7 @@
 pub(crate) mod encode;
 mod enforcement;
 mod error;
+mod follow;
 mod joining;
 mod step;
 #[cfg(test)]
@@ -29,7 +30,7 @@ use crate::{Filter, FilterOptions, HostFacts, UserNamespaces};
 pub use self::enforcement::{Enforcement, Held};
 pub use self::error::Unenforceable;
 pub(crate) use self::joining::joining;
-pub use self::step::{MountAttributes, Resource, Step};
+pub use self::step::{Followed, MountAttributes, Resource, Step};
 
 /// The nodes of every private `/dev`: what `null(4)`, `random(4)`, `full(4)` and `tty(4)` describe, and nothing of the
 /// machine.
@@ -101,16 +102,19 @@ impl Plan {
             view: &view,
             steps: beginning(facts, ruleset.network()),
             made: BTreeSet::new(),
+            followed: follow::followed(&view, ruleset.files()),
         };
         plan.build_view();
         plan.steps.push(Step::Lock);
         if let Some(rights) = rights {
             plan.steps.push(rights.ruleset());
-            plan.steps.extend(rights.grants(&view));
+            let grants = rights.grants(&view, &plan.followed);
+            plan.steps.extend(grants);
         }
         plan.limits(ruleset.limits());
         plan.steps.push(Step::Filter(Box::new(filter)));
         plan.watch(ruleset.files());
+        plan.follow();
         let steps = plan.steps;
         Ok(Self {
             own_network,
@@ -268,6 +272,8 @@ struct Compiler<'a> {
     steps: Vec<Step>,
     /// Mount points and directories that exist in private file systems.
     made: BTreeSet<OsString>,
+    /// Directories that show what the host adds to them.
+    followed: Vec<Followed>,
 }
 
 impl Compiler<'_> {
@@ -379,6 +385,7 @@ impl Compiler<'_> {
                         mode: mode(path),
                         attributes: MountAttributes::WRITABLE,
                     });
+                    self.keep(path);
                 }
                 Node::Cover(cover) => self.steps.push(Step::Cover {
                     path: path.to_owned(),

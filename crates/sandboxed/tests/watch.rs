@@ -3,13 +3,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a test's way to fail is to panic")]
 
-use std::fs;
-use std::io::Write;
-use std::os::unix::fs::{PermissionsExt, symlink};
-use std::path::{Path, PathBuf};
+mod asked;
 
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+
+use asked::{Asked, busy, replace, shell};
 use sandbox_testing::{Host, State, marked, marker, until};
-use sandboxed::{Child, Policy, Preset, Sandbox, Stdio};
+use sandboxed::{Policy, Preset, Sandbox};
 
 /// A host whose workspace has a name to be hidden, `ws/app/.env`, and one that is protected, `ws/.git`.
 fn host() -> Host {
@@ -34,59 +35,7 @@ fn sandbox(host: &Host) -> Sandbox {
     Sandbox::new(&policy(host)).unwrap()
 }
 
-/// What a shell prints that runs this; `@ws` is the workspace.
-fn shell(host: &Host, sandbox: &Sandbox, script: &str) -> String {
-    let mut command = sandbox.command("sh");
-    command.args(["-c", &host.expand(script)]);
-    let output = command.stderr(Stdio::null()).output().unwrap();
-    String::from_utf8(output.stdout).unwrap()
-}
-
-/// A command that keeps its init for itself, until it is dropped.
-fn busy(sandbox: &Sandbox) -> Child {
-    let mut command = sandbox.command("cat");
-    command.stdin(Stdio::piped()).spawn().unwrap()
-}
-
-/// As an editor saves a file.
-fn replace(path: &Path, content: &str) {
-    let new = path.with_extension("new");
-    fs::write(&new, content).unwrap();
-    fs::rename(new, path).unwrap();
-}
-
-/// A shell that runs what it is told, one line after the other, in one command.
-struct Asked {
-    child: Child,
-    host_side: PathBuf,
-    questions: usize,
-}
-
 impl Asked {
-    fn new(host: &Host, sandbox: &Sandbox) -> Self {
-        let mut command = sandbox.command("sh");
-        command.stdin(Stdio::piped()).stderr(Stdio::null());
-        Self {
-            child: command.current_dir(host.path("@ws")).spawn().unwrap(),
-            host_side: host.path("@ws"),
-            questions: 0,
-        }
-    }
-
-    /// Whether `test` succeeds inside, at this moment.
-    fn succeeds(&mut self, test: &str) -> bool {
-        self.questions += 1;
-        let answer = self.host_side.join(format!("answer-{}", self.questions));
-        let name = answer.display();
-        let line = format!(
-            "if {test}; then echo yes; else echo no; fi > {name}.part; mv {name}.part {name}\n"
-        );
-        let stdin = self.child.stdin.as_mut().unwrap();
-        stdin.write_all(line.as_bytes()).unwrap();
-        until("it answers", || answer.try_exists().unwrap());
-        fs::read_to_string(answer).unwrap() == "yes\n"
-    }
-
     /// It fails from some moment on.
     fn comes_to_fail(&mut self, test: &str) {
         until("it is closed", || !self.succeeds(test));

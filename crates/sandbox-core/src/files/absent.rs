@@ -71,6 +71,11 @@ impl AbsentSecrets {
             .flat_map(move |home| home.absent().map(move |secret| place(home, secret)))
     }
 
+    /// The homes as they are written.
+    pub(super) fn homes(&self) -> impl Iterator<Item = &Path> {
+        self.homes.iter().map(|home| home.written.as_path())
+    }
+
     fn rules(&self) -> &Map<OsString, FileRule> {
         self.rules.get_or_init(|| {
             // Two homes may be one place, by a link: the first one makes the rule.

@@ -9,12 +9,13 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::grow::Assembled;
 use super::{Anchor, FileRules, is_always_private};
 use crate::resolve::{Link, PathKind};
-use crate::{Access, place};
+use crate::{Access, os, place};
 
 /// The most names of a directory that is assembled: each is a mount at every start.
-const MAX_NAMES: usize = 2048;
+pub(super) const MAX_NAMES: usize = 2048;
 
 /// Makes each read-only directory that holds something hidden one of which only the visible names are anchors. The links
 /// among these are added to those of the rules.
@@ -31,7 +32,7 @@ pub(super) fn assemble(files: &mut FileRules, anchors: Vec<Anchor>) -> Vec<Ancho
         .collect();
     let mut known: BTreeSet<PathBuf> = all.iter().map(|anchor| anchor.path.clone()).collect();
     for directory in directories {
-        let Some(names) = names(&directory) else {
+        let Some((names, identity)) = names(&directory) else {
             continue;
         };
         let source = files.access(&directory).1.map(|rule| rule.source.clone());
@@ -57,16 +58,24 @@ pub(super) fn assemble(files: &mut FileRules, anchors: Vec<Anchor>) -> Vec<Ancho
                 ..visible(&directory, PathKind::Directory)
             }),
         }
+        files.assembled.push(Assembled {
+            path: directory,
+            identity,
+        });
     }
     all.sort_by(|a, b| place::order(&a.path, &b.path));
     all
 }
 
-fn names(directory: &Path) -> Option<Vec<(PathBuf, PathKind)>> {
+/// What is in a directory, and which one it is.
+type Names = (Vec<(PathBuf, PathKind)>, [u64; 4]);
+
+fn names(directory: &Path) -> Option<Names> {
+    let identity = os::identity(&fs::symlink_metadata(directory).ok()?);
     let entries = fs::read_dir(directory).ok()?.take(MAX_NAMES + 1);
     let kind = |entry: fs::DirEntry| Some((entry.path(), PathKind::from(entry.file_type().ok()?)));
     let names: Vec<_> = entries
         .map(|entry| kind(entry.ok()?))
         .collect::<Option<_>>()?;
-    (names.len() <= MAX_NAMES).then_some(names)
+    (names.len() <= MAX_NAMES).then_some((names, identity))
 }

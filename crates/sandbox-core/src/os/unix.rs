@@ -1,9 +1,10 @@
 //! Unix: a name is any bytes.
 
-use std::fs::{File, FileType, OpenOptions};
+use std::fs::{File, FileType, Metadata, OpenOptions};
 use std::io;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
+use std::time::UNIX_EPOCH;
 
 pub(crate) use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
@@ -22,6 +23,16 @@ pub(crate) fn is_fifo(kind: FileType) -> bool {
 
 pub(crate) fn is_device(kind: FileType) -> bool {
     kind.is_char_device() || kind.is_block_device()
+}
+
+/// Device, inode and the time when it was made, in seconds and nanoseconds, as far as the file system tells: what no other
+/// file of the machine has or had.
+pub(crate) fn identity(metadata: &Metadata) -> [u64; 4] {
+    let made = metadata.created().ok();
+    let made = made.and_then(|made| made.duration_since(UNIX_EPOCH).ok());
+    let made = made.unwrap_or_default();
+    let nanoseconds = made.subsec_nanos().into();
+    [metadata.dev(), metadata.ino(), made.as_secs(), nanoseconds]
 }
 
 /// The user that this process runs as.

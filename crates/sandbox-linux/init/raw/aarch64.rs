@@ -24,6 +24,7 @@ pub(crate) mod nr {
         FCNTL = 25;
         IOCTL = 29;
         MKDIRAT = 34;
+        UNLINKAT = 35;
         SYMLINKAT = 36;
         UMOUNT2 = 39;
         PIVOT_ROOT = 41;
@@ -32,11 +33,13 @@ pub(crate) mod nr {
         FCHDIR = 50;
         OPENAT = 56;
         CLOSE = 57;
+        GETDENTS64 = 61;
         LSEEK = 62;
         READ = 63;
         WRITE = 64;
         PPOLL = 73;
         SIGNALFD4 = 74;
+        READLINKAT = 78;
         FSTAT = 80;
         CAPGET = 90;
         CAPSET = 91;

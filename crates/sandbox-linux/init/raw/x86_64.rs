@@ -53,12 +53,15 @@ pub(crate) mod nr {
         PIVOT_ROOT = 155;
         PRCTL = 157;
         UMOUNT2 = 166;
+        GETDENTS64 = 217;
         CLOCK_GETTIME = 228;
         EXIT_GROUP = 231;
         KEYCTL = 250;
         OPENAT = 257;
         MKDIRAT = 258;
+        UNLINKAT = 263;
         SYMLINKAT = 266;
+        READLINKAT = 267;
         PPOLL = 271;
         UNSHARE = 272;
         SIGNALFD4 = 289;

@@ -50,7 +50,20 @@ pub(crate) fn clone_tree(place: Fd) -> Result<Fd> {
         .map(to_fd)
 }
 
-/// Attaches the detached `mount` at `place`.
+/// A detached copy of the mount at `place`, without what is mounted in it.
+pub(crate) fn clone_mount(place: Fd) -> Result<Fd> {
+    const OPEN_TREE_CLONE: usize = 1;
+    call!(nr::OPEN_TREE, place.arg(), c"".as_ptr(), OPEN_TREE_CLONE | O_CLOEXEC | AT_EMPTY_PATH; "the path ends in NUL")
+        .map(to_fd)
+}
+
+/// Detaches what is mounted over `name` of the directory of this process.
+pub(crate) fn detach_here(name: &CStr) -> Result<()> {
+    const MNT_DETACH_NOFOLLOW: usize = 2 | 8;
+    call!(nr::UMOUNT2, name.as_ptr(), MNT_DETACH_NOFOLLOW; "`name` ends in NUL").map(drop)
+}
+
+/// Attaches `mount`, which is detached or attached elsewhere, at `place`.
 pub(crate) fn attach(mount: Fd, place: Fd) -> Result<()> {
     const FROM_AND_TO_EMPTY_PATH: usize = 0x04 | 0x40;
     call!(nr::MOVE_MOUNT, mount.arg(), c"".as_ptr(), place.arg(), c"".as_ptr(), FROM_AND_TO_EMPTY_PATH; "the paths end in NUL").map(drop)

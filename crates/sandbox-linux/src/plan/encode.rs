@@ -53,6 +53,10 @@ impl Fields<'_> {
         self
     }
 
+    fn identity(&mut self, identity: [u64; 4]) -> &mut Self {
+        identity.into_iter().fold(self, Self::u64)
+    }
+
     fn string(&mut self, string: &OsStr) -> Result<&mut Self, Unenforceable> {
         if string.as_bytes().contains(&0) {
             return Err(Unenforceable::Nul {
@@ -89,7 +93,7 @@ fn write(fields: &mut Fields<'_>, step: &Step) -> Result<(), Unenforceable> {
         Step::Restrict { attributes } => {
             fields.u64(attributes.0);
         }
-        Step::Put { path, slot } => fields.u32(*slot).path(path)?,
+        Step::Put { path, slot } | Step::Keep { path, slot } => fields.u32(*slot).path(path)?,
         Step::Directory { path } => fields.u32(0o755).path(path)?,
         Step::File { path } => fields.u32(0o644).path(path)?,
         Step::Link { path, target } => fields.string(target.as_os_str())?.path(path)?,
@@ -138,6 +142,26 @@ fn write(fields: &mut Fields<'_>, step: &Step) -> Result<(), Unenforceable> {
                             mount(fields, step).string(name).map(drop)
                         })
                     })
+                })?;
+            }
+        }
+        Step::Follow {
+            attributes,
+            most,
+            directories,
+        } => {
+            fields.u64(attributes.0).u32(*most);
+            for directory in directories {
+                one(fields.0, step::FOLLOWED, |group| {
+                    group.u32(directory.slot).identity(directory.identity);
+                    group.string(directory.below.as_os_str())?;
+                    let count = u32::try_from(directory.taken.len());
+                    group.u32(count.map_err(|_| Unenforceable::TooLarge)?);
+                    directory.taken.iter().for_each(|taken| {
+                        group.identity(*taken);
+                    });
+                    let mut fixed = directory.fixed.iter();
+                    fixed.try_for_each(|name| group.string(name).map(drop))
                 })?;
             }
         }

@@ -17,12 +17,14 @@ pub(crate) fn joining(steps: &[Step]) -> Vec<Step> {
     let is_per_init = |step: &&Step| match step {
         Step::Put { path, .. } if path == proc => true,
         Step::Proc { .. }
+        | Step::Keep { .. }
         | Step::Lock
         | Step::Landlock { .. }
         | Step::Grant { .. }
         | Step::Limit { .. }
         | Step::Filter(_)
-        | Step::Watch { .. } => true,
+        | Step::Watch { .. }
+        | Step::Follow { .. } => true,
         step => is_below_proc(step),
     };
     // What hides something in the other's `/proc` does not lie over this one. The other's nodes for covers are out of reach:

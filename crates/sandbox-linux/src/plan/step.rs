@@ -1,5 +1,6 @@
 //! One thing that init does before the first command. What it does is all in its fields.
 
+use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -74,6 +75,13 @@ pub enum Step {
         mode: u32,
         /// What cannot be done in it.
         attributes: MountAttributes,
+    },
+    /// Keeps hold of the host's directory below a private one that was mounted over it, and of that.
+    Keep {
+        /// Where.
+        path: PathBuf,
+        /// Under which number.
+        slot: u32,
     },
     /// Puts an empty node over a hidden name.
     Cover {
@@ -167,6 +175,45 @@ pub enum Step {
         /// a look.
         is_copy: bool,
     },
+    /// Shows what the host adds to directories that were put together.
+    Follow {
+        /// What cannot be done in what is added.
+        attributes: MountAttributes,
+        /// The most names of one: what has more stays as it is.
+        most: u32,
+        /// Which.
+        directories: Vec<Followed>,
+    },
+}
+
+/// A directory that was put together and shows what the host adds to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Followed {
+    /// Where.
+    pub path: PathBuf,
+    /// The number of the [kept](Step::Keep) directory that it is, or lies in.
+    pub slot: u32,
+    /// Where in that.
+    pub(crate) below: PathBuf,
+    /// The host's directory: device, inode, and when it was made in seconds and nanoseconds.
+    pub identity: [u64; 4],
+    /// Names that stay as they are.
+    pub fixed: Vec<OsString>,
+    /// What is at these names, and not to be shown under another one.
+    pub taken: Vec<[u64; 4]>,
+}
+
+impl Followed {
+    /// Whether what is at `path` is what the host has there at any time.
+    pub(crate) fn may_change(&self, path: &Path) -> bool {
+        let name = sandbox_core::name(path);
+        above(path) == Some(&*self.path)
+            && self
+                .fixed
+                .binary_search_by(|fixed| (**fixed).cmp(name))
+                .is_err()
+    }
 }
 
 /// What cannot be done in a mount (`mount_setattr(2)`).
@@ -243,6 +290,7 @@ impl Step {
             | Self::Put { path, .. }
             | Self::Rebind { path, .. }
             | Self::Scratch { path, .. }
+            | Self::Keep { path, .. }
             | Self::Cover { path, .. }
             | Self::Directory { path }
             | Self::File { path }
@@ -270,6 +318,7 @@ impl Step {
             Self::Put { .. } => "show",
             Self::Rebind { .. } => "restrict",
             Self::Scratch { .. } => "mount a private directory at",
+            Self::Keep { .. } => "keep hold of the host's directory below",
             Self::Cover { .. } => "hide",
             Self::Raise { .. } => "put the devices over their file system at",
             Self::Directory { .. } => "make the directory",
@@ -286,6 +335,7 @@ impl Step {
             Self::Limit { .. } => "set a limit",
             Self::Filter(_) => "read the filter",
             Self::Watch { .. } => "watch names",
+            Self::Follow { .. } => "follow what the host adds to directories",
         }
     }
 
@@ -313,6 +363,7 @@ impl Step {
             Self::Put { .. } => step::PUT,
             Self::Rebind { .. } => step::REBIND,
             Self::Scratch { .. } => step::SCRATCH,
+            Self::Keep { .. } => step::KEEP,
             Self::Cover { .. } => step::COVER,
             Self::Raise { .. } => step::RAISE,
             Self::Directory { .. } => step::DIRECTORY,
@@ -329,6 +380,7 @@ impl Step {
             Self::Limit { .. } => step::LIMIT,
             Self::Filter(_) => step::FILTER,
             Self::Watch { .. } => step::WATCH,
+            Self::Follow { .. } => step::FOLLOW,
         }
     }
 }
@@ -402,6 +454,15 @@ impl fmt::Display for Step {
             Self::Watch { names, .. } => {
                 let directories = Self::by_directory(names).count();
                 write!(f, ": {} in {directories} directories", names.len())
+            }
+            Self::Follow {
+                attributes,
+                directories,
+                ..
+            } => {
+                write!(f, " ({attributes}):")?;
+                let mut paths = directories.iter().map(|it| it.path.as_os_str());
+                paths.try_for_each(|path| write!(f, " {}", escaped(path)))
             }
             _ => Ok(()),
         }

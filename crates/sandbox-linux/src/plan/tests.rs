@@ -167,6 +167,82 @@ fn what_the_host_could_undo_or_make_is_watched() {
 }
 
 #[test]
+fn what_the_host_adds_is_followed_where_no_rule_can_be_about_it() {
+    // Neither below `/tmp` nor a home: what the presets say of these is no concern here.
+    let host = tempfile::tempdir_in("/var")
+        .or_else(|_| tempfile::tempdir())
+        .unwrap();
+    let root = sandbox_core::resolve(host.path()).unwrap().path;
+    let at = |path: &str| root.join(path);
+    fs::create_dir_all(at("d/way")).unwrap();
+    for file in ["d/key", "d/plain", "d/way/key"] {
+        fs::write(at(file), "").unwrap();
+    }
+    let rules = |root: Policy| {
+        let hidden = ["d/key", "d/later", "d/way/key"];
+        let policy = hidden
+            .into_iter()
+            .fold(root, |policy, name| policy.hide(at(name)));
+        policy.hide_by(sandbox_core::HideBy::Assemble)
+    };
+    let live = rules(hidden_root().read("/"));
+    let plan_of = |policy: &Policy| plan(policy, &HostFacts::complete()).unwrap();
+    let of_directory = |plan: &[Step]| -> Vec<String> {
+        let is_about = |step: &&Step| {
+            matches!(
+                step,
+                Step::Keep { .. } | Step::Follow { .. } | Step::Scratch { .. }
+            ) || matches!(step, Step::Grant { path, .. } if path.starts_with(&root))
+        };
+        let shown = plan.iter().filter(is_about).map(Step::to_string);
+        shown
+            .map(|line| line.replace(&*root.to_string_lossy(), "@"))
+            .collect()
+    };
+    let plan = plan_of(&live);
+    let private = "mount a private directory at @/d (mode 755, nosuid,nodev)";
+    // What may be removed has no grant of its own: a further init would look for it.
+    let own = [
+        "keep hold of the host's directory below @/d",
+        "grant by Landlock @/d: ReadDir",
+        "follow what the host adds to directories (read-only,nosuid,nodev): @/d @/d/way",
+    ];
+    let shm = "mount a private directory at /dev/shm (mode 1777, nosuid,nodev)";
+    assert_eq!(
+        of_directory(plan.steps()),
+        [&[shm, private][..], &own].concat()
+    );
+    // An init that joins another has its own mounts to add to.
+    assert_eq!(of_directory(&joining(plan.steps())), own);
+    let Some(Step::Follow { directories, .. }) = plan.steps().last() else {
+        panic!("{plan}")
+    };
+    let fixed: Vec<_> = directories
+        .iter()
+        .map(|it| (&*it.below, &*it.fixed))
+        .collect();
+    assert_eq!(
+        fixed,
+        [
+            (
+                Path::new(""),
+                &["key", "later", "way"].map(OsString::from)[..]
+            ),
+            (Path::new("way"), &[OsString::from("key")][..]),
+        ]
+    );
+    // A pattern that could match a new name, and a root of which only parts are shown.
+    let pattern = live
+        .clone()
+        .hide_matching(root.join("**/*.pem").to_string_lossy().as_ref());
+    let parts = rules(hidden_root().read(at("d")));
+    for policy in [pattern, parts, hidden_root().read("/").hide(at("d/key"))] {
+        let is_about = |step: &Step| matches!(step, Step::Keep { .. } | Step::Follow { .. });
+        assert!(!plan_of(&policy).steps().iter().any(is_about));
+    }
+}
+
+#[test]
 fn a_host_without_namespaces_is_refused_with_what_lifts_it() {
     let facts =
         HostFacts::complete().lowered(&"user.max_user_namespaces=0".parse::<Lowering>().unwrap());

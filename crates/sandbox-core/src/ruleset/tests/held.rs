@@ -228,3 +228,52 @@ fn a_read_only_directory_with_something_hidden_is_assembled_from_what_is_not() {
     );
     assert_eq!(ruleset.files().links()[0].path(), at("d/link"));
 }
+
+#[test]
+fn a_name_stays_as_it_is_if_a_rule_is_about_it_or_about_something_below() {
+    let host = host(&[
+        "d/secret",
+        "d/seen",
+        "d/way/er/secret",
+        "d/link -> way",
+        "d/other/x",
+        "d/in/secret",
+        "e/secret",
+        "w/x",
+    ]);
+    let at = |path: &str| host.root.join(path);
+    let rules = Policy::new()
+        .read(&host.root)
+        .hide(at("d/secret"))
+        .hide(at("d/later"))
+        .hide(at("d/link/er/secret"))
+        .hide(at("d/none/er/later"))
+        .read(at("d/other"))
+        .hide(at("d/in/secret"))
+        .hide(at("e/secret"))
+        .hide_matching(format!("{}/*/key", at("e").display()))
+        .write(at("w"));
+    let shown = |policy: &Policy| -> Vec<String> {
+        let ruleset = host.resolve(policy);
+        let line = |growing: crate::Growing| {
+            let path = growing.path.strip_prefix(&host.root).unwrap();
+            let taken = growing.fixed.iter().filter(|name| {
+                let path = growing.path.join(name);
+                fs::symlink_metadata(path).is_ok()
+            });
+            assert_eq!(growing.taken.len(), taken.count());
+            format!("{} {:?}", path.display(), growing.fixed)
+        };
+        ruleset.files().growing().into_iter().map(line).collect()
+    };
+    let assembled = rules.clone().hide_by(crate::HideBy::Assemble);
+    insta::assert_snapshot!(shown(&assembled).join("\n"), @r#"
+    d ["in", "later", "link", "none", "other", "secret", "way"]
+    d/in ["secret"]
+    d/way/er ["secret"]
+    "#);
+    // A pattern anywhere above reaches all of them.
+    let all = assembled.hide_matching(format!("{}/**/key", host.root.display()));
+    assert_eq!(shown(&all), [""; 0]);
+    assert_eq!(shown(&rules), [""; 0]);
+}

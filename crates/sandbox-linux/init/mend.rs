@@ -163,9 +163,12 @@ impl Names {
         if !found.is_mount {
             return Ok(false);
         }
+        let is_own = self.own_devices.contains(&found.device());
         // The host may move what has a mount of ours to another name.
         match step.kind {
-            Kind::Cover(_) => Ok(self.own_devices.contains(&found.device())),
+            // What the host has moved here from another name may show something.
+            Kind::Cover(_) => Ok(is_own && (!found.is_directory || found.is_closed())),
+            Kind::Closed => Ok(is_own),
             Kind::Rebind(attributes) if attributes & RDONLY != 0 => sys::is_read_only(place),
             Kind::Rebind(_) | Kind::Scratch(..) => Ok(true),
         }
@@ -177,10 +180,8 @@ impl Names {
             Kind::Cover(cover::EMPTY) => self.own.cover(cover::EMPTY, place),
             Kind::Cover(_) => self.own.cover(cover::FILE, place),
             Kind::Rebind(attributes) => place::rebind(attributes, place),
-            Kind::Scratch(attributes, mode) => {
-                let mut own = self.own;
-                own.scratch(attributes, mode, place)
-            }
+            Kind::Scratch(attributes, mode) => place::scratch_apart(attributes, mode, place),
+            Kind::Closed => self.own.cover(cover::DIRECTORY, place),
         }
     }
 }
@@ -195,6 +196,8 @@ enum Kind {
     Cover(u32),
     Rebind(u64),
     Scratch(u64, u32),
+    /// A cover, unless what was put together is there still.
+    Closed,
 }
 
 impl Step {
@@ -202,7 +205,8 @@ impl Step {
         let kind = match code {
             step::COVER => Kind::Cover(fields.u32()?),
             step::REBIND => Kind::Rebind(fields.u64()?),
-            step::SCRATCH => Kind::Scratch(fields.u64()?, fields.u32()?),
+            step::SCRATCH_APART => Kind::Scratch(fields.u64()?, fields.u32()?),
+            step::CLOSED => Kind::Closed,
             _ => return None,
         };
         Some(Self {

@@ -64,60 +64,54 @@ impl Own {
 
     /// Puts an empty private directory over what is there.
     pub(crate) fn scratch(&mut self, attributes: u64, mode: u32, place: Fd) -> Result<()> {
-        let tree = at(self.root, self.directory(mode)?.name()?, sys::clone_tree)?;
+        let name = Octal::of(self.directories);
+        self.directories = self.directories.wrapping_add(1);
+        sys::mkdir(self.root, name.digits()?, mode)?;
+        let tree = at(self.root, name.digits()?, sys::clone_tree)?;
         let set = sys::replace_attributes(tree, attributes);
         attach(tree, place).and(set)
     }
-
-    /// Makes a directory that nobody has yet.
-    fn directory(&mut self, mode: u32) -> Result<Number> {
-        loop {
-            let number = Number::of(self.directories);
-            self.directories = self.directories.wrapping_add(1);
-            match sys::mkdir(self.root, number.name()?, mode) {
-                Ok(()) => return Ok(number),
-                // Made by a mender, which counts for itself.
-                Err(Errno::EXIST) => {}
-                Err(errno) => return Err(errno),
-            }
-        }
-    }
 }
 
-/// The name of a private directory: eight hexadecimal digits.
-struct Number([u8; 9]);
+/// Mounts a private file system over what is there: when the host takes it away, what it holds goes with it, and to put another
+/// one there takes no room in what is full.
+pub(crate) fn scratch_apart(attributes: u64, mode: u32, place: Fd) -> Result<()> {
+    let mode = Octal::of(mode);
+    let options = [(c"mode", mode.digits()?)];
+    attach(sys::new_mount(c"tmpfs", &options, attributes)?, place)
+}
 
-impl Number {
+/// A number in octal digits.
+struct Octal([u8; 12]);
+
+impl Octal {
     fn of(number: u32) -> Self {
-        let mut name = [0; 9];
+        let mut digits = [0; 12];
         let mut rest = number;
-        for digit in name.iter_mut().take(8) {
-            rest = rest.rotate_left(4);
-            *digit = match (rest & 0xf) as u8 {
-                low @ 0..10 => b'0'.wrapping_add(low),
-                high => (b'a' - 10).wrapping_add(high),
-            };
+        for digit in digits.iter_mut().take(11).rev() {
+            *digit = b'0'.wrapping_add((rest & 7) as u8);
+            rest >>= 3;
         }
-        Self(name)
+        Self(digits)
     }
 
-    fn name(&self) -> Result<&CStr> {
+    fn digits(&self) -> Result<&CStr> {
         CStr::from_bytes_with_nul(&self.0).or(Err(Errno::INVAL))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Number;
+    use super::Octal;
 
     #[test]
-    fn every_directory_has_a_name_of_its_own() {
+    fn every_number_has_digits_of_its_own() {
         for (number, expected) in [
-            (0, c"00000000"),
-            (0x1a, c"0000001a"),
-            (u32::MAX, c"ffffffff"),
+            (0, c"00000000000"),
+            (0o1777, c"00000001777"),
+            (u32::MAX, c"37777777777"),
         ] {
-            assert_eq!(Number::of(number).name(), Ok(expected));
+            assert_eq!(Octal::of(number).digits(), Ok(expected));
         }
     }
 }

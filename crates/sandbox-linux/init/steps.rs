@@ -127,6 +127,12 @@ impl<'a> Builder<'a> {
                     self.own.scratch(attributes, mode, place)
                 })
             }
+            step::SCRATCH_APART => {
+                let (attributes, mode) = (fields.u64()?, fields.u32()?);
+                self.at(fields.string()?, |place| {
+                    place::scratch_apart(attributes, mode, place)
+                })
+            }
             step::COVER => {
                 let kind = fields.u32()?;
                 self.at(fields.string()?, |place| self.own.cover(kind, place))
@@ -345,9 +351,14 @@ impl<'a> Builder<'a> {
     }
 
     fn grant(&self, rights: u64, path: &CStr) -> Result<()> {
-        self.at(path, |place| {
+        let granted = self.at(path, |place| {
             sys::landlock_grant(self.confinement.ruleset, place, rights)
-        })
+        });
+        match granted {
+            // In a view that is a copy the host may have taken it away meanwhile: then there is nothing to grant.
+            Err(Errno::NOENT) => Ok(()),
+            granted => granted,
+        }
     }
 
     fn limit(&mut self, resource: u32, bound: u64) -> Result<()> {

@@ -142,6 +142,8 @@ pub(crate) mod step {
     pub(crate) const REBIND: u32 = 8;
     /// mount attributes, mode, path: an empty private directory.
     pub(crate) const SCRATCH: u32 = 9;
+    /// As [`SCRATCH`]: a file system of its own.
+    pub(crate) const SCRATCH_APART: u32 = 31;
     /// kind, path: an empty node over what is there.
     pub(crate) const COVER: u32 = 10;
     /// mode, path.
@@ -176,8 +178,11 @@ pub(crate) mod step {
     /// Whether to look before the first command already; the rest of the step are [`WITHIN`], outer directories first: what is
     /// done again when the host has undone it.
     pub(crate) const WATCH: u32 = 25;
-    /// path of a directory, steps about names in it, which are the last of their fields: [`COVER`], [`REBIND`], [`SCRATCH`].
+    /// path of a directory, steps about names in it, which are the last of their fields: [`COVER`], [`REBIND`], [`SCRATCH_APART`],
+    /// [`CLOSED`].
     pub(crate) const WITHIN: u32 = 26;
+    /// name: a [`cover::DIRECTORY`](super::cover::DIRECTORY), unless what was put together is there still.
+    pub(crate) const CLOSED: u32 = 32;
     /// slot, path: the host's directory below a private one.
     pub(crate) const KEEP: u32 = 28;
     /// mount attributes, the most names; the rest of the step are [`FOLLOWED`].

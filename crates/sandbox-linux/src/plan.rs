@@ -383,6 +383,7 @@ impl Compiler<'_> {
                     self.steps.push(Step::Scratch {
                         path: path.to_owned(),
                         mode: mode(path),
+                        apart: *node == Node::Scratch && self.is_rebound(path),
                         attributes: MountAttributes::WRITABLE,
                     });
                     self.keep(path);

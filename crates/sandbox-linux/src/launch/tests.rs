@@ -84,9 +84,8 @@ fn a_step_that_fails_is_named_and_leaves_nothing() {
     let before = host();
     for (index, step) in plan.steps().iter().enumerate() {
         let mut faulty = plan.steps().to_vec();
-        faulty[index] = Step::Grant {
+        faulty[index] = Step::Freeze {
             path: "/there/is/no/such/path".into(),
-            rights: 1,
         };
         let (beginning, rest) = faulty.split_at(plan.beginning().len());
         let prepared = Prepared {

@@ -128,7 +128,10 @@ fn write(fields: &mut Fields<'_>, step: &Step) -> Result<(), Unenforceable> {
             fields.u32(resource.number()).u64(*bound);
         }
         Step::Filter(filter) => fields.0.extend(filter.to_bytes()),
-        Step::Rebind { path, .. } | Step::Scratch { path, .. } | Step::Cover { path, .. } => {
+        Step::Rebind { path, .. }
+        | Step::Scratch { path, .. }
+        | Step::Close { path }
+        | Step::Cover { path, .. } => {
             mount(fields, step).path(path)?;
         }
         Step::Watch { names, is_copy } => {

@@ -73,6 +73,8 @@ pub enum Step {
         path: PathBuf,
         /// Its mode.
         mode: u32,
+        /// It is a file system of its own, which is gone when the host takes the directory away.
+        apart: bool,
         /// What cannot be done in it.
         attributes: MountAttributes,
     },
@@ -82,6 +84,11 @@ pub enum Step {
         path: PathBuf,
         /// Under which number.
         slot: u32,
+    },
+    /// Hides a directory that was put together, when it is there no more.
+    Close {
+        /// Where.
+        path: PathBuf,
     },
     /// Puts an empty node over a hidden name.
     Cover {
@@ -169,7 +176,7 @@ pub enum Step {
     Filter(Box<crate::Filter>),
     /// Watches names for what the host makes or replaces there, and does these steps again.
     Watch {
-        /// Covers, rebinds and scratch directories.
+        /// Covers, rebinds, scratch directories, and directories that were put together.
         names: Vec<Self>,
         /// The view is a copy of another's, in which something may be undone already: not even the first command starts before
         /// a look.
@@ -291,6 +298,7 @@ impl Step {
             | Self::Rebind { path, .. }
             | Self::Scratch { path, .. }
             | Self::Keep { path, .. }
+            | Self::Close { path }
             | Self::Cover { path, .. }
             | Self::Directory { path }
             | Self::File { path }
@@ -319,7 +327,7 @@ impl Step {
             Self::Rebind { .. } => "restrict",
             Self::Scratch { .. } => "mount a private directory at",
             Self::Keep { .. } => "keep hold of the host's directory below",
-            Self::Cover { .. } => "hide",
+            Self::Close { .. } | Self::Cover { .. } => "hide",
             Self::Raise { .. } => "put the devices over their file system at",
             Self::Directory { .. } => "make the directory",
             Self::File { .. } => "make the file",
@@ -362,7 +370,9 @@ impl Step {
             Self::NewRoot => step::NEW_ROOT,
             Self::Put { .. } => step::PUT,
             Self::Rebind { .. } => step::REBIND,
-            Self::Scratch { .. } => step::SCRATCH,
+            Self::Scratch { apart: false, .. } => step::SCRATCH,
+            Self::Scratch { apart: true, .. } => step::SCRATCH_APART,
+            Self::Close { .. } => step::CLOSED,
             Self::Keep { .. } => step::KEEP,
             Self::Cover { .. } => step::COVER,
             Self::Raise { .. } => step::RAISE,

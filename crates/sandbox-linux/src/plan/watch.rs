@@ -5,7 +5,7 @@ use std::path::Path;
 use sandbox_core::{FileRules, is_within};
 
 use super::{Compiler, MountAttributes, Step, mode};
-use crate::view::{Cover, Node};
+use crate::view::Node;
 
 impl Compiler<'_> {
     /// What the host can undo by replacing a name, and hidden names that it may yet make. What lies in a private file system
@@ -23,10 +23,7 @@ impl Compiler<'_> {
                     })
                 }
                 // What it showed of the host is not put together again.
-                Node::Assembled if is_hosts => Some(Step::Cover {
-                    path,
-                    cover: Cover::Directory,
-                }),
+                Node::Assembled if is_hosts => Some(Step::Close { path }),
                 Node::Live { writable, .. } if is_hosts && self.is_rebound(&path) => {
                     Some(Step::Rebind {
                         path,
@@ -37,6 +34,7 @@ impl Compiler<'_> {
                 Node::Scratch if self.is_rebound(&path) => Some(Step::Scratch {
                     mode: mode(&path),
                     path,
+                    apart: true,
                     attributes: MountAttributes::WRITABLE,
                 }),
                 _ => None,

@@ -116,6 +116,12 @@ impl Init {
         }
     }
 
+    /// Whether it has not ended.
+    pub(crate) fn is_alive(&self) -> bool {
+        let mut fds = [PollFd::new(self.pidfd.as_fd(), PollFlags::POLLIN)];
+        poll(&mut fds, PollTimeout::ZERO) == Ok(0)
+    }
+
     /// Whether it has ended, or is about to: one that was killed is no use from that moment on, and takes another to be gone.
     pub(crate) fn has_ended(&self) -> bool {
         // Long where many want the processor; whoever asks would otherwise report what it was refused by one that ends.

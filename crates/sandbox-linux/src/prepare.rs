@@ -89,7 +89,7 @@ impl Early {
         let image = image()?;
         let beginning = plan::beginning(facts, network);
         let init = begin(&image, &encode::steps(&beginning)?)?;
-        let cpus = Cpus::leave_to_others(init.id());
+        let cpus = Cpus::leave_to_others(&init);
         Ok(Self {
             image,
             beginning,
@@ -120,7 +120,7 @@ impl Prepared {
         let bytes = encode::steps(plan.rest())?;
         // One that has begun something else is of no use, nor is one that has failed: the next one says why.
         let goes_on = early.beginning == plan.beginning()
-            && early.cpus.is_none_or(|cpus| cpus.give_back())
+            && early.cpus.is_none_or(|cpus| cpus.give_back(&early.init))
             && send(early.init.as_fd(), order::PLAN, &bytes, &[]).is_ok();
         Self::made_of(plan, bytes, early.image, goes_on.then_some(early.init))
     }

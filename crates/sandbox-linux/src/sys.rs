@@ -10,7 +10,7 @@ pub(crate) fn own_pidfd() -> io::Result<OwnedFd> {
     pidfd(std::process::id().cast_signed())
 }
 
-fn pidfd(pid: libc::pid_t) -> io::Result<OwnedFd> {
+pub(crate) fn pidfd(pid: libc::pid_t) -> io::Result<OwnedFd> {
     // SAFETY: no pointer is passed.
     let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
     owned(fd)

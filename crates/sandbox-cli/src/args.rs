@@ -56,7 +56,8 @@ Examples:
   sandbox run cargo build --release
   sandbox run --write ../shared -- make -j4
   sandbox run --policy ci.toml --timeout 10m ./test.sh
-  sandbox run --preset strict --env CI=1 python3 untrusted.py"
+  sandbox run --preset strict --env CI=1 python3 untrusted.py
+  sandbox run --settings ~/.srt-settings.json -- npm test"
 )]
 pub(crate) struct Run {
     #[command(flatten)]
@@ -82,6 +83,7 @@ pub(crate) struct Shell {
 Examples:
   sandbox explain ~/.aws/credentials .git/hooks/pre-commit
   sandbox explain --plan --preset strict
+  sandbox explain --settings ~/.srt-settings.json .env
   sandbox explain --enforcement")]
 pub(crate) struct Explain {
     #[command(flatten)]
@@ -111,7 +113,13 @@ pub(crate) struct Setting {
     /// A policy file, TOML or JSON; without `extends` it has only its own rules
     #[arg(long, value_name = "FILE")]
     pub(crate) policy: Option<PathBuf>,
-    /// A built-in policy [default: agent, unless there is a policy file]
+    /// Settings of Anthropic's sandbox-runtime (srt) as they are, instead of a policy; docs/settings.md has every key
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["policy", "preset"])]
+    pub(crate) settings: Option<PathBuf>,
+    /// With `--settings`: refuse unknown keys instead of warning of them
+    #[arg(long, requires = "settings")]
+    pub(crate) strict: bool,
+    /// A built-in policy [default: agent, unless there is a policy file or settings]
     #[arg(long, value_name = "NAME", value_enum, conflicts_with = "policy")]
     pub(crate) preset: Option<PresetName>,
     /// Allow reading and writing

@@ -26,6 +26,8 @@ mod run;
 #[cfg(backend)]
 mod setting;
 #[cfg(backend)]
+mod settings;
+#[cfg(backend)]
 mod signals;
 #[cfg(backend)]
 mod supervise;

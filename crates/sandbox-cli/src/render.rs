@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use anstyle::{AnsiColor, Style};
 use sandbox_core::escaped;
-use sandboxed::{Error, PolicyError, PolicyErrors};
+use sandboxed::{Error, PolicyError, PolicyErrors, Source};
 
 use crate::exit;
 use crate::failure::Failure;
@@ -35,6 +35,13 @@ pub(crate) fn failure(failure: &Failure) -> ExitCode {
     };
     print(&text);
     failure.exit_code().into()
+}
+
+/// Prints what is worth a look in what was written, and keeps nothing from running.
+pub(crate) fn warnings(warnings: &[PolicyError]) {
+    for warning in warnings {
+        print(&with_snippet(warning, Level::WARNING).unwrap_or_default());
+    }
 }
 
 /// Prints something that happened while the command ran.
@@ -74,12 +81,12 @@ fn chain(error: &dyn std::error::Error, remedy: Option<&str>) -> String {
 fn policy_errors(errors: &PolicyErrors) -> String {
     errors
         .iter()
-        .map(|error| with_snippet(error).unwrap_or_else(|| with_source(error)))
+        .map(|error| with_snippet(error, Level::ERROR).unwrap_or_else(|| with_source(error)))
         .collect::<Vec<_>>()
         .join("\n")
 }
 
-fn with_snippet(error: &PolicyError) -> Option<String> {
+fn with_snippet(error: &PolicyError, level: Level<'_>) -> Option<String> {
     let location = error.location()?;
     let (line, marked) = location.snippet();
     let name = location.file().map(|file| escaped(file).to_string());
@@ -90,10 +97,19 @@ fn with_snippet(error: &PolicyError) -> Option<String> {
             AnnotationKind::Primary.span(bytes(&line, marked.start)..bytes(&line, marked.end)),
         );
     let message = escaped(&error.to_string()).to_string();
-    let mut group = Level::ERROR.primary_title(&message).element(snippet);
+    let mut group = level.primary_title(&message).element(snippet);
     let causes = causes(error);
     for cause in &causes {
         group = group.element(Level::NOTE.message(cause));
+    }
+    let key = match error.written() {
+        Some(Source::Setting { key, .. }) if !message.contains(key) => {
+            Some(format!("it belongs to `{key}`"))
+        }
+        _ => None,
+    };
+    if let Some(key) = &key {
+        group = group.element(Level::NOTE.message(key));
     }
     let remedy = error.remedy().map(|remedy| remedy.to_string());
     if let Some(remedy) = &remedy {

@@ -13,6 +13,7 @@ use sandboxed::{
 use crate::account;
 use crate::args::Setting;
 use crate::failure::Failure;
+use crate::settings;
 
 /// A policy and what it is resolved against.
 #[derive(Debug)]
@@ -78,6 +79,9 @@ pub(crate) fn lowered(lower: &[Lowering]) -> HostFacts {
 /// Preset, then file, then options: the later one replaces the earlier where they have the same key.
 fn policy(setting: &Setting) -> Result<Policy, Failure> {
     let options = options(setting)?;
+    if let Some(file) = &setting.settings {
+        return Ok(settings::policy(file, setting.strict)?.layer(options));
+    }
     let start = match (setting.preset, &setting.policy) {
         (Some(preset), _) => Policy::preset(preset.into()),
         (None, Some(_)) => Policy::new(),

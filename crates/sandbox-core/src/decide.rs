@@ -226,6 +226,9 @@ pub(crate) fn protection<'a>(
     files: &FileRules,
     path: &'a Path,
 ) -> Option<(&'a Path, &'static protected::ProtectedPath)> {
+    if files.unprotected {
+        return None;
+    }
     let (Access::Write, Some(rule)) = files.access(path) else {
         return None;
     };

@@ -195,6 +195,8 @@ pub struct FileRules {
     /// Those of `[system] hide = "assemble"`.
     assembled: Vec<grow::Assembled>,
     pub(crate) anchors: Vec<Anchor>,
+    /// No path is protected by its name.
+    pub(crate) unprotected: bool,
 }
 
 impl FileRules {

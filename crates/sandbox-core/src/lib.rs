@@ -38,7 +38,7 @@ pub use files::grow::Growing;
 pub use files::{Anchor, FileRule, FileRules, Looks};
 pub use pattern::PatternProblem;
 pub use place::{above, is_within, name, upwards};
-pub use policy::{HideBy, Limits, Network, Policy, Preset, System, Tier};
+pub use policy::{HideBy, Imported, Limits, Network, Policy, Preset, System, Tier};
 pub use problem::RuleProblem;
 pub use remedy::Remedy;
 pub use resolve::{Link, PathKind, Resolved, resolve};

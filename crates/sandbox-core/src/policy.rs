@@ -9,6 +9,7 @@ mod decode;
 mod duration;
 mod entry;
 mod file;
+mod import;
 mod node;
 mod parse;
 mod print;
@@ -16,11 +17,14 @@ mod print;
 mod tests;
 
 use std::ffi::OsStr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 pub use choice::{HideBy, Limits, Network, Preset, System, Tier};
 pub(crate) use entry::{FileEntry, VariableEntry, VariableRule};
+pub use import::Imported;
+pub(crate) use import::{Role, Settings};
 
 use crate::source::Document;
 use crate::{Access, PolicyError, PolicyErrors, Source};
@@ -72,6 +76,8 @@ pub struct Policy {
     pub(crate) environment: Vec<VariableEntry>,
     pub(crate) limits: Limits,
     pub(crate) system: System,
+    /// Rules of another sandbox's settings.
+    pub(crate) settings: Option<Arc<Settings>>,
     /// What a setter could not understand.
     pub(crate) problems: Vec<PolicyError>,
     /// Whose rules the setters write.
@@ -132,22 +138,7 @@ impl Policy {
         file: Option<&Path>,
         parse: parse::Parser,
     ) -> Result<Self, PolicyErrors> {
-        if text.len() > file::LIMIT {
-            return Err(PolicyError::TooLarge {
-                path: file.map(Path::to_path_buf),
-            }
-            .into());
-        }
-        // The file was named from where this process is, which need not be where the command will be.
-        let absolute = file.map(std::path::absolute).transpose();
-        let absolute = absolute.map_err(|error| PolicyError::Read {
-            path: file.map(Path::to_path_buf).unwrap_or_default(),
-            source: error.into(),
-        })?;
-        let document = Document::new(text, file);
-        if let Some(nul) = text.find('\0') {
-            return Err(PolicyError::not_text(document.at(nul..nul + 1), "a NUL byte").into());
-        }
+        let (document, absolute) = document(text, file)?;
         let root = parse(text, &document)?;
         decode::decode(&root, &document, absolute.as_deref().and_then(Path::parent))
     }
@@ -200,9 +191,34 @@ impl Policy {
         self.environment = entry::last_of_each_key(self.environment, VariableEntry::key);
         self.limits = self.limits.layer(&later.limits);
         self.system = self.system.layer(later.system);
+        self.settings = later.settings.or(self.settings);
         self.problems.extend(later.problems);
         self
     }
+}
+
+/// A text within its limits, and the absolute path of its file.
+fn document(
+    text: &str,
+    file: Option<&Path>,
+) -> Result<(Arc<Document>, Option<PathBuf>), PolicyErrors> {
+    if text.len() > file::LIMIT {
+        return Err(PolicyError::TooLarge {
+            path: file.map(Path::to_path_buf),
+        }
+        .into());
+    }
+    // The file was named from where this process is, which need not be where the command will be.
+    let absolute = file.map(std::path::absolute).transpose();
+    let absolute = absolute.map_err(|error| PolicyError::Read {
+        path: file.map(Path::to_path_buf).unwrap_or_default(),
+        source: error.into(),
+    })?;
+    let document = Document::new(text, file);
+    if let Some(nul) = text.find('\0') {
+        return Err(PolicyError::not_text(document.at(nul..nul + 1), "a NUL byte").into());
+    }
+    Ok((document, absolute))
 }
 
 /// Files. A path is literal; in a pattern `*`, `?` and `[a-z]` match within a component, `**` across.

@@ -23,6 +23,8 @@ pub enum Remedy {
     OneOf(&'static [&'static str]),
     /// Remove this key.
     Remove(String),
+    /// Write nothing about this key.
+    LeaveOut(String),
     /// Remove what is marked, or say this instead.
     RemoveOr(&'static str),
     /// Put the key in quotes: TOML reads a dot outside of them as the border of two keys.
@@ -49,6 +51,7 @@ impl fmt::Display for Remedy {
             Self::Write(text) => write!(f, "write `{}`", escaped(text)),
             Self::OneOf(words) => write!(f, "write {}", Alternatives(words)),
             Self::Remove(key) => write!(f, "remove one `{}`", escaped(key)),
+            Self::LeaveOut(key) => write!(f, "leave out `{}`", escaped(key)),
             Self::RemoveOr(text) => write!(f, "remove it, or write `{text}`"),
             Self::QuoteKey => f.write_str("put the path or name in quotes"),
             Self::Rename(endings) => {
@@ -135,6 +138,7 @@ mod tests {
             (Remedy::Write("a\nb".to_owned()), "write `a\\nb`"),
             (Remedy::OneOf(&["a", "b", "c"]), "write `a`, `b` or `c`"),
             (Remedy::Remove("x".to_owned()), "remove one `x`"),
+            (Remedy::LeaveOut("x".to_owned()), "leave out `x`"),
             (
                 Remedy::RemoveOr("default = \"host\""),
                 "remove it, or write `default = \"host\"`",

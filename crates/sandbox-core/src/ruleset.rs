@@ -4,6 +4,8 @@
 //! (expanded) replaces the earlier. Only then are links followed. Every problem is found before anything is answered;
 //! a policy with one does not start anything.
 
+mod settings;
+
 use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -113,6 +115,12 @@ pub(crate) fn has_secrets<'a>(presets: impl IntoIterator<Item = &'a Preset>) -> 
     presets.into_iter().any(|preset| *preset != Preset::None)
 }
 
+/// Whether another sandbox's settings want no rule about files.
+fn is_unrestricted(policy: &Policy) -> bool {
+    let settings = policy.settings.as_ref();
+    settings.is_some_and(|settings| settings.unrestricted.is_some())
+}
+
 /// A rule between expansion and resolution.
 struct Draft {
     entry: FileEntry,
@@ -132,7 +140,11 @@ fn resolve_files(policy: &Policy, context: &Context, problems: &mut Vec<PolicyEr
             Err(error) => problems.push(error),
         }
     }
+    if let Some(settings) = &policy.settings {
+        settings::apply(settings, &mut ways, context, &resolver, &absent, problems);
+    }
     let mut files = pass_writable_links(&mut ways, &absent, problems);
+    files.unprotected = is_unrestricted(policy);
     files.links = ways.into_iter().flat_map(|way| way.links).collect();
     files.links.sort();
     files.links.dedup();
@@ -157,7 +169,7 @@ struct Way {
 
 /// The secrets of the table that are there, as rules, and those that are not.
 fn secrets(policy: &Policy, context: &Context, resolver: &Resolver) -> (Vec<Draft>, AbsentSecrets) {
-    if !has_secrets(policy.presets.iter().map(|(preset, _)| preset)) {
+    if is_unrestricted(policy) || !has_secrets(policy.presets.iter().map(|(preset, _)| preset)) {
         return (Vec::new(), AbsentSecrets::default());
     }
     let of_host = secrets::of_host(context);
@@ -199,7 +211,8 @@ fn merge(
     let presets = policy
         .presets
         .iter()
-        .flat_map(|(preset, _)| preset::files(*preset));
+        .flat_map(|(preset, _)| preset::files(*preset))
+        .filter(|entry| policy.settings.is_none() || settings::keeps(entry));
     for entry in presets.chain(policy.files.iter().cloned()) {
         let base = entry.base.as_deref().unwrap_or(&context.cwd);
         let expanded = match expand(&entry.text, entry.pattern, base, context) {

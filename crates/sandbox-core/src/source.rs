@@ -146,6 +146,13 @@ pub enum Source {
     Preset(Preset),
     /// A policy file or text.
     File(Location),
+    /// A key of another sandbox's settings.
+    Setting {
+        /// The key, with its sections.
+        key: &'static str,
+        /// Where its value, or the item of it that is meant, was written.
+        at: Box<Location>,
+    },
     /// The program that links the library.
     #[default]
     Library,
@@ -162,6 +169,7 @@ impl Source {
     pub fn location(&self) -> Option<&Location> {
         match self {
             Self::File(location) => Some(location),
+            Self::Setting { at, .. } => Some(at),
             _ => None,
         }
     }
@@ -181,6 +189,7 @@ impl fmt::Display for Source {
         match self {
             Self::Preset(preset) => write!(f, "preset `{preset}`"),
             Self::File(location) => location.fmt(f),
+            Self::Setting { key, at } => write!(f, "{at}:{}, `{key}`", at.column()),
             Self::Library => f.write_str("the program"),
             Self::CommandLine => f.write_str("the command line"),
             Self::Secret => f.write_str("known secrets"),

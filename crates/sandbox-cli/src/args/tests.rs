@@ -126,7 +126,9 @@ fn help_teaches() {
 
     Options:
           --policy <FILE>       A policy file, TOML or JSON; without `extends` it has only its own rules
-          --preset <NAME>       A built-in policy [default: agent, unless there is a policy file] [possible values: agent, read-only, strict, none]
+          --settings <FILE>     Settings of Anthropic's sandbox-runtime (srt) as they are, instead of a policy; docs/settings.md has every key
+          --strict              With `--settings`: refuse unknown keys instead of warning of them
+          --preset <NAME>       A built-in policy [default: agent, unless there is a policy file or settings] [possible values: agent, read-only, strict, none]
           --write <PATTERN>     Allow reading and writing
           --read <PATTERN>      Allow reading and executing, no writing
           --hide <PATTERN>      Allow nothing
@@ -143,6 +145,7 @@ fn help_teaches() {
       sandbox run --write ../shared -- make -j4
       sandbox run --policy ci.toml --timeout 10m ./test.sh
       sandbox run --preset strict --env CI=1 python3 untrusted.py
+      sandbox run --settings ~/.srt-settings.json -- npm test
     "#);
     insta::assert_snapshot!(help(&["shell", "-h"]), @r#"
     Starts a shell confined: $SHELL, or /bin/sh
@@ -151,7 +154,9 @@ fn help_teaches() {
 
     Options:
           --policy <FILE>       A policy file, TOML or JSON; without `extends` it has only its own rules
-          --preset <NAME>       A built-in policy [default: agent, unless there is a policy file] [possible values: agent, read-only, strict, none]
+          --settings <FILE>     Settings of Anthropic's sandbox-runtime (srt) as they are, instead of a policy; docs/settings.md has every key
+          --strict              With `--settings`: refuse unknown keys instead of warning of them
+          --preset <NAME>       A built-in policy [default: agent, unless there is a policy file or settings] [possible values: agent, read-only, strict, none]
           --write <PATTERN>     Allow reading and writing
           --read <PATTERN>      Allow reading and executing, no writing
           --hide <PATTERN>      Allow nothing
@@ -173,7 +178,9 @@ fn help_teaches() {
 
     Options:
           --policy <FILE>       A policy file, TOML or JSON; without `extends` it has only its own rules
-          --preset <NAME>       A built-in policy [default: agent, unless there is a policy file] [possible values: agent, read-only, strict, none]
+          --settings <FILE>     Settings of Anthropic's sandbox-runtime (srt) as they are, instead of a policy; docs/settings.md has every key
+          --strict              With `--settings`: refuse unknown keys instead of warning of them
+          --preset <NAME>       A built-in policy [default: agent, unless there is a policy file or settings] [possible values: agent, read-only, strict, none]
           --write <PATTERN>     Allow reading and writing
           --read <PATTERN>      Allow reading and executing, no writing
           --hide <PATTERN>      Allow nothing
@@ -190,6 +197,7 @@ fn help_teaches() {
     Examples:
       sandbox explain ~/.aws/credentials .git/hooks/pre-commit
       sandbox explain --plan --preset strict
+      sandbox explain --settings ~/.srt-settings.json .env
       sandbox explain --enforcement
     "#);
     insta::assert_snapshot!(help(&["doctor", "-h"]), @r#"

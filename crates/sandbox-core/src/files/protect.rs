@@ -34,6 +34,9 @@ pub(super) fn protect(
     anchors: &mut Anchors<'_>,
     resolver: &Resolver,
 ) -> Result<(), PolicyError> {
+    if files.unprotected {
+        return Ok(());
+    }
     let roots: Vec<PathBuf> = anchors
         .list
         .iter()

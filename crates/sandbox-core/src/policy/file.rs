@@ -24,6 +24,11 @@ pub(super) fn read(path: &Path) -> Result<Policy, PolicyErrors> {
             .into());
         }
     };
+    parse(&text(path)?, Some(path))
+}
+
+/// Reads a file of whatever name.
+pub(super) fn text(path: &Path) -> Result<String, PolicyErrors> {
     let cannot_read = |error: io::Error| PolicyError::Read {
         path: path.to_path_buf(),
         source: error.into(),
@@ -49,9 +54,10 @@ pub(super) fn read(path: &Path) -> Result<Policy, PolicyErrors> {
         }
         .into());
     }
-    let text =
-        str::from_utf8(&bytes).map_err(|error| not_utf8(&bytes, error.valid_up_to(), path))?;
-    parse(text, Some(path))
+    String::from_utf8(bytes).map_err(|error| {
+        let valid = error.utf8_error().valid_up_to();
+        not_utf8(error.as_bytes(), valid, path).into()
+    })
 }
 
 fn name_of(kind: FileType) -> &'static str {

@@ -13,7 +13,7 @@ use crate::size;
 ///
 /// TOML has no form for a path or value that is not UTF-8: such a rule is printed as the word `not-utf8`, which no rule
 /// can be, so that what is printed is refused when it is read, and the rule is not lost in silence. Problems of the
-/// policy are not printed.
+/// policy are not printed. Nor are rules of another sandbox's settings, in whose place stands a key that no policy has.
 impl Display for Policy {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let mut blocks = Blocks { f, any: false };
@@ -24,6 +24,10 @@ impl Display for Policy {
                 .map(|(preset, _)| format!("\"{preset}\""))
                 .collect();
             blocks.block("", &[format!("extends = [{}]", names.join(", "))])?;
+        }
+        // A rule of settings has no form in TOML: what is printed is refused, and says why.
+        if self.settings.is_some() {
+            blocks.block("", &["settings = \"not-toml\"".to_owned()])?;
         }
         let files = entry::last_of_each_key(self.files.iter().collect(), |entry| entry.key());
         blocks.block(

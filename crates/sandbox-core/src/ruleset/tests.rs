@@ -5,6 +5,7 @@ use super::*;
 use crate::{Anchor, Attempt, Verdict, resolve};
 
 mod held;
+mod settings;
 
 struct Host {
     _directory: tempfile::TempDir,
@@ -15,7 +16,11 @@ struct Host {
 /// A machine with these entries: `d/` is a directory, `l -> t` a link, everything else a file. `w` is the current
 /// directory, `h` the home.
 fn host(entries: &[&str]) -> Host {
-    let directory = tempfile::tempdir().unwrap();
+    host_below(&std::env::temp_dir(), entries)
+}
+
+fn host_below(directory: &Path, entries: &[&str]) -> Host {
+    let directory = tempfile::tempdir_in(directory).unwrap();
     let root = resolve(directory.path()).unwrap().path;
     for entry in ["w/", "h/"].iter().chain(entries) {
         let (path, target) = entry

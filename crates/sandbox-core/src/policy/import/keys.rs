@@ -1,0 +1,249 @@
+//! Every key of settings, and what becomes of it: the table that `docs/settings.md` shows.
+
+/// A key.
+pub(super) struct Known {
+    /// With its section before it; empty sections are the settings themselves.
+    pub(super) key: &'static str,
+    pub(super) shape: Shape,
+    pub(super) fate: Fate,
+    /// For who reads the table.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for who audits the table"))]
+    pub(super) note: &'static str,
+}
+
+/// What a value has to look like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Shape {
+    Boolean,
+    Text,
+    Texts,
+    /// Text, or `{"path", "literal"}`.
+    Paths,
+    AllowedDomains,
+    DeniedDomains,
+    Ranges,
+    Number(u64, u64),
+    Words(&'static [&'static str]),
+    TextByText,
+    TextsByText,
+    List,
+    Table,
+    /// A table of keys of its own.
+    Section,
+}
+
+/// What becomes of a value of the right shape.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// It becomes rules.
+    Rules,
+    /// It holds without a rule, or is about something that there is not here.
+    Holds,
+    /// It is refused, unless it allows nothing: `false`, an empty list or table.
+    Refused(Missing),
+}
+
+/// What would be needed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Missing {
+    Gateway,
+    Notifier,
+    Library,
+}
+
+impl Missing {
+    pub(super) fn reason(self) -> &'static str {
+        match self {
+            Self::Gateway => "it needs the gateway, which this version does not have",
+            Self::Notifier => "it needs the notifier, which this version does not have",
+            Self::Library => "it is a function of a program that links the other sandbox",
+        }
+    }
+}
+
+use Fate::{Holds, Refused, Rules};
+use Missing::{Gateway, Library, Notifier};
+use Shape::{
+    AllowedDomains, Boolean, DeniedDomains, List, Number, Paths, Ranges, Section, Table, Text,
+    TextByText, Texts, TextsByText, Words,
+};
+
+const fn known(key: &'static str, shape: Shape, fate: Fate, note: &'static str) -> Known {
+    Known {
+        key,
+        shape,
+        fate,
+        note,
+    }
+}
+
+/// Words that say what happens to a signature.
+const SIGNATURE: Shape = Words(&["deny", "passthrough"]);
+
+/// One line an entry, section by section.
+#[rustfmt::skip]
+pub(super) const KEYS: &[Known] = &[
+    known("network", Section, Rules, "required"),
+    known("network.allowedDomains", AllowedDomains, Refused(Gateway), "required; empty: nothing can be reached"),
+    known("network.deniedDomains", DeniedDomains, Holds, "required; nothing can be reached"),
+    known("network.deniedDomainReasons", TextByText, Holds, "nothing can be reached"),
+    known("network.strictAllowlist", Boolean, Holds, "nobody is asked"),
+    known("network.deniedResolvedAddresses", Ranges, Holds, "nothing can be reached"),
+    known("network.allowUnixSockets", Texts, Refused(Notifier), "a socket that lies in a visible directory can be connected to; `/run`, `/tmp` and `/dev/shm` are private"),
+    known("network.allowAllUnixSockets", Boolean, Refused(Notifier), "as `allowUnixSockets`"),
+    known("network.allowLocalBinding", Boolean, Holds, "the command's own loopback can always be used, the host's never"),
+    known("network.allowMachLookup", Texts, Holds, "macOS only"),
+    known("network.httpProxyPort", Number(1, 65535), Refused(Gateway), "a proxy of the host's cannot be reached"),
+    known("network.socksProxyPort", Number(1, 65535), Refused(Gateway), "a proxy of the host's cannot be reached"),
+    known("network.mitmProxy", Table, Refused(Gateway), "a proxy of the host's cannot be reached"),
+    known("network.parentProxy", Table, Holds, "only for what is allowed, which is nothing"),
+    known("network.tlsTerminate", Table, Holds, "only for what is allowed, which is nothing"),
+    known("network.filterRequest", Table, Refused(Library), "no setting can hold a function"),
+    known("network.allowPlaintextHeaderSet", Boolean, Holds, "only for what is allowed, which is nothing"),
+    known("network.stripResponseHeaders", Texts, Holds, "only for what is allowed, which is nothing"),
+    known("network.refuseOpaqueTunnels", Boolean, Holds, "only for what is allowed, which is nothing"),
+    known("network.requireHostMatch", Boolean, Holds, "only for what is allowed, which is nothing"),
+    known("network.ambiguousRequestTarget", Words(&["refuse", "asSpelled", "normalize"]), Holds, "only for what is allowed, which is nothing"),
+
+    known("filesystem", Section, Rules, "required"),
+    known("filesystem.denyRead", Paths, Rules, "required; `hide`; what `allowRead` or `allowWrite` name below stays visible"),
+    known("filesystem.allowRead", Paths, Rules, "shows what `denyRead` hides; a secret that it names, too"),
+    known("filesystem.allowWrite", Paths, Rules, "required; `write`; what does not exist is left out; of a pattern, what exists at the start"),
+    known("filesystem.denyWrite", Paths, Rules, "required; `read`, also where something below is allowed; what does not exist yet can be made"),
+    known("filesystem.allowGitConfig", Boolean, Rules, "`.git/config` of the current directory can be written where `.git` can"),
+    known("filesystem.disabled", Boolean, Rules, "no rule about files; `/tmp`, `/run` and `/dev/shm` stay private, since sockets of the host are in them"),
+
+    known("credentials", Section, Rules, ""),
+    known("credentials.envVars", List, Rules, "`deny`: the variable is dropped; `mask` is refused: it needs the gateway"),
+    known("credentials.files", List, Rules, "`deny`: hidden, whatever is allowed; `mask` is refused: it needs the gateway"),
+    known("credentials.awsPairs", List, Refused(Gateway), "requests would have to be signed anew"),
+    known("credentials.sigv4", Section, Holds, "only with `awsPairs`"),
+    known("credentials.sigv4.streaming", SIGNATURE, Holds, "only with `awsPairs`"),
+    known("credentials.sigv4.presigned", SIGNATURE, Holds, "only with `awsPairs`"),
+    known("credentials.sigv4.sigv4a", SIGNATURE, Holds, "only with `awsPairs`"),
+    known("credentials.allowPlaintextInject", Boolean, Holds, "only with `mask`"),
+
+    known("ignoreViolations", TextsByText, Holds, "about reports, which there are none of"),
+    known("enableWeakerNestedSandbox", Boolean, Holds, "`/proc` is always the sandbox's own"),
+    known("allowNestedUserNamespaces", Boolean, Rules, "`[system] nested = \"allow\"`"),
+    known("enableWeakerNetworkIsolation", Boolean, Holds, "macOS only"),
+    known("allowAppleEvents", Boolean, Holds, "macOS only"),
+    known("allowPty", Boolean, Holds, "macOS only; a terminal can always be opened"),
+    known("mandatoryDenySearchDepth", Number(1, 10), Holds, "protected names are protected at the top of each writable tree; none deeper is searched for"),
+    known("ripgrep", Table, Holds, "no helper is needed"),
+    known("bwrapPath", Text, Holds, "no helper is needed"),
+    known("socatPath", Text, Holds, "no helper is needed"),
+    known("javaAgentJarPath", Text, Holds, "no helper is needed"),
+    known("seccomp", Table, Holds, "no helper is needed"),
+    known("git", Section, Rules, ""),
+    known("git.safeDirectories", Texts, Rules, "`safe.directory` by `GIT_CONFIG_COUNT`, which replaces the caller's"),
+    known("windows", Table, Holds, "Windows only"),
+
+    known("sandbox", Section, Rules, "the second form: nothing stands beside it"),
+    known("sandbox.autoAllowMode", Boolean, Holds, "whether a person is asked: here nobody is"),
+    known("sandbox.filesystem", Section, Rules, ""),
+    known("sandbox.filesystem.allowedWritePaths", Paths, Rules, "as `allowWrite`, with `${CWD}` and `${HOME}`"),
+    known("sandbox.filesystem.deniedReadPaths", Paths, Rules, "as `denyRead`, with `${CWD}` and `${HOME}`"),
+    known("sandbox.network", Section, Rules, ""),
+    known("sandbox.network.policy", Words(&["deny", "allowlist"]), Holds, "either way nothing but `allowedDomains` can be reached"),
+    known("sandbox.network.allowedDomains", AllowedDomains, Refused(Gateway), "empty: nothing can be reached"),
+];
+
+/// Keys that have to be there, and the description of what they hold.
+pub(super) const REQUIRED: &[&str] = &[
+    "network",
+    "network.allowedDomains",
+    "network.deniedDomains",
+    "filesystem",
+    "filesystem.denyRead",
+    "filesystem.allowWrite",
+    "filesystem.denyWrite",
+];
+
+/// The names that a section has.
+macro_rules! names {
+    ($($section:literal $words:ident $table:literal: $($name:literal)+;)+) => {
+        $(const $words: &[&str] = &[$($name),+];)+
+
+        /// The names of a section's keys, and what errors call it.
+        pub(super) fn of_section(section: &str) -> (&'static str, &'static [&'static str]) {
+            match section {
+                $($section => ($table, $words),)+
+                _ => ("", &[]),
+            }
+        }
+
+        #[cfg(test)]
+        pub(super) const SECTIONS: &[&str] = &[$($section),+];
+    };
+}
+
+names! {
+    "" ROOT "the settings": "network" "filesystem" "credentials" "ignoreViolations" "enableWeakerNestedSandbox"
+        "allowNestedUserNamespaces" "enableWeakerNetworkIsolation" "allowAppleEvents" "allowPty" "mandatoryDenySearchDepth"
+        "ripgrep" "bwrapPath" "socatPath" "javaAgentJarPath" "seccomp" "git" "windows" "sandbox";
+    "network" NETWORK "the section `network`": "allowedDomains" "deniedDomains" "deniedDomainReasons" "strictAllowlist"
+        "deniedResolvedAddresses" "allowUnixSockets" "allowAllUnixSockets" "allowLocalBinding" "allowMachLookup" "httpProxyPort"
+        "socksProxyPort" "mitmProxy" "parentProxy" "tlsTerminate" "filterRequest" "allowPlaintextHeaderSet"
+        "stripResponseHeaders" "refuseOpaqueTunnels" "requireHostMatch" "ambiguousRequestTarget";
+    "filesystem" FILESYSTEM "the section `filesystem`": "denyRead" "allowRead" "allowWrite" "denyWrite" "allowGitConfig" "disabled";
+    "credentials" CREDENTIALS "the section `credentials`": "envVars" "files" "awsPairs" "sigv4" "allowPlaintextInject";
+    "credentials.sigv4" SIGV4 "the section `credentials.sigv4`": "streaming" "presigned" "sigv4a";
+    "git" GIT "the section `git`": "safeDirectories";
+    "sandbox" SANDBOX "the section `sandbox`": "autoAllowMode" "filesystem" "network";
+    "sandbox.filesystem" SANDBOX_FILESYSTEM "the section `sandbox.filesystem`": "allowedWritePaths" "deniedReadPaths";
+    "sandbox.network" SANDBOX_NETWORK "the section `sandbox.network`": "policy" "allowedDomains";
+}
+
+/// The entry of a key in a section.
+pub(super) fn find(section: &str, name: &str) -> Option<&'static Known> {
+    KEYS.iter().find(|known| match known.key.rsplit_once('.') {
+        Some((before, last)) => before == section && last == name,
+        None => section.is_empty() && known.key == name,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_section_has_the_names_of_the_table() {
+        let mut count = 0;
+        for section in SECTIONS {
+            for name in of_section(section).1 {
+                assert!(find(section, name).is_some(), "{section} {name}");
+                count += 1;
+            }
+        }
+        assert_eq!(count, KEYS.len());
+        assert!(
+            REQUIRED
+                .iter()
+                .all(|key| KEYS.iter().any(|known| known.key == *key))
+        );
+    }
+
+    #[test]
+    fn the_document_shows_the_table() {
+        let document = std::fs::read_to_string(concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../../docs/settings.md"
+        ))
+        .unwrap();
+        for known in KEYS.iter().filter(|known| !known.note.is_empty()) {
+            let fate = match known.fate {
+                Rules => "becomes rules",
+                Holds => "accepted",
+                Refused(Gateway) => "refused until there is a gateway",
+                Refused(Notifier) => "refused until there is a notifier",
+                Refused(Library) => "refused",
+            };
+            let row = format!("| `{}` | {fate} | {} |\n", known.key, known.note);
+            assert!(
+                document.contains(&row),
+                "docs/settings.md lacks this line:\n{row}"
+            );
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! What a value has to look like, and the errors where it does not.
+
+use super::super::destination;
+use super::super::keys::{self, Known, Missing, Shape};
+use super::Reader;
+use crate::policy::decode::RULES;
+use crate::policy::node::{Key, Kind, Node};
+use crate::{Location, PolicyError, Remedy, Source};
+
+impl Reader<'_> {
+    pub(super) fn shape(&mut self, known: &'static Known, value: &Node) {
+        let key = known.key;
+        match (known.shape, &value.kind) {
+            (Shape::Boolean, Kind::Boolean(_))
+            | (Shape::Text, Kind::String(_))
+            | (Shape::Table, Kind::Table(_))
+            | (Shape::List, Kind::List(_)) => {}
+            (Shape::Boolean, _) => self.wrong_type(key, value, "`true` or `false`"),
+            (Shape::Table | Shape::Section, _) => self.wrong_type(key, value, "an object"),
+            (Shape::List, _) => self.wrong_type(key, value, "a list of objects"),
+            (Shape::Texts, _) => self.texts(key, value, "a list of strings", |_| None),
+            (Shape::AllowedDomains, _) => {
+                self.texts(key, value, "a list of hosts", destination::wrong_allowed);
+            }
+            (Shape::DeniedDomains, _) => {
+                self.texts(key, value, "a list of hosts", destination::wrong_denied);
+            }
+            (Shape::Ranges, _) => {
+                self.texts(key, value, "a list of addresses", destination::wrong_range);
+            }
+            (Shape::Paths, Kind::List(items)) => {
+                self.items(key, value, items, "a list of paths", |kind| {
+                    matches!(kind, Kind::String(_) | Kind::Table(_))
+                });
+            }
+            (Shape::Paths, _) => self.wrong_type(key, value, "a list of paths"),
+            (Shape::Number(low, high), Kind::Integer(number)) if (low..=high).contains(number) => {}
+            (Shape::Number(1, 10), _) => self.wrong_type(key, value, "a number from 1 to 10"),
+            (Shape::Number(..), _) => self.wrong_type(key, value, "a number from 1 to 65535"),
+            (Shape::Words(words), Kind::String(word)) if words.contains(&word.as_str()) => {}
+            (Shape::Words(words), Kind::String(word)) => {
+                self.errors.push(PolicyError::UnknownWord {
+                    at: self.at(value),
+                    kind: "word",
+                    key: key.to_owned(),
+                    value: word.clone(),
+                    known: words,
+                });
+            }
+            (Shape::Text | Shape::Words(_), _) => self.wrong_type(key, value, "a string"),
+            (Shape::TextByText, Kind::Table(entries))
+                if entries.iter().all(|(_, value)| value.text().is_some()) => {}
+            (Shape::TextByText, _) => self.wrong_type(key, value, "an object of strings"),
+            (Shape::TextsByText, Kind::Table(entries))
+                if entries.iter().all(|(_, value)| value.is_texts()) => {}
+            (Shape::TextsByText, _) => self.wrong_type(key, value, "an object of lists of strings"),
+        }
+    }
+
+    fn texts(
+        &mut self,
+        key: &'static str,
+        value: &Node,
+        expected: &'static str,
+        wrong: fn(&str) -> Option<&'static str>,
+    ) {
+        let Kind::List(items) = &value.kind else {
+            self.wrong_type(key, value, expected);
+            return;
+        };
+        self.items(key, value, items, expected, |kind| {
+            matches!(kind, Kind::String(_))
+        });
+        for item in items {
+            if let Some(text) = item.text()
+                && let Some(reason) = wrong(text)
+            {
+                let at = Source::Setting {
+                    key,
+                    at: Box::new(self.at(item)),
+                };
+                self.errors.push(PolicyError::InvalidValue {
+                    at,
+                    key,
+                    value: text.to_owned(),
+                    reason,
+                    remedy: None,
+                });
+            }
+        }
+    }
+
+    fn items(
+        &mut self,
+        key: &'static str,
+        value: &Node,
+        items: &[Node],
+        expected: &'static str,
+        is_right: fn(&Kind) -> bool,
+    ) {
+        if items.len() > RULES {
+            self.errors.push(PolicyError::TooManyRules {
+                at: self.at(value),
+                limit: RULES,
+            });
+        }
+        for item in items.iter().filter(|item| !is_right(&item.kind)) {
+            self.errors.push(PolicyError::WrongType {
+                at: self.at(item),
+                key: key.to_owned(),
+                expected,
+                found: item.kind.found(),
+                remedy: None,
+            });
+        }
+    }
+
+    pub(super) fn required(&mut self, section: &str, node: &Node, entries: &[(Key, Node)]) {
+        for key in keys::REQUIRED {
+            let (before, name) = key.rsplit_once('.').unwrap_or(("", key));
+            let is_there = || entries.iter().any(|(key, _)| key.text == name);
+            let expected = match name {
+                "allowedDomains" | "deniedDomains" => "a list of hosts",
+                "network" | "filesystem" => "an object",
+                _ => "a list of paths",
+            };
+            if before == section && !is_there() {
+                self.missing(key, node, expected);
+            }
+        }
+    }
+
+    pub(super) fn missing(&mut self, key: &str, node: &Node, expected: &'static str) {
+        self.errors.push(PolicyError::WrongType {
+            at: self.at(node),
+            key: key.to_owned(),
+            expected,
+            found: "missing",
+            remedy: None,
+        });
+    }
+
+    pub(super) fn wrong_type(&mut self, key: &str, node: &Node, expected: &'static str) {
+        self.errors.push(PolicyError::WrongType {
+            at: self.at(node),
+            key: key.to_owned(),
+            expected,
+            found: node.kind.found(),
+            remedy: None,
+        });
+    }
+
+    pub(super) fn refuse(&mut self, known: &'static Known, key: &Key, missing: Missing) {
+        let remedy = match known.shape {
+            Shape::Boolean => Remedy::RemoveOr("false"),
+            Shape::AllowedDomains => Remedy::Write("[]".to_owned()),
+            Shape::Texts | Shape::List => Remedy::RemoveOr("[]"),
+            _ => Remedy::LeaveOut(known.key.to_owned()),
+        };
+        self.errors.push(PolicyError::Unsupported {
+            at: self.document.at(key.span.clone()),
+            what: known.key.to_owned(),
+            reason: missing.reason(),
+            remedy,
+        });
+    }
+
+    /// The other sandbox is strict about credentials alone.
+    pub(super) fn unknown_key(&mut self, section: &'static str, key: &Key) {
+        let (table, known) = keys::of_section(section);
+        let error = PolicyError::UnknownKey {
+            at: self.document.at(key.span.clone()),
+            table,
+            key: key.text.clone(),
+            known,
+        };
+        if section.starts_with("credentials") {
+            self.errors.push(error);
+        } else {
+            self.warnings.push(error);
+        }
+    }
+
+    pub(super) fn unknown_here(
+        &mut self,
+        key: &Key,
+        table: &'static str,
+        known: &'static [&'static str],
+    ) {
+        self.errors.push(PolicyError::UnknownKey {
+            at: self.document.at(key.span.clone()),
+            table,
+            key: key.text.clone(),
+            known,
+        });
+    }
+
+    pub(super) fn at(&self, node: &Node) -> Location {
+        self.document.at(node.span.clone())
+    }
+
+    pub(super) fn source(&self, known: &'static Known, node: &Node) -> Source {
+        Source::Setting {
+            key: known.key,
+            at: Box::new(self.at(node)),
+        }
+    }
+}
+
+impl Node {
+    pub(super) fn text(&self) -> Option<&str> {
+        match &self.kind {
+            Kind::String(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    fn is_texts(&self) -> bool {
+        matches!(&self.kind, Kind::List(items) if items.iter().all(|item| item.text().is_some()))
+    }
+}
+
+impl Kind {
+    /// The type's name as JSON has it.
+    fn found(&self) -> &'static str {
+        match self {
+            Self::Table(_) => "an object",
+            _ => self.name(),
+        }
+    }
+}

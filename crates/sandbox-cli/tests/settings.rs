@@ -160,6 +160,25 @@ fn a_link_that_the_last_command_made_is_not_followed() {
 }
 
 #[test]
+fn repositories_below_are_protected_as_deep_as_settings_say() {
+    let files = r#""denyRead": [], "allowWrite": ["."], "denyWrite": []"#;
+    for script in [
+        "echo x > a/r/.git/hooks/pre-commit",
+        "mv a/r/.git/hooks a/r/.git/old && mkdir a/r/.git/hooks && echo x > a/r/.git/hooks/pre-commit",
+        "mv a other && echo x > other/r/.git/hooks/pre-commit",
+        "echo x > a/r/.mcp.json",
+    ] {
+        let host = || host().dir("a/r/.git/hooks").file("a/r/.mcp.json", "{}\n");
+        let attacked = host();
+        let before = attacked.snapshot("@ws");
+        run(&attacked, &settings(files, ""), script).fails();
+        before.is_unchanged();
+        let shallow = r#", "mandatoryDenySearchDepth": 1"#;
+        run(&host(), &settings(files, shallow), script).succeeds();
+    }
+}
+
+#[test]
 fn settings_are_not_changed_from_inside() {
     let host = host();
     let text = settings(

@@ -26,6 +26,7 @@ pub(crate) mod absent;
 pub(crate) mod anchors;
 mod assemble;
 pub(crate) mod grow;
+pub(crate) mod nested;
 mod pins;
 mod protect;
 
@@ -197,6 +198,8 @@ pub struct FileRules {
     pub(crate) anchors: Vec<Anchor>,
     /// No path is protected by its name.
     pub(crate) unprotected: bool,
+    /// Where protected paths are searched for, beside the top of each writable tree.
+    pub(crate) search: Option<nested::Search>,
 }
 
 impl FileRules {

@@ -15,6 +15,7 @@ use crate::environment::Environment;
 use crate::escape::escaped;
 use crate::files::absent::{AbsentSecrets, Home};
 use crate::files::anchors;
+use crate::files::nested::Search;
 use crate::files::{FileRule, FileRules, Looks};
 use crate::map::Map;
 use crate::pattern::{Expanded, Glob, expand, is_relative_spelling};
@@ -145,6 +146,10 @@ fn resolve_files(policy: &Policy, context: &Context, problems: &mut Vec<PolicyEr
     }
     let mut files = pass_writable_links(&mut ways, &absent, problems);
     files.unprotected = is_unrestricted(policy);
+    files.search = policy.settings.as_ref().map(|settings| Search {
+        below: context.cwd.clone(),
+        levels: settings.depth,
+    });
     files.links = ways.into_iter().flat_map(|way| way.links).collect();
     files.links.sort();
     files.links.dedup();

@@ -8,6 +8,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::anchors::Anchors;
+use super::nested::nested;
 use super::{Anchor, FileRules};
 use crate::decide::protection;
 use crate::os::OsStrExt;
@@ -28,7 +29,7 @@ const MAX_LEVELS: usize = 32;
 /// between them.
 const GIT_CONTENT: [&str; 4] = ["objects", "refs", "logs", "lfs"];
 
-/// Adds the protected paths that exist at the root of each writable tree.
+/// Adds the protected paths that exist at the root of each writable tree, and further down where they are searched for.
 pub(super) fn protect(
     files: &FileRules,
     anchors: &mut Anchors<'_>,
@@ -43,7 +44,9 @@ pub(super) fn protect(
         .filter(|anchor| anchor.access == Access::Write && anchor.kind == PathKind::Directory)
         .map(|anchor| anchor.path.clone())
         .collect();
-    for root in roots {
+    let nested =
+        nested(files, &roots).map_err(|(root, problem)| unreadable(files, &root, problem))?;
+    for root in roots.into_iter().chain(nested) {
         let present = resolver.present(&root, PROTECTED.iter(), |entry| entry.path);
         let whole = present.iter().map(|entry| entry.parts());
         // The root may itself be a part of the way: `.git`, opened by a rule, has hooks in it.

@@ -84,6 +84,8 @@ pub(crate) struct Settings {
     pub(crate) rules: Vec<(Role, FileEntry)>,
     /// No rule about files holds, but that directories full of the host's sockets are private.
     pub(crate) unrestricted: Option<Source>,
+    /// How many directories deep protected paths are searched for.
+    pub(crate) depth: usize,
     /// The settings' own file.
     pub(crate) file: Option<PathBuf>,
 }

@@ -105,11 +105,21 @@ fn written(settings: &Settings, context: &Context) -> Vec<(Role, FileEntry)> {
             .map(|tree| (Role::Write, rule(tree, Access::Write, source.clone())))
             .into();
     }
+    // The table of protected paths has every other name that is denied there.
+    let denied = ["${CWD}/.gitmodules", "${CWD}/.ripgreprc"].map(|name| FileEntry {
+        pattern: true,
+        optional: true,
+        ..rule(Path::new(name), Access::Read, Source::Protected)
+    });
     let own = settings
         .file
         .iter()
-        .map(|file| (Role::NoWrite, rule(file, Access::Read, Source::Protected)));
-    settings.rules.iter().cloned().chain(own).collect()
+        .map(|file| rule(file, Access::Read, Source::Protected));
+    let more = denied
+        .into_iter()
+        .chain(own)
+        .map(|rule| (Role::NoWrite, rule));
+    settings.rules.iter().cloned().chain(more).collect()
 }
 
 fn resolved(

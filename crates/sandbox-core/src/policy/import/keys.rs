@@ -129,7 +129,7 @@ pub(super) const KEYS: &[Known] = &[
     known("enableWeakerNetworkIsolation", Boolean, Holds, "macOS only"),
     known("allowAppleEvents", Boolean, Holds, "macOS only"),
     known("allowPty", Boolean, Holds, "macOS only; a terminal can always be opened"),
-    known("mandatoryDenySearchDepth", Number(1, 10), Holds, "protected names are protected at the top of each writable tree; none deeper is searched for"),
+    known("mandatoryDenySearchDepth", Number(1, 10), Rules, "protected names that exist are protected at the top of each writable tree, and so many directories deep below the current one; 3 unless it is written"),
     known("ripgrep", Table, Holds, "no helper is needed"),
     known("bwrapPath", Text, Holds, "no helper is needed"),
     known("socatPath", Text, Holds, "no helper is needed"),

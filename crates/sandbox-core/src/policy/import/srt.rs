@@ -16,6 +16,8 @@ use crate::policy::{Policy, parse};
 use crate::source::Document;
 use crate::{Access, PolicyError, PolicyErrors, Preset, Remedy, Source};
 
+/// How many directories deep protected paths are searched for, unless a key says it.
+const DEPTH: usize = 3;
 /// The feature that opens namespaces inside.
 const NESTED: &str = "nested";
 /// More directories than this, and git is told to trust every one.
@@ -40,6 +42,7 @@ pub(super) fn read(
         document,
         policy: Policy::preset(Preset::Agent),
         settings: Settings {
+            depth: DEPTH,
             file,
             ..Settings::default()
         },
@@ -174,6 +177,9 @@ impl Reader<'_> {
                     .system
                     .features
                     .insert(NESTED.to_owned(), source);
+            }
+            ("mandatoryDenySearchDepth", Kind::Integer(depth)) => {
+                self.settings.depth = usize::try_from(*depth).unwrap_or(DEPTH);
             }
             ("git.safeDirectories", Kind::List(items)) => self.safe_directories(known, items),
             ("credentials.envVars", Kind::List(items)) => self.variables(known, items),

@@ -338,6 +338,51 @@ fn git_s_configuration_is_opened_where_git_s_directory_is_writable() {
 }
 
 #[test]
+fn protected_names_are_found_as_deep_as_settings_say() {
+    let host = machine(&[
+        "w/.gitmodules",
+        "w/.bashrc",
+        "w/a/.git/hooks/x",
+        "w/a/b/.vscode/s",
+        "w/a/b/c/.mcp.json",
+        "w/a/b/c/d/.mcp.json",
+        "w/node_modules/p/.mcp.json",
+        "w/x/.git",
+    ]);
+    let protected = |rest: &str| -> Vec<String> {
+        let policy = host.settings(r#""allowWrite": ["."]"#, rest);
+        let anchors = host.anchors(&policy).into_iter();
+        anchors.filter(|anchor| !anchor.contains("pin")).collect()
+    };
+    insta::assert_snapshot!(protected("").join("\n"), @r"
+    w write Directory
+    w/.bashrc read File
+    w/.gitmodules read File
+    w/a/.git/hooks read Directory
+    w/a/b/.vscode read Directory
+    w/a/b/c/.mcp.json read File
+    w/x/.git read File
+    ");
+    insta::assert_snapshot!(protected(", \"mandatoryDenySearchDepth\": 1").join("\n"), @r"
+    w write Directory
+    w/.bashrc read File
+    w/.gitmodules read File
+    w/a/.git/hooks read Directory
+    w/x/.git read File
+    ");
+    insta::assert_snapshot!(protected(", \"mandatoryDenySearchDepth\": 4").join("\n"), @r"
+    w write Directory
+    w/.bashrc read File
+    w/.gitmodules read File
+    w/a/.git/hooks read Directory
+    w/a/b/.vscode read Directory
+    w/a/b/c/.mcp.json read File
+    w/a/b/c/d/.mcp.json read File
+    w/x/.git read File
+    ");
+}
+
+#[test]
 fn private_directories_are_opened_by_name() {
     let host = machine(&[]);
     host.assert_access(

@@ -3,6 +3,8 @@
 use super::*;
 use crate::Imported;
 
+mod laws;
+
 /// A machine outside of `/tmp`, which is private in settings.
 fn machine(entries: &[&str]) -> Host {
     host_below("/var/tmp".as_ref(), entries)

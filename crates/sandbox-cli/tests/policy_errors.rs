@@ -243,12 +243,12 @@ fn a_policy_that_includes_itself() {
         .options(["--policy", "a.toml"])
         .output();
     insta::assert_snapshot!(refusal(&host, &outcome), @r#"
-    error: cannot use `b.toml`: this version extends presets, not files
-     --> a.toml:1:12
+    error: cannot extend `a.toml`
+     --> b.toml:1:12
       |
-    1 | extends = ["b.toml"]
+    1 | extends = ["a.toml"]
       |            ^^^^^^^^
       |
-      = help: write `agent`, `read-only`, `strict` or `none`
+      = note: it extends itself, by way of this file
 "#);
 }

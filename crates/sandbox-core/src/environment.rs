@@ -4,6 +4,8 @@
 //! then `drop` wins. Names of the table of secrets are compared without regard to case. So `"*" = "pass"` opens no secret, and a rule that names one does. Where no rule matches, the
 //! variable is dropped. An address with a password in it is a secret under any name: no pattern passes it.
 
+pub(crate) mod wider;
+
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::sync::OnceLock;

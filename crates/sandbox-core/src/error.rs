@@ -7,8 +7,10 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::bound::Excess;
 use crate::escape::{escaped, escaped_path};
-use crate::problem::RuleProblem;
+use crate::policy::Distrust;
+use crate::problem::{ExtendsProblem, RuleProblem};
 use crate::remedy::{Remedy, nearest};
 use crate::{Access, Location, Source};
 
@@ -59,6 +61,43 @@ pub enum PolicyError {
     TooLarge {
         /// The file, if it is one.
         path: Option<PathBuf>,
+    },
+
+    /// A policy file was written while it was read.
+    #[error("the policy `{}` changed while it was read", escaped_path(.path))]
+    Changed {
+        /// The file, as it was named.
+        path: PathBuf,
+    },
+
+    /// A file that a policy extends cannot be used.
+    #[error("cannot extend {}", quoted(.file))]
+    Extends {
+        /// Where.
+        at: Location,
+        /// The file, as it was written.
+        file: String,
+        /// Why.
+        #[source]
+        problem: ExtendsProblem,
+    },
+
+    /// A policy file that is not trusted grants more than there is without it.
+    #[error("{excess}, and `{}` {why}", escaped_path(.file))]
+    Widens {
+        /// What is more.
+        excess: Box<Excess>,
+        /// The policy file.
+        file: PathBuf,
+        /// Why it is not trusted.
+        why: Distrust,
+    },
+
+    /// A later layer grants more than an earlier one has fixed.
+    #[error("{excess}, which is fixed{}", by_rule(.excess.before.as_ref()))]
+    Fixed {
+        /// What is more.
+        excess: Box<Excess>,
     },
 
     /// The text is not of its format. Only the first place is told: what follows from it would mislead.
@@ -219,7 +258,9 @@ impl PolicyError {
             | Self::NotAFile { .. }
             | Self::UnknownFormat { .. }
             | Self::TooLarge { .. }
+            | Self::Changed { .. }
             | Self::CurrentDirectory { .. } => None,
+            Self::Widens { excess, .. } | Self::Fixed { excess } => excess.at.clone(),
             Self::InvalidValue { at, .. }
             | Self::Rule { at, .. }
             | Self::InvalidName { at, .. }
@@ -232,6 +273,7 @@ impl PolicyError {
             | Self::WrongType { at, .. }
             | Self::UnknownWord { at, .. }
             | Self::Unsupported { at, .. }
+            | Self::Extends { at, .. }
             | Self::TooManyRules { at, .. } => Some(Source::File(at.clone())),
         }
     }
@@ -269,6 +311,15 @@ impl PolicyError {
                 access: *access,
             }),
             Self::Rule { problem, .. } => problem.remedy(),
+            Self::Extends {
+                problem: ExtendsProblem::Read(error),
+                ..
+            } => error.remedy(),
+            Self::Widens {
+                why: Distrust::Unapproved | Distrust::Changed,
+                file,
+                ..
+            } => Some(Remedy::Approve { file: file.clone() }),
             _ => None,
         }
     }
@@ -411,12 +462,16 @@ impl std::error::Error for PolicyErrors {}
 const QUOTED_CHARACTERS: usize = 80;
 
 /// A key or value of the policy in backticks, escaped, cut where it is very long.
-fn quoted<S: AsRef<std::ffi::OsStr> + ?Sized>(text: &S) -> String {
+pub(crate) fn quoted<S: AsRef<std::ffi::OsStr> + ?Sized>(text: &S) -> String {
     let text = escaped(text).to_string();
     match text.char_indices().nth(QUOTED_CHARACTERS) {
         Some((end, _)) => format!("`{}…`", text.get(..end).unwrap_or_default()),
         None => format!("`{text}`"),
     }
+}
+
+fn by_rule(source: Option<&Source>) -> String {
+    source.map_or(String::new(), |source| format!(" by {source}"))
 }
 
 fn in_table(table: &str) -> String {

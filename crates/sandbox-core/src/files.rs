@@ -29,6 +29,7 @@ pub(crate) mod grow;
 pub(crate) mod nested;
 mod pins;
 mod protect;
+pub(crate) mod wider;
 
 /// A rule about files, resolved.
 ///
@@ -242,27 +243,8 @@ impl FileRules {
             .iter()
             .filter_map(|rule| Match::of(rule, path))
             .collect();
-        let heaviest = |a: &&Match<'_>, b: &&Match<'_>| {
-            a.prefix
-                .cmp(&b.prefix)
-                .then_with(|| b.rule.order().cmp(&a.rule.order()))
-        };
-        let glob = matches.iter().max_by(heaviest);
-        let rule = match (literal, glob) {
-            (None, None) => return (Access::Hide, None),
-            (Some(literal), None) => literal,
-            (Some(literal), Some(glob)) if glob.prefix <= place::depth(&literal.path) => literal,
-            (_, Some(glob)) => glob.rule,
-        };
-        let base = place::depth(&rule.path);
-        let lowest = matches
-            .iter()
-            .filter(|found| found.length > base || (!rule.is_literal() && found.length == base))
-            .map(|found| found.rule)
-            .min_by(|a, b| a.order().cmp(&b.order()))
-            .filter(|lower| lower.rank() < rule.rank());
-        let rule = lowest.unwrap_or(rule);
-        (rule.access, Some(rule))
+        let rule = choose(literal, &matches);
+        (rule.map_or(Access::Hide, |rule| rule.access), rule)
     }
 
     /// Every path at which the access changes, parents before children: literal rules, also of paths that do not
@@ -347,6 +329,30 @@ fn strongest(rules: &[Arc<FileRule>]) -> Option<Arc<FileRule>> {
         beaten,
         ..FileRule::clone(strongest)
     }))
+}
+
+/// The rule that holds, given the nearest literal one and the patterns that match.
+fn choose<'a>(literal: Option<&'a FileRule>, matches: &[Match<'a>]) -> Option<&'a FileRule> {
+    let heaviest = |a: &&Match<'_>, b: &&Match<'_>| {
+        a.prefix
+            .cmp(&b.prefix)
+            .then_with(|| b.rule.order().cmp(&a.rule.order()))
+    };
+    let glob = matches.iter().max_by(heaviest);
+    let rule = match (literal, glob) {
+        (None, None) => return None,
+        (Some(literal), None) => literal,
+        (Some(literal), Some(glob)) if glob.prefix <= place::depth(&literal.path) => literal,
+        (_, Some(glob)) => glob.rule,
+    };
+    let base = place::depth(&rule.path);
+    let lowest = matches
+        .iter()
+        .filter(|found| found.length > base || (!rule.is_literal() && found.length == base))
+        .map(|found| found.rule)
+        .min_by(|a, b| a.order().cmp(&b.order()))
+        .filter(|lower| lower.rank() < rule.rank());
+    Some(lowest.unwrap_or(rule))
 }
 
 /// A pattern that matches a path or something above it.

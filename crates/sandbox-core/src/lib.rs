@@ -6,6 +6,7 @@
 
 mod access;
 mod baseline;
+mod bound;
 mod caches;
 mod context;
 mod decide;
@@ -21,14 +22,17 @@ mod policy;
 mod preset;
 mod problem;
 mod protected;
+mod reach;
 mod remedy;
 mod resolve;
 mod ruleset;
 mod secrets;
 mod size;
 mod source;
+mod trust;
 
 pub use access::Access;
+pub use bound::Excess;
 pub use context::Context;
 pub use decide::{Attempt, Decision, RuleRef, Verdict};
 pub use environment::Environment;
@@ -38,9 +42,13 @@ pub use files::grow::Growing;
 pub use files::{Anchor, FileRule, FileRules, Looks};
 pub use pattern::PatternProblem;
 pub use place::{above, is_within, name, upwards};
-pub use policy::{HideBy, Imported, Limits, Network, Policy, Preset, System, Tier};
-pub use problem::RuleProblem;
+pub use policy::{
+    Distrust, HideBy, Imported, Limits, Network, Policy, PolicyFile, Preset, System, Tier,
+};
+pub use problem::{ExtendsProblem, RuleProblem};
+pub use reach::Reach;
 pub use remedy::Remedy;
 pub use resolve::{Link, PathKind, Resolved, resolve};
 pub use ruleset::Ruleset;
 pub use source::{Location, Source};
+pub use trust::{Approvals, NotApprovals};

@@ -5,5 +5,6 @@
 mod system;
 
 pub(crate) use self::system::{
-    OsStrExt, OsStringExt, identity, is_device, is_fifo, open_without_waiting, own_uid,
+    OsStrExt, OsStringExt, identity, is_device, is_fifo, names, open_without_waiting, own_uid,
+    version,
 };

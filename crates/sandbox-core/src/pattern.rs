@@ -341,6 +341,11 @@ impl Glob {
         &self.prefix
     }
 
+    /// The components below the prefix, as they were written.
+    pub(crate) fn tail(&self) -> &str {
+        self.matcher.glob().glob()
+    }
+
     pub(crate) fn depth(&self) -> Option<usize> {
         self.depth
     }

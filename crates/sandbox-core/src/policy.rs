@@ -10,6 +10,8 @@ mod duration;
 mod entry;
 mod file;
 mod import;
+mod layer;
+mod load;
 mod node;
 mod parse;
 mod print;
@@ -25,6 +27,9 @@ pub use choice::{HideBy, Limits, Network, Preset, System, Tier};
 pub(crate) use entry::{FileEntry, VariableEntry, VariableRule};
 pub use import::Imported;
 pub(crate) use import::{Role, Settings};
+pub use layer::Distrust;
+pub(crate) use layer::{Bound, Reason};
+pub use load::PolicyFile;
 
 use crate::source::Document;
 use crate::{Access, PolicyError, PolicyErrors, Source};
@@ -32,8 +37,8 @@ use crate::{Access, PolicyError, PolicyErrors, Source};
 /// Rules about files, network, environment, limits and system, as a person writes them.
 ///
 /// Paths take `~`, patterns also `${HOME}`, `${CWD}` and `${TMPDIR}`; relative ones start at the current directory, those
-/// of a policy file at the file's. Of two rules with the same key the later one holds; otherwise their order never
-/// matters.
+/// of a policy file at the file's. Of two rules with the same key the later one holds, and so of two presets the later
+/// one's; otherwise their order never matters.
 ///
 /// ```
 /// use sandbox_core::{Network, Policy, Preset};
@@ -80,6 +85,10 @@ pub struct Policy {
     pub(crate) settings: Option<Arc<Settings>>,
     /// What a setter could not understand.
     pub(crate) problems: Vec<PolicyError>,
+    /// Those of its own rules that no later layer widens.
+    fixed: Option<Box<Self>>,
+    /// What it may not grant more than.
+    pub(crate) bounds: Vec<Bound>,
     /// Whose rules the setters write.
     origin: Source,
 }
@@ -95,7 +104,7 @@ impl Policy {
         Self::new().extends(preset)
     }
 
-    /// Reads a policy from a file, TOML or JSON by the ending of its name.
+    /// Reads a policy from a file, TOML or JSON by the ending of its name, with the files that it extends.
     ///
     /// Relative paths in it start at the directory that the file was named in, also where the name is a symbolic link.
     ///
@@ -108,6 +117,7 @@ impl Policy {
     }
 
     /// Reads a policy from TOML. `file` is the name that errors show, and its directory is where relative paths start.
+    /// A text extends presets only.
     ///
     /// # Errors
     ///
@@ -138,7 +148,19 @@ impl Policy {
         file: Option<&Path>,
         parse: parse::Parser,
     ) -> Result<Self, PolicyErrors> {
+        load::text(Self::decode(text, file, parse)?)
+    }
+
+    fn decode(
+        text: &str,
+        file: Option<&Path>,
+        parse: parse::Parser,
+    ) -> Result<decode::Decoded, PolicyErrors> {
         let (document, absolute) = document(text, file)?;
+        if text.starts_with('\u{feff}') {
+            let reason = "a byte order mark, which UTF-8 does without";
+            return Err(PolicyError::not_text(document.at(0..3), reason).into());
+        }
         let root = parse(text, &document)?;
         decode::decode(&root, &document, absolute.as_deref().and_then(Path::parent))
     }
@@ -174,26 +196,6 @@ impl Policy {
         } else {
             Err(PolicyErrors(self.problems.clone()))
         }
-    }
-
-    /// Puts another policy on top: its rules replace those with the same key, and what it sets holds.
-    ///
-    /// Presets of `later`, if it names any, replace those of `self`: a layer that extends something says what it starts
-    /// from. [`HideBy::Assemble`], asked for by one layer, stays.
-    pub fn layer(mut self, later: Self) -> Self {
-        if !later.presets.is_empty() {
-            self.presets = later.presets;
-        }
-        self.files.extend(later.files);
-        self.files = entry::last_of_each_key(self.files, FileEntry::key);
-        self.network = later.network.or(self.network);
-        self.environment.extend(later.environment);
-        self.environment = entry::last_of_each_key(self.environment, VariableEntry::key);
-        self.limits = self.limits.layer(&later.limits);
-        self.system = self.system.layer(later.system);
-        self.settings = later.settings.or(self.settings);
-        self.problems.extend(later.problems);
-        self
     }
 }
 

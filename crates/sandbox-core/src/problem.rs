@@ -74,6 +74,33 @@ pub enum RuleProblem {
     },
 }
 
+/// Why a file cannot be extended.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ExtendsProblem {
+    /// It is being read already.
+    #[error("it extends itself, by way of this file")]
+    Loop,
+    /// Each of too many files extends the next one.
+    #[error("more than {limit} files extend one another")]
+    Deep {
+        /// How many may.
+        limit: usize,
+    },
+    /// There are too many files.
+    #[error("more than {limit} files are extended")]
+    Many {
+        /// How many may be.
+        limit: usize,
+    },
+    /// A text has no directory, and nothing is read for it.
+    #[error("a policy that is given as text extends presets only")]
+    Text,
+    /// It cannot be read.
+    #[error(transparent)]
+    Read(Box<crate::PolicyError>),
+}
+
 impl RuleProblem {
     /// The directory that ends the way because it cannot be searched.
     pub(crate) fn closed(&self) -> Option<&Path> {

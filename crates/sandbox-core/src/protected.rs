@@ -150,6 +150,10 @@ pub(crate) const PROTECTED: &[ProtectedPath] = &[
     own(".kakrc", "commands at start"),
     own(".nanorc", "spellers and formatters are commands"),
 
+    own("sandbox.toml", "what the next command in a sandbox of this project may do"),
+    own(".config/sandbox", "what every command in a sandbox may do"),
+    own(".local/state/sandbox", "which policies the person has approved"),
+
     own(".claude", "an agent's hooks, permissions and tool servers"),
     own(".claude.json", "an agent's tool servers"),
     own(".mcp.json", "tool servers are commands"),

@@ -36,6 +36,11 @@ pub enum Remedy {
         /// What could be hidden as a whole instead, as a policy spells it.
         hide: Option<String>,
     },
+    /// Approve a policy file after reading it.
+    Approve {
+        /// The file.
+        file: PathBuf,
+    },
     /// Create what the rule names, or let the rule wait for it.
     CreateOrOptional {
         /// What does not exist.
@@ -66,6 +71,11 @@ impl fmt::Display for Remedy {
                     None => Ok(()),
                 }
             }
+            Self::Approve { file } => write!(
+                f,
+                "read the file; if that is what you want, `sandbox trust {}`",
+                escaped_path(file)
+            ),
             Self::CreateOrOptional { path, access } => write!(
                 f,
                 "create `{}`, or write `{{ access = \"{access}\", optional = true }}` as its rule",

@@ -11,6 +11,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::bound::{self, Subject};
 use crate::environment::Environment;
 use crate::escape::escaped;
 use crate::files::absent::{AbsentSecrets, Home};
@@ -55,8 +56,27 @@ impl Ruleset {
     /// Everything that is wrong with the policy, together.
     pub fn resolve(policy: &Policy, context: &Context) -> Result<Self, PolicyErrors> {
         let mut problems = policy.problems.clone();
-        let files = resolve_files(policy, context, &mut problems);
+        let resolver = Resolver::default();
+        let mut files = resolve_files(policy, context, &resolver, &mut problems);
+        refuse_broad_workspaces(&files, context, &resolver, &mut problems);
         let environment = Environment::resolve(policy);
+        // What is compared, and how long the search for matches takes, is worth nothing once the policy is refused.
+        if problems.is_empty() {
+            let subject = Subject {
+                policy,
+                files: &files,
+                environment: &environment,
+            };
+            for bound in &policy.bounds {
+                problems.extend(bound::exceeded(bound, &subject, context, &resolver));
+            }
+        }
+        if problems.is_empty() {
+            match anchors::find(&mut files, &resolver, policy.system.hide) {
+                Ok(anchors) => files.anchors = anchors,
+                Err(error) => problems.push(error),
+            }
+        }
         if !problems.is_empty() {
             return Err(PolicyErrors(problems));
         }
@@ -130,13 +150,18 @@ struct Draft {
     secret: Option<&'static SecretPath>,
 }
 
-fn resolve_files(policy: &Policy, context: &Context, problems: &mut Vec<PolicyError>) -> FileRules {
-    let resolver = Resolver::default();
+/// Every rule, resolved; not yet what there is to do for it.
+pub(crate) fn resolve_files(
+    policy: &Policy,
+    context: &Context,
+    resolver: &Resolver,
+    problems: &mut Vec<PolicyError>,
+) -> FileRules {
     let mut ways = Vec::new();
-    let (secrets, absent) = secrets(policy, context, &resolver);
+    let (secrets, absent) = secrets(policy, context, resolver);
     let absent = Arc::new(absent);
     for draft in merge(secrets, policy, context, problems) {
-        match resolve_draft(draft, &resolver) {
+        match resolve_draft(draft, resolver) {
             Ok(way) => ways.extend(way),
             Err(error) => problems.push(error),
         }
@@ -153,14 +178,6 @@ fn resolve_files(policy: &Policy, context: &Context, problems: &mut Vec<PolicyEr
     files.links = ways.into_iter().flat_map(|way| way.links).collect();
     files.links.sort();
     files.links.dedup();
-    refuse_broad_workspaces(&files, context, &resolver, problems);
-    // The search for matches may take long, and its answer is worth nothing once the policy is refused.
-    if problems.is_empty() {
-        match anchors::find(&mut files, &resolver, policy.system.hide) {
-            Ok(anchors) => files.anchors = anchors,
-            Err(error) => problems.push(error),
-        }
-    }
     files
 }
 

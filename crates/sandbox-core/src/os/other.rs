@@ -4,6 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::fs::{File, FileType, Metadata};
 use std::io;
 use std::path::Path;
+use std::time::SystemTime;
 
 /// Names as bytes, like the standard library's trait of Unix.
 pub(crate) trait OsStrExt {
@@ -38,6 +39,14 @@ impl OsStringExt for OsString {
 
 pub(crate) fn open_without_waiting(path: &Path) -> io::Result<File> {
     File::open(path)
+}
+
+pub(crate) fn version(file: &Metadata) -> (u64, Option<SystemTime>) {
+    (file.len(), file.modified().ok())
+}
+
+pub(crate) fn names(_: &Metadata) -> u64 {
+    1
 }
 
 pub(crate) fn is_fifo(_: FileType) -> bool {

@@ -17,6 +17,22 @@ pub(crate) fn open_without_waiting(path: &Path) -> io::Result<File> {
         .open(path)
 }
 
+/// What is another number after a file was written to: its size, and when content and inode changed.
+pub(crate) fn version(file: &Metadata) -> [i64; 5] {
+    [
+        file.size().cast_signed(),
+        file.mtime(),
+        file.mtime_nsec(),
+        file.ctime(),
+        file.ctime_nsec(),
+    ]
+}
+
+/// How many names a file has.
+pub(crate) fn names(file: &Metadata) -> u64 {
+    file.nlink()
+}
+
 pub(crate) fn is_fifo(kind: FileType) -> bool {
     kind.is_fifo()
 }

@@ -25,7 +25,10 @@ const POLICY: &[&str] = &[
     "environment",
     "limits",
     "system",
+    "fixed",
 ];
+/// Keys of `[fixed]`.
+const FIXED: &[&str] = &["files", "network", "environment", "limits", "system"];
 /// Keys of `[network]`.
 const NETWORK: &[&str] = &["default", "rules", "publish"];
 /// Keys of a rule of `[files]` that is written as a table.
@@ -45,25 +48,50 @@ pub(super) fn decode(
     root: &Node,
     document: &Arc<Document>,
     base: Option<&Path>,
-) -> Result<Policy, PolicyErrors> {
+) -> Result<Decoded, PolicyErrors> {
     let mut decoder = Decoder {
         document,
         base,
         policy: Policy::new(),
+        extends: Vec::new(),
         errors: Vec::new(),
     };
     decoder.policy(root);
+    // What is fixed is a rule like others, and outweighs one with its key in the same text.
+    if let Some(fixed) = decoder.policy.fixed.clone() {
+        decoder.policy = decoder.policy.merge(&fixed);
+    }
     if decoder.errors.is_empty() {
-        return Ok(decoder.policy);
+        return Ok(Decoded {
+            policy: decoder.policy,
+            extends: decoder.extends,
+        });
     }
     decoder.errors.sort_by_key(PolicyError::offset);
     Err(PolicyErrors(decoder.errors))
+}
+
+/// What a text says itself, and what it starts from.
+#[derive(Debug)]
+pub(super) struct Decoded {
+    pub(super) policy: Policy,
+    /// In the order of the text.
+    pub(super) extends: Vec<Extended>,
+}
+
+/// An item of `extends`.
+#[derive(Debug)]
+pub(super) enum Extended {
+    Preset(Preset, Source),
+    /// A file, as it is named.
+    File(String, Location),
 }
 
 struct Decoder<'a> {
     document: &'a Arc<Document>,
     base: Option<&'a Path>,
     policy: Policy,
+    extends: Vec<Extended>,
     errors: Vec<PolicyError>,
 }
 
@@ -77,23 +105,56 @@ impl Decoder<'_> {
                 "environment" => self.environment(value),
                 "limits" => self.limits(value),
                 "system" => self.system(value),
+                "fixed" => self.fixed(value),
                 _ => self.unknown_key(key, "", POLICY),
             }
         }
     }
 
+    /// The same tables once more: rules of this policy that no later layer widens.
+    fn fixed(&mut self, node: &Node) {
+        let written = std::mem::take(&mut self.policy);
+        for (key, value) in self.table("fixed", node, "a table", None) {
+            match key.text.as_str() {
+                "files" => self.files(value),
+                "network" => self.network(value),
+                "environment" => self.environment(value),
+                "limits" => self.limits(value),
+                "system" => self.system(value),
+                _ => self.unknown_key(key, "[fixed]", FIXED),
+            }
+        }
+        let fixed = std::mem::replace(&mut self.policy, written);
+        self.policy.fixed = Some(Box::new(fixed));
+    }
+
     fn extends(&mut self, node: &Node) {
         for item in self.list("extends", node) {
-            let Some(word) =
-                self.string("extends", item, "a list of names of presets", Preset::WORDS)
-            else {
+            let Some(word) = self.string(
+                "extends",
+                item,
+                "a list of presets and files",
+                Preset::WORDS,
+            ) else {
                 continue;
             };
             let at = self.at(item);
             if let Some(preset) = Preset::ALL.iter().find(|preset| preset.as_str() == word) {
-                self.policy.presets.push((*preset, Source::File(at)));
-            } else if word.contains(['/', '.', '~']) {
-                let reason = "this version extends presets, not files";
+                self.extends
+                    .push(Extended::Preset(*preset, Source::File(at)));
+            } else if word.contains(['/', '.']) && !word.starts_with('~') {
+                match entry::wrong_path(OsStr::new(word)) {
+                    None => self.extends.push(Extended::File(word.to_owned(), at)),
+                    Some(reason) => self.errors.push(PolicyError::InvalidName {
+                        at: Source::File(at),
+                        kind: "path",
+                        name: word.into(),
+                        reason,
+                    }),
+                }
+            } else if word.starts_with('~') {
+                let reason =
+                    "a file is extended by its path, absolute or from this file's directory";
                 self.errors
                     .push(unsupported(at, word, reason, Remedy::OneOf(Preset::WORDS)));
             } else {

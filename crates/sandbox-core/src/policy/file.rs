@@ -1,34 +1,48 @@
 //! Reading a policy file: bounded, and without waiting for whatever the name turns out to be.
 
-use std::fs::FileType;
+use std::fs::{File, FileType};
 use std::io::{self, Read as _};
 use std::path::Path;
 
 use super::Policy;
-use crate::os::{is_device, is_fifo, open_without_waiting};
+use super::decode::Decoded;
+use super::load::{self, PolicyFile};
+use super::parse::{self, Parser};
+use crate::os::{is_device, is_fifo, names, open_without_waiting, version};
 use crate::source::Document;
 use crate::{PolicyError, PolicyErrors};
 
 /// The size of a policy that nobody writes by hand.
 pub(super) const LIMIT: usize = 1 << 20;
 
-/// Reads a policy file.
-pub(super) fn read(path: &Path) -> Result<Policy, PolicyErrors> {
-    let parse = match path.extension().and_then(|extension| extension.to_str()) {
-        Some("toml") => Policy::from_toml,
-        Some("json") => Policy::from_json,
-        _ => {
-            return Err(PolicyError::UnknownFormat {
-                path: path.to_path_buf(),
-            }
-            .into());
-        }
-    };
-    parse(&text(path)?, Some(path))
+/// A file as it was read: once, by one descriptor.
+#[derive(Debug)]
+pub(super) struct Contents {
+    pub(super) bytes: Vec<u8>,
+    /// How many names the file has: by another one it may be written where this one's place can't be.
+    pub(super) names: u64,
 }
 
-/// Reads a file of whatever name.
+/// Reads a policy file with those that it extends.
+pub(super) fn read(path: &Path) -> Result<Policy, PolicyErrors> {
+    load::load(path, &contents).map(PolicyFile::into_policy)
+}
+
+/// Reads a policy file of whatever format that is known.
+pub(super) fn contents(path: &Path) -> Result<Contents, PolicyError> {
+    format(path)?;
+    any_contents(path)
+}
+
+/// Reads the text of a file of whatever name.
 pub(super) fn text(path: &Path) -> Result<String, PolicyErrors> {
+    String::from_utf8(any_contents(path)?.bytes).map_err(|error| {
+        let valid = error.utf8_error().valid_up_to();
+        not_utf8(error.as_bytes(), valid, path).into()
+    })
+}
+
+fn any_contents(path: &Path) -> Result<Contents, PolicyError> {
     let cannot_read = |error: io::Error| PolicyError::Read {
         path: path.to_path_buf(),
         source: error.into(),
@@ -40,24 +54,52 @@ pub(super) fn text(path: &Path) -> Result<String, PolicyErrors> {
         return Err(PolicyError::NotAFile {
             path: path.to_path_buf(),
             found: name_of(kind),
-        }
-        .into());
+        });
     }
-    let mut bytes = Vec::new();
     // One byte more than allowed: the size in the metadata may be outdated, and is 0 in procfs.
-    file.take(LIMIT as u64 + 1)
-        .read_to_end(&mut bytes)
-        .map_err(cannot_read)?;
-    if bytes.len() > LIMIT {
-        return Err(PolicyError::TooLarge {
+    let all = |mut file: &File| -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        file.by_ref()
+            .take(LIMIT as u64 + 1)
+            .read_to_end(&mut bytes)?;
+        Ok(bytes)
+    };
+    match unchanged(&file, all).map_err(cannot_read)? {
+        None => Err(PolicyError::Changed {
+            path: path.to_path_buf(),
+        }),
+        Some(bytes) if bytes.len() > LIMIT => Err(PolicyError::TooLarge {
             path: Some(path.to_path_buf()),
-        }
-        .into());
+        }),
+        Some(bytes) => Ok(Contents {
+            bytes,
+            names: names(&file.metadata().map_err(cannot_read)?),
+        }),
     }
-    String::from_utf8(bytes).map_err(|error| {
-        let valid = error.utf8_error().valid_up_to();
-        not_utf8(error.as_bytes(), valid, path).into()
-    })
+}
+
+/// What `read` gives, unless the file is written meanwhile: half of an old policy and half of a new one is neither.
+fn unchanged<T>(file: &File, read: impl FnOnce(&File) -> io::Result<T>) -> io::Result<Option<T>> {
+    let before = version(&file.metadata()?);
+    let content = read(file)?;
+    Ok((before == version(&file.metadata()?)).then_some(content))
+}
+
+/// What these bytes say, by the name of their file.
+pub(super) fn decode(bytes: &[u8], path: &Path) -> Result<Decoded, PolicyErrors> {
+    let parse = format(path)?;
+    let text = str::from_utf8(bytes).map_err(|error| not_utf8(bytes, error.valid_up_to(), path))?;
+    Policy::decode(text, Some(path), parse)
+}
+
+fn format(path: &Path) -> Result<Parser, PolicyError> {
+    match path.extension().and_then(|extension| extension.to_str()) {
+        Some("toml") => Ok(parse::toml),
+        Some("json") => Ok(parse::json),
+        _ => Err(PolicyError::UnknownFormat {
+            path: path.to_path_buf(),
+        }),
+    }
 }
 
 fn name_of(kind: FileType) -> &'static str {
@@ -81,6 +123,24 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_file_that_is_written_while_it_is_read_is_told() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("p.toml");
+        std::fs::write(&path, "").unwrap();
+        let file = File::open(&path).unwrap();
+        assert_eq!(unchanged(&file, |_| Ok(1)).unwrap(), Some(1));
+        let written = |_: &File| std::fs::write(&path, "[files]");
+        assert_eq!(unchanged(&file, written).unwrap(), None);
+        assert_eq!(
+            PolicyError::Changed {
+                path: "p.toml".into()
+            }
+            .to_string(),
+            "the policy `p.toml` changed while it was read"
+        );
+    }
+
+    #[test]
     fn what_is_no_policy_file_is_refused_without_waiting() {
         let directory = tempfile::tempdir().unwrap();
         let at = |name: &str| directory.path().join(name);
@@ -92,6 +152,8 @@ mod tests {
         std::fs::write(at("nul.toml"), "a\0 = 1").unwrap();
         std::fs::write(at("policy.yaml"), "{}").unwrap();
         std::fs::write(at("policy"), "").unwrap();
+        std::fs::write(at("bom.toml"), "\u{feff}[files]\n").unwrap();
+        std::fs::write(at("bom.json"), "\u{feff}{}").unwrap();
         std::os::unix::fs::symlink("/dev/zero", at("device.toml")).unwrap();
         std::os::unix::fs::symlink("missing", at("dangling.toml")).unwrap();
         std::os::unix::fs::symlink("loop.toml", at("loop.toml")).unwrap();
@@ -140,6 +202,14 @@ mod tests {
             ),
             ("nul.json", "DIR/nul.json:1: invalid text: a NUL byte"),
             ("nul.toml", "DIR/nul.toml:1: invalid text: a NUL byte"),
+            (
+                "bom.toml",
+                "DIR/bom.toml:1: invalid text: a byte order mark, which UTF-8 does without",
+            ),
+            (
+                "bom.json",
+                "DIR/bom.json:1: invalid text: a byte order mark, which UTF-8 does without",
+            ),
             (
                 "policy.yaml",
                 "the name `DIR/policy.yaml` does not say whether it is TOML or JSON (give it a name that ends in `.toml` or `.json`)",

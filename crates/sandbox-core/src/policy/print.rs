@@ -9,7 +9,7 @@ use crate::size;
 
 /// TOML that reads back as this policy, wherever it is read: relative paths of a policy file are printed with the
 /// directory that they start at, literal paths as patterns, a key only once, with the rule that holds. Rules of presets
-/// are not printed; the preset is named.
+/// are not printed; the preset is named. That a layer may only narrow, or a rule is fixed, is not printed either.
 ///
 /// TOML has no form for a path or value that is not UTF-8: such a rule is printed as the word `not-utf8`, which no rule
 /// can be, so that what is printed is refused when it is read, and the rule is not lost in silence. Problems of the

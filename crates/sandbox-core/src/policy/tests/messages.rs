@@ -45,7 +45,7 @@ fn keys_and_presets() {
     error: unknown key `thing`
      2:1 | thing = 1
            ^^^^^
-      help: write `extends`, `files`, `network`, `environment`, `limits` or `system`
+      help: write `extends`, `files`, `network`, `environment`, `limits`, `system` or `fixed`
     error: `files` must be a table of paths, not a string
      3:9 | files = 'read'
                    ^^^^^^
@@ -59,15 +59,11 @@ fn keys_and_presets() {
      1:12 | extends = ['agnt', '../base.toml', 'office', 7]
                        ^^^^^^
       help: write `agent`
-    error: cannot use `../base.toml`: this version extends presets, not files
-     1:20 | extends = ['agnt', '../base.toml', 'office', 7]
-                               ^^^^^^^^^^^^^^
-      help: write `agent`, `read-only`, `strict` or `none`
     error: unknown preset `office` for `extends`
      1:36 | extends = ['agnt', '../base.toml', 'office', 7]
                                                ^^^^^^^^
       help: write `agent`, `read-only`, `strict` or `none`
-    error: `extends` must be a list of names of presets, not a number
+    error: `extends` must be a list of presets and files, not a number
      1:46 | extends = ['agnt', '../base.toml', 'office', 7]
                                                          ^
       help: write `agent`, `read-only`, `strict` or `none`
@@ -434,8 +430,31 @@ fn too_much_is_told_in_one_line() {
     error: unknown key `kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk…`
      1:1 | kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk
            ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
-      help: write `extends`, `files`, `network`, `environment`, `limits` or `system`
+      help: write `extends`, `files`, `network`, `environment`, `limits`, `system` or `fixed`
     ");
     let text = "#".repeat(file::LIMIT + 1);
     insta::assert_snapshot!(Policy::from_toml(&text, None).unwrap_err(), @"the policy is larger than 1 MiB");
+}
+
+#[test]
+fn what_can_be_fixed() {
+    insta::assert_snapshot!(toml("fixed = 1\n"), @r"
+    error: `fixed` must be a table, not a number
+     1:9 | fixed = 1
+                   ^
+    ");
+    insta::assert_snapshot!(toml("[fixed]\nextends = ['agent']\nfixed = {}\n[fixed.files]\n'/' = 'raed'\n"), @r"
+    error: unknown key `extends` in `[fixed]`
+     2:1 | extends = ['agent']
+           ^^^^^^^
+      help: write `files`, `network`, `environment`, `limits` or `system`
+    error: unknown key `fixed` in `[fixed]`
+     3:1 | fixed = {}
+           ^^^^^
+      help: write `files`
+    error: unknown access `raed` for `/`
+     5:7 | '/' = 'raed'
+                 ^^^^^^
+      help: write `read`
+    ");
 }

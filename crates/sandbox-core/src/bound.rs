@@ -1,0 +1,231 @@
+//! Whether a policy stays within a bound: what it would be without a layer that is not trusted, or what an earlier layer
+//! has fixed.
+//!
+//! Decided on what is granted, not on what is written. Where that can't be told, it counts as more.
+
+use std::ffi::OsString;
+use std::fmt::{self, Display};
+
+use crate::environment::wider as names;
+use crate::environment::{Environment, NameRule};
+use crate::error::quoted;
+use crate::files::wider::{self as places, What};
+use crate::files::{FileRule, FileRules};
+use crate::policy::{Bound, Reason, VariableRule};
+use crate::resolve::Resolver;
+use crate::ruleset::resolve_files;
+use crate::size;
+use crate::{Access, Context, HideBy, Limits, Network, Policy, PolicyError, Source, System, Tier};
+
+/// The policy that has to stay within the bound, resolved.
+pub(crate) struct Subject<'a> {
+    pub(crate) policy: &'a Policy,
+    pub(crate) files: &'a FileRules,
+    pub(crate) environment: &'a Environment,
+}
+
+/// Something that a policy grants, and that is more than it may.
+///
+/// ```
+/// use sandbox_core::{Context, Distrust, Policy, PolicyError, Ruleset};
+///
+/// let policy = Policy::default()
+///     .read("/")
+///     .layer_untrusted(Policy::default().write("/usr"), "sandbox.toml", Distrust::Unapproved);
+/// let errors = Ruleset::resolve(&policy, &Context::new("/")).unwrap_err();
+/// let Some(PolicyError::Widens { excess, .. }) = errors.iter().next() else { panic!() };
+/// assert_eq!(excess.to_string(), "`/usr` would be `write` instead of `read`");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Excess {
+    /// The rule that grants it, where that is one.
+    pub at: Option<Source>,
+    /// The rule that grants less, where that is one.
+    pub before: Option<Source>,
+    /// A path, a variable, a key.
+    pub what: OsString,
+    /// What it would be.
+    pub grants: String,
+    /// What it may be.
+    pub instead: String,
+}
+
+impl fmt::Display for Excess {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let what = quoted(&self.what);
+        write!(
+            f,
+            "{what} would be {} instead of {}",
+            self.grants, self.instead
+        )
+    }
+}
+
+/// All that a policy grants beyond a bound.
+pub(crate) fn exceeded(
+    bound: &Bound,
+    subject: &Subject<'_>,
+    context: &Context,
+    resolver: &Resolver,
+) -> Vec<PolicyError> {
+    let mut problems = bound.policy.problems.clone();
+    let files = resolve_files(&bound.policy, context, resolver, &mut problems);
+    if !problems.is_empty() {
+        return problems;
+    }
+    let environment = Environment::resolve(&bound.policy);
+    let mut excesses = Vec::new();
+    let counts_file = |rule: Option<&FileRule>| is_bound(bound, rule.map(FileRule::source));
+    for wider in places::wider(subject.files, &files, &counts_file) {
+        excesses.push(of_path(&wider));
+    }
+    let counts_name = |rule: Option<&NameRule>| is_bound(bound, rule.map(|rule| &rule.source));
+    let variables = &context.variables;
+    for wider in names::wider(subject.environment, &environment, variables, &counts_name) {
+        excesses.push(Excess {
+            at: Some(wider.rule.source.clone()),
+            before: wider.before.map(|rule| rule.source.clone()),
+            what: wider.rule.text().to_owned(),
+            grants: said(Some(&wider.rule.rule)),
+            instead: said(wider.before.map(|rule| &rule.rule)),
+        });
+    }
+    // Of the rest it is enough to know what is fixed: there is one value of each.
+    let least = match &bound.reason {
+        Reason::Untrusted { .. } => &bound.policy,
+        Reason::Fixed(fixed) => fixed,
+    };
+    let all = matches!(bound.reason, Reason::Untrusted { .. });
+    excesses.extend(network(subject.policy, least, all));
+    excesses.extend(limits(&subject.policy.limits, &least.limits));
+    excesses.extend(system(&subject.policy.system, &least.system, all));
+    excesses
+        .into_iter()
+        .map(|excess| excess.told(&bound.reason))
+        .collect()
+}
+
+/// Whether what this rule grants is a bound at all.
+fn is_bound(bound: &Bound, source: Option<&Source>) -> bool {
+    match &bound.reason {
+        Reason::Untrusted { .. } => true,
+        Reason::Fixed(fixed) => source.is_some_and(|source| {
+            let files = fixed.files.iter().map(|entry| &entry.source);
+            let variables = fixed.environment.iter().map(|entry| &entry.source);
+            files.chain(variables).any(|fixed| fixed == source)
+        }),
+    }
+}
+
+impl Excess {
+    fn told(self, reason: &Reason) -> PolicyError {
+        let excess = Box::new(self);
+        match reason {
+            Reason::Untrusted { file, why } => PolicyError::Widens {
+                excess,
+                file: file.clone(),
+                why: *why,
+            },
+            Reason::Fixed(_) => PolicyError::Fixed { excess },
+        }
+    }
+
+    fn of_key(at: Option<Source>, what: &str, grants: impl Display, instead: impl Display) -> Self {
+        Self {
+            at,
+            before: None,
+            what: what.into(),
+            grants: format!("`{grants}`"),
+            instead: format!("`{instead}`"),
+        }
+    }
+}
+
+fn of_path(wider: &places::Wider<'_>) -> Excess {
+    let access = wider.before.map_or(Access::Hide, FileRule::access);
+    let grants = match wider.what {
+        What::Access => format!("`{}`", wider.rule.access()),
+        What::Protection => format!("`{}` with its protected names", wider.rule.access()),
+        What::Unknown => "more than can be told from so many patterns".to_owned(),
+    };
+    Excess {
+        at: Some(wider.rule.source().clone()),
+        before: wider.before.map(|rule| rule.source().clone()),
+        what: wider.path.clone().into_os_string(),
+        grants,
+        instead: format!("`{access}`"),
+    }
+}
+
+fn said(rule: Option<&VariableRule>) -> String {
+    match rule {
+        Some(VariableRule::Pass) => "`pass`",
+        Some(VariableRule::Set(_)) => "set",
+        Some(VariableRule::Drop) | None => "`drop`",
+    }
+    .to_owned()
+}
+
+fn network(policy: &Policy, least: &Policy, all: bool) -> Option<Excess> {
+    let (network, at) = policy.network.as_ref()?;
+    let instead = match &least.network {
+        None if !all => return None,
+        network => network
+            .as_ref()
+            .map_or(Network::Deny, |(network, _)| *network),
+    };
+    let before = least.network.as_ref().map(|(_, source)| source.clone());
+    (*network != Network::Deny && *network != instead).then(|| Excess {
+        before,
+        ..Excess::of_key(Some(at.clone()), "network", network, instead)
+    })
+}
+
+/// A limit that is missing or higher.
+fn limits(limits: &Limits, least: &Limits) -> Vec<Excess> {
+    fn one<T: Copy + Ord>(
+        key: &str,
+        limit: Option<T>,
+        least: Option<T>,
+        text: fn(T) -> String,
+    ) -> Option<Excess> {
+        let least = least?;
+        let is_more = limit.is_none_or(|limit| limit > least);
+        let limit = limit.map_or("unlimited".to_owned(), text);
+        is_more.then(|| Excess::of_key(None, key, limit, text(least)))
+    }
+    let bytes = |bytes: u64| size::format(bytes).unwrap_or_else(|| bytes.to_string());
+    let count = |count: u64| count.to_string();
+    let time = |time: std::time::Duration| humantime::format_duration(time).to_string();
+    [
+        one("memory", limits.memory, least.memory, bytes),
+        one("processes", limits.processes, least.processes, count),
+        one("open_files", limits.open_files, least.open_files, count),
+        one("time", limits.time, least.time, time),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+/// A weaker tier, a weaker way to hide, another feature of the kernel.
+fn system(system: &System, least: &System, all: bool) -> Vec<Excess> {
+    let mut found = Vec::new();
+    let is_fixed = all || least.fallback.is_some();
+    if system.fallback == Some(Tier::Landlock) && least.fallback != system.fallback && is_fixed {
+        let before = least.fallback.unwrap_or(Tier::Namespaces);
+        found.push(Excess::of_key(None, "fallback", Tier::Landlock, before));
+    }
+    if system.hide < least.hide {
+        found.push(Excess::of_key(None, "hide", HideBy::Cover, least.hide));
+    }
+    let further = system
+        .features
+        .iter()
+        .filter(|(name, _)| all && !least.features.contains_key(*name));
+    found.extend(
+        further.map(|(name, at)| Excess::of_key(Some(at.clone()), name, "allow", "refused")),
+    );
+    found
+}

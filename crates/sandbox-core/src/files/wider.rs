@@ -1,0 +1,299 @@
+//! Whether one set of rules grants more than another, anywhere.
+//!
+//! Every path is asked about at once. The paths of all rules of both sets cut the tree into regions: a region is a place
+//! and all below it that is nearer to no other place. In a region the nearest literal rule of each set is the same for
+//! all paths, and only patterns that begin at the place or above it can match. Of a path below the place nothing else
+//! matters than which of them match *below* the place: whatever the path, that is a choice of some of them. What holds is
+//! decided, in each set, by the heaviest match and the lowest one; so of every choice at most four count, and all choices
+//! of up to four are tried. A choice that no path makes is tried as well: that may refuse too much, and never too little.
+
+use std::path::{Path, PathBuf};
+
+use super::{FileRule, FileRules, Match, choose};
+use crate::map::Map;
+use crate::{Access, place, protected};
+
+/// Patterns in one region whose choices are tried; with more of them nothing is told.
+const MAX_PATTERNS: usize = 12;
+/// Pairs of a place and a pattern that are looked at: the policy may be a stranger's, and as long as he likes.
+const MAX_PAIRS: usize = 2_000_000;
+/// Matches of a choice that count.
+const COUNT: usize = 4;
+
+/// A place where more is granted.
+#[derive(Debug)]
+pub(crate) struct Wider<'a> {
+    /// The place, or one above.
+    pub(crate) path: PathBuf,
+    /// The rule that grants it.
+    pub(crate) rule: &'a FileRule,
+    /// The rule that grants less.
+    pub(crate) before: Option<&'a FileRule>,
+    pub(crate) what: What,
+}
+
+/// What is more there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum What {
+    Access,
+    /// The access is the same, and a protected name is open.
+    Protection,
+    /// There are too many patterns to tell.
+    Unknown,
+}
+
+/// Where `files` grants more than `bound` does by a rule that `counts`: of each rule the first place.
+pub(crate) fn wider<'a>(
+    files: &'a FileRules,
+    bound: &'a FileRules,
+    counts: &dyn Fn(Option<&FileRule>) -> bool,
+) -> Vec<Wider<'a>> {
+    let mut places: Vec<&Path> = files
+        .iter()
+        .chain(bound.iter())
+        .map(FileRule::path)
+        .chain([Path::new("/")])
+        .collect();
+    places.sort_by(|a, b| place::order(a, b));
+    places.dedup();
+    let patterns = patterns(files, bound);
+    if places.len().saturating_mul(patterns.len()) > MAX_PAIRS {
+        let untold = |rule| Wider {
+            path: "/".into(),
+            rule,
+            before: None,
+            what: What::Unknown,
+        };
+        return files.iter().next().map(untold).into_iter().collect();
+    }
+    let mut found: Vec<Wider<'a>> = Vec::new();
+    for place in places {
+        let region = Region::new(files, bound, &patterns, place);
+        let more = region.more(counts);
+        let is_told = |more: &Wider<'a>| {
+            let is_same =
+                |other: &Wider<'a>| std::ptr::eq(other.rule, more.rule) && other.what == more.what;
+            found.iter().any(is_same)
+        };
+        if let Some(more) = more.filter(|more| !is_told(more)) {
+            found.push(more);
+        }
+    }
+    found
+}
+
+/// A place and all below it that is nearer to no other.
+struct Region<'a> {
+    place: &'a Path,
+    literals: Pair<'a>,
+    patterns: Vec<Pattern<'a>>,
+}
+
+/// The rule of each set.
+#[derive(Clone, Copy)]
+struct Pair<'a> {
+    files: Option<&'a FileRule>,
+    bound: Option<&'a FileRule>,
+}
+
+/// A pattern of either set or both.
+struct Pattern<'a> {
+    rules: Pair<'a>,
+    prefix: usize,
+    /// Components of its longest match at the place or above it.
+    length: Option<usize>,
+    /// Whether it may match something below the place.
+    reaches: bool,
+}
+
+impl<'a> Region<'a> {
+    fn new(
+        files: &'a FileRules,
+        bound: &'a FileRules,
+        patterns: &[Pair<'a>],
+        place: &'a Path,
+    ) -> Self {
+        let literal =
+            |rules: &'a FileRules| place::upwards(place).find_map(|place| rules.literal(place));
+        Self {
+            place,
+            literals: Pair {
+                files: literal(files),
+                bound: literal(bound),
+            },
+            patterns: patterns
+                .iter()
+                .filter_map(|rules| Pattern::of(*rules, place))
+                .collect(),
+        }
+    }
+
+    /// Whether both sets say the same here.
+    fn is_same(&self) -> bool {
+        let key = |rule: &'a FileRule| (rule.path(), rule.access());
+        self.literals.files.map(key) == self.literals.bound.map(key)
+            && self
+                .patterns
+                .iter()
+                .all(|pattern| pattern.rules.files.is_some() && pattern.rules.bound.is_some())
+    }
+
+    fn more(&self, counts: &dyn Fn(Option<&FileRule>) -> bool) -> Option<Wider<'a>> {
+        if self.is_same() {
+            return None;
+        }
+        let candidates = self.candidates();
+        if candidates.len() > MAX_PATTERNS {
+            let Pair { files, bound } = self.holding(&[]);
+            return counts(bound).then(|| self.found(files, bound, What::Unknown))?;
+        }
+        choices(&candidates).into_iter().find_map(|choice| {
+            let Pair { files, bound } = self.holding(&choice);
+            let what = exceeds(files, bound).filter(|_| counts(bound))?;
+            self.found(files, bound, what)
+        })
+    }
+
+    fn found(
+        &self,
+        rule: Option<&'a FileRule>,
+        before: Option<&'a FileRule>,
+        what: What,
+    ) -> Option<Wider<'a>> {
+        Some(Wider {
+            path: self.place.to_owned(),
+            rule: rule?,
+            before,
+            what,
+        })
+    }
+
+    /// The patterns that may match below the place; of those with the same effect one.
+    fn candidates(&self) -> Vec<usize> {
+        let access = |rule: Option<&FileRule>| rule.map(FileRule::access);
+        let effect = |pattern: &Pattern<'_>| {
+            let Pair { files, bound } = pattern.rules;
+            (pattern.prefix, access(files), access(bound))
+        };
+        let mut seen = Vec::new();
+        let reaching = self.patterns.iter().enumerate().filter(|(_, pattern)| {
+            let is_further = pattern.reaches && !seen.contains(&effect(pattern));
+            if is_further {
+                seen.push(effect(pattern));
+            }
+            is_further
+        });
+        reaching.map(|(at, _)| at).collect()
+    }
+
+    /// What holds where just these patterns match below the place.
+    fn holding(&self, choice: &[usize]) -> Pair<'a> {
+        let matches = |rule: fn(&Pair<'a>) -> Option<&'a FileRule>| -> Vec<Match<'a>> {
+            let one = |(at, pattern): (usize, &Pattern<'a>)| {
+                let below = choice.contains(&at).then_some(usize::MAX);
+                Some(Match {
+                    rule: rule(&pattern.rules)?,
+                    prefix: pattern.prefix,
+                    length: below.or(pattern.length)?,
+                })
+            };
+            self.patterns.iter().enumerate().filter_map(one).collect()
+        };
+        Pair {
+            files: choose(self.literals.files, &matches(|pair| pair.files)),
+            bound: choose(self.literals.bound, &matches(|pair| pair.bound)),
+        }
+    }
+}
+
+impl<'a> Pattern<'a> {
+    /// What is known of it at a place; nothing, if it begins elsewhere.
+    fn of(rules: Pair<'a>, place: &Path) -> Option<Self> {
+        let glob = rules.files.or(rules.bound)?.glob.as_ref()?;
+        if !place::is_within(place, glob.prefix()) {
+            return None;
+        }
+        let prefix = place::depth(glob.prefix());
+        let reaches = glob
+            .depth()
+            .is_none_or(|depth| prefix + depth > place::depth(place));
+        Some(Self {
+            rules,
+            prefix,
+            length: glob.longest_match(place).map(place::depth),
+            reaches,
+        })
+    }
+}
+
+/// The patterns of both sets; one that both have is one.
+fn patterns<'a>(files: &'a FileRules, bound: &'a FileRules) -> Vec<Pair<'a>> {
+    fn key(rule: &FileRule) -> Option<(&Path, &str, Access)> {
+        let glob = rule.glob.as_ref()?;
+        Some((glob.prefix(), glob.tail(), rule.access()))
+    }
+    let mut twins: Map<_, _> = bound
+        .globs
+        .iter()
+        .map(|rule| (key(rule), rule.as_ref()))
+        .collect();
+    let mut all: Vec<Pair<'a>> = files
+        .globs
+        .iter()
+        .map(|rule| Pair {
+            files: Some(rule.as_ref()),
+            bound: twins.remove(&key(rule)),
+        })
+        .collect();
+    all.extend(twins.into_values().map(|rule| Pair {
+        files: None,
+        bound: Some(rule),
+    }));
+    all
+}
+
+/// Every choice of at most [`COUNT`].
+fn choices(of: &[usize]) -> Vec<Vec<usize>> {
+    let mut all = vec![Vec::new()];
+    for &item in of {
+        let with: Vec<Vec<usize>> = all
+            .iter()
+            .filter(|choice: &&Vec<usize>| choice.len() < COUNT)
+            .map(|choice| choice.iter().copied().chain([item]).collect())
+            .collect();
+        all.extend(with);
+    }
+    all
+}
+
+/// Whether a rule grants what another one does not.
+fn exceeds(rule: Option<&FileRule>, before: Option<&FileRule>) -> Option<What> {
+    let access = |rule: Option<&FileRule>| rule.map_or(Access::Hide, FileRule::access);
+    let is_less = match (access(rule), access(before)) {
+        (Access::Hide, _)
+        | (Access::Read | Access::Scratch, Access::Overlay | Access::Write)
+        | (Access::Overlay, Access::Write) => true,
+        (access, before) => access == before,
+    };
+    if !is_less {
+        return Some(What::Access);
+    }
+    match (rule, before) {
+        (Some(rule), Some(before))
+            if rule.access() == Access::Write && !protects_as(rule, before) =>
+        {
+            Some(What::Protection)
+        }
+        _ => None,
+    }
+}
+
+/// Whether below a writable path no protected name is open that is not open below another. A rule opens the names at
+/// which or below which it lies; directories of dependencies count below the rule's path, so a longer path opens none.
+fn protects_as(rule: &FileRule, before: &FileRule) -> bool {
+    let (path, before) = (rule.path(), before.path());
+    path == before || (place::is_within(path, before) && protected::innermost(path, path).is_none())
+}
+
+#[cfg(test)]
+mod tests;

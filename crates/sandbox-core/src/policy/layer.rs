@@ -1,0 +1,161 @@
+//! Layers: one policy on top of another, and what the one on top may do.
+//!
+//! A layer that is not trusted may only narrow. So the policy keeps what it would be without that layer, and resolving it
+//! compares the two: what grants more is refused. The same holds for rules that an earlier layer has fixed.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use super::Policy;
+use super::entry::{self, FileEntry, VariableEntry};
+
+/// Something that a policy may not grant more than.
+#[derive(Clone, Debug)]
+pub(crate) struct Bound {
+    /// Which grants as much as may be granted.
+    pub(crate) policy: Policy,
+    pub(crate) reason: Reason,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Reason {
+    /// What the policy is without a file that is not trusted.
+    Untrusted { file: PathBuf, why: Distrust },
+    /// What it was when these of its rules were fixed.
+    Fixed(Box<Policy>),
+}
+
+/// Why a policy file is not trusted.
+///
+/// ```
+/// use sandbox_core::Distrust;
+///
+/// assert_eq!(Distrust::Changed.to_string(), "has changed since it was approved");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Distrust {
+    /// It lies where a command could have written it, and nobody has approved it.
+    Unapproved,
+    /// Other bytes were approved.
+    Changed,
+    /// The list of what is approved lies where the command could write it.
+    WritableList,
+}
+
+impl fmt::Display for Distrust {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Unapproved => "is not approved",
+            Self::Changed => "has changed since it was approved",
+            Self::WritableList => "was approved in a list that the command could write",
+        })
+    }
+}
+
+impl Policy {
+    /// Puts another policy on top: its rules replace those with the same key, and what it sets holds.
+    ///
+    /// Presets of `later`, if it names any, replace those of `self`: a layer that extends something says what it starts
+    /// from. [`HideBy::Assemble`](crate::HideBy::Assemble), asked for by one layer, stays. What `later` fixes holds
+    /// against all layers after it.
+    pub fn layer(self, later: Self) -> Self {
+        let base = self.settle();
+        let further = base.beneath(&later);
+        let mut policy = base.without_bounds().merge(&later);
+        let trusted = later.without_bounds();
+        let grown = base.bounds.into_iter().map(|bound| match bound.reason {
+            Reason::Fixed(_) => bound,
+            Reason::Untrusted { .. } => Bound {
+                policy: bound.policy.merge(&trusted),
+                ..bound
+            },
+        });
+        policy.bounds = grown.chain(further).collect();
+        policy.fixed = later.fixed;
+        policy
+    }
+
+    /// Puts a policy on top that may only narrow: [`Ruleset::resolve`](crate::Ruleset::resolve) compares what is granted
+    /// with it and without it, and refuses what is more. So does it what no comparison can tell.
+    ///
+    /// `file` is where the policy comes from, which errors name.
+    ///
+    /// ```
+    /// use sandbox_core::{Context, Distrust, Policy, Ruleset};
+    ///
+    /// let with = |layer| Policy::default().read("/usr").layer_untrusted(layer, "sandbox.toml", Distrust::Unapproved);
+    /// let resolve = |policy| Ruleset::resolve(&policy, &Context::new("/"));
+    /// assert!(resolve(with(Policy::default().hide("/usr/share"))).is_ok());
+    /// assert!(resolve(with(Policy::default().read("/etc"))).is_err());
+    /// ```
+    pub fn layer_untrusted(self, later: Self, file: impl AsRef<Path>, why: Distrust) -> Self {
+        let base = self.settle();
+        let mut policy = base.without_bounds().merge(&later);
+        // With two such layers each is compared to what there is without both.
+        let is_untrusted = |bound: &&Bound| matches!(bound.reason, Reason::Untrusted { .. });
+        let without = base.bounds.iter().find(is_untrusted);
+        let bound = Bound {
+            policy: without.map_or_else(|| base.without_bounds(), |bound| bound.policy.clone()),
+            reason: Reason::Untrusted {
+                file: file.as_ref().to_owned(),
+                why,
+            },
+        };
+        let further = base.beneath(&later);
+        policy.bounds = base.bounds;
+        policy.bounds.push(bound);
+        policy.bounds.extend(further);
+        policy.fixed = later.fixed;
+        policy
+    }
+
+    /// Makes a bound of what this policy fixes: from here on there are later layers.
+    fn settle(mut self) -> Self {
+        if let Some(fixed) = self.fixed.take() {
+            let bound = Bound {
+                policy: self.without_bounds(),
+                reason: Reason::Fixed(fixed),
+            };
+            self.bounds.push(bound);
+        }
+        self
+    }
+
+    /// The bounds of `later`, which know nothing yet of what lies below it.
+    fn beneath(&self, later: &Self) -> Vec<Bound> {
+        let below = |bound: &Bound| Bound {
+            policy: self.without_bounds().merge(&bound.policy),
+            reason: bound.reason.clone(),
+        };
+        later.bounds.iter().map(below).collect()
+    }
+
+    fn without_bounds(&self) -> Self {
+        Self {
+            bounds: Vec::new(),
+            fixed: None,
+            ..self.clone()
+        }
+    }
+
+    /// The rules of both; of those with the same key the later one's.
+    pub(super) fn merge(mut self, later: &Self) -> Self {
+        if !later.presets.is_empty() {
+            self.presets.clone_from(&later.presets);
+        }
+        self.files.extend(later.files.iter().cloned());
+        self.files = entry::last_of_each_key(self.files, FileEntry::key);
+        self.network = later.network.clone().or(self.network);
+        self.environment.extend(later.environment.iter().cloned());
+        self.environment = entry::last_of_each_key(self.environment, VariableEntry::key);
+        self.limits = self.limits.layer(&later.limits);
+        self.system = self.system.layer(later.system.clone());
+        self.settings = later.settings.clone().or(self.settings);
+        self.problems.extend(later.problems.iter().cloned());
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -42,6 +42,7 @@ pub(crate) enum Action {
     Shell(Shell),
     Explain(Explain),
     Doctor(Doctor),
+    Trust(Trust),
 }
 
 /// Runs a command confined
@@ -107,10 +108,26 @@ pub(crate) struct Doctor {
     pub(crate) lower: Vec<Lowering>,
 }
 
+/// Approves a policy file: what it says, byte for byte, with the files that it extends
+///
+/// A policy that lies where a command could have written it may only narrow what there is without it, until it is
+/// approved here. After the next change of it, it has to be approved again.
+#[derive(Debug, Args)]
+pub(crate) struct Trust {
+    /// The policy file [default: sandbox.toml]
+    #[arg(value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
+    /// Approve it no longer
+    #[arg(long)]
+    pub(crate) withdraw: bool,
+}
+
 /// What a command runs under: the same for every subcommand.
 #[derive(Debug, Args)]
 pub(crate) struct Setting {
     /// A policy file, TOML or JSON; without `extends` it has only its own rules
+    ///
+    /// It stands in place of your own (`~/.config/sandbox/policy.toml`) and of the project's (`sandbox.toml`).
     #[arg(long, value_name = "FILE")]
     pub(crate) policy: Option<PathBuf>,
     /// Settings of Anthropic's sandbox-runtime (srt) as they are, instead of a policy; docs/settings.md has every key

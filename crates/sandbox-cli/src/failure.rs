@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
-use sandbox_core::{Access, escaped};
+use sandbox_core::{Access, NotApprovals, escaped};
 use sandboxed::{Error, LaunchError};
 
 use crate::exit;
@@ -39,6 +39,18 @@ pub(crate) enum Failure {
     NoAccount { name: String },
     #[error("cannot become `{}`", escaped(.name))]
     Become { name: String, source: io::Error },
+    #[error("cannot {action} the list of approved policies `{}`", escaped(.path))]
+    Store {
+        action: &'static str,
+        path: PathBuf,
+        source: io::Error,
+    },
+    #[error("the list of approved policies `{}` is damaged", escaped(.path))]
+    CorruptStore { path: PathBuf, source: NotApprovals },
+    #[error("`{}`, which says what is approved, {what}", escaped(.path))]
+    ForeignStore { path: PathBuf, what: &'static str },
+    #[error("there is no home to keep the list of approved policies in")]
+    NoHome,
     #[error("cannot {action}")]
     Own {
         action: &'static str,
@@ -77,7 +89,17 @@ impl Failure {
             Self::NoAccount { name } if name.parse::<u32>().is_ok() => Some(format!(
                 "give a group too, and it needs no account: `--user {name}:{name}`"
             )),
+            Self::CorruptStore { path, .. } => Some(format!(
+                "remove it, and approve again what you have read: `rm {}`",
+                path.display()
+            )),
+            Self::ForeignStore { path, .. } => Some(format!(
+                "remove it, and approve again what you have read: `rm -r {}`",
+                path.display()
+            )),
+            Self::NoHome => Some("set `HOME`, or `XDG_STATE_HOME`".to_owned()),
             Self::NoAccount { .. }
+            | Self::Store { .. }
             | Self::Directory { .. }
             | Self::Become { .. }
             | Self::Own { .. } => None,

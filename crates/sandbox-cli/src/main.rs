@@ -20,6 +20,8 @@ mod explain;
 #[cfg(backend)]
 mod failure;
 #[cfg(backend)]
+mod layers;
+#[cfg(backend)]
 mod render;
 #[cfg(backend)]
 mod run;
@@ -30,9 +32,13 @@ mod settings;
 #[cfg(backend)]
 mod signals;
 #[cfg(backend)]
+mod store;
+#[cfg(backend)]
 mod supervise;
 #[cfg(backend)]
 mod terminal;
+#[cfg(backend)]
+mod trust;
 
 #[cfg(not(backend))]
 mod unsupported;
@@ -66,6 +72,7 @@ fn main() -> ExitCode {
         Action::Shell(shell) => run::shell(shell),
         Action::Explain(explain) => explain::explain(explain),
         Action::Doctor(doctor) => doctor::doctor(doctor),
+        Action::Trust(trust) => trust::trust(trust),
     };
     done.unwrap_or_else(|failure| render::failure(&failure))
 }

@@ -6,13 +6,12 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
 use sandbox_core::Access;
-use sandboxed::{
-    Context, Error, HostFacts, Lowering, Policy, PolicyErrors, Preset, Sandbox, Source,
-};
+use sandboxed::{Context, Error, HostFacts, Lowering, Policy, PolicyErrors, Sandbox, Source};
 
 use crate::account;
 use crate::args::Setting;
 use crate::failure::Failure;
+use crate::layers::{self, Given, Places};
 use crate::settings;
 
 /// A policy and what it is resolved against.
@@ -32,16 +31,33 @@ impl Situation {
             .map(account::assume)
             .transpose()?
             .flatten();
-        let policy = policy(setting)?;
+        let options = options(setting)?;
+        let settings = setting
+            .settings
+            .as_deref()
+            .map(|file| settings::policy(file, setting.strict))
+            .transpose()?;
+        let named = setting
+            .policy
+            .as_deref()
+            .map(|file| anchored(file, setting));
         if let Some(directory) = &setting.chdir {
             go_to(directory)?;
         }
         let mut context = Context::detect()
             .map_err(PolicyErrors::from)
             .map_err(Error::from)?;
+        let is_caller = account.is_none();
         if let Some(account) = account {
             account.describe(&mut context);
         }
+        let places = Places::new(&context, is_caller);
+        let given = Given {
+            named: named.as_deref(),
+            settings: settings.as_ref(),
+            options: &options,
+        };
+        let policy = layers::policy(&given, &context, &places)?;
         Ok(Self {
             policy,
             context,
@@ -74,24 +90,6 @@ pub(crate) fn lowered(lower: &[Lowering]) -> HostFacts {
     lower.iter().fold(HostFacts::detect(), |facts, lowering| {
         facts.lowered(lowering)
     })
-}
-
-/// Preset, then file, then options: the later one replaces the earlier where they have the same key.
-fn policy(setting: &Setting) -> Result<Policy, Failure> {
-    let options = options(setting)?;
-    if let Some(file) = &setting.settings {
-        return Ok(settings::policy(file, setting.strict)?.layer(options));
-    }
-    let start = match (setting.preset, &setting.policy) {
-        (Some(preset), _) => Policy::preset(preset.into()),
-        (None, Some(_)) => Policy::new(),
-        (None, None) => Policy::preset(Preset::Agent),
-    };
-    let start = match &setting.policy {
-        Some(file) => start.layer(Policy::from_file(anchored(file, setting)).map_err(Error::from)?),
-        None => start,
-    };
-    Ok(start.layer(options))
 }
 
 /// A policy file's directory is where its relative paths start, also after `--chdir`.
@@ -129,6 +127,9 @@ fn options(setting: &Setting) -> Result<Policy, Failure> {
                 _ => policy.scratch_matching(pattern),
             };
         }
+    }
+    if let Some(preset) = setting.preset {
+        policy = policy.extends(preset.into());
     }
     if let Some(network) = setting.network {
         policy = policy.network(network.into());
@@ -244,6 +245,7 @@ mod tests {
         )
         .unwrap();
         let file = file.to_str().unwrap();
+        let context = Context::new(directory.path());
         for (words, present, absent) in [
             (&[][..], "agent", "strict"),
             (&["--preset", "read-only"], "read-only", "agent"),
@@ -260,7 +262,15 @@ mod tests {
             ),
             (&["--env", "A=1"], "A", "B"),
         ] {
-            let text = policy(&setting(words)).unwrap().to_string();
+            let setting = setting(words);
+            let given = Given {
+                named: setting.policy.as_deref(),
+                settings: None,
+                options: &options(&setting).unwrap(),
+            };
+            let places = Places::new(&context, true);
+            let policy = layers::policy(&given, &context, &places).unwrap();
+            let text = policy.to_string();
             assert!(
                 text.contains(present) && !text.contains(absent),
                 "{words:?}:\n{text}"

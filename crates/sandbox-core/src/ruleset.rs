@@ -167,7 +167,7 @@ pub(crate) fn resolve_files(
         }
     }
     if let Some(settings) = &policy.settings {
-        settings::apply(settings, &mut ways, context, &resolver, &absent, problems);
+        settings::apply(settings, &mut ways, context, resolver, &absent, problems);
     }
     let mut files = pass_writable_links(&mut ways, &absent, problems);
     files.unprotected = is_unrestricted(policy);

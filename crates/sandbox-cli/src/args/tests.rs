@@ -99,6 +99,7 @@ fn help_teaches() {
       shell    Starts a shell confined: $SHELL, or /bin/sh
       explain  Tells what a policy allows, and by which rule
       doctor   Tells what this host can enforce, and the one command that lifts each obstacle
+      trust    Approves a policy file: what it says, byte for byte, with the files that it extends
 
     Options:
       -h, --help     Print help

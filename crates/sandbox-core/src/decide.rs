@@ -6,7 +6,8 @@
 use std::ffi::{OsStr, OsString};
 use std::path::{Component, Path, PathBuf};
 
-use crate::files::FileRules;
+use crate::environment::NameRule;
+use crate::files::{FileRule, FileRules};
 use crate::os::OsStrExt;
 use crate::pattern::escape;
 use crate::policy::VariableRule;
@@ -138,12 +139,7 @@ impl Ruleset {
     fn decide_variable(&self, name: &OsStr) -> Decision {
         let rule = self.environment().rule(name);
         let is_allowed = rule.is_some_and(|rule| rule.rule != VariableRule::Drop);
-        let reference = rule.map(|rule| RuleRef {
-            pattern: rule.text().to_string_lossy().into_owned(),
-            access: None,
-            source: rule.source.clone(),
-            reason: rule.reason,
-        });
+        let reference = rule.map(NameRule::reference);
         if is_allowed {
             return Decision {
                 verdict: Verdict::Allow,
@@ -179,12 +175,7 @@ fn decide_path(files: &FileRules, path: &Path, wanted: Access) -> Decision {
     }
     let path = follow(files, path);
     let (access, rule) = files.access(&path);
-    let reference = rule.map(|rule| RuleRef {
-        pattern: rule.text().to_string_lossy().into_owned(),
-        access: Some(rule.access()),
-        source: rule.source().clone(),
-        reason: rule.reason,
-    });
+    let reference = rule.map(FileRule::reference);
     let is_granted = match wanted {
         Access::Read => access != Access::Hide,
         _ => matches!(access, Access::Write | Access::Overlay | Access::Scratch),
@@ -236,7 +227,7 @@ pub(crate) fn protection<'a>(
     (!rule.path().starts_with(protected)).then_some((protected, entry))
 }
 
-fn is_resolved(path: &Path) -> bool {
+pub(crate) fn is_resolved(path: &Path) -> bool {
     path.is_absolute()
         && !path
             .components()
@@ -245,7 +236,7 @@ fn is_resolved(path: &Path) -> bool {
 }
 
 /// Follows the links that the paths of rules led through: `/bin/sh` is `/usr/bin/sh` to a rule about `/bin`.
-fn follow(files: &FileRules, path: &Path) -> PathBuf {
+pub(crate) fn follow(files: &FileRules, path: &Path) -> PathBuf {
     let mut path: PathBuf = path.components().collect();
     for _ in 0..MAX_LINKS {
         let link = files

@@ -14,7 +14,7 @@ use crate::os::OsStrExt;
 use crate::policy::{VariableEntry, VariableRule};
 use crate::ruleset::has_secrets;
 use crate::secrets;
-use crate::{Policy, Preset, Source, preset};
+use crate::{Lost, Policy, Preset, RuleRef, Source, Why, preset};
 
 /// The rules about variables, resolved.
 ///
@@ -77,16 +77,39 @@ impl NameRule {
             .any(|byte| matches!(byte, b'*' | b'?'))
     }
 
+    /// Characters that are not special.
+    fn literals(&self) -> usize {
+        let bytes = self.pattern.as_bytes().iter();
+        bytes.filter(|byte| !matches!(byte, b'*' | b'?')).count()
+    }
+
     /// Smallest first is the one that holds.
     fn order(&self) -> impl Ord + use<> {
-        let literal = self
-            .pattern
-            .as_bytes()
-            .iter()
-            .filter(|byte| !matches!(byte, b'*' | b'?'))
-            .count();
         let drops_first = u8::from(self.rule != VariableRule::Drop);
-        (std::cmp::Reverse(literal), !self.is_literal(), drops_first)
+        (
+            std::cmp::Reverse(self.literals()),
+            !self.is_literal(),
+            drops_first,
+        )
+    }
+
+    /// The rule, as answers name it.
+    pub(crate) fn reference(&self) -> RuleRef {
+        RuleRef {
+            pattern: self.pattern.to_string_lossy().into_owned(),
+            access: None,
+            source: self.source.clone(),
+            reason: self.reason,
+        }
+    }
+
+    /// What it does, in the word that a policy uses.
+    fn word(&self) -> &'static str {
+        match self.rule {
+            VariableRule::Pass => "pass",
+            VariableRule::Drop => "drop",
+            VariableRule::Set(_) => "set",
+        }
     }
 }
 
@@ -104,7 +127,8 @@ impl Environment {
         self.rules.get_or_init(|| self.in_order())
     }
 
-    fn in_order(&self) -> Vec<NameRule> {
+    /// Every rule, those that are replaced by later ones too, layer by layer.
+    fn all(&self) -> Vec<NameRule> {
         let drop = |secret: &secrets::SecretVariable| NameRule {
             pattern: secret.name.into(),
             rule: VariableRule::Drop,
@@ -125,7 +149,11 @@ impl Environment {
             .iter()
             .flat_map(|preset| preset::environment(*preset));
         let entries = presets.chain(self.written.iter().cloned());
-        let mut rules: Vec<NameRule> = secrets.map(drop).chain(entries.map(written)).collect();
+        secrets.map(drop).chain(entries.map(written)).collect()
+    }
+
+    fn in_order(&self) -> Vec<NameRule> {
+        let mut rules = self.all();
         // By pattern; of those with the same one the last stays.
         rules.reverse();
         rules.sort_by(|a, b| a.pattern.cmp(&b.pattern));
@@ -143,11 +171,7 @@ impl Environment {
     ) -> Vec<(OsString, OsString)> {
         let mut inside = BTreeMap::new();
         for (name, value) in caller {
-            let passes = |rule: &NameRule| {
-                rule.rule == VariableRule::Pass
-                    && (rule.is_literal() || !has_password(value.as_bytes()))
-            };
-            if is_variable(&name, &value) && self.rule(&name).is_some_and(passes) {
+            if self.passes(&name, &value) {
                 inside.entry(name).or_insert(value);
             }
         }
@@ -158,6 +182,83 @@ impl Environment {
             }
         }
         inside.into_iter().collect()
+    }
+
+    /// Whether a variable of the caller's with this value is inside. Whether its name is allowed is not all of it: a
+    /// pattern passes no address with a password.
+    pub fn passes(&self, name: &OsStr, value: &OsStr) -> bool {
+        let passes = |rule: &NameRule| {
+            rule.rule == VariableRule::Pass
+                && (rule.is_literal() || !has_password(value.as_bytes()))
+        };
+        is_variable(name, value) && self.rule(name).is_some_and(passes)
+    }
+
+    /// What a rule sets this variable to.
+    pub fn value(&self, name: &OsStr) -> Option<&OsStr> {
+        match &self.rule(name)?.rule {
+            VariableRule::Set(value) => Some(value),
+            VariableRule::Pass | VariableRule::Drop => None,
+        }
+    }
+
+    /// Every rule about variables as it was written, the one that holds first, and what it does: `pass`, `drop`, or `set`.
+    pub fn iter(&self) -> impl Iterator<Item = (RuleRef, &'static str)> {
+        self.rules()
+            .iter()
+            .map(|rule| (rule.reference(), rule.word()))
+    }
+
+    /// Whether the table of secrets applies.
+    pub(crate) fn hides_secrets(&self) -> bool {
+        has_secrets(&self.presets)
+    }
+
+    /// The rules that no preset and no table has.
+    pub(crate) fn written(&self) -> impl Iterator<Item = &NameRule> {
+        self.rules()
+            .iter()
+            .filter(|rule| !matches!(rule.source, Source::Secret | Source::Preset(_)))
+    }
+
+    /// What can be known by a variable that this rule passes and the table drops.
+    pub(crate) fn secret(&self, rule: &NameRule) -> Option<&'static str> {
+        let is_about = |secret: &&secrets::SecretVariable| {
+            let (pattern, name) = (secret.name.as_bytes(), rule.pattern.as_bytes());
+            let is_same = |a: u8, b: u8| a.eq_ignore_ascii_case(&b);
+            pattern == name || (rule.is_literal() && matches(pattern, name, is_same))
+        };
+        let secret = secrets::VARIABLES.iter().find(is_about)?;
+        self.hides_secrets().then_some(secret.reason)
+    }
+
+    /// Every rule that speaks of a name and does not hold, those that weigh more first.
+    pub(crate) fn lost(&self, name: &OsStr) -> Vec<Lost> {
+        let Some(winner) = self.rule(name) else {
+            return Vec::new();
+        };
+        let mut all = self.all();
+        all.retain(|rule| rule.matches(name));
+        // Of those with the same pattern the last one holds.
+        let is_last = |at: usize, rule: &NameRule| {
+            let after = all.get(at + 1..).unwrap_or_default();
+            !after.iter().any(|later| later.pattern == rule.pattern)
+        };
+        let mut lost: Vec<(&NameRule, Why)> = Vec::new();
+        for (at, rule) in all.iter().enumerate() {
+            let why = match (is_last(at, rule), rule.literals().cmp(&winner.literals())) {
+                (false, _) => Why::Replaced,
+                (true, _) if rule.pattern == winner.pattern => continue,
+                (true, std::cmp::Ordering::Less) => Why::LessSpecific,
+                (true, _) if winner.is_literal() => Why::Pattern,
+                (true, _) => Why::Tie,
+            };
+            lost.push((rule, why));
+        }
+        lost.sort_by_cached_key(|(rule, _)| (rule.order(), rule.pattern.clone()));
+        lost.into_iter()
+            .map(|(rule, why)| Lost::new(rule.reference(), why))
+            .collect()
     }
 
     /// The rule that holds for a name.

@@ -20,11 +20,12 @@ use crate::map::Map;
 use crate::pattern::Glob;
 use crate::place;
 use crate::resolve::{Link, PathKind};
-use crate::{Access, Source};
+use crate::{Access, Lost, RuleRef, Source, Why};
 
 pub(crate) mod absent;
 pub(crate) mod anchors;
 mod assemble;
+mod contest;
 pub(crate) mod grow;
 pub(crate) mod nested;
 mod pins;
@@ -58,6 +59,8 @@ pub struct FileRule {
     pub(crate) closed: bool,
     /// The keys of other rules about the same path, which this one beat: a remedy has to change them too.
     pub(crate) beaten: Vec<PathBuf>,
+    /// Rules about the same path that no answer comes from: replaced by this one, beaten by it, or giving way to it.
+    pub(crate) set_aside: Vec<Lost>,
 }
 
 impl FileRule {
@@ -121,6 +124,16 @@ impl FileRule {
     /// Least first. Of `read` and `scratch`, equal in the order of accesses, `read` holds.
     pub(crate) fn rank(&self) -> (u8, bool) {
         (self.access.rank(), self.access == Access::Scratch)
+    }
+
+    /// The rule, as answers name it.
+    pub(crate) fn reference(&self) -> RuleRef {
+        RuleRef {
+            pattern: self.text.to_string_lossy().into_owned(),
+            access: Some(self.access),
+            source: self.source.clone(),
+            reason: self.reason,
+        }
     }
 
     /// What decides between equals: the text last, so that the answer does not depend on the order of rules.
@@ -237,14 +250,11 @@ impl FileRules {
     /// What the rules grant at a path, and which rule. The path is absolute and resolved: no link, `.`, `..` or doubled
     /// slash is in it. Protected paths are not considered: [`decide`](crate::Ruleset::decide) does.
     pub fn access(&self, path: &Path) -> (Access, Option<&FileRule>) {
-        let literal = place::upwards(path).find_map(|place| self.literal(place));
-        let matches: Vec<Match<'_>> = self
-            .globs
-            .iter()
-            .filter_map(|rule| Match::of(rule, path))
-            .collect();
-        let rule = choose(literal, &matches);
-        (rule.map_or(Access::Hide, |rule| rule.access), rule)
+        let contest = self.contest(path);
+        match contest.winner() {
+            Some(rule) => (rule.access, Some(rule)),
+            None => (Access::Hide, None),
+        }
     }
 
     /// Every path at which the access changes, parents before children: literal rules, also of paths that do not
@@ -280,6 +290,11 @@ impl FileRules {
         literals
             .into_iter()
             .chain(self.globs.iter().map(Arc::as_ref))
+    }
+
+    /// What can be read at a known place of secrets that is not there, and that a rule names.
+    pub(crate) fn absent_reason(&self, path: &Path) -> Option<&'static str> {
+        self.absent.rule(path)?.reason
     }
 
     /// The rules about what exists, or what somebody has written.
@@ -318,62 +333,27 @@ fn strongest(rules: &[Arc<FileRule>]) -> Option<Arc<FileRule>> {
     let is_person =
         |rule: &Arc<FileRule>| !matches!(rule.source, Source::Secret | Source::Preset(_));
     let is_named = rules.iter().any(is_person);
-    let mut rules: Vec<_> = rules
+    let (mut rules, unnamed): (Vec<_>, Vec<_>) = rules
         .iter()
-        .filter(|rule| !is_named || rule.closed || rule.source != Source::Secret)
-        .collect();
+        .partition(|rule| !is_named || rule.closed || rule.source != Source::Secret);
     rules.sort_by(|a, b| a.order().cmp(&b.order()));
     let (strongest, beaten) = rules.split_first()?;
+    let lost = |rules: &[&Arc<FileRule>], why| {
+        let own = rules.iter().map(|rule| Lost::new(rule.reference(), why));
+        let theirs = rules.iter().flat_map(|rule| rule.set_aside.clone());
+        own.chain(theirs).collect::<Vec<_>>()
+    };
+    let set_aside = [
+        strongest.set_aside.clone(),
+        lost(beaten, Why::Tie),
+        lost(&unnamed, Why::Named),
+    ];
     let beaten = beaten.iter().map(|rule| rule.key().to_owned()).collect();
     Some(Arc::new(FileRule {
         beaten,
+        set_aside: set_aside.concat(),
         ..FileRule::clone(strongest)
     }))
-}
-
-/// The rule that holds, given the nearest literal one and the patterns that match.
-fn choose<'a>(literal: Option<&'a FileRule>, matches: &[Match<'a>]) -> Option<&'a FileRule> {
-    let heaviest = |a: &&Match<'_>, b: &&Match<'_>| {
-        a.prefix
-            .cmp(&b.prefix)
-            .then_with(|| b.rule.order().cmp(&a.rule.order()))
-    };
-    let glob = matches.iter().max_by(heaviest);
-    let rule = match (literal, glob) {
-        (None, None) => return None,
-        (Some(literal), None) => literal,
-        (Some(literal), Some(glob)) if glob.prefix <= place::depth(&literal.path) => literal,
-        (_, Some(glob)) => glob.rule,
-    };
-    let base = place::depth(&rule.path);
-    let lowest = matches
-        .iter()
-        .filter(|found| found.length > base || (!rule.is_literal() && found.length == base))
-        .map(|found| found.rule)
-        .min_by(|a, b| a.order().cmp(&b.order()))
-        .filter(|lower| lower.rank() < rule.rank());
-    Some(lowest.unwrap_or(rule))
-}
-
-/// A pattern that matches a path or something above it.
-struct Match<'a> {
-    rule: &'a FileRule,
-    /// Components before the first special one.
-    prefix: usize,
-    /// Components of the longest match.
-    length: usize,
-}
-
-impl<'a> Match<'a> {
-    fn of(rule: &'a FileRule, path: &Path) -> Option<Self> {
-        let glob = rule.glob.as_ref()?;
-        let longest = glob.longest_match(path)?;
-        Some(Self {
-            rule,
-            prefix: place::depth(glob.prefix()),
-            length: place::depth(longest),
-        })
-    }
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ mod decide;
 mod environment;
 mod error;
 mod escape;
+mod explain;
 mod files;
 mod map;
 mod os;
@@ -25,6 +26,7 @@ mod protected;
 mod reach;
 mod remedy;
 mod resolve;
+mod review;
 mod ruleset;
 mod secrets;
 mod size;
@@ -38,17 +40,20 @@ pub use decide::{Attempt, Decision, RuleRef, Verdict};
 pub use environment::Environment;
 pub use error::{PolicyError, PolicyErrors, ReadError};
 pub use escape::{Escaped, escaped};
+pub use explain::{Explanation, Lost, Why};
 pub use files::grow::Growing;
 pub use files::{Anchor, FileRule, FileRules, Looks};
 pub use pattern::PatternProblem;
 pub use place::{above, is_within, name, upwards};
 pub use policy::{
     Distrust, HideBy, Imported, Limits, Network, Policy, PolicyFile, Preset, System, Tier,
+    policy_schema,
 };
 pub use problem::{ExtendsProblem, RuleProblem};
 pub use reach::Reach;
 pub use remedy::Remedy;
 pub use resolve::{Link, PathKind, Resolved, resolve};
+pub use review::{Finding, Severity, Surroundings};
 pub use ruleset::Ruleset;
 pub use source::{Location, Source};
 pub use trust::{Approvals, NotApprovals};

@@ -15,6 +15,7 @@ mod load;
 mod node;
 mod parse;
 mod print;
+mod schema;
 #[cfg(test)]
 mod tests;
 
@@ -30,6 +31,7 @@ pub(crate) use import::{Role, Settings};
 pub use layer::Distrust;
 pub(crate) use layer::{Bound, Reason};
 pub use load::PolicyFile;
+pub use schema::policy_schema;
 
 use crate::source::Document;
 use crate::{Access, PolicyError, PolicyErrors, Source};

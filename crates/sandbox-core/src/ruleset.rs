@@ -25,8 +25,8 @@ use crate::problem::RuleProblem;
 use crate::resolve::{Link, PathKind, Resolved, Resolver, Stopped};
 use crate::secrets::{self, SecretPath};
 use crate::{
-    Access, Context, Limits, Network, Policy, PolicyError, PolicyErrors, Preset, Source, System,
-    preset,
+    Access, Context, Limits, Lost, Network, Policy, PolicyError, PolicyErrors, Preset, RuleRef,
+    Source, System, Why, preset,
 };
 
 /// A policy, resolved.
@@ -148,6 +148,8 @@ struct Draft {
     expanded: Expanded,
     /// The entry of the table of secrets that it comes from.
     secret: Option<&'static SecretPath>,
+    /// What it replaced: rules of earlier layers with the same key.
+    replaced: Vec<Lost>,
 }
 
 /// Every rule, resolved; not yet what there is to do for it.
@@ -252,9 +254,10 @@ fn merge(
             entry,
             expanded,
             secret: None,
+            replaced: Vec::new(),
         };
         match drafts.get_mut(at) {
-            Some(earlier) => *earlier = draft,
+            Some(earlier) => earlier.replace(draft),
             None => drafts.push(draft),
         }
     }
@@ -275,7 +278,21 @@ impl Draft {
             entry,
             expanded: Expanded { path, tail: None },
             secret: Some(secret),
+            replaced: Vec::new(),
         }
+    }
+
+    /// Takes the place of this one, and remembers it.
+    fn replace(&mut self, later: Self) {
+        let earlier = std::mem::replace(self, later);
+        let reference = RuleRef {
+            pattern: earlier.entry.text.to_string_lossy().into_owned(),
+            access: Some(earlier.entry.access),
+            source: earlier.entry.source,
+            reason: None,
+        };
+        self.replaced = earlier.replaced;
+        self.replaced.push(Lost::new(reference, Why::Replaced));
     }
 }
 
@@ -285,6 +302,7 @@ fn resolve_draft(draft: Draft, resolver: &Resolver) -> Result<Option<Way>, Polic
         entry,
         expanded,
         secret,
+        replaced,
     } = draft;
     let is_offer = is_offer(&entry);
     let mut tail = expanded.tail.as_deref();
@@ -336,6 +354,7 @@ fn resolve_draft(draft: Draft, resolver: &Resolver) -> Result<Option<Way>, Polic
         source: entry.source,
         closed,
         beaten: Vec::new(),
+        set_aside: replaced,
     };
     Ok(Some(Way {
         rule: Arc::new(rule),

@@ -60,7 +60,7 @@ pub use self::facts::{
 pub use self::filter::{Filter, FilterError, FilterOptions};
 pub use self::launch::{LaunchError, NumberProblem};
 pub use self::plan::{
-    Enforcement, Followed, Held, MountAttributes, Plan, Resource, Step, Unenforceable,
+    Enforcement, Followed, Held, Inside, MountAttributes, Plan, Resource, Step, Unenforceable,
 };
 pub use self::prepare::{Early, Prepared};
 pub use self::start::{ProcessGroup, Start, TerminalSize};

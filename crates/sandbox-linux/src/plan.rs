@@ -7,6 +7,7 @@ pub(crate) mod encode;
 mod enforcement;
 mod error;
 mod follow;
+mod inside;
 mod joining;
 mod step;
 #[cfg(test)]
@@ -29,6 +30,7 @@ use crate::{Filter, FilterOptions, HostFacts, UserNamespaces};
 
 pub use self::enforcement::{Enforcement, Held};
 pub use self::error::Unenforceable;
+pub use self::inside::Inside;
 pub(crate) use self::joining::joining;
 pub use self::step::{Followed, MountAttributes, Resource, Step};
 

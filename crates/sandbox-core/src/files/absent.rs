@@ -121,6 +121,7 @@ impl Home {
             source: Source::Secret,
             closed: false,
             beaten: Vec::new(),
+            set_aside: Vec::new(),
         }
     }
 }

@@ -31,6 +31,7 @@ fn rule(text: &str, access: Access) -> FileRule {
         source: Source::Library,
         closed: false,
         beaten: Vec::new(),
+        set_aside: Vec::new(),
     }
 }
 
@@ -329,5 +330,30 @@ proptest! {
         if !is_place {
             prop_assert_eq!(rules.access(path).0, rules.access(above).0);
         }
+    }
+
+    #[test]
+    fn what_lost_has_no_part_in_the_answer_unless_it_was_lowered(
+        rules in proptest::collection::vec(any_rule(), 0..8),
+        path in path(),
+    ) {
+        let path = Path::new(&path);
+        let all = built(&rules);
+        let (access, rule) = all.access(path);
+        let answer = rule.map(|rule| (rule.text.to_str().unwrap().to_owned(), access));
+        let lost = all.lost(path);
+        let is_idle = |text: &str, access: Access| {
+            let why = lost.iter().find(|lost| lost.rule.pattern == text && lost.rule.access == Some(access));
+            why.is_some_and(|lost| lost.why != crate::Why::Lowered)
+        };
+        let mut fewer = rules.clone();
+        fewer.retain(|(text, access)| {
+            answer.as_ref() == Some(&(text.clone(), *access)) || !is_idle(text, *access)
+        });
+        prop_assert_eq!(built(&fewer).access(path).0, access);
+        prop_assert_eq!(rule.is_none(), rules.iter().all(|(text, access)| {
+            let alone = built(&[(text.clone(), *access)]);
+            alone.access(path).1.is_none()
+        }));
     }
 }

@@ -9,7 +9,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{FileRule, FileRules, Match, choose};
+use super::contest::{Contest, Match};
+use super::{FileRule, FileRules};
 use crate::map::Map;
 use crate::{Access, place, protected};
 
@@ -200,8 +201,8 @@ impl<'a> Region<'a> {
             self.patterns.iter().enumerate().filter_map(one).collect()
         };
         Pair {
-            files: choose(self.literals.files, &matches(|pair| pair.files)),
-            bound: choose(self.literals.bound, &matches(|pair| pair.bound)),
+            files: Contest::of(self.literals.files, matches(|pair| pair.files)).winner(),
+            bound: Contest::of(self.literals.bound, matches(|pair| pair.bound)).winner(),
         }
     }
 }

@@ -4,7 +4,7 @@
 //! variant". No key is ever ignored: one that is not known is an error, and so is one that nothing here can enforce.
 
 mod expect;
-mod limits;
+pub(super) mod limits;
 
 use std::ffi::OsStr;
 use std::path::Path;
@@ -18,7 +18,7 @@ use crate::source::Document;
 use crate::{Access, Location, PolicyError, PolicyErrors, Remedy, Source};
 
 /// Keys of the policy itself.
-const POLICY: &[&str] = &[
+pub(super) const POLICY: &[&str] = &[
     "extends",
     "files",
     "network",
@@ -30,13 +30,15 @@ const POLICY: &[&str] = &[
 /// Keys of `[fixed]`.
 const FIXED: &[&str] = &["files", "network", "environment", "limits", "system"];
 /// Keys of `[network]`.
-const NETWORK: &[&str] = &["default", "rules", "publish"];
+pub(super) const NETWORK: &[&str] = &["default", "rules", "publish"];
 /// Keys of a rule of `[files]` that is written as a table.
-const FILE_RULE: &[&str] = &["access", "optional"];
+pub(super) const FILE_RULE: &[&str] = &["access", "optional"];
 /// Keys of a rule of `[environment]` that is written as a table.
-const VARIABLE_RULE: &[&str] = &["set"];
+pub(super) const VARIABLE_RULE: &[&str] = &["set"];
+/// Rules of `[environment]` that are a word.
+pub(super) const ENVIRONMENT_WORDS: &[&str] = &["pass", "drop"];
 /// Keys of `[system]` that are not a feature's name.
-const SYSTEM: &[&str] = &["fallback", "hide"];
+pub(super) const SYSTEM: &[&str] = &["fallback", "hide"];
 
 /// More rules than a person writes, and few enough to resolve in a moment.
 pub(super) const RULES: usize = 10_000;
@@ -306,7 +308,7 @@ impl Decoder<'_> {
             Kind::String(word) => {
                 // `CI = "1"` means to set it: the value comes back as the remedy.
                 let meant =
-                    nearest(word, &["pass", "drop"]).map_or_else(|| set_to(word), str::to_owned);
+                    nearest(word, ENVIRONMENT_WORDS).map_or_else(|| set_to(word), str::to_owned);
                 let (key, found) = (key.text.clone(), "another word");
                 let remedy = Some(Remedy::Write(meant));
                 self.errors.push(PolicyError::WrongType {
@@ -333,7 +335,7 @@ impl Decoder<'_> {
             &key.text,
             node,
             expected,
-            Some(Remedy::OneOf(&["pass", "drop"])),
+            Some(Remedy::OneOf(ENVIRONMENT_WORDS)),
         );
         if !self.has_one_of(key, node, entries, VARIABLE_RULE, expected) {
             return None;

@@ -136,6 +136,7 @@ fn resolved(
             entry,
             expanded,
             secret: None,
+            replaced: Vec::new(),
         },
         resolver,
     )?;

@@ -31,6 +31,7 @@ fn rule(text: &str, access: Access) -> Arc<FileRule> {
         source: Source::Library,
         closed: false,
         beaten: Vec::new(),
+        set_aside: Vec::new(),
     })
 }
 

@@ -9,7 +9,7 @@ use crate::size::{self, NotASize};
 use crate::{PolicyError, Remedy, Source};
 
 /// Keys of `[limits]`.
-const LIMITS: &[&str] = &["memory", "processes", "open_files", "time"];
+pub(in super::super) const LIMITS: &[&str] = &["memory", "processes", "open_files", "time"];
 
 impl Decoder<'_> {
     pub(super) fn limits(&mut self, node: &Node) {

@@ -1,0 +1,491 @@
+//! What a reviewer would say of a policy that is valid: rules without effect, and grants that give more away than it seems.
+//!
+//! Pure: everything that was looked up comes with the question. Nothing is found that is only likely, so that a finding can
+//! fail a build; what is not found may be there all the same.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use crate::escape::escaped;
+use crate::files::FileRule;
+use crate::policy::VariableRule;
+use crate::{Access, Network, RuleRef, Ruleset, Source, Why, place, protected};
+
+/// What a review looks at beside the rules; every path absolute, without links.
+///
+/// ```
+/// assert!(sandbox_core::Surroundings::default().file.is_none());
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Surroundings {
+    /// The policy's own file.
+    pub file: Option<PathBuf>,
+    /// The directories of `PATH`.
+    pub search: Vec<PathBuf>,
+    /// The homes whose secrets matter.
+    pub homes: Vec<PathBuf>,
+}
+
+/// How much a finding weighs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[expect(clippy::exhaustive_enums, reason = "it is mended, or it is known")]
+pub enum Severity {
+    /// To be mended: the policy does not do what it seems to, or gives away what it is there for.
+    Warning,
+    /// To be known: somebody may well have meant it.
+    Note,
+}
+
+/// Something a reviewer would say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Finding {
+    /// A rule that grants, beside one about the same path that grants less.
+    Shadowed {
+        /// The rule that has no effect.
+        rule: RuleRef,
+        /// The one that holds.
+        by: RuleRef,
+    },
+    /// A rule that decides nothing.
+    NeverDecides {
+        /// The rule.
+        rule: RuleRef,
+        /// The one that decides instead.
+        by: RuleRef,
+    },
+    /// A rule that says what holds without it.
+    Redundant {
+        /// The rule.
+        rule: RuleRef,
+        /// The one that says so already.
+        by: RuleRef,
+    },
+    /// A rule that grants a whole home, system or file system.
+    Broad {
+        /// The rule.
+        rule: RuleRef,
+        /// What is granted, with its article.
+        what: &'static str,
+        /// Whether known secrets in it are hidden.
+        secrets_hidden: bool,
+    },
+    /// A rule that opens what the table of secrets hides.
+    OpensSecret {
+        /// The rule.
+        rule: RuleRef,
+        /// What can be read.
+        reason: &'static str,
+    },
+    /// A rule that lets a protected path be written.
+    OpensProtected {
+        /// The rule.
+        rule: RuleRef,
+        /// Which program outside would obey what is written there.
+        reason: &'static str,
+    },
+    /// A directory of `PATH` that can be written: what lies there is executed outside.
+    WritableSearch {
+        /// The directory.
+        directory: PathBuf,
+        /// The rule that lets it be written.
+        rule: RuleRef,
+    },
+    /// The policy itself can be written, and so says something else at the next start.
+    WritablePolicy {
+        /// The policy's file.
+        file: PathBuf,
+        /// The rule that lets it be written.
+        rule: RuleRef,
+    },
+    /// The network is the host's.
+    HostNetwork {
+        /// Where that was written, if it was.
+        source: Option<Source>,
+    },
+    /// A part of the kernel that the filter refuses elsewhere.
+    Feature {
+        /// Its name.
+        name: String,
+        /// Where it was written.
+        source: Source,
+    },
+}
+
+impl Finding {
+    /// How much it weighs.
+    pub fn severity(&self) -> Severity {
+        // Whoever names a secret means it.
+        match self {
+            Self::Redundant { .. }
+            | Self::OpensSecret { .. }
+            | Self::HostNetwork { .. }
+            | Self::Feature { .. } => Severity::Note,
+            Self::Broad {
+                rule,
+                secrets_hidden,
+                ..
+            } if *secrets_hidden && rule.access == Some(Access::Read) => Severity::Note,
+            _ => Severity::Warning,
+        }
+    }
+
+    /// A word for it that does not change.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Shadowed { .. } => "shadowed",
+            Self::NeverDecides { .. } => "never-decides",
+            Self::Redundant { .. } => "redundant",
+            Self::Broad { .. } => "broad",
+            Self::OpensSecret { .. } => "opens-secret",
+            Self::OpensProtected { .. } => "opens-protected",
+            Self::WritableSearch { .. } => "writable-search",
+            Self::WritablePolicy { .. } => "writable-policy",
+            Self::HostNetwork { .. } => "host-network",
+            Self::Feature { .. } => "feature",
+        }
+    }
+
+    /// The rule that it is about.
+    pub fn rule(&self) -> Option<&RuleRef> {
+        match self {
+            Self::Shadowed { rule, .. }
+            | Self::NeverDecides { rule, .. }
+            | Self::Redundant { rule, .. }
+            | Self::Broad { rule, .. }
+            | Self::OpensSecret { rule, .. }
+            | Self::OpensProtected { rule, .. }
+            | Self::WritableSearch { rule, .. }
+            | Self::WritablePolicy { rule, .. } => Some(rule),
+            Self::HostNetwork { .. } | Self::Feature { .. } => None,
+        }
+    }
+
+    /// The rule that stands in its way.
+    pub fn by(&self) -> Option<&RuleRef> {
+        match self {
+            Self::Shadowed { by, .. }
+            | Self::NeverDecides { by, .. }
+            | Self::Redundant { by, .. } => Some(by),
+            _ => None,
+        }
+    }
+
+    /// Where it was written.
+    pub fn source(&self) -> Option<&Source> {
+        match self {
+            Self::HostNetwork { source } => source.as_ref(),
+            Self::Feature { source, .. } => Some(source),
+            _ => self.rule().map(|rule| &rule.source),
+        }
+    }
+
+    /// What to do about it.
+    pub fn remedy(&self) -> &'static str {
+        match self {
+            Self::Shadowed { .. } => "remove one of the two",
+            Self::NeverDecides { .. } | Self::Redundant { .. } => "remove it",
+            Self::Broad { .. } => "name the directories that are needed",
+            Self::OpensSecret { .. } => "remove it, unless the command needs exactly that",
+            Self::OpensProtected { .. } => {
+                "remove it, and make such changes outside of the sandbox"
+            }
+            Self::WritableSearch { .. } => {
+                "take the directory out of `PATH`, or make it `read` by a rule"
+            }
+            Self::WritablePolicy { .. } => "make it `read` by a rule, or keep it elsewhere",
+            Self::HostNetwork { .. } => "`default = \"deny\"`, if the command works without",
+            Self::Feature { .. } => "remove it, unless the command fails without",
+        }
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Shadowed { rule, by } => {
+                write!(
+                    f,
+                    "{} has no effect: {} is about the same path and grants less",
+                    named(rule),
+                    named(by)
+                )
+            }
+            Self::NeverDecides { rule, by } => {
+                write!(
+                    f,
+                    "{} never decides anything: {} holds wherever it matches",
+                    named(rule),
+                    named(by)
+                )
+            }
+            Self::Redundant { rule, by } => {
+                write!(
+                    f,
+                    "{} says what holds without it, by {}",
+                    named(rule),
+                    named(by)
+                )
+            }
+            Self::Broad {
+                rule,
+                what,
+                secrets_hidden,
+            } => {
+                let secrets = if *secrets_hidden {
+                    ""
+                } else {
+                    ", with all secrets in it: no preset hides them"
+                };
+                write!(f, "{} grants {what}{secrets}", named(rule))
+            }
+            Self::OpensSecret { rule, reason } => {
+                write!(f, "{} opens a known secret: {reason}", named(rule))
+            }
+            Self::OpensProtected { rule, reason } => {
+                write!(f, "{} opens a protected path: {reason}", named(rule))
+            }
+            Self::WritableSearch { directory, rule } => write!(
+                f,
+                "`{}` is in `PATH` and can be written by {}: what the command leaves there is executed outside",
+                escaped(directory),
+                named(rule)
+            ),
+            Self::WritablePolicy { file, rule } => write!(
+                f,
+                "the policy `{}` can itself be written, by {}: the command decides what the next one may do",
+                escaped(file),
+                named(rule)
+            ),
+            Self::HostNetwork { .. } => {
+                f.write_str("the network is the host's: everything can be sent everywhere")
+            }
+            Self::Feature { name, .. } => {
+                write!(
+                    f,
+                    "`{}` opens a part of the kernel that is refused otherwise",
+                    escaped(name.as_str())
+                )
+            }
+        }
+    }
+}
+
+fn named(rule: &RuleRef) -> String {
+    let access = rule
+        .access
+        .map_or(String::new(), |access| format!(" = {access}"));
+    let place = match &rule.source {
+        Source::File(_) => String::new(),
+        source => format!(" ({source})"),
+    };
+    format!("`{}`{access}{place}", escaped(&rule.pattern))
+}
+
+impl Ruleset {
+    /// What a reviewer would say, in the order of the file.
+    ///
+    /// ```
+    /// use sandbox_core::{Context, Policy, Ruleset, Surroundings};
+    ///
+    /// let policy = Policy::new().read("/usr").read("/usr/lib");
+    /// let ruleset = Ruleset::resolve(&policy, &Context::new("/")).unwrap();
+    /// let findings = ruleset.review(&Surroundings::default());
+    /// assert_eq!(findings[0].as_str(), "redundant");
+    /// ```
+    pub fn review(&self, surroundings: &Surroundings) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        for rule in self.files().written() {
+            beaten(rule, &mut findings);
+            if is_person(&rule.source) {
+                findings.extend(self.idle_pattern(rule));
+                findings.extend(self.redundant(rule));
+                findings.extend(self.broad(rule, surroundings));
+                findings.extend(self.opens_secret(rule));
+                findings.extend(opens_protected(rule));
+            }
+        }
+        findings.extend(self.passes_secrets());
+        for directory in &surroundings.search {
+            let rule = self.writes(directory);
+            findings.extend(rule.map(|rule| Finding::WritableSearch {
+                directory: directory.clone(),
+                rule,
+            }));
+        }
+        if let Some(file) = &surroundings.file {
+            let rule = self.writes(file);
+            findings.extend(rule.map(|rule| Finding::WritablePolicy {
+                file: file.clone(),
+                rule,
+            }));
+        }
+        if self.network() == Network::Host {
+            findings.push(Finding::HostNetwork { source: None });
+        }
+        let features = self.system().features.iter();
+        findings.extend(features.map(|(name, source)| Finding::Feature {
+            name: name.clone(),
+            source: source.clone(),
+        }));
+        let line = |finding: &Finding| {
+            let location = finding.source().and_then(Source::location);
+            (location.is_none(), location.map(crate::Location::offset))
+        };
+        findings.sort_by_key(line);
+        findings
+    }
+
+    /// A pattern weighs no more than a literal rule about the directory that it starts from. So it only lowers what holds
+    /// below, and where nothing there grants more it decides nothing.
+    fn idle_pattern(&self, rule: &FileRule) -> Option<Finding> {
+        rule.glob.as_ref()?;
+        let start = self.files().literal(&rule.path)?;
+        let grants_more = |other: &FileRule| {
+            let is_near = place::is_within(&other.path, &rule.path)
+                || (!other.is_literal() && place::is_within(&rule.path, &other.path));
+            is_near && other.rank() > rule.rank()
+        };
+        let is_idle = !self.files().written().any(grants_more);
+        is_idle.then(|| Finding::NeverDecides {
+            rule: rule.reference(),
+            by: start.reference(),
+        })
+    }
+
+    /// A literal rule with the access of the one above, no pattern near. Rules that let something be written are left out:
+    /// which names are protected below depends on where they start; and those that replace another, which holds without them.
+    fn redundant(&self, rule: &FileRule) -> Option<Finding> {
+        if !rule.is_literal()
+            || !matches!(rule.access, Access::Hide | Access::Read)
+            || rule.closed
+            || !rule.set_aside.is_empty()
+            || self.files().absent_reason(&rule.path).is_some()
+        {
+            return None;
+        }
+        let is_near = |other: &FileRule| {
+            !other.is_literal()
+                && (place::is_within(&other.path, &rule.path)
+                    || place::is_within(&rule.path, &other.path))
+        };
+        if self.files().written().any(is_near) {
+            return None;
+        }
+        let above = place::upwards(&rule.path)
+            .skip(1)
+            .find_map(|place| self.files().literal(place))?;
+        // What is hidden by a table comes back when the table changes.
+        (above.access == rule.access && above.source != Source::Secret).then(|| {
+            Finding::Redundant {
+                rule: rule.reference(),
+                by: above.reference(),
+            }
+        })
+    }
+
+    fn broad(&self, rule: &FileRule, surroundings: &Surroundings) -> Option<Finding> {
+        if !matches!(rule.access, Access::Read | Access::Write | Access::Overlay) {
+            return None;
+        }
+        let homes = &surroundings.homes;
+        let what = if rule.path.parent().is_none() {
+            "the whole file system"
+        } else if homes.contains(&rule.path) {
+            "a home"
+        } else if homes.iter().any(|home| home.starts_with(&rule.path)) {
+            "a directory with a home in it"
+        } else {
+            return None;
+        };
+        Some(Finding::Broad {
+            rule: rule.reference(),
+            what,
+            secrets_hidden: self.environment().hides_secrets(),
+        })
+    }
+
+    fn opens_secret(&self, rule: &FileRule) -> Option<Finding> {
+        if rule.access == Access::Hide || rule.access == Access::Scratch || !rule.is_literal() {
+            return None;
+        }
+        let named = rule.set_aside.iter().find(|lost| lost.why == Why::Named);
+        let named = named.and_then(|lost| lost.rule.reason);
+        let above = || {
+            let mut above = place::upwards(&rule.path).skip(1);
+            let nearest = above.find_map(|place| self.files().literal(place))?;
+            (nearest.source == Source::Secret)
+                .then_some(nearest.reason)
+                .flatten()
+        };
+        let absent = || self.files().absent_reason(&rule.path);
+        let reason = named.or_else(absent).or_else(above)?;
+        Some(Finding::OpensSecret {
+            rule: rule.reference(),
+            reason,
+        })
+    }
+
+    fn passes_secrets(&self) -> Vec<Finding> {
+        let environment = self.environment();
+        environment
+            .written()
+            .filter(|rule| rule.rule == VariableRule::Pass)
+            .filter_map(|rule| {
+                let reason = environment.secret(rule)?;
+                Some(Finding::OpensSecret {
+                    rule: rule.reference(),
+                    reason,
+                })
+            })
+            .collect()
+    }
+
+    /// The rule by which the host's file or directory can be written.
+    fn writes(&self, path: &Path) -> Option<RuleRef> {
+        let decision = self.decide(&crate::Attempt::write(path));
+        let is_hosts = self.files().access(path).0 == Access::Write;
+        (decision.verdict == crate::Verdict::Allow && is_hosts)
+            .then_some(decision.rule)
+            .flatten()
+    }
+}
+
+/// Rules that lost against another one about the very same path.
+fn beaten(rule: &FileRule, findings: &mut Vec<Finding>) {
+    let beaten = rule
+        .set_aside
+        .iter()
+        .filter(|lost| lost.why == Why::Tie && is_person(&lost.rule.source));
+    for lost in beaten {
+        let (rule, by) = (lost.rule.clone(), rule.reference());
+        findings.push(if rule.access == by.access {
+            Finding::NeverDecides { rule, by }
+        } else {
+            Finding::Shadowed { rule, by }
+        });
+    }
+}
+
+fn opens_protected(rule: &FileRule) -> Option<Finding> {
+    if rule.access != Access::Write || !rule.is_literal() {
+        return None;
+    }
+    let (_, entry) = protected::innermost(&rule.path, "/".as_ref())?;
+    Some(Finding::OpensProtected {
+        rule: rule.reference(),
+        reason: entry.reason,
+    })
+}
+
+/// Whether somebody wrote it, who can change it.
+fn is_person(source: &Source) -> bool {
+    !matches!(
+        source,
+        Source::Preset(_) | Source::Secret | Source::Protected
+    )
+}
+
+#[cfg(test)]
+mod tests;

@@ -28,7 +28,9 @@ Examples:
   sandbox run npm test                    the preset `agent`: writes only the current directory
   sandbox run --hide 'secrets/**' -- make one thing more that cannot be read
   sandbox run --network host cargo fetch  the host's network, everything else confined
-  sandbox explain ~/.ssh/id_ed25519       who may read this, and why
+  sandbox explain ~/.ssh/id_ed25519       may this be read or written, and why
+  sandbox init                            a policy for this project, to read and to change
+  sandbox check ci.toml                   is this policy valid, and safe
   sandbox doctor                          what this host can enforce, and how to lift what it can't
 
 Exit codes of `run` and `shell`:
@@ -41,8 +43,15 @@ pub(crate) enum Action {
     Run(Run),
     Shell(Shell),
     Explain(Explain),
+    Check(Check),
+    Init(Init),
+    #[command(subcommand)]
+    Policy(PolicyAction),
     Doctor(Doctor),
     Trust(Trust),
+    Completions(Completions),
+    /// Prints the manual page, for man(1)
+    Man,
 }
 
 /// Runs a command confined
@@ -78,31 +87,150 @@ pub(crate) struct Shell {
 
 /// Tells what a policy allows, and by which rule
 ///
-/// With paths: whether each may be read and written, which rule says so, and what would allow it.
+/// With paths: whether each may be read and written, which rule says so and which others lost, what holds it, and what
+/// would allow it. Without any question: every rule.
 #[derive(Debug, Args)]
-#[command(after_help = "\
+// `--write` and `--env` are questions here, so what they are elsewhere has another name.
+#[command(
+    defer(given_otherwise),
+    after_help = "\
 Examples:
   sandbox explain ~/.aws/credentials .git/hooks/pre-commit
+  sandbox explain --write ~/.bashrc --env GITHUB_TOKEN
+  sandbox explain --with-write ../shared ../shared/notes.md
   sandbox explain --plan --preset strict
   sandbox explain --settings ~/.srt-settings.json .env
-  sandbox explain --enforcement")]
+  sandbox explain --enforcement
+
+Exit codes:
+  0  everything was answered, whatever the answer is
+  125  the policy was refused, or a path cannot be looked at"
+)]
 pub(crate) struct Explain {
     #[command(flatten)]
     pub(crate) setting: Setting,
+    /// Ask whether this path may be written
+    #[arg(id = "written", long = "write", value_name = "PATH")]
+    pub(crate) written: Vec<PathBuf>,
+    /// Ask whether this variable is inside
+    #[arg(id = "variable", long = "env", value_name = "NAME")]
+    pub(crate) variables: Vec<OsString>,
     /// Print what is done on this host before a command runs, step by step
     #[arg(long)]
     pub(crate) plan: bool,
     /// Print which mechanism holds which part of the policy, and what is not held
     #[arg(long)]
     pub(crate) enforcement: bool,
+    /// Answer in JSON, as `docs/json.md` describes it
+    #[arg(long)]
+    pub(crate) json: bool,
     /// Paths to decide about
     #[arg(value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,
 }
 
+/// Tells whether a policy is valid, and what a reviewer would say of it
+///
+/// Rules without effect, grants of a home or of everything, secrets and protected paths that it opens, directories of `PATH`
+/// and the policy itself where the command could write them. Nothing runs.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  sandbox check
+  sandbox check --json ci.toml
+
+Exit codes:
+  0  the policy is valid, and there is nothing to mend
+  1  the policy is valid, and there are warnings
+  125  the policy is refused")]
+pub(crate) struct Check {
+    /// The policy file [default: sandbox.toml]
+    #[arg(value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
+    /// Answer in JSON, as `docs/json.md` describes it
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Pretend that the host lacks something (for tests: it only takes away)
+    #[arg(long, value_name = "FACT", hide_short_help = true)]
+    pub(crate) lower: Vec<Lowering>,
+}
+
+/// Writes a policy for the project in this directory, `sandbox.toml`
+///
+/// What the project is made with is told by its files. A policy that is there already is left as it is.
+#[derive(Debug, Args)]
+pub(crate) struct Init {
+    /// Print the policy instead of writing it
+    #[arg(long)]
+    pub(crate) print: bool,
+}
+
+/// Shows a policy, formats it, or prints its schema
+#[derive(Debug, Subcommand)]
+pub(crate) enum PolicyAction {
+    Show(Box<PolicyShow>),
+    Fmt(PolicyFormat),
+    /// Prints the JSON Schema of a policy, by which an editor completes and checks it
+    Schema,
+}
+
+/// Prints the policy that a command would run under, files and options as one
+#[derive(Debug, Args)]
+pub(crate) struct PolicyShow {
+    #[command(flatten)]
+    pub(crate) setting: Setting,
+    /// Print it as JSON, in the shape of a policy file
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Formats a policy file; comments stay where they are
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Exit codes:
+  0  the file is in its form
+  1  with `--check`: it is not, and was left as it is
+  125  it is no policy, or cannot be written")]
+pub(crate) struct PolicyFormat {
+    /// The policy file, TOML [default: sandbox.toml]
+    #[arg(value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
+    /// Change nothing, and tell by the exit code whether something would be
+    #[arg(long)]
+    pub(crate) check: bool,
+}
+
+/// Prints completions for a shell
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  sandbox completions bash > ~/.local/share/bash-completion/completions/sandbox
+  sandbox completions fish > ~/.config/fish/completions/sandbox.fish
+  sandbox completions zsh > ~/.zfunc/_sandbox")]
+pub(crate) struct Completions {
+    /// The shell
+    #[arg(value_name = "SHELL", value_enum)]
+    pub(crate) shell: ShellName,
+}
+
+/// The shells that there are completions for.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum ShellName {
+    Bash,
+    Zsh,
+    Fish,
+}
+
 /// Tells what this host can enforce, and the one command that lifts each obstacle
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Exit codes:
+  0  a sandbox starts here
+  125  none does")]
 pub(crate) struct Doctor {
+    /// Answer in JSON, as `docs/json.md` describes it
+    #[arg(long)]
+    pub(crate) json: bool,
     /// Pretend that the host lacks something (for tests: it only takes away)
     #[arg(long, value_name = "FACT", hide_short_help = true)]
     pub(crate) lower: Vec<Lowering>,
@@ -123,7 +251,7 @@ pub(crate) struct Trust {
 }
 
 /// What a command runs under: the same for every subcommand.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(crate) struct Setting {
     /// A policy file, TOML or JSON; without `extends` it has only its own rules
     ///
@@ -209,6 +337,13 @@ impl From<NetworkName> for Network {
             NetworkName::Host => Self::Host,
         }
     }
+}
+
+/// The options of a policy that `explain` asks questions by.
+fn given_otherwise(explain: clap::Command) -> clap::Command {
+    explain
+        .mut_arg("write", |arg| arg.long("with-write"))
+        .mut_arg("env", |arg| arg.long("with-env"))
 }
 
 /// A pattern, which is not empty: `--write "$DIR"` with an unset variable must not mean the current directory.

@@ -4,6 +4,8 @@ use std::process::ExitCode;
 
 use sandboxed::ExitStatus;
 
+/// `check` has found something to mend, `policy fmt --check` something to format.
+pub(crate) const TO_MEND: u8 = 1;
 /// The time limit was reached, as timeout(1) has it.
 pub(crate) const TIME_LIMIT: u8 = 124;
 /// The sandbox itself failed or refused; nothing ran, or it was ended.

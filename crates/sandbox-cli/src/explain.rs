@@ -1,13 +1,20 @@
 //! `sandbox explain`: what a policy allows, by which rule, and how it is held on this host.
 
+mod answer;
+mod json;
+mod text;
+
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use sandbox_core::escaped;
-use sandboxed::{Attempt, Error, Plan, Ruleset};
+use sandboxed::{Error, HostFacts, Plan, Ruleset, Unenforceable};
+use serde_json::{Map, Value};
 
+use self::answer::{Answer, Answers, Place};
 use crate::args::Explain;
+use crate::exit;
 use crate::failure::Failure;
 use crate::render;
 use crate::setting::Situation;
@@ -16,95 +23,177 @@ use crate::setting::Situation;
 pub(crate) fn explain(explain: &Explain) -> Result<ExitCode, Failure> {
     let situation = Situation::new(&explain.setting)?;
     let ruleset = Ruleset::resolve(&situation.policy, &situation.context).map_err(Error::from)?;
-    let mut text = String::new();
+    let mut report = Report::new(explain.json);
     if explain.plan || explain.enforcement {
         let plan = Plan::compile(&ruleset, &situation.facts()).map_err(Error::from)?;
         if explain.plan {
-            let _ = writeln!(text, "{plan}");
+            report.plan(&plan);
         }
         if explain.enforcement {
-            let _ = writeln!(text, "{}", plan.enforcement());
+            report.enforcement(&plan);
         }
-    } else if explain.paths.is_empty() {
-        rules(&mut text, &ruleset);
     }
-    for path in &explain.paths {
-        decisions(&mut text, &ruleset, &situation.context.cwd.join(path));
+    let is_asked =
+        !(explain.paths.is_empty() && explain.written.is_empty() && explain.variables.is_empty());
+    if is_asked {
+        let (plan, starts) = plan_or_ideal(&ruleset, &situation.facts())?;
+        let answers = Answers {
+            ruleset: &ruleset,
+            context: &situation.context,
+            plan: &plan,
+            starts,
+        };
+        report.answers(explain, &answers, &situation.context.cwd);
+    } else if !explain.plan && !explain.enforcement {
+        report.rules(&ruleset);
     }
-    render::answer(&text)?;
-    Ok(ExitCode::SUCCESS)
+    let all_seen = report.all_seen;
+    report.print()?;
+    Ok(if all_seen {
+        ExitCode::SUCCESS
+    } else {
+        exit::OURS.into()
+    })
 }
 
-/// Every rule about files, with its origin, and what there is besides.
-fn rules(text: &mut String, ruleset: &Ruleset) {
-    for rule in ruleset.files().iter() {
-        let _ = writeln!(
-            text,
-            "{:7}  {}  ({})",
-            rule.access().as_str(),
-            escaped(rule.text()),
-            rule.source()
-        );
-    }
-    let _ = writeln!(text, "\nnetwork: {}", ruleset.network());
-    if let Some(limit) = ruleset.limits().time {
-        let _ = writeln!(text, "time: {}", humantime::format_duration(limit));
+/// The plan for this host, or where no sandbox starts the one of a host on which nothing is missing: what a rule means does
+/// not depend on that. A policy that no host enforces is refused.
+fn plan_or_ideal(ruleset: &Ruleset, facts: &HostFacts) -> Result<(Plan, bool), Failure> {
+    match Plan::compile(ruleset, facts) {
+        Ok(plan) => Ok((plan, true)),
+        Err(Unenforceable::Host { .. } | Unenforceable::Tier { .. }) => {
+            let plan = Plan::compile(ruleset, &HostFacts::complete()).map_err(Error::from)?;
+            Ok((plan, false))
+        }
+        Err(error) => Err(Error::from(error).into()),
     }
 }
 
-/// Whether a path may be read and written, by which rule, and what would allow it.
-fn decisions(text: &mut String, ruleset: &Ruleset, path: &Path) {
-    let Some(resolved) = resolved(text, path) else {
-        return;
-    };
-    for (operation, attempt) in [
-        ("read", Attempt::read(&resolved)),
-        ("write", Attempt::write(&resolved)),
-    ] {
-        let decision = ruleset.decide(&attempt);
-        let _ = writeln!(
-            text,
-            "{:5} {operation:5} {}",
-            decision.verdict.to_string(),
-            escaped(&resolved)
-        );
-        match &decision.rule {
-            Some(rule) => {
-                let access = rule
-                    .access
-                    .map_or(String::new(), |access| format!(" = {access}"));
-                let _ = writeln!(
-                    text,
-                    "      by `{}`{access} ({})",
-                    escaped(&rule.pattern),
-                    rule.source
+/// What is printed, for a person or for a machine.
+struct Report {
+    form: Form,
+    /// Whether every path could be looked at.
+    all_seen: bool,
+}
+
+enum Form {
+    Text(String),
+    Json(Map<String, Value>),
+}
+
+impl Report {
+    fn new(json: bool) -> Self {
+        let form = if json {
+            Form::Json(Map::new())
+        } else {
+            Form::Text(String::new())
+        };
+        Self {
+            form,
+            all_seen: true,
+        }
+    }
+
+    fn plan(&mut self, plan: &Plan) {
+        match &mut self.form {
+            Form::Text(text) => {
+                let _ = writeln!(text, "{plan}");
+            }
+            Form::Json(object) => {
+                object.insert("plan".to_owned(), json::plan(plan));
+            }
+        }
+    }
+
+    fn enforcement(&mut self, plan: &Plan) {
+        let enforcement = plan.enforcement();
+        match &mut self.form {
+            Form::Text(text) => {
+                let _ = writeln!(text, "{enforcement}");
+            }
+            Form::Json(object) => {
+                object.insert(
+                    "enforcement".to_owned(),
+                    crate::json::enforcement(&enforcement),
                 );
             }
-            None => text.push_str("      since no rule is about it\n"),
         }
-        for line in decision.remedy.iter().flat_map(|remedy| remedy.lines()) {
-            let _ = writeln!(text, "      help: {}", escaped(line));
+    }
+
+    fn rules(&mut self, ruleset: &Ruleset) {
+        match &mut self.form {
+            Form::Text(text) => text.push_str(&text::rules(ruleset)),
+            Form::Json(object) => {
+                object.insert("rules".to_owned(), json::rules(ruleset));
+            }
+        }
+    }
+
+    fn answers(&mut self, explain: &Explain, answers: &Answers<'_>, cwd: &Path) {
+        if let Form::Json(object) = &mut self.form {
+            object.insert("answers".to_owned(), Value::Array(Vec::new()));
+            object.insert("starts".to_owned(), answers.starts.into());
+        }
+        for path in &explain.paths {
+            let both = |place: &Place| vec![answers.read(place), answers.write(place)];
+            self.about(cwd.join(path), both);
+        }
+        for path in &explain.written {
+            self.about(cwd.join(path), |place| vec![answers.write(place)]);
+        }
+        for name in &explain.variables {
+            self.answer(&answers.variable(name));
+        }
+        if let (Form::Text(text), false) = (&mut self.form, answers.starts) {
+            text.push_str(
+                "No sandbox starts here, so nothing is held: `sandbox doctor` tells why.\n",
+            );
+        }
+    }
+
+    fn about(&mut self, path: PathBuf, answers: impl FnOnce(&Place) -> Vec<Answer>) {
+        match Place::of(path) {
+            Ok(place) => {
+                let answers = answers(&place);
+                if let (Form::Text(text), Some((from, to))) = (
+                    &mut self.form,
+                    answers.first().and_then(Answer::leads_elsewhere),
+                ) {
+                    let _ = writeln!(text, "{} leads to {}", escaped(from), escaped(to));
+                }
+                for answer in &answers {
+                    self.answer(answer);
+                }
+            }
+            Err((path, problem)) => {
+                self.all_seen = false;
+                match &mut self.form {
+                    Form::Text(text) => {
+                        let _ = writeln!(text, "{}: {}", escaped(&path), escaped(&problem));
+                    }
+                    Form::Json(object) => push(object, json::unseen(&path, &problem)),
+                }
+            }
+        }
+    }
+
+    fn answer(&mut self, answer: &Answer) {
+        match &mut self.form {
+            Form::Text(text) => text::answer(text, answer),
+            Form::Json(object) => push(object, json::answer(answer)),
+        }
+    }
+
+    fn print(self) -> Result<(), Failure> {
+        match self.form {
+            Form::Text(text) => render::answer(&text),
+            Form::Json(object) => crate::json::print(object),
         }
     }
 }
 
-/// Where a path leads, since decisions are about that; says so if it is somewhere else or nowhere.
-fn resolved(text: &mut String, path: &Path) -> Option<PathBuf> {
-    match sandbox_core::resolve(path) {
-        Ok(resolved) => {
-            if resolved.path != path {
-                let _ = writeln!(
-                    text,
-                    "{} leads to {}",
-                    escaped(path),
-                    escaped(&resolved.path)
-                );
-            }
-            Some(resolved.path)
-        }
-        Err(problem) => {
-            let _ = writeln!(text, "{}: {}", escaped(path), escaped(&problem.to_string()));
-            None
-        }
+fn push(object: &mut Map<String, Value>, answer: Value) {
+    if let Some(Value::Array(answers)) = object.get_mut("answers") {
+        answers.push(answer);
     }
 }

@@ -51,6 +51,12 @@ pub(crate) enum Failure {
     ForeignStore { path: PathBuf, what: &'static str },
     #[error("there is no home to keep the list of approved policies in")]
     NoHome,
+    #[error("there is a policy already: `{}`", escaped(.path))]
+    PolicyExists { path: PathBuf },
+    #[error("`{}` is not TOML: only that has a form here", escaped(.path))]
+    NotToml { path: PathBuf },
+    #[error("cannot write `{}`", escaped(.path))]
+    WriteFile { path: PathBuf, source: io::Error },
     #[error("cannot {action}")]
     Own {
         action: &'static str,
@@ -98,7 +104,12 @@ impl Failure {
                 path.display()
             )),
             Self::NoHome => Some("set `HOME`, or `XDG_STATE_HOME`".to_owned()),
+            Self::PolicyExists { .. } => {
+                Some("change that one, or look at the other with `sandbox init --print`".to_owned())
+            }
+            Self::NotToml { .. } => Some("`jq .` formats JSON".to_owned()),
             Self::NoAccount { .. }
+            | Self::WriteFile { .. }
             | Self::Store { .. }
             | Self::Directory { .. }
             | Self::Become { .. }

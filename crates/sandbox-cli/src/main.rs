@@ -12,6 +12,8 @@ mod account;
 #[cfg(backend)]
 mod args;
 #[cfg(backend)]
+mod check;
+#[cfg(backend)]
 mod doctor;
 #[cfg(backend)]
 mod exit;
@@ -20,7 +22,15 @@ mod explain;
 #[cfg(backend)]
 mod failure;
 #[cfg(backend)]
+mod generate;
+#[cfg(backend)]
+mod init;
+#[cfg(backend)]
+mod json;
+#[cfg(backend)]
 mod layers;
+#[cfg(backend)]
+mod policy;
 #[cfg(backend)]
 mod render;
 #[cfg(backend)]
@@ -71,8 +81,13 @@ fn main() -> ExitCode {
         Action::Run(run) => run::command(run),
         Action::Shell(shell) => run::shell(shell),
         Action::Explain(explain) => explain::explain(explain),
+        Action::Check(check) => check::check(check),
+        Action::Init(init) => init::init(init),
+        Action::Policy(action) => policy::policy(action),
         Action::Doctor(doctor) => doctor::doctor(doctor),
         Action::Trust(trust) => trust::trust(trust),
+        Action::Completions(completions) => generate::completions(completions.shell),
+        Action::Man => generate::manual(),
     };
     done.unwrap_or_else(|failure| render::failure(&failure))
 }

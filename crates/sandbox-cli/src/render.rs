@@ -7,13 +7,14 @@ use std::process::ExitCode;
 
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use anstyle::{AnsiColor, Style};
-use sandbox_core::escaped;
-use sandboxed::{Error, PolicyError, PolicyErrors, Source};
+use sandbox_core::{Finding, Location, Severity, Source, escaped};
+use sandboxed::{Error, PolicyError, PolicyErrors};
 
 use crate::exit;
 use crate::failure::Failure;
 
 const ERROR: Style = AnsiColor::BrightRed.on_default().bold();
+const WARNING: Style = AnsiColor::BrightYellow.on_default().bold();
 const HELP: Style = AnsiColor::BrightCyan.on_default().bold();
 
 /// Prints what is wrong with the command line, or the help that was asked for.
@@ -49,9 +50,10 @@ pub(crate) fn note(message: &str) {
     print(&format!("sandbox: {}\n", escaped(message)));
 }
 
-/// Prints what was asked for to standard output. Whoever reads it may have read enough.
+/// Prints what was asked for to standard output, with colours only where a terminal shows them and nobody asked for none.
+/// Whoever reads it may have read enough.
 pub(crate) fn answer(text: &str) -> Result<(), Failure> {
-    match std::io::stdout().lock().write_all(text.as_bytes()) {
+    match anstream::stdout().lock().write_all(text.as_bytes()) {
         Err(source) if source.kind() != std::io::ErrorKind::BrokenPipe => Err(Failure::Own {
             action: "print",
             source,
@@ -88,6 +90,44 @@ fn policy_errors(errors: &PolicyErrors) -> String {
 
 fn with_snippet(error: &PolicyError, level: Level<'_>) -> Option<String> {
     let location = error.location()?;
+    let remedy = error.remedy().map(|remedy| remedy.to_string());
+    let message = error.to_string();
+    let mut causes = causes(error);
+    if let Some(Source::Setting { key, .. }) = error.written()
+        && !message.contains(key)
+    {
+        causes.push(format!("it belongs to `{key}`"));
+    }
+    Some(marked(
+        level,
+        &message,
+        &location,
+        &causes,
+        remedy.as_deref(),
+    ))
+}
+
+/// Something that a reviewer says of a policy: `warning:` or `note:`, its line if it has one, `help:`.
+pub(crate) fn finding(finding: &Finding) -> String {
+    let (level, word) = match finding.severity() {
+        Severity::Warning => (Level::WARNING, format!("{WARNING}warning:{WARNING:#}")),
+        Severity::Note => (Level::NOTE, format!("{HELP}note:{HELP:#}")),
+    };
+    let remedy = finding.remedy();
+    match finding.source().and_then(Source::location) {
+        Some(location) => marked(level, &finding.to_string(), location, &[], Some(remedy)),
+        None => format!("{word} {finding}\n\n  {HELP}help:{HELP:#} {remedy}\n"),
+    }
+}
+
+/// A message with the line that is meant.
+fn marked(
+    level: Level<'_>,
+    message: &str,
+    location: &Location,
+    causes: &[String],
+    remedy: Option<&str>,
+) -> String {
     let (line, marked) = location.snippet();
     let name = location.file().map(|file| escaped(file).to_string());
     let snippet = Snippet::source(&line)
@@ -96,26 +136,15 @@ fn with_snippet(error: &PolicyError, level: Level<'_>) -> Option<String> {
         .annotation(
             AnnotationKind::Primary.span(bytes(&line, marked.start)..bytes(&line, marked.end)),
         );
-    let message = escaped(&error.to_string()).to_string();
+    let message = escaped(message).to_string();
     let mut group = level.primary_title(&message).element(snippet);
-    let causes = causes(error);
-    for cause in &causes {
+    for cause in causes {
         group = group.element(Level::NOTE.message(cause));
     }
-    let key = match error.written() {
-        Some(Source::Setting { key, .. }) if !message.contains(key) => {
-            Some(format!("it belongs to `{key}`"))
-        }
-        _ => None,
-    };
-    if let Some(key) = &key {
-        group = group.element(Level::NOTE.message(key));
-    }
-    let remedy = error.remedy().map(|remedy| remedy.to_string());
-    if let Some(remedy) = &remedy {
+    if let Some(remedy) = remedy {
         group = group.element(Level::HELP.message(remedy));
     }
-    Some(format!("{}\n", Renderer::styled().render(&[group])))
+    format!("{}\n", Renderer::styled().render(&[group]))
 }
 
 /// Each source of the error, escaped.

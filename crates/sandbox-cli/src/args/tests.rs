@@ -89,17 +89,22 @@ fn what_is_wrong_with_an_option_is_told() {
 #[test]
 fn help_teaches() {
     let help = |words: &[&str]| parse(words).unwrap_err();
-    insta::assert_snapshot!(help(&["--help"]), @r#"
+    insta::assert_snapshot!(help(&["--help"]), @"
     Runs a command that cannot read your secrets, write outside of this directory, or reach the network
 
     Usage: sandbox <COMMAND>
 
     Commands:
-      run      Runs a command confined
-      shell    Starts a shell confined: $SHELL, or /bin/sh
-      explain  Tells what a policy allows, and by which rule
-      doctor   Tells what this host can enforce, and the one command that lifts each obstacle
-      trust    Approves a policy file: what it says, byte for byte, with the files that it extends
+      run          Runs a command confined
+      shell        Starts a shell confined: $SHELL, or /bin/sh
+      explain      Tells what a policy allows, and by which rule
+      check        Tells whether a policy is valid, and what a reviewer would say of it
+      init         Writes a policy for the project in this directory, `sandbox.toml`
+      policy       Shows a policy, formats it, or prints its schema
+      doctor       Tells what this host can enforce, and the one command that lifts each obstacle
+      trust        Approves a policy file: what it says, byte for byte, with the files that it extends
+      completions  Prints completions for a shell
+      man          Prints the manual page, for man(1)
 
     Options:
       -h, --help     Print help
@@ -109,14 +114,16 @@ fn help_teaches() {
       sandbox run npm test                    the preset `agent`: writes only the current directory
       sandbox run --hide 'secrets/**' -- make one thing more that cannot be read
       sandbox run --network host cargo fetch  the host's network, everything else confined
-      sandbox explain ~/.ssh/id_ed25519       who may read this, and why
+      sandbox explain ~/.ssh/id_ed25519       may this be read or written, and why
+      sandbox init                            a policy for this project, to read and to change
+      sandbox check ci.toml                   is this policy valid, and safe
       sandbox doctor                          what this host can enforce, and how to lift what it can't
 
     Exit codes of `run` and `shell`:
       124  the time limit was reached      126  the command cannot be executed
       125  the sandbox failed or refused   127  the command was not found
       128+n  signal n ended the command    any other is the command's own
-    "#);
+    ");
     insta::assert_snapshot!(help(&["run", "-h"]), @r#"
     Runs a command confined
 
@@ -169,7 +176,7 @@ fn help_teaches() {
           --user <USER>         As root: run as this account (name, uid, or UID:GID)
       -h, --help                Print help (see more with '--help')
     "#);
-    insta::assert_snapshot!(help(&["explain", "-h"]), @r#"
+    insta::assert_snapshot!(help(&["explain", "-h"]), @"
     Tells what a policy allows, and by which rule
 
     Usage: sandbox explain [OPTIONS] [PATH]...
@@ -178,35 +185,49 @@ fn help_teaches() {
       [PATH]...  Paths to decide about
 
     Options:
-          --policy <FILE>       A policy file, TOML or JSON; without `extends` it has only its own rules
-          --settings <FILE>     Settings of Anthropic's sandbox-runtime (srt) as they are, instead of a policy; docs/settings.md has every key
-          --strict              With `--settings`: refuse unknown keys instead of warning of them
-          --preset <NAME>       A built-in policy [default: agent, unless there is a policy file or settings] [possible values: agent, read-only, strict, none]
-          --write <PATTERN>     Allow reading and writing
-          --read <PATTERN>      Allow reading and executing, no writing
-          --hide <PATTERN>      Allow nothing
-          --scratch <PATTERN>   Replace by an empty private directory that is gone afterwards
-          --network <ACCESS>    The network: none of it, or the host's [possible values: deny, host]
-          --env <NAME[=VALUE]>  Pass a variable of the environment, or set one
-          --chdir <DIR>         Start in this directory, as if `sandbox` had been started there
-          --timeout <DURATION>  End the command after this time, such as `90s` or `1h 30m`: SIGTERM, 2 s later SIGKILL for everything inside
-          --user <USER>         As root: run as this account (name, uid, or UID:GID)
-          --plan                Print what is done on this host before a command runs, step by step
-          --enforcement         Print which mechanism holds which part of the policy, and what is not held
-      -h, --help                Print help (see more with '--help')
+          --policy <FILE>            A policy file, TOML or JSON; without `extends` it has only its own rules
+          --settings <FILE>          Settings of Anthropic's sandbox-runtime (srt) as they are, instead of a policy; docs/settings.md has every key
+          --strict                   With `--settings`: refuse unknown keys instead of warning of them
+          --preset <NAME>            A built-in policy [default: agent, unless there is a policy file or settings] [possible values: agent, read-only, strict, none]
+          --with-write <PATTERN>     Allow reading and writing
+          --read <PATTERN>           Allow reading and executing, no writing
+          --hide <PATTERN>           Allow nothing
+          --scratch <PATTERN>        Replace by an empty private directory that is gone afterwards
+          --network <ACCESS>         The network: none of it, or the host's [possible values: deny, host]
+          --with-env <NAME[=VALUE]>  Pass a variable of the environment, or set one
+          --chdir <DIR>              Start in this directory, as if `sandbox` had been started there
+          --timeout <DURATION>       End the command after this time, such as `90s` or `1h 30m`: SIGTERM, 2 s later SIGKILL for everything inside
+          --user <USER>              As root: run as this account (name, uid, or UID:GID)
+          --write <PATH>             Ask whether this path may be written
+          --env <NAME>               Ask whether this variable is inside
+          --plan                     Print what is done on this host before a command runs, step by step
+          --enforcement              Print which mechanism holds which part of the policy, and what is not held
+          --json                     Answer in JSON, as `docs/json.md` describes it
+      -h, --help                     Print help (see more with '--help')
 
     Examples:
       sandbox explain ~/.aws/credentials .git/hooks/pre-commit
+      sandbox explain --write ~/.bashrc --env GITHUB_TOKEN
+      sandbox explain --with-write ../shared ../shared/notes.md
       sandbox explain --plan --preset strict
       sandbox explain --settings ~/.srt-settings.json .env
       sandbox explain --enforcement
-    "#);
-    insta::assert_snapshot!(help(&["doctor", "-h"]), @r#"
+
+    Exit codes:
+      0  everything was answered, whatever the answer is
+      125  the policy was refused, or a path cannot be looked at
+    ");
+    insta::assert_snapshot!(help(&["doctor", "-h"]), @"
     Tells what this host can enforce, and the one command that lifts each obstacle
 
     Usage: sandbox doctor [OPTIONS]
 
     Options:
+          --json  Answer in JSON, as `docs/json.md` describes it
       -h, --help  Print help (see more with '--help')
-    "#);
+
+    Exit codes:
+      0  a sandbox starts here
+      125  none does
+    ");
 }

@@ -1,0 +1,204 @@
+//! One question, answered from the rules and from the plan.
+
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+
+use sandbox_core::{Attempt, Explanation, PathKind, Verdict, is_within};
+use sandboxed::{Context, Plan, Ruleset};
+
+/// What is asked about.
+pub(super) enum Subject {
+    /// To read or write a path.
+    Path {
+        operation: &'static str,
+        /// As it was given, absolute.
+        path: PathBuf,
+        /// Where it leads.
+        resolved: PathBuf,
+        exists: bool,
+    },
+    /// To have a variable.
+    Variable { name: OsString },
+}
+
+/// The answer.
+pub(super) struct Answer {
+    pub(super) subject: Subject,
+    pub(super) verdict: Verdict,
+    /// What the rules say.
+    pub(super) explanation: Explanation,
+    /// What answers in place of the rules.
+    pub(super) instead: Option<String>,
+    /// What the path is inside: a word that does not change, and a description.
+    pub(super) inside: Option<(&'static str, String)>,
+    /// What holds a denial; `None` where nothing is denied, or no sandbox starts here.
+    pub(super) mechanisms: Option<Vec<&'static str>>,
+    /// What a variable is set to.
+    pub(super) set: Option<OsString>,
+}
+
+/// Where a path leads, since rules are about that.
+pub(super) struct Place {
+    path: PathBuf,
+    resolved: PathBuf,
+    exists: bool,
+}
+
+impl Place {
+    /// Looks. The error says why it could not.
+    pub(super) fn of(path: PathBuf) -> Result<Self, (PathBuf, String)> {
+        // The host's links there lead to the host's processes and terminals, not to those inside.
+        let is_own = ["/dev", "/proc"]
+            .iter()
+            .any(|own| is_within(&path, own.as_ref()));
+        let is_plain = !path.as_os_str().as_encoded_bytes().contains(&0)
+            && path.components().collect::<PathBuf>().as_os_str() == path.as_os_str()
+            && !path.components().any(|part| part.as_os_str() == "..");
+        if is_own && is_plain {
+            return Ok(Self {
+                resolved: path.clone(),
+                path,
+                exists: true,
+            });
+        }
+        match sandbox_core::resolve(&path) {
+            Ok(found) => Ok(Self {
+                path,
+                exists: found.kind != PathKind::Missing,
+                resolved: found.path,
+            }),
+            Err(problem) => Err((path, problem.to_string())),
+        }
+    }
+}
+
+/// What answers are made from.
+pub(super) struct Answers<'a> {
+    pub(super) ruleset: &'a Ruleset,
+    pub(super) context: &'a Context,
+    /// The plan for this host, or for one on which nothing is missing.
+    pub(super) plan: &'a Plan,
+    /// Whether it is for this host.
+    pub(super) starts: bool,
+}
+
+impl Answers<'_> {
+    /// Whether a path may be read.
+    pub(super) fn read(&self, place: &Place) -> Answer {
+        let explanation = self.ruleset.explain(&Attempt::read(&place.resolved));
+        let inside = self.plan.inside(&place.resolved);
+        let (verdict, instead) = combined(&explanation, inside.is_readable(), &inside.to_string());
+        let mechanisms = || self.plan.holds_reading(&place.resolved);
+        Answer {
+            subject: place.subject("read"),
+            verdict,
+            explanation,
+            instead,
+            inside: Some((inside.as_str(), inside.to_string())),
+            mechanisms: self.held(verdict, mechanisms),
+            set: None,
+        }
+    }
+
+    /// Whether a path may be written.
+    pub(super) fn write(&self, place: &Place) -> Answer {
+        let explanation = self.ruleset.explain(&Attempt::write(&place.resolved));
+        let inside = self.plan.inside(&place.resolved);
+        let (verdict, instead) = combined(&explanation, inside.is_writable(), &inside.to_string());
+        let mechanisms = || self.plan.holds_writing(&place.resolved);
+        Answer {
+            subject: place.subject("write"),
+            verdict,
+            explanation,
+            instead,
+            inside: Some((inside.as_str(), inside.to_string())),
+            mechanisms: self.held(verdict, mechanisms),
+            set: None,
+        }
+    }
+
+    /// Whether a variable is inside.
+    pub(super) fn variable(&self, name: &OsStr) -> Answer {
+        let explanation = self.ruleset.explain(&Attempt::variable(name));
+        let environment = self.ruleset.environment();
+        let set = environment.value(name).map(OsStr::to_owned);
+        let value = self.context.variables.get(name);
+        let is_withheld = explanation.decision.verdict == Verdict::Allow
+            && set.is_none()
+            && value.is_some_and(|value| !environment.passes(name, value));
+        let (verdict, instead) = if is_withheld {
+            let reason =
+                "its value is an address with a password, which only a rule with its name passes";
+            (Verdict::Deny, Some(reason.to_owned()))
+        } else {
+            (explanation.decision.verdict, None)
+        };
+        Answer {
+            subject: Subject::Variable {
+                name: name.to_owned(),
+            },
+            verdict,
+            explanation,
+            instead,
+            inside: None,
+            mechanisms: self.held(verdict, || vec!["the caller: it is not handed over"]),
+            set,
+        }
+    }
+
+    fn held(
+        &self,
+        verdict: Verdict,
+        mechanisms: impl FnOnce() -> Vec<&'static str>,
+    ) -> Option<Vec<&'static str>> {
+        (self.starts && verdict == Verdict::Deny).then(mechanisms)
+    }
+}
+
+/// The sandbox's own directories answer for themselves, whatever rules about the host's say.
+fn combined(
+    explanation: &Explanation,
+    own: Option<bool>,
+    inside: &str,
+) -> (Verdict, Option<String>) {
+    match own {
+        None => (explanation.decision.verdict, None),
+        Some(true) => (Verdict::Allow, Some(format!("it is {inside}"))),
+        Some(false) => (Verdict::Deny, Some(format!("it is {inside}"))),
+    }
+}
+
+impl Place {
+    fn subject(&self, operation: &'static str) -> Subject {
+        Subject::Path {
+            operation,
+            path: self.path.clone(),
+            resolved: self.resolved.clone(),
+            exists: self.exists,
+        }
+    }
+}
+
+impl Answer {
+    /// The line of a policy that would allow it, if there is one.
+    pub(super) fn remedy(&self) -> Option<String> {
+        match (&self.subject, &self.instead) {
+            (Subject::Variable { name }, Some(_)) => {
+                let is_word = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
+                let name = name.to_str()?;
+                let is_plain = name.as_bytes().iter().all(is_word);
+                is_plain.then(|| format!("\"{name}\" = \"pass\""))
+            }
+            (Subject::Path { .. }, Some(_)) => None,
+            (_, None) => self.explanation.decision.remedy.clone(),
+        }
+    }
+
+    /// Whether a path and where it leads are two.
+    pub(super) fn leads_elsewhere(&self) -> Option<(&Path, &Path)> {
+        match &self.subject {
+            Subject::Path { path, resolved, .. } if path != resolved => Some((path, resolved)),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! Answers for a machine.
+
+use sandboxed::{Plan, Ruleset};
+use serde_json::{Map, Value, json};
+
+use super::answer::{Answer, Subject};
+use crate::json;
+
+/// Every rule, and what there is besides.
+pub(super) fn rules(ruleset: &Ruleset) -> Value {
+    let files: Vec<_> = ruleset.files().iter().map(json::file_rule).collect();
+    let variable = |(rule, word): (_, &str)| {
+        let mut object = json::rule(&rule);
+        object.insert("rule".to_owned(), word.into());
+        Value::Object(object)
+    };
+    let variables: Vec<_> = ruleset.environment().iter().map(variable).collect();
+    let limits = ruleset.limits();
+    let features: Vec<_> = ruleset.system().features.keys().collect();
+    json!({
+        "files": files,
+        "environment": variables,
+        "network": ruleset.network().as_str(),
+        "limits": {
+            "memory": limits.memory,
+            "processes": limits.processes,
+            "open_files": limits.open_files,
+            "time_seconds": limits.time.map(|time| time.as_secs_f64()),
+        },
+        "features": features,
+        "hide": ruleset.system().hide.as_str(),
+    })
+}
+
+/// One answer.
+pub(super) fn answer(answer: &Answer) -> Value {
+    let mut object = Map::new();
+    match &answer.subject {
+        Subject::Path {
+            operation,
+            path,
+            resolved,
+            exists,
+        } => {
+            object.insert("operation".to_owned(), (*operation).into());
+            json::path(&mut object, "path", path);
+            json::path(&mut object, "resolved", resolved);
+            object.insert("exists".to_owned(), (*exists).into());
+        }
+        Subject::Variable { name } => {
+            object.insert("operation".to_owned(), "variable".into());
+            json::name(&mut object, "name", name);
+        }
+    }
+    let rule = answer.explanation.decision.rule.as_ref();
+    let lost: Vec<_> = answer.explanation.lost.iter().map(json::lost).collect();
+    let fields = json::object([
+        ("verdict", answer.verdict.to_string().into()),
+        (
+            "rule",
+            rule.map_or(Value::Null, |rule| json::rule(rule).into()),
+        ),
+        ("lost", lost.into()),
+        ("instead", answer.instead.clone().into()),
+        (
+            "inside",
+            answer.inside.as_ref().map(|(word, _)| *word).into(),
+        ),
+        ("mechanisms", answer.mechanisms.clone().into()),
+        ("remedy", answer.remedy().into()),
+    ]);
+    object.extend(fields);
+    if let Some(value) = &answer.set {
+        json::name(&mut object, "set", value);
+    }
+    object.into()
+}
+
+/// A path that cannot be looked at.
+pub(super) fn unseen(path: &std::path::Path, problem: &str) -> Value {
+    let mut object = json::object([("error", problem.into())]);
+    json::path(&mut object, "path", path);
+    object.into()
+}
+
+/// The steps, in words.
+pub(super) fn plan(plan: &Plan) -> Value {
+    plan.to_string().lines().map(str::to_owned).collect()
+}

@@ -1,0 +1,107 @@
+//! Answers for a person.
+
+use std::fmt::Write as _;
+
+use anstyle::{AnsiColor, Style};
+use sandbox_core::{Access, RuleRef, Verdict, escaped};
+use sandboxed::Ruleset;
+
+use super::answer::{Answer, Subject};
+
+const ALLOW: Style = AnsiColor::Green.on_default();
+const DENY: Style = AnsiColor::Red.on_default();
+
+/// Every rule, with its origin, and what there is besides.
+pub(super) fn rules(ruleset: &Ruleset) -> String {
+    let mut text = String::new();
+    for rule in ruleset.files().iter() {
+        let _ = writeln!(
+            text,
+            "{:7}  {}  ({})",
+            rule.access().as_str(),
+            escaped(rule.text()),
+            rule.source()
+        );
+    }
+    let _ = writeln!(text, "\nvariables:");
+    for (rule, word) in ruleset.environment().iter() {
+        let _ = writeln!(
+            text,
+            "{word:7}  {}  ({})",
+            escaped(&rule.pattern),
+            rule.source
+        );
+    }
+    let _ = writeln!(text, "\nnetwork: {}", ruleset.network());
+    if let Some(limit) = ruleset.limits().time {
+        let _ = writeln!(text, "time: {}", humantime::format_duration(limit));
+    }
+    text
+}
+
+/// One answer.
+pub(super) fn answer(text: &mut String, answer: &Answer) {
+    let style = match answer.verdict {
+        Verdict::Allow => ALLOW,
+        Verdict::Deny => DENY,
+    };
+    let _ = write!(text, "{style}{:5}{style:#} ", answer.verdict.to_string());
+    let _ = match &answer.subject {
+        Subject::Path {
+            operation,
+            resolved,
+            exists,
+            ..
+        } => {
+            let missing = if *exists { "" } else { " (not there)" };
+            writeln!(text, "{operation:5} {}{missing}", escaped(resolved))
+        }
+        Subject::Variable { name } => writeln!(text, "env   {}", escaped(name)),
+    };
+    if let Some(instead) = &answer.instead {
+        let _ = writeln!(text, "      since {instead}");
+    }
+    let rule = answer.explanation.decision.rule.as_ref();
+    match (rule, &answer.instead) {
+        (Some(rule), None) => {
+            let _ = writeln!(text, "      by {}", described(rule));
+            if let Some(reason) = rule.reason {
+                let _ = writeln!(text, "      since: {reason}");
+            }
+        }
+        (None, None) => text.push_str("      since no rule is about it\n"),
+        (_, Some(_)) => {}
+    }
+    if let Some(value) = &answer.set {
+        let _ = writeln!(text, "      set to {}", escaped(value));
+    }
+    if answer.instead.is_none()
+        && answer.verdict == Verdict::Allow
+        && let Some((_, inside)) = &answer.inside
+    {
+        let _ = writeln!(text, "      it is {inside}");
+    }
+    match answer.mechanisms.as_deref() {
+        None => {}
+        Some([]) => text.push_str("      not held: nothing keeps the command from it\n"),
+        Some(mechanisms) => {
+            let _ = writeln!(text, "      held by {}", mechanisms.join(" + "));
+        }
+    }
+    for lost in &answer.explanation.lost {
+        let _ = writeln!(text, "      not by {}: {}", described(&lost.rule), lost.why);
+    }
+    for line in answer.remedy().iter().flat_map(|remedy| remedy.lines()) {
+        let _ = writeln!(text, "      help: {}", escaped(line));
+    }
+}
+
+fn described(rule: &RuleRef) -> String {
+    let access = rule.access.map_or("", Access::as_str);
+    let equals = if access.is_empty() { "" } else { " = " };
+    format!(
+        "`{}`{equals}{access} ({})",
+        escaped(&rule.pattern),
+        rule.source
+    )
+}

@@ -1,0 +1,105 @@
+//! What a machine reads. `docs/json.md` describes it; what is there keeps its name and meaning within a version.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use sandbox_core::{FileRule, Lost, RuleRef, Source};
+use sandboxed::Enforcement;
+use serde_json::{Map, Value, json};
+
+use crate::failure::Failure;
+use crate::render;
+
+/// Counts up when something that is there changes its name, type or meaning.
+const VERSION: u32 = 1;
+
+/// An object of these fields.
+pub(crate) fn object<const N: usize>(fields: [(&str, Value); N]) -> Map<String, Value> {
+    fields
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect()
+}
+
+/// Prints an answer, with its version.
+pub(crate) fn print(mut answer: Map<String, Value>) -> Result<(), Failure> {
+    answer.insert("version".to_owned(), VERSION.into());
+    // ESC and the like are escaped in JSON's strings; `anstream` finds nothing to strip.
+    render::answer(&format!("{:#}\n", Value::Object(answer)))
+}
+
+/// Adds a name of the file system or the environment: as text, and where it is none also its bytes.
+pub(crate) fn name(object: &mut Map<String, Value>, key: &str, name: &OsStr) {
+    object.insert(key.to_owned(), name.to_string_lossy().into());
+    if name.to_str().is_none() {
+        object.insert(format!("{key}_bytes"), name.as_bytes().into());
+    }
+}
+
+/// A rule, as answers name it.
+pub(crate) fn rule(rule: &RuleRef) -> Map<String, Value> {
+    let mut object = object([("pattern", rule.pattern.as_str().into())]);
+    if let Some(access) = rule.access {
+        object.insert("access".to_owned(), access.as_str().into());
+    }
+    if let Some(reason) = rule.reason {
+        object.insert("reason".to_owned(), reason.into());
+    }
+    object.insert("source".to_owned(), source(&rule.source));
+    object
+}
+
+/// A rule about files.
+pub(crate) fn file_rule(rule: &FileRule) -> Value {
+    let mut object = object([
+        ("access", rule.access().as_str().into()),
+        ("source", source(rule.source())),
+    ]);
+    name(&mut object, "pattern", rule.text());
+    name(&mut object, "path", rule.path().as_os_str());
+    object.into()
+}
+
+/// A rule that does not hold, and why.
+pub(crate) fn lost(lost: &Lost) -> Value {
+    let mut object = rule(&lost.rule);
+    object.insert("why".to_owned(), lost.why.as_str().into());
+    object.into()
+}
+
+/// Where a rule was written.
+pub(crate) fn source(source: &Source) -> Value {
+    let kind = match source {
+        Source::Preset(preset) => return json!({"kind": "preset", "preset": preset.as_str()}),
+        Source::File(location) => {
+            let mut object = object([
+                ("kind", "file".into()),
+                ("line", location.line().into()),
+                ("column", location.column().into()),
+            ]);
+            if let Some(file) = location.file() {
+                path(&mut object, "file", file);
+            }
+            return object.into();
+        }
+        Source::CommandLine => "command-line",
+        Source::Secret => "secrets",
+        Source::Protected => "protected-paths",
+        _ => "program",
+    };
+    json!({ "kind": kind })
+}
+
+/// Adds a path.
+pub(crate) fn path(object: &mut Map<String, Value>, key: &str, path: &Path) {
+    name(object, key, path.as_os_str());
+}
+
+/// Which mechanism holds which part.
+pub(crate) fn enforcement(enforcement: &Enforcement) -> Value {
+    let parts = enforcement.parts().iter().map(
+        |held| json!({"part": held.part, "mechanisms": held.mechanisms, "not_held": held.not_held}),
+    );
+    parts.collect()
+}

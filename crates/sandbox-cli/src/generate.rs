@@ -50,11 +50,21 @@ fn page() -> io::Result<String> {
     man.render_synopsis_section(&mut page)?;
     man.render_description_section(&mut page)?;
     man.render_extra_section(&mut page)?;
-    let mut page = String::from_utf8_lossy(&page).into_owned();
+    let mut page = with_lines(&String::from_utf8_lossy(&page));
     for subcommand in command.get_subcommands() {
         section(subcommand, &mut page)?;
     }
     Ok(page)
+}
+
+/// The examples and exit codes, which come last, line by line as they are written.
+fn with_lines(part: &str) -> String {
+    match part.split_once(".SH EXTRA\n") {
+        Some((before, lines)) => {
+            format!("{before}.SH \"EXAMPLES AND EXIT CODES\"\n.nf\n{lines}.fi\n")
+        }
+        None => part.to_owned(),
+    }
 }
 
 /// A subcommand and those below it.
@@ -66,7 +76,7 @@ fn section(command: &Command, page: &mut String) -> io::Result<()> {
     man.render_description_section(&mut part)?;
     man.render_options_section(&mut part)?;
     man.render_extra_section(&mut part)?;
-    let part = String::from_utf8_lossy(&part).replace("\n.SH ", "\n.SS ");
+    let part = with_lines(&String::from_utf8_lossy(&part)).replace("\n.SH ", "\n.SS ");
     let part = part
         .strip_prefix(".SH ")
         .map_or(part.clone(), |rest| format!(".SS {rest}"));

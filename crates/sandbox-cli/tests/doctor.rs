@@ -19,7 +19,7 @@ fn every_facility_is_told() {
     ];
     let outcome = host.tool(lowered).output();
     let text = outcome.exits(125).text();
-    let from = text.find("\nmissing").unwrap();
+    let from = text.find("\nmissing").unwrap() + 1;
     insta::assert_snapshot!(text[from..].replace("sudo ", ""), @"
     missing  user namespaces: everything else: own mounts, processes, network, and no privileges
              without it: no sandbox starts

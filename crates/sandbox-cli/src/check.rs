@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use sandbox_core::{Finding, Severity, Surroundings, escaped, resolve};
-use sandboxed::{Context, Error, Plan, Ruleset};
+use sandboxed::{Context, Error, Plan, Policy, PolicyErrors, Ruleset};
 use serde_json::{Map, Value};
 
-use crate::args::{Check, Setting};
+use crate::args::Check;
 use crate::failure::Failure;
-use crate::setting::Situation;
+use crate::setting::lowered;
 use crate::{exit, json, render};
 
 /// The name that a project's policy has.
@@ -20,14 +20,14 @@ pub(crate) const POLICY: &str = "sandbox.toml";
 /// Checks a policy file on this host.
 pub(crate) fn check(check: &Check) -> Result<ExitCode, Failure> {
     let file = check.file.clone().unwrap_or_else(|| POLICY.into());
-    let situation = Situation::new(&Setting {
-        policy: Some(file.clone()),
-        lower: check.lower.clone(),
-        ..Setting::default()
-    })?;
-    let ruleset = Ruleset::resolve(&situation.policy, &situation.context).map_err(Error::from)?;
-    let _ = Plan::compile(&ruleset, &situation.facts()).map_err(Error::from)?;
-    let findings = ruleset.review(&surroundings(&file, &situation.context));
+    // As it stands, approved or not: whoever asks is about to read it.
+    let policy = Policy::from_file(&file).map_err(Error::from)?;
+    let context = Context::detect()
+        .map_err(PolicyErrors::from)
+        .map_err(Error::from)?;
+    let ruleset = Ruleset::resolve(&policy, &context).map_err(Error::from)?;
+    let _ = Plan::compile(&ruleset, &lowered(&check.lower)).map_err(Error::from)?;
+    let findings = ruleset.review(&surroundings(&file, &context));
     let warnings = findings
         .iter()
         .filter(|finding| finding.severity() == Severity::Warning)

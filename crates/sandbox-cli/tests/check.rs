@@ -93,11 +93,7 @@ fn a_careless_policy_has_warnings() {
 
       help: take the directory out of `PATH`, or make it `read` by a rule
 
-    warning: the policy `@ws/sandbox.toml` can itself be written, by `${CWD}` = write (preset `agent`): the command decides what the next one may do
-
-      help: make it `read` by a rule, or keep it elsewhere
-
-    `sandbox.toml` is valid: 5 warnings, 3 notes
+    `sandbox.toml` is valid: 4 warnings, 3 notes
     "#);
     let outcome = host.tool(["check", "--json"]).env("PATH", &path).output();
     let text = printed(&host, outcome.exits(1));

@@ -422,18 +422,34 @@ fn explain_names_the_key() {
     insta::assert_snapshot!(host.shorten(&outcome.text()), @r#"
     deny  read  @ws/key
           by `key` = hide (@policies/settings.json:3:29, `filesystem.denyRead`)
+          held by mount namespace: a cover
+          not by `.` = write (@policies/settings.json:3:52, `filesystem.allowWrite`): less specific
+          not by `/` = read (preset `agent`): less specific
           help: "@ws/key" = "read"
     deny  write @ws/key
           by `key` = hide (@policies/settings.json:3:29, `filesystem.denyRead`)
+          held by mount namespace: a cover
+          not by `.` = write (@policies/settings.json:3:52, `filesystem.allowWrite`): less specific
+          not by `/` = read (preset `agent`): less specific
           help: "@ws/key" = "write"
     allow read  @ws/.env
           by `.env` = read (@policies/settings.json:3:72, `filesystem.denyWrite`)
+          it is the host's, read-only
+          not by `.` = write (@policies/settings.json:3:52, `filesystem.allowWrite`): less specific
+          not by `/` = read (preset `agent`): less specific
     deny  write @ws/.env
           by `.env` = read (@policies/settings.json:3:72, `filesystem.denyWrite`)
+          held by mount namespace: read-only
+          not by `.` = write (@policies/settings.json:3:52, `filesystem.allowWrite`): less specific
+          not by `/` = read (preset `agent`): less specific
           help: "@ws/.env" = "write"
     allow read  @ws/sub/file
           by `.` = write (@policies/settings.json:3:52, `filesystem.allowWrite`)
+          it is the host's, writable
+          not by `/` = read (preset `agent`): less specific
     allow write @ws/sub/file
           by `.` = write (@policies/settings.json:3:52, `filesystem.allowWrite`)
+          it is the host's, writable
+          not by `/` = read (preset `agent`): less specific
     "#);
 }

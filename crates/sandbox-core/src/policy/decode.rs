@@ -28,7 +28,7 @@ pub(super) const POLICY: &[&str] = &[
     "fixed",
 ];
 /// Keys of `[fixed]`.
-const FIXED: &[&str] = &["files", "network", "environment", "limits", "system"];
+pub(super) const FIXED: &[&str] = &["files", "network", "environment", "limits", "system"];
 /// Keys of `[network]`.
 pub(super) const NETWORK: &[&str] = &["default", "rules", "publish"];
 /// Keys of a rule of `[files]` that is written as a table.

@@ -6,7 +6,8 @@
 use std::fmt::Write as _;
 
 use super::decode::{
-    ENVIRONMENT_WORDS, FILE_RULE, NETWORK, POLICY, RULES, SYSTEM, VARIABLE_RULE, limits::LIMITS,
+    ENVIRONMENT_WORDS, FILE_RULE, FIXED, NETWORK, POLICY, RULES, SYSTEM, VARIABLE_RULE,
+    limits::LIMITS,
 };
 use super::{HideBy, Network, Preset, Tier};
 use crate::Access;
@@ -40,7 +41,7 @@ pub fn policy_schema(features: &[(&str, &str)]) -> String {
 const DESCRIPTIONS: &[(&str, &str)] = &[
     (
         "extends",
-        "Presets that this policy starts from. Without one it has only its own rules.",
+        "Presets and files that this policy starts from; files end in .toml or .json. Without one it has only its own rules.",
     ),
     (
         "files",
@@ -49,6 +50,10 @@ const DESCRIPTIONS: &[(&str, &str)] = &[
     ("network", "What the command reaches."),
     ("environment", "Variable or pattern = what happens to it."),
     ("limits", "Upper bounds on what the command uses."),
+    (
+        "fixed",
+        "Rules of this policy that no later layer can widen.",
+    ),
     (
         "system",
         "Kernel features that are refused otherwise, and how the policy is enforced.",
@@ -99,8 +104,12 @@ fn of_key(key: &str, features: &[(&str, &str)]) -> String {
     match key {
         "extends" => format!(
             "{{\"type\":\"array\",\"items\":{},\"maxItems\":{RULES}}}",
-            words(Preset::WORDS)
+            either(
+                &words(Preset::WORDS),
+                "{\"type\":\"string\",\"pattern\":\"\\\\.(toml|json)$\"}"
+            )
         ),
+        "fixed" => closed(FIXED, |key| of_key(key, features)),
         "files" => table(&either(&words(Access::WORDS), &file_rule())),
         "network" => closed(NETWORK, network),
         "environment" => table(&either(&words(ENVIRONMENT_WORDS), &variable_rule())),

@@ -8,7 +8,7 @@ fn host() -> (tempfile::TempDir, PathBuf, Context) {
     for path in ["w/src", "w/bin", "w/.vscode", "h/.ssh"] {
         std::fs::create_dir_all(root.join(path)).unwrap();
     }
-    std::fs::write(root.join("w/sandbox.toml"), "").unwrap();
+    std::fs::write(root.join("w/policy.toml"), "").unwrap();
     std::os::unix::fs::symlink("w/src", root.join("link")).unwrap();
     let mut context = Context::new(root.join("w"));
     context.home = Some(root.join("h"));
@@ -18,7 +18,7 @@ fn host() -> (tempfile::TempDir, PathBuf, Context) {
 /// What is found, as `severity word: text`.
 fn found(root: &Path, context: &Context, policy: &Policy) -> Vec<String> {
     let surroundings = Surroundings {
-        file: Some(root.join("w/sandbox.toml")),
+        file: Some(root.join("w/policy.toml")),
         search: vec![root.join("w/bin"), "/usr/bin".into()],
         homes: vec![root.join("h")],
     };
@@ -71,15 +71,15 @@ fn what_a_reviewer_says() {
     Warning broad: `@` = write (the program) grants a directory with a home in it, with all secrets in it: no preset hides them
     Warning broad: `~` = write (the program) grants a home, with all secrets in it: no preset hides them
     Warning writable-search: `@/w/bin` is in `PATH` and can be written by `@` = write (the program): what the command leaves there is executed outside
-    Warning writable-policy: the policy `@/w/sandbox.toml` can itself be written, by `@` = write (the program): the command decides what the next one may do
+    Warning writable-policy: the policy `@/w/policy.toml` can itself be written, by `@` = write (the program): the command decides what the next one may do
     ");
     assert_eq!(found(&root, &context, &quiet), [""; 0]);
     let agent = Policy::preset(Preset::Agent);
     insta::assert_snapshot!(found(&root, &context, &agent).join("\n"), @"
     Warning writable-search: `@/w/bin` is in `PATH` and can be written by `${CWD}` = write (preset `agent`): what the command leaves there is executed outside
-    Warning writable-policy: the policy `@/w/sandbox.toml` can itself be written, by `${CWD}` = write (preset `agent`): the command decides what the next one may do
+    Warning writable-policy: the policy `@/w/policy.toml` can itself be written, by `${CWD}` = write (preset `agent`): the command decides what the next one may do
     ");
-    let careful = agent.read("sandbox.toml").read("bin");
+    let careful = agent.read("policy.toml").read("bin");
     assert_eq!(found(&root, &context, &careful), [""; 0]);
 }
 

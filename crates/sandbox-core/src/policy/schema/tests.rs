@@ -46,6 +46,11 @@ fn accepts(schema: &Value, document: &Value) -> bool {
             "minLength" => document
                 .as_str()
                 .is_none_or(|text| text.chars().count() as u64 >= value.as_u64().unwrap()),
+            "pattern" => {
+                assert_eq!(value, "\\.(toml|json)$");
+                let ends = |text: &str| text.ends_with(".toml") || text.ends_with(".json");
+                document.as_str().is_none_or(ends)
+            }
             "propertyNames" => document
                 .as_object()
                 .is_none_or(|keys| keys.keys().all(|key| accepts(value, &key.as_str().into()))),
@@ -116,6 +121,12 @@ const PLACES: &[&[&str]] = &[
     &["system", "hide"],
     &["system", "perf"],
     &["system", "fallbak"],
+    &["fixed"],
+    &["fixed", "files"],
+    &["fixed", "files", "."],
+    &["fixed", "network"],
+    &["fixed", "limits", "processes"],
+    &["fixed", "extends"],
     &["flies"],
 ];
 

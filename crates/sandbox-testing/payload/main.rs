@@ -3,6 +3,7 @@
 //! It uses nothing but the standard library, and prints what happened instead of judging it: the tests compare its
 //! output inside a sandbox with its output outside.
 
+mod attempts;
 mod calls;
 mod network;
 mod processes;
@@ -24,6 +25,7 @@ fn main() -> ExitCode {
     };
     match verb.to_string_lossy().as_ref() {
         "call" => calls::run(&words()),
+        "attempts" => attempts::make(),
         "i386" => raw::print_i386_getpid(),
         "descriptors" => calls::print_descriptors(),
         "environment" => print_environment(),

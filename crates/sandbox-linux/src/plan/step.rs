@@ -252,6 +252,12 @@ impl MountAttributes {
         self.0 & Self::RDONLY != 0
     }
 
+    /// Whether nothing can be executed.
+    #[must_use]
+    pub const fn is_no_exec(self) -> bool {
+        self.0 & Self::NOEXEC != 0
+    }
+
     /// Those of a tree of the host.
     pub(crate) const fn of_tree(writable: bool) -> Self {
         if writable {

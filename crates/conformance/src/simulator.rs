@@ -1,0 +1,263 @@
+//! The second answer: what the steps of a plan do to the file system, and what an attempt meets there.
+//!
+//! A small model of the kernel: mounts and the places they lie over, names and links walked as `path_resolution(7)` says,
+//! Landlock's rules gathered as `landlock(7)` does. It reads a plan as data, and knows nothing of policies.
+
+mod landlock;
+mod mounts;
+mod steps;
+mod walk;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
+use std::path::Path;
+
+use sandbox_linux::Step;
+
+use self::landlock::{Landlock, right};
+use self::mounts::{Mount, Mounts, Node, Place, Thing};
+use crate::{Answer, Attempt, Listing, Outcome};
+
+/// Why a plan cannot be carried out: init would say so, and start nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Impossible(pub String);
+
+/// Which mechanisms count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Layers {
+    /// All of them.
+    All,
+    /// The mounts alone, as on a kernel without Landlock.
+    Mounts,
+    /// Landlock alone: the mounts show what they show, but keep nobody from changing it.
+    Landlock,
+}
+
+/// A file system as a command would find it.
+#[derive(Clone, Debug)]
+pub struct Simulator<'a> {
+    listing: &'a Listing,
+    mounts: Mounts,
+    /// The root that paths start from.
+    root: Place,
+    /// Where the steps put things: the root, or the private one that is yet to be entered.
+    view: Place,
+    /// Trees that wait, by number; without one those that the host has removed.
+    slots: BTreeMap<u32, Option<usize>>,
+    landlock: Option<Landlock>,
+    layers: Layers,
+}
+
+impl<'a> Simulator<'a> {
+    /// The host, as it is for everybody.
+    #[must_use]
+    pub fn unconfined(listing: &'a Listing) -> Self {
+        let mounts = Mounts::of_host();
+        let root = mounts.root();
+        Self {
+            listing,
+            mounts,
+            view: root.clone(),
+            root,
+            slots: BTreeMap::new(),
+            landlock: None,
+            layers: Layers::All,
+        }
+    }
+
+    /// The host after the steps of a plan.
+    ///
+    /// # Errors
+    ///
+    /// [`Impossible`] if a step has nothing to act on.
+    pub fn of(listing: &'a Listing, steps: &[Step], layers: Layers) -> Result<Self, Impossible> {
+        let mut simulator = Self::unconfined(listing);
+        simulator.layers = layers;
+        for step in steps {
+            let done = simulator.apply(step);
+            done.map_err(|why| Impossible(format!("cannot {step}: {why}")))?;
+        }
+        Ok(simulator)
+    }
+
+    /// What becomes of an attempt. Each one finds everything as the steps left it.
+    #[must_use]
+    pub fn attempt(&self, attempt: &Attempt) -> Outcome {
+        let outcome = match attempt {
+            Attempt::Read(path) => self.read(path),
+            Attempt::List(path) => self.list(path),
+            Attempt::Execute(path) => self.execute(path),
+            Attempt::Write(path) => self.write(path),
+            Attempt::Create(path) => self.create(path),
+            Attempt::Delete(path) => self.delete(path),
+            Attempt::Rename(from, to) => self.rename(from, to),
+        };
+        outcome.unwrap_or_else(Outcome::of)
+    }
+
+    fn read(&self, path: &Path) -> Result<Outcome, Answer> {
+        let place = self.walk(&self.root, path)?;
+        match self.thing(&place.node) {
+            Some(Thing::File { .. } | Thing::Special) => {
+                self.granted(&place, right::READ_FILE)?;
+                Ok(Outcome::of(Answer::Allowed))
+            }
+            Some(Thing::Empty) => {
+                self.granted(&place, right::READ_FILE)?;
+                Ok(Outcome::of(Answer::Empty))
+            }
+            _ => Err(Answer::Denied),
+        }
+    }
+
+    fn list(&self, path: &Path) -> Result<Outcome, Answer> {
+        let place = self.walk(&self.root, path)?;
+        match self.thing(&place.node) {
+            Some(Thing::Directory { closed: false }) => self.granted(&place, right::READ_DIR)?,
+            Some(Thing::Directory { closed: true }) => return Err(Answer::Denied),
+            _ => return Err(Answer::Missing),
+        }
+        let host = Self::unconfined(self.listing);
+        let names = host
+            .walk(&host.root, path)
+            .map_or_else(|_| BTreeSet::new(), |place| host.names(&place.node));
+        let shown = self.names(&place.node);
+        Ok(Outcome::of(if names.is_subset(&shown) {
+            Answer::Allowed
+        } else {
+            Answer::Partial
+        }))
+    }
+
+    fn execute(&self, path: &Path) -> Result<Outcome, Answer> {
+        let place = self.walk(&self.root, path)?;
+        let is_program = matches!(self.thing(&place.node), Some(Thing::File { program: true }));
+        if !is_program || (self.mount(&place).no_exec && self.layers != Layers::Landlock) {
+            return Err(Answer::Denied);
+        }
+        self.granted(&place, right::EXECUTE)?;
+        Ok(Outcome::of(Answer::Allowed))
+    }
+
+    fn write(&self, path: &Path) -> Result<Outcome, Answer> {
+        let place = self.walk(&self.root, path)?;
+        match self.thing(&place.node) {
+            Some(Thing::File { .. }) => self.changeable(&place)?,
+            // A read-only mount does not keep from writing to what is no file (mount(2)).
+            Some(Thing::Special) => {}
+            _ => return Err(Answer::Denied),
+        }
+        self.granted(&place, right::WRITE_FILE)?;
+        Ok(Self::changed(&place))
+    }
+
+    fn create(&self, path: &Path) -> Result<Outcome, Answer> {
+        let (directory, name) = self.parent(path)?;
+        if self.child(&directory, &name).is_some() {
+            return Err(Answer::Denied);
+        }
+        self.changeable(&directory)?;
+        self.granted(&directory, right::MAKE_REG | right::WRITE_FILE)?;
+        Ok(Self::changed(&directory))
+    }
+
+    fn delete(&self, path: &Path) -> Result<Outcome, Answer> {
+        let (directory, name) = self.parent(path)?;
+        self.changeable(&directory)?;
+        let node = self.child(&directory, &name).ok_or(Answer::Missing)?;
+        let removed = self.removable(&directory, &node)?;
+        if !self.names(&node).is_empty() {
+            return Err(Answer::Denied);
+        }
+        self.granted(&directory, removed)?;
+        Ok(Self::changed(&directory))
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> Result<Outcome, Answer> {
+        let (old, name) = self.parent(from)?;
+        let (new, new_name) = self.parent(to)?;
+        if old.mount != new.mount {
+            return Err(Answer::Denied);
+        }
+        self.changeable(&old)?;
+        let node = self.child(&old, &name).ok_or(Answer::Missing)?;
+        let removed = self.removable(&old, &node)?;
+        let made = match self.thing(&node) {
+            Some(Thing::Directory { .. }) => right::MAKE_DIR,
+            Some(Thing::Link(_)) => right::MAKE_SYM,
+            Some(Thing::Special) => right::MAKE_FIFO,
+            _ => right::MAKE_REG,
+        };
+        if let Some(there) = self.child(&new, &new_name) {
+            self.granted(&new, self.removable(&new, &there)?)?;
+        }
+        self.granted(&old, removed)?;
+        self.granted(&new, made)?;
+        if old.node != new.node {
+            self.granted(&old, right::REFER)?;
+            self.granted(&new, right::REFER)?;
+            // Nobody gains rights by moving a file (landlock(7)).
+            if self.rights(&new) & !self.rights(&old) != 0 {
+                return Err(Answer::Denied);
+            }
+        }
+        Ok(Self::changed(&old))
+    }
+
+    /// The right that it takes to remove what lies in a directory; nothing is mounted over it.
+    fn removable(&self, directory: &Place, node: &Node) -> Result<u64, Answer> {
+        let place = Place {
+            mount: directory.mount,
+            node: node.clone(),
+        };
+        if self.mounts.over(&place).is_some() && self.layers != Layers::Landlock {
+            return Err(Answer::Denied);
+        }
+        Ok(match self.thing(node) {
+            Some(Thing::Directory { .. }) => right::REMOVE_DIR,
+            _ => right::REMOVE_FILE,
+        })
+    }
+
+    /// What is in that mount may be changed.
+    fn changeable(&self, place: &Place) -> Result<(), Answer> {
+        if self.mount(place).read_only && self.layers != Layers::Landlock {
+            return Err(Answer::Denied);
+        }
+        Ok(())
+    }
+
+    fn granted(&self, place: &Place, rights: u64) -> Result<(), Answer> {
+        if rights & !self.rights(place) == 0 {
+            Ok(())
+        } else {
+            Err(Answer::Denied)
+        }
+    }
+
+    fn mount(&self, place: &Place) -> &Mount {
+        self.mounts.get(place.mount)
+    }
+
+    fn changed(place: &Place) -> Outcome {
+        Outcome {
+            answer: Answer::Allowed,
+            changes_host: matches!(place.node, Node::Host(_)),
+        }
+    }
+
+    /// The directory that holds a name, and the name.
+    fn parent(&self, path: &Path) -> Result<(Place, OsString), Answer> {
+        let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else {
+            return Err(Answer::Denied);
+        };
+        let place = self.walk(&self.root, directory)?;
+        match self.thing(&place.node) {
+            Some(Thing::Directory { closed: false }) => Ok((place, name.to_owned())),
+            Some(Thing::Directory { closed: true }) => Err(Answer::Denied),
+            _ => Err(Answer::Missing),
+        }
+    }
+}

@@ -159,7 +159,7 @@ pub struct Anchor {
     pub access: Access,
     /// What is there.
     pub kind: PathKind,
-    /// Nothing changes there, but the directory must stay where it is: something below it is hidden, or only read.
+    /// Nothing changes there, but the directory must stay where it is: something below it is hidden, replaced, or only read.
     pub pin: bool,
     /// What the path shows instead of what is hidden there, for tools to which an unreadable file is fatal.
     pub looks: Looks,

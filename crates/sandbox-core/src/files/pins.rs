@@ -10,11 +10,12 @@ use super::{Anchor, FileRules, is_always_private};
 use crate::resolve::PathKind;
 use crate::{Access, Source, place};
 
-/// Pins the directories on the way to everything in a writable tree that is hidden or only read.
+/// Pins the directories on the way to everything in a writable tree that is hidden, replaced or only read.
 pub(super) fn pin(files: &FileRules, anchors: &mut Anchors<'_>) {
-    let lowered = anchors.list.iter().filter(|anchor| {
-        matches!(anchor.access, Access::Hide | Access::Read) && anchor.kind != PathKind::Missing
-    });
+    let lowered = anchors
+        .list
+        .iter()
+        .filter(|anchor| anchor.access != Access::Write && anchor.kind != PathKind::Missing);
     let lowered: Vec<(PathBuf, Source)> = lowered
         .map(|anchor| (anchor.path.clone(), anchor.source.clone()))
         .collect();

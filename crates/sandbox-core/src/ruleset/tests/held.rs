@@ -153,6 +153,20 @@ fn the_way_to_what_is_hidden_or_read_only_stays_where_it_is() {
 }
 
 #[test]
+fn the_way_to_a_private_directory_stays_where_it_is() {
+    let host = host(&["w/a/cache/file"]);
+    let policy = Policy::default().write(".").scratch("a/cache");
+    assert_eq!(
+        host.anchors(&policy),
+        [
+            "w write Directory",
+            "w/a write Directory pin",
+            "w/a/cache scratch Directory",
+        ]
+    );
+}
+
+#[test]
 fn nothing_is_pinned_in_what_is_protected_as_a_whole() {
     let host = host(&["w/.vscode/x/key"]);
     let policy = Policy::default().write(".").hide(".vscode/x/key");

@@ -13,7 +13,7 @@
 //! ]
 //! ```
 //!
-//! Paths are relative to the workspace, or begin with `@outside`, `@home` or `/`; names that are no text are spelled by
+//! Paths are relative to the workspace (`@ws`), or begin with `@outside`, `@home` or `/`; names that are no text are spelled by
 //! [`unspelled`](crate::unspelled). What a table needs of the system is granted besides.
 //!
 //! `hide = "assemble"` and `home = PATH` (what `~` means, with the preset `read-only`, so that secrets are hidden) are

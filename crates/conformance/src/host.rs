@@ -42,11 +42,13 @@ impl Tree {
         Self { host }
     }
 
-    /// The place of a path of a case: relative to the workspace, in `@outside` or `@home`, or absolute.
+    /// The place of a path of a case: relative to the workspace (`@ws`), in `@outside` or `@home`, or absolute.
     #[must_use]
     pub fn path(&self, path: &OsStr) -> PathBuf {
         let bytes = path.as_bytes();
-        let (base, rest) = if let Some(rest) = bytes.strip_prefix(b"@outside") {
+        let (base, rest) = if let Some(rest) = bytes.strip_prefix(b"@ws") {
+            ("@ws", rest)
+        } else if let Some(rest) = bytes.strip_prefix(b"@outside") {
             ("@outside", rest)
         } else if let Some(rest) = bytes.strip_prefix(b"@home") {
             ("@home", rest)
@@ -88,10 +90,7 @@ impl Tree {
                 symlink(target, &path).unwrap();
             }
             Thing::Hardlink(other) => fs::hard_link(self.path(other), &path).unwrap(),
-            Thing::Fifo => {
-                let status = Command::new("mkfifo").arg("--").arg(&path).status();
-                assert!(status.unwrap().success());
-            }
+            Thing::Fifo => make_fifo(&path),
         }
     }
 
@@ -124,6 +123,12 @@ impl Tree {
     pub fn listing(&self) -> Listing {
         Listing::of(&self.root())
     }
+}
+
+/// Makes a FIFO.
+pub(crate) fn make_fifo(path: &Path) {
+    let status = Command::new("mkfifo").arg("--").arg(path).status();
+    assert!(status.unwrap().success());
 }
 
 /// What is in a file: no two have the same.

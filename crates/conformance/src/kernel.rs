@@ -14,6 +14,7 @@ use std::process::{self, Stdio};
 
 use sandboxed::Sandbox;
 
+use crate::host::make_fifo;
 use crate::{Answer, Attempt, Kind, Listing, Outcome, Tree};
 
 /// What errno values mean (errno(3)).
@@ -81,6 +82,15 @@ impl<'a> Kernel<'a> {
         }
     }
 
+    /// Makes one attempt after the other.
+    #[must_use]
+    pub fn attempts(mut self, attempts: &[Attempt]) -> Vec<Outcome> {
+        attempts
+            .iter()
+            .map(|attempt| self.attempt(attempt))
+            .collect()
+    }
+
     /// Makes an attempt, looks at the host, and undoes it.
     pub fn attempt(&mut self, attempt: &Attempt) -> Outcome {
         let answer = self.answer(attempt);
@@ -112,7 +122,11 @@ impl<'a> Kernel<'a> {
             };
         };
         match attempt {
-            Attempt::Read(path) if fs::read(path).is_ok_and(|content| content != seen) => {
+            // To read a FIFO would wait for a writer.
+            Attempt::Read(path)
+                if fs::metadata(path).is_ok_and(|data| data.is_file())
+                    && fs::read(path).is_ok_and(|content| content != seen) =>
+            {
                 Answer::Empty
             }
             Attempt::List(path) => {
@@ -140,16 +154,15 @@ impl<'a> Kernel<'a> {
                 self.send("rename", to, from);
                 assert_eq!(self.reply(), b"ok ", "{attempt} is undone");
             }
-            Attempt::Write(_) | Attempt::Delete(_) if changes => {
-                for (path, kind) in self.before.paths() {
-                    restore(path, kind);
-                }
-            }
             _ => {}
         }
-        if changes {
-            assert!(self.tree.listing() == self.before, "{attempt} is undone");
+        if !changes {
+            return;
         }
+        for (path, kind) in self.before.paths() {
+            restore(path, kind);
+        }
+        assert!(self.tree.listing() == self.before, "{attempt} is undone");
     }
 
     /// Three words, each ended by a zero byte.
@@ -211,6 +224,6 @@ fn restore(path: &Path, kind: &Kind) {
             fs::set_permissions(path, fs::Permissions::from_mode(*mode)).unwrap();
         }
         Kind::Symlink(target) => symlink(target, path).unwrap(),
-        Kind::Special => panic!("no FIFO is removed"),
+        Kind::Special => make_fifo(path),
     }
 }

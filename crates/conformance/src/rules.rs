@@ -86,10 +86,13 @@ impl Rules<'_> {
             way.push(component);
         }
         let resolved = resolve(path).ok()?;
+        // Those of rules lead where the rules say.
+        let of_rules = self.ruleset.files().links();
+        let is_rules = |link: &Path| of_rules.iter().any(|rules| rules.path() == link);
         resolved
             .links
             .iter()
-            .all(|(link, _)| self.decide(&Question::read(link)))
+            .all(|(link, _)| is_rules(link) || self.decide(&Question::read(link)))
             .then_some(resolved.path)
     }
 

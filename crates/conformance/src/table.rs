@@ -24,8 +24,8 @@ pub fn policy(tree: &Tree, rules: &[(OsString, Access)]) -> Policy {
         .any(|(rule, access)| rule == "/" && *access != Access::Hide)
     {
         policy = SYSTEM.iter().fold(policy, Policy::read_if_exists);
-        policy = policy.read(tree.payload());
     }
+    policy = policy.read(tree.payload());
     rules.iter().fold(policy, |policy, (rule, access)| {
         add(policy, &expanded(tree, rule), *access)
     })
@@ -132,14 +132,20 @@ impl<'a> Ready<'a> {
             .facts(lowered())
             .build(&self.policy)
             .unwrap();
-        let mut confined = Kernel::confined(&sandbox, &self.tree);
-        let mut bare = Kernel::bare(&self.tree);
-        for case in &self.table.cases {
-            let attempt = self.attempt(&case.attempt);
-            let said = rules::ask(&self.ruleset, &self.listing, &attempt).verdict;
-            let simulated = all.attempt(&attempt);
-            let happened = confined.attempt(&attempt);
-            let possible = bare.attempt(&attempt);
+        let attempts: Vec<Attempt> = self
+            .table
+            .cases
+            .iter()
+            .map(|case| self.attempt(&case.attempt))
+            .collect();
+        let happened = Kernel::confined(&sandbox, &self.tree).attempts(&attempts);
+        // Only then: what the control removes and makes again on the host loses its covers.
+        drop(sandbox);
+        let possible = Kernel::bare(&self.tree).attempts(&attempts);
+        let outcomes = attempts.iter().zip(happened).zip(possible);
+        for (case, ((attempt, happened), possible)) in self.table.cases.iter().zip(outcomes) {
+            let said = rules::ask(&self.ruleset, &self.listing, attempt).verdict;
+            let simulated = all.attempt(attempt);
             let mut complain = |who: &str, what: String| {
                 wrong.push(format!(
                     "{}: {} ({}): expected {:?}, {who} {what}",
@@ -167,11 +173,11 @@ impl<'a> Ready<'a> {
                 complain("without a sandbox", possible.to_string());
             }
             if case.expected.verdict() == Some(Verdict::Deny) {
-                let by_mounts = mounts.attempt(&attempt);
+                let by_mounts = mounts.attempt(attempt);
                 if !case.expected.admits(by_mounts.answer) {
                     complain("the mounts alone do", by_mounts.to_string());
                 }
-                let by_landlock = landlock.attempt(&attempt);
+                let by_landlock = landlock.attempt(attempt);
                 if case.twice != case.expected.admits(by_landlock.answer) {
                     complain("Landlock alone does", by_landlock.to_string());
                 }
@@ -185,10 +191,9 @@ impl<'a> Ready<'a> {
         case.expected.verdict() != Some(Verdict::Deny) || possible.answer == Answer::Allowed
     }
 
-    /// The first case in which other steps do something else than is expected, or are refused by init.
+    /// The first case in which other steps do something else than is expected.
     #[must_use]
-    pub fn catch(&self, steps: &[Step]) -> Option<String> {
-        let caught = |what: &str| Some(format!("{}: {what}", self.table.name));
+    pub fn catch(&self, steps: &[Step]) -> Option<Caught> {
         let simulators = [Layers::All, Layers::Mounts, Layers::Landlock]
             .map(|layers| Simulator::of(&self.listing, steps, layers));
         let [all, mounts, landlock] = match simulators {
@@ -196,7 +201,7 @@ impl<'a> Ready<'a> {
             [Err(Impossible(why)), ..]
             | [_, Err(Impossible(why)), _]
             | [.., Err(Impossible(why))] => {
-                return caught(&why);
+                return Some(Caught::Refused(why));
             }
         };
         self.table.cases.iter().find_map(|case| {
@@ -211,10 +216,21 @@ impl<'a> Ready<'a> {
             if agrees {
                 None
             } else {
-                caught(&format!("{}: {}", case.attempt, case.reason))
+                let (name, attempt, reason) = (&self.table.name, &case.attempt, &case.reason);
+                Some(Caught::ByCase(format!("{name}: {attempt}: {reason}")))
             }
         })
     }
+}
+
+/// How a fault in a plan shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "there is no third way")]
+pub enum Caught {
+    /// Something else happens than this case expects.
+    ByCase(String),
+    /// A step cannot be carried out, and nothing is started.
+    Refused(String),
 }
 
 /// What this host can do, lowered as CI wishes.

@@ -4,7 +4,13 @@
     target_os = "linux",
     any(target_arch = "x86_64", target_arch = "aarch64")
 ))]
-#![expect(clippy::panic, reason = "a test's way to fail is to panic")]
+#![expect(
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test's way to fail is to panic"
+)]
+
+mod faults;
 
 use conformance::case::tables;
 use conformance::table::Ready;
@@ -37,4 +43,17 @@ macro_rules! themes {
 
 themes! {
     nesting
+    patterns
+    ties
+    symlinks
+    dots
+    hardlinks
+    missing
+    names
+    root
+    home
+    scratch
+    assemble
+    protected
+    special
 }

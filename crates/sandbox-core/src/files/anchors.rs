@@ -169,16 +169,17 @@ fn matches(files: &FileRules) -> Result<Matches, PolicyError> {
                 }
             };
             let is_match = glob.matches(path);
-            let access = files.access(path).0;
+            let (access, holds) = files.access(path);
             // A link is no place where access could change: a hidden one leads to what has to be hidden.
             let is_place = kind != PathKind::Symlink || access == Access::Hide;
             if is_match && is_place && changes(files, path) {
                 found.places.push((path.to_owned(), kind));
             }
             // Below a match nothing changes, unless a literal rule holds there instead; and what is hidden or replaced
-            // as a whole has nothing more to lower.
+            // as a whole has nothing more to lower, and to raise only for a pattern that outweighs what holds there.
             let is_settled = (is_match && files.literal(path).is_none())
-                || matches!(access, Access::Hide | Access::Scratch);
+                || (matches!(access, Access::Hide | Access::Scratch)
+                    && !outweighs(rule, access, holds));
             if is_settled && !ways.contains(path) {
                 Next::Pass
             } else {
@@ -194,6 +195,14 @@ fn matches(files: &FileRules) -> Result<Matches, PolicyError> {
         })?;
     }
     Ok(found)
+}
+
+/// Whether a pattern shows what it matches in a directory in which another rule hides or replaces everything.
+fn outweighs(rule: &FileRule, access: Access, holds: Option<&FileRule>) -> bool {
+    let is_longer = |holds: &FileRule| {
+        holds.is_literal() && place::depth(&holds.path) < place::depth(&rule.path)
+    };
+    rule.access != Access::Hide && rule.access != access && holds.is_none_or(is_longer)
 }
 
 /// Whether a command can change the mode of what is there.

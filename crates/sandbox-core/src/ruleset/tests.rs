@@ -275,6 +275,20 @@ fn a_pattern_is_searched_below_a_literal_rule_that_beats_it() {
 }
 
 #[test]
+fn a_pattern_is_searched_in_a_hidden_directory_whose_rule_it_outweighs() {
+    let host = host(&["w/src/a/lib/f", "w/src/b/other"]);
+    let policy = Policy::default().hide(".").read_matching("./src/*/lib");
+    let expected = ["w hide Directory", "w/src/a/lib read Directory"];
+    assert_eq!(host.anchors(&policy), expected);
+    // A rule that is as long beats it.
+    let policy = policy.hide("src");
+    assert_eq!(
+        host.anchors(&policy),
+        ["w hide Directory", "w/src hide Directory"]
+    );
+}
+
+#[test]
 fn existing_protected_paths_at_the_root_are_read_only_and_stay_in_place() {
     let host = host(&[
         "w/.git/hooks/",

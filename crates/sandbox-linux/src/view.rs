@@ -127,6 +127,7 @@ impl View {
             nodes: BTreeMap::new(),
             missing: Vec::new(),
         };
+        let all = anchors;
         let (root, anchors) = match anchors.split_first() {
             Some((first, rest)) if first.path == Path::new("/") => (first.access, rest),
             _ => (Access::Hide, anchors),
@@ -144,11 +145,12 @@ impl View {
                 continue;
             }
             let below = anchors.get(index + 1..).unwrap_or(&[]);
-            view.place(anchor, below)?;
+            let has_link = || shows_link(&anchor.path, all, links);
+            view.place(anchor, below, has_link)?;
         }
         for link in links {
             let private = view.surroundings(link.path()) == Surroundings::Private;
-            if private && view.node(link.path()).is_none() {
+            if private && !view.is_covered(link.path()) && view.node(link.path()).is_none() {
                 view.nodes.insert(
                     link.path().into(),
                     Node::Link {
@@ -243,6 +245,12 @@ impl View {
         self.surroundings(path) == Surroundings::Live { writable: true }
     }
 
+    /// Whether a cover lies over what holds `path`: nothing can be made in it.
+    fn is_covered(&self, path: &Path) -> bool {
+        let above = upwards(path).skip(1).find_map(|above| self.node(above));
+        matches!(above, Some(Node::Cover(_)))
+    }
+
     fn place_root(&mut self, access: Access) -> Result<(), Unenforceable> {
         let root = match access {
             Access::Hide => Node::Assembled,
@@ -274,7 +282,12 @@ impl View {
         Ok(())
     }
 
-    fn place(&mut self, anchor: &Anchor, below: &[Anchor]) -> Result<(), Unenforceable> {
+    fn place(
+        &mut self,
+        anchor: &Anchor,
+        below: &[Anchor],
+        has_link: impl Fn() -> bool,
+    ) -> Result<(), Unenforceable> {
         let path = anchor.path.as_path();
         if anchor.kind == PathKind::Symlink {
             // Nothing can be mounted over a link. What it leads to has an anchor of its own, if the rule is about that.
@@ -318,7 +331,8 @@ impl View {
             (Access::Scratch, _) => Node::Scratch,
             (_, _) if anchor.kind == PathKind::Missing => return Ok(()),
             (Access::Hide, Surroundings::Live { .. })
-                if anchor.kind == PathKind::Directory && has_island(anchor, below) =>
+                if anchor.kind == PathKind::Directory
+                    && (has_island(anchor, below) || has_link()) =>
             {
                 Node::Assembled
             }
@@ -380,6 +394,20 @@ fn has_island(hidden: &Anchor, below: &[Anchor]) -> bool {
         .iter()
         .take_while(|anchor| is_within(&anchor.path, &hidden.path))
         .any(is_visible)
+}
+
+/// Whether a link of a rule lies in a hidden directory, and leads to something visible.
+fn shows_link(directory: &Path, anchors: &[Anchor], links: &[Link]) -> bool {
+    let leads_on = |link: &Link| {
+        let target = link.resolved();
+        let at = |path: &Path| anchors.iter().find(|anchor| anchor.path == path);
+        let is_below = |anchor: &Anchor| is_within(&anchor.path, target) && is_visible(anchor);
+        upwards(target).find_map(at).is_some_and(is_visible) || anchors.iter().any(is_below)
+    };
+    let mut inside = links
+        .iter()
+        .filter(|link| is_within(link.path(), directory));
+    inside.any(leads_on)
 }
 
 /// Whether something of the host, or a scratch directory, is to be seen at the anchor.

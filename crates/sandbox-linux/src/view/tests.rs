@@ -213,6 +213,23 @@ fn links_are_made_again_only_where_the_host_is_not() {
 }
 
 #[test]
+fn a_link_in_a_hidden_directory_is_made_again_where_it_leads_to_something_visible() {
+    let anchors = [
+        ROOT,
+        ("/d", Access::Hide, Directory),
+        ("/e", Access::Hide, Directory),
+        ("/e/key", Access::Hide, File),
+    ];
+    let links = [("/d/link", "/open"), ("/e/link", "/e/key")];
+    let view = view_with(&anchors, &links).unwrap();
+    assert_eq!(node(&view, "/d").as_deref(), Some("assembled"));
+    assert_eq!(node(&view, "/d/link").as_deref(), Some("link to /open"));
+    // Nothing can be made in what lies over a hidden directory.
+    assert_eq!(node(&view, "/e").as_deref(), Some("hidden"));
+    assert_eq!(node(&view, "/e/link"), None);
+}
+
+#[test]
 fn a_hidden_file_that_tools_must_be_able_to_read_looks_empty() {
     let mut anchors = vec![
         Anchor::new("/", Access::Read, Directory),

@@ -27,6 +27,7 @@ const PASSED: &[&str] = &[
     "SANDBOX_STRESS_SECONDS",
     "SANDBOX_STRESS_SEED",
     "SANDBOX_STRESS_COMMANDS",
+    "SANDBOX_CONFORMANCE_CASES",
 ];
 
 /// All tests but the documentation's (rustdoc runs those itself) as `name`, counted.

@@ -94,6 +94,12 @@ impl Tree {
         }
     }
 
+    /// Empties the workspace.
+    pub fn clear(&self) {
+        fs::remove_dir_all(self.workspace()).unwrap();
+        fs::create_dir(self.workspace()).unwrap();
+    }
+
     /// The root of all of it.
     #[must_use]
     pub fn root(&self) -> PathBuf {

@@ -22,6 +22,7 @@ pub mod case;
 mod host;
 pub mod kernel;
 mod listing;
+pub mod random;
 pub mod rules;
 pub mod simulator;
 mod spelling;

@@ -55,6 +55,8 @@ impl Kind {
 pub struct Listing {
     root: PathBuf,
     entries: BTreeMap<PathBuf, Kind>,
+    /// What lies above the root: directories.
+    above: BTreeSet<PathBuf>,
 }
 
 impl Listing {
@@ -64,6 +66,7 @@ impl Listing {
         let mut listing = Self {
             root: root.to_owned(),
             entries: BTreeMap::new(),
+            above: root.ancestors().skip(1).map(Path::to_owned).collect(),
         };
         listing.visit(root);
         listing
@@ -91,6 +94,8 @@ impl Listing {
     pub fn kind(&self, path: &Path) -> Option<Kind> {
         if path.starts_with(&self.root) {
             self.entries.get(path).cloned()
+        } else if self.above.contains(path) {
+            Some(Kind::Directory)
         } else {
             Kind::of(path)
         }

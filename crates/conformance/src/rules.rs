@@ -33,18 +33,19 @@ pub fn ask(ruleset: &Ruleset, listing: &Listing, attempt: &Attempt) -> Said {
     };
     let is_allowed = match attempt {
         Attempt::Read(path) | Attempt::List(path) | Attempt::Execute(path) => rules
-            .target(path)
+            .target(path, &mut said)
             .is_some_and(|path| rules.allows(&Question::read(&path), &path, &mut said)),
         Attempt::Write(path) => rules
-            .target(path)
+            .target(path, &mut said)
             .is_some_and(|path| rules.allows(&Question::write(&path), &path, &mut said)),
         Attempt::Create(path) => rules
-            .name(path)
+            .name(path, &mut said)
             .is_some_and(|path| rules.may_make(&path, &mut said)),
         Attempt::Delete(path) => rules
-            .name(path)
+            .name(path, &mut said)
             .is_some_and(|path| rules.may_remove(&path, &mut said)),
-        Attempt::Rename(from, to) => match (rules.name(from), rules.name(to)) {
+        Attempt::Rename(from, to) => match (rules.name(from, &mut said), rules.name(to, &mut said))
+        {
             (Some(from), Some(to)) => {
                 rules.may_remove(&from, &mut said) && rules.may_make(&to, &mut said)
             }
@@ -73,8 +74,8 @@ impl Rules<'_> {
         self.decide(question)
     }
 
-    /// Where a path leads, if each link on the way may be read, and each directory that `..` leaves.
-    fn target(&self, path: &Path) -> Option<PathBuf> {
+    /// Where a path leads, if each directory may be read in which a link is followed, or that `..` leaves.
+    fn target(&self, path: &Path, said: &mut Said) -> Option<PathBuf> {
         let mut way = PathBuf::new();
         for component in path {
             if component == ".." {
@@ -89,16 +90,21 @@ impl Rules<'_> {
         // Those of rules lead where the rules say.
         let of_rules = self.ruleset.files().links();
         let is_rules = |link: &Path| of_rules.iter().any(|rules| rules.path() == link);
-        resolved
-            .links
-            .iter()
-            .all(|(link, _)| is_rules(link) || self.decide(&Question::read(link)))
-            .then_some(resolved.path)
+        for (link, _) in &resolved.links {
+            let directory = link.parent()?;
+            if is_rules(link) {
+                continue;
+            }
+            if !self.allows(&Question::read(directory), directory, said) {
+                return None;
+            }
+        }
+        Some(resolved.path)
     }
 
     /// Where a name is, links on the way to it followed.
-    fn name(&self, path: &Path) -> Option<PathBuf> {
-        Some(self.target(path.parent()?)?.join(path.file_name()?))
+    fn name(&self, path: &Path, said: &mut Said) -> Option<PathBuf> {
+        Some(self.target(path.parent()?, said)?.join(path.file_name()?))
     }
 
     fn may_make(&self, path: &Path, said: &mut Said) -> bool {
@@ -117,17 +123,21 @@ impl Rules<'_> {
         let Some(directory) = path.parent() else {
             return false;
         };
-        let is_scratch = |path: &Path| self.ruleset.files().access(path).0 == Access::Scratch;
+        let access = |path: &Path| self.ruleset.files().access(path).0;
+        // What is private and what is the host's hold the names that they lie over.
+        let is_boundary = |path: &Path| access(path) != access(directory);
+        // A link is removed, not what it leads to, which `decide` would follow.
+        let is_link = |path: &Path| matches!(self.listing.kind(path), Some(Kind::Symlink(_)));
+        // Of links only those stay that a rule hides by their name.
         let is_ours = |path: &Path| {
-            // A link is removed, not what it leads to, which `decide` would follow.
-            let is_link = matches!(self.listing.kind(path), Some(Kind::Symlink(_)));
-            is_link || self.decide(&Question::write(path))
+            if is_link(path) {
+                access(path) != Access::Hide
+            } else {
+                self.decide(&Question::write(path)) && !is_boundary(path)
+            }
         };
-        // A private directory lies over a name, which it holds.
-        let is_boundary = |path: &Path| is_scratch(path) && !is_scratch(directory);
         self.allows(&Question::write(directory), directory, said)
-            && std::iter::once(path)
-                .chain(self.listing.below(path))
-                .all(|path| is_ours(path) && !is_boundary(path))
+            && (is_link(path) || is_ours(path))
+            && self.listing.below(path).all(is_ours)
     }
 }

@@ -168,8 +168,9 @@ impl<'a> Simulator<'a> {
 
     fn delete(&self, path: &Path) -> Result<Outcome, Answer> {
         let (directory, name) = self.parent(path)?;
-        self.changeable(&directory)?;
+        // The payload looks first whether it is a directory.
         let node = self.child(&directory, &name).ok_or(Answer::Missing)?;
+        self.changeable(&directory)?;
         let removed = self.removable(&directory, &node)?;
         if !self.names(&node).is_empty() {
             return Err(Answer::Denied);

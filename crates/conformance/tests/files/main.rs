@@ -6,11 +6,14 @@
 ))]
 #![expect(
     clippy::panic,
+    clippy::unwrap_used,
+    clippy::print_stdout,
     clippy::indexing_slicing,
     reason = "a test's way to fail is to panic"
 )]
 
 mod faults;
+mod random;
 
 use conformance::case::tables;
 use conformance::table::Ready;

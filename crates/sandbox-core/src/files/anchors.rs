@@ -176,10 +176,10 @@ fn matches(files: &FileRules) -> Result<Matches, PolicyError> {
                 found.places.push((path.to_owned(), kind));
             }
             // Below a match nothing changes, unless a literal rule holds there instead; and what is hidden or replaced
-            // as a whole has nothing more to lower, and to raise only for a pattern that outweighs what holds there.
+            // as a whole has nothing more to lower, but for what a pattern shows that outweighs what holds there.
             let is_settled = (is_match && files.literal(path).is_none())
                 || (matches!(access, Access::Hide | Access::Scratch)
-                    && !outweighs(rule, access, holds));
+                    && !is_opened(files, path, holds));
             if is_settled && !ways.contains(path) {
                 Next::Pass
             } else {
@@ -197,12 +197,21 @@ fn matches(files: &FileRules) -> Result<Matches, PolicyError> {
     Ok(found)
 }
 
-/// Whether a pattern shows what it matches in a directory in which another rule hides or replaces everything.
-fn outweighs(rule: &FileRule, access: Access, holds: Option<&FileRule>) -> bool {
-    let is_longer = |holds: &FileRule| {
-        holds.is_literal() && place::depth(&holds.path) < place::depth(&rule.path)
-    };
-    rule.access != Access::Hide && rule.access != access && holds.is_none_or(is_longer)
+/// Whether a pattern may show something below a path at which a rule hides or replaces everything. What it shows there
+/// every other pattern has to be searched in: it may hide some of it.
+fn is_opened(files: &FileRules, path: &Path, holds: Option<&FileRule>) -> bool {
+    let held = holds.map_or(0, |holds| {
+        let longest = holds
+            .glob
+            .as_ref()
+            .and_then(|glob| glob.longest_match(path));
+        place::depth(longest.unwrap_or(&holds.path))
+    });
+    files.globs.iter().any(|rule| {
+        rule.access != Access::Hide
+            && (holds.is_none() || held < place::depth(&rule.path))
+            && place::is_within(path, &rule.path)
+    })
 }
 
 /// Whether a command can change the mode of what is there.

@@ -289,6 +289,23 @@ fn a_pattern_is_searched_in_a_hidden_directory_whose_rule_it_outweighs() {
 }
 
 #[test]
+fn a_pattern_is_searched_in_what_another_one_shows_in_a_hidden_directory() {
+    let host = host(&["w/src/a/key", "w/src/a/f"]);
+    let policy = Policy::default()
+        .hide(".")
+        .read_matching("./src/*")
+        .hide_matching("./*/*/key");
+    assert_eq!(
+        host.anchors(&policy),
+        [
+            "w hide Directory",
+            "w/src/a read Directory",
+            "w/src/a/key hide File"
+        ]
+    );
+}
+
+#[test]
 fn existing_protected_paths_at_the_root_are_read_only_and_stay_in_place() {
     let host = host(&[
         "w/.git/hooks/",

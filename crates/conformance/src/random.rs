@@ -318,7 +318,9 @@ impl Placed {
         let is_seen = |path: &Path| match self.listing.kind(path) {
             Some(Kind::Directory) => self.listing.names(path).is_empty() && is_visible(path),
             Some(Kind::Symlink(_)) => sandbox_core::resolve(path).is_ok_and(|target| {
-                self.listing.kind(&target.path).is_some() && is_visible(&target.path)
+                let is_outside = !target.path.starts_with(&directory.path);
+                let is_there = self.listing.kind(&target.path).is_some();
+                is_outside && is_there && is_visible(&target.path)
             }),
             _ => is_visible(path),
         };

@@ -6,7 +6,7 @@ use conformance::kernel::Kernel;
 use conformance::random::{Random, cases};
 use conformance::simulator::Layers;
 use conformance::{Answer, Attempt, Tree, table};
-use proptest::test_runner::{Config, TestCaseError, TestRunner};
+use proptest::test_runner::{Config, RngSeed, TestCaseError, TestRunner};
 use sandboxed::Sandbox;
 
 /// How many policies, unless `SANDBOX_CONFORMANCE_CASES` says so, with some 27 attempts each; fewer against the kernel.
@@ -56,10 +56,17 @@ fn policies() -> u32 {
     std::env::var("SANDBOX_CONFORMANCE_CASES").map_or(POLICIES, |count| count.parse().unwrap())
 }
 
+/// The same numbers each time, unless `SANDBOX_CONFORMANCE_SEED` says others.
+fn seed() -> RngSeed {
+    let seed = std::env::var("SANDBOX_CONFORMANCE_SEED");
+    RngSeed::Fixed(seed.map_or(0, |seed| seed.parse().unwrap()))
+}
+
 fn run(policies: u32, test: impl Fn(&Random) -> Result<(), String>) {
     let mut runner = TestRunner::new(Config {
         cases: policies,
         failure_persistence: None,
+        rng_seed: seed(),
         max_shrink_iters: 2000,
         ..Config::default()
     });

@@ -33,6 +33,7 @@ const FAULTS: &[(&str, Fault)] = &[
                 let path = path.clone();
                 let attributes = writable(steps)?;
                 steps[at] = Step::Scratch {
+                    apart: false,
                     path,
                     mode: 0o755,
                     attributes,

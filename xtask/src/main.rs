@@ -12,6 +12,7 @@ mod bench;
 mod check;
 mod cross;
 mod documents;
+mod fuzz;
 mod licences;
 mod run;
 mod spdx;
@@ -31,6 +32,8 @@ cargo xtask check          everything that a change must pass: fmt, clippy, doc,
 cargo xtask test           the test command, with a count at the end
 cargo xtask test-as USER   the same tests as another user (as root), who need not be able to read this directory
 cargo xtask cross          compiles for other systems, and runs the unit tests that an emulator of aarch64 can run
+cargo xtask fuzz [SECONDS] fuzzes each target for a while, if there is a nightly toolchain with cargo-fuzz
+cargo xtask miri           runs the pure tests in Miri, if there is a nightly toolchain with it
 cargo xtask api            writes the public interface of `sandboxed` to its api.txt, and prints what has changed
 cargo xtask bench [USER]   the table of docs/performance.md, measured here; as another user (as root)
 cargo xtask licences       licences, sources and duplicates of all dependencies
@@ -73,6 +76,8 @@ fn perform() -> Result<(), Error> {
         (Some("api"), None) => api::update(),
         #[cfg(unix)]
         (Some("bench"), user) => bench::all(user),
+        (Some("fuzz"), seconds) => fuzz::fuzz(seconds).and_then(tally::Tally::conclude),
+        (Some("miri"), None) => fuzz::miri().and_then(tally::Tally::conclude),
         (Some("licences"), None) => licences::check(),
         (Some("documents"), None) => documents::check(),
         (Some("cross"), None) => cross::check().and_then(tally::Tally::conclude),

@@ -15,6 +15,9 @@ mod error;
 mod escape;
 mod explain;
 mod files;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod map;
 mod os;
 mod pattern;

@@ -89,6 +89,19 @@ impl Ruleset {
         })
     }
 
+    /// These rules about files, and of all else what an empty policy says.
+    #[cfg(feature = "fuzzing")]
+    pub(crate) fn of_files(files: FileRules) -> Self {
+        let policy = Policy::new();
+        Self {
+            files,
+            network: policy.network_access(),
+            environment: Environment::resolve(&policy),
+            limits: policy.limits.clone(),
+            system: policy.system.clone(),
+        }
+    }
+
     /// The rules about files.
     pub fn files(&self) -> &FileRules {
         &self.files

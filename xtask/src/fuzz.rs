@@ -1,0 +1,140 @@
+//! What needs a nightly toolchain: the fuzz targets, each for a while, and the pure tests in Miri.
+//!
+//! Nothing else depends on it: what is missing is skipped and said so. The kept inputs run in the test command as well.
+
+use std::env;
+use std::ffi::OsString;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use crate::run::{Error, run};
+use crate::suite::counted;
+use crate::tally::Tally;
+
+/// In `fuzz/fuzz_targets`.
+const TARGETS: &[&str] = &["toml", "json", "pattern", "decide", "plan"];
+/// Seconds for all targets together.
+const SECONDS: u64 = 60;
+/// Bytes of an input, seconds for one of them, and MiB of memory.
+const BOUNDS: [&str; 3] = ["-max_len=2000", "-timeout=20", "-rss_limit_mb=2048"];
+
+/// Modules of `sandbox-core` whose tests need neither files nor much time: Miri is a hundred times slower.
+const PURE: &[&str] = &[
+    "access::",
+    "caches::",
+    "error::",
+    "escape::",
+    "pattern::",
+    "place::",
+    "problem::",
+    "protected::",
+    "remedy::",
+    "size::",
+    "source::",
+];
+
+/// What of them compiles patterns, is run very often, or shows the system's words, which are others in Miri.
+const LEFT_OUT: [&str; 5] = [
+    "globs_",
+    "of_any_size",
+    "laws::",
+    "could_be_a_typing_error",
+    "system_s_answer",
+];
+
+/// Fuzzes each target for its part of so many seconds. What is found is left in `fuzz/artifacts`.
+pub(crate) fn fuzz(seconds: Option<&str>) -> Result<Tally, Error> {
+    let seconds = seconds.map_or(Ok(SECONDS), |text| text.parse().map_err(|_| Error::NoTask))?;
+    if !is_there("fuzz") {
+        return Ok(skipped(
+            "a nightly toolchain and cargo-fuzz: `rustup toolchain install nightly`, `cargo install cargo-fuzz`",
+        ));
+    }
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let each = format!("-max_total_time={}", (seconds / 5).max(1));
+    let mut total = Tally::default();
+    for target in TARGETS {
+        // What the fuzzer finds on its way goes to the first corpus.
+        let found = root.join("target/fuzz").join(target);
+        std::fs::create_dir_all(&found).map_err(|source| Error::Prepare {
+            path: found.clone(),
+            source,
+        })?;
+        let mut command = nightly();
+        command
+            .current_dir(&root)
+            // No sanitizer: there is nothing unsafe in what is fuzzed.
+            .args(["fuzz", "run", "--fuzz-dir", "fuzz", "-s", "none", target])
+            .arg(&found)
+            .arg(Path::new("fuzz/corpus").join(target))
+            .args(["--", &each, "-print_final_stats=0", "-verbosity=0"])
+            .args(BOUNDS);
+        match run(&mut command) {
+            Ok(()) => total.passed += 1,
+            Err(Error::Failed { .. }) => total.failed += 1,
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(total)
+}
+
+/// Runs the pure tests in Miri.
+pub(crate) fn miri() -> Result<Tally, Error> {
+    if !is_there("miri") {
+        return Ok(skipped(
+            "a nightly toolchain with Miri: `rustup toolchain install nightly --component miri,rust-src`",
+        ));
+    }
+    let mut command = nightly();
+    command
+        .args(["miri", "test", "-p", "sandbox-core", "--lib", "--locked"])
+        .args(["--target-dir", "target/miri", "--"])
+        .args(PURE)
+        .args(LEFT_OUT.iter().flat_map(|name| ["--skip", name]))
+        // The laws ask for the current directory.
+        .env("MIRIFLAGS", "-Zmiri-disable-isolation")
+        .env("PROPTEST_CASES", "4")
+        .env("INSTA_UPDATE", "no");
+    let (mut tally, status) = counted(&mut command)?;
+    if !status.success() && tally.failed == 0 {
+        tally.failed = 1;
+    }
+    Ok(tally)
+}
+
+/// The cargo of another toolchain than the one that runs us.
+fn nightly() -> Command {
+    let mut command = Command::new("rustup");
+    command.args(["run", "nightly", "cargo"]);
+    for (name, _) in env::vars_os().filter(|(name, _)| is_of_cargo(name)) {
+        command.env_remove(name);
+    }
+    command
+}
+
+fn is_of_cargo(name: &OsString) -> bool {
+    let name = name.to_string_lossy();
+    name == "CARGO"
+        || name.starts_with("CARGO_PKG_")
+        || name.starts_with("RUSTC")
+        || name == "RUSTUP_TOOLCHAIN"
+}
+
+fn is_there(subcommand: &str) -> bool {
+    let mut command = nightly();
+    command.args([subcommand, "--version"]);
+    let quiet = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    quiet.status().is_ok_and(|status| status.success())
+}
+
+fn skipped(needs: &str) -> Tally {
+    println!("skipped: needs {needs}");
+    Tally {
+        passed: 1,
+        skipped: 1,
+        ..Tally::default()
+    }
+}

@@ -10,7 +10,7 @@ use std::os::unix::fs::symlink;
 
 use asked::{Asked, busy, replace, shell};
 use sandbox_testing::{Host, until};
-use sandboxed::{HideBy, Policy, Preset, Sandbox};
+use sandboxed::{Context, HideBy, Policy, Preset, Sandbox};
 
 /// A host with a directory of which `key`, `later` and something below `way` and `none` are hidden.
 fn host() -> Host {
@@ -308,8 +308,12 @@ fn in_preset_strict_it_appears_in_a_tree_that_is_shown() {
             .hide(host.path("@outside/private/key"))
             .hide_by(HideBy::Assemble)
     };
-    let whole = Sandbox::new(&rules("@outside")).unwrap();
-    let alone = Sandbox::new(&rules("@outside/private")).unwrap();
+    // Not where this process is: that may be a home.
+    let sandbox = |shown| {
+        let builder = Sandbox::builder().context(Context::new(host.path("@ws")));
+        builder.build(&rules(shown)).unwrap()
+    };
+    let (whole, alone) = (sandbox("@outside"), sandbox("@outside/private"));
     let mut in_whole = [Asked::new(&host, &whole), Asked::new(&host, &whole)];
     host.write("@outside/private/file", "added\n");
     for asked in &mut in_whole {

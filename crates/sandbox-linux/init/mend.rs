@@ -180,7 +180,9 @@ impl Names {
             Kind::Cover(cover::EMPTY) => self.own.cover(cover::EMPTY, place),
             Kind::Cover(_) => self.own.cover(cover::FILE, place),
             Kind::Rebind(attributes) => place::rebind(attributes, place),
-            Kind::Scratch(attributes, mode) => place::scratch_apart(attributes, mode, place),
+            Kind::Scratch(attributes, mode) => {
+                place::attach(place::scratch_apart(attributes, mode)?, place)
+            }
             Kind::Closed => self.own.cover(cover::DIRECTORY, place),
         }
     }

@@ -73,12 +73,11 @@ impl Own {
     }
 }
 
-/// Mounts a private file system over what is there: when the host takes it away, what it holds goes with it, and to put another
-/// one there takes no room in what is full.
-pub(crate) fn scratch_apart(attributes: u64, mode: u32, place: Fd) -> Result<()> {
+/// Makes a private directory that is a file system by itself: when the host takes it away, what it holds goes with it, and to
+/// put another one there takes no room in what is full.
+pub(crate) fn scratch_apart(attributes: u64, mode: u32) -> Result<Fd> {
     let mode = Octal::of(mode);
-    let options = [(c"mode", mode.digits()?)];
-    attach(sys::new_mount(c"tmpfs", &options, attributes)?, place)
+    sys::new_mount(c"tmpfs", &[(c"mode", mode.digits()?)], attributes)
 }
 
 /// A number in octal digits.

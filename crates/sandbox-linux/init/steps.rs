@@ -129,9 +129,10 @@ impl<'a> Builder<'a> {
             }
             step::SCRATCH_APART => {
                 let (attributes, mode) = (fields.u64()?, fields.u32()?);
-                self.at(fields.string()?, |place| {
-                    place::scratch_apart(attributes, mode, place)
-                })
+                let path = fields.string()?;
+                place::scratch_apart(attributes, mode)
+                    .and_then(|mount| self.remember(mount))
+                    .and_then(|mount| self.at(path, |place| place::attach(mount, place)))
             }
             step::COVER => {
                 let kind = fields.u32()?;
@@ -234,7 +235,10 @@ impl<'a> Builder<'a> {
         options: &[(&CStr, &CStr)],
         attributes: u64,
     ) -> Result<Fd> {
-        let mount = sys::new_mount(kind, options, attributes)?;
+        self.remember(sys::new_mount(kind, options, attributes)?)
+    }
+
+    fn remember(&mut self, mount: Fd) -> Result<Fd> {
         let [device, _] = sys::identity(mount)?;
         let slot = self
             .private

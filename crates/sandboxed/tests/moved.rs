@@ -76,3 +76,21 @@ fn what_is_put_together_stays() {
     let script = "cat @outside/parts/shown/file; cat @outside/parts/key";
     assert_eq!(shell(&host, &sandbox, script), "shown\n");
 }
+
+/// A private directory of a writable tree is a file system by itself, and what is shown in it has its place there.
+#[test]
+fn something_is_shown_in_a_private_directory_of_a_writable_tree() {
+    let host = Host::new()
+        .file("@ws/cache/kept/file", "kept\n")
+        .file("@ws/cache/other", "other\n");
+    let policy = Policy::preset(Preset::ReadOnly)
+        .write(host.path("@ws"))
+        .scratch(host.path("@ws/cache"))
+        .read(host.path("@ws/cache/kept"));
+    let sandbox = Sandbox::new(&policy).unwrap();
+    let script = "cat cache/kept/file cache/other; echo new > cache/new && cat cache/new";
+    for _ in 0..2 {
+        assert_eq!(shell(&host, &sandbox, script), "kept\nnew\n");
+    }
+    assert!(!host.path("@ws/cache/new").try_exists().unwrap());
+}

@@ -393,6 +393,11 @@ fn is_offer(entry: &FileEntry) -> bool {
     entry.optional && matches!(entry.source, Source::Preset(_))
 }
 
+fn build<'a>(ways: impl Iterator<Item = &'a Way>, absent: &Arc<AbsentSecrets>) -> FileRules {
+    let rules = ways.map(|way| Arc::clone(&way.rule));
+    FileRules::new(rules.collect(), Arc::clone(absent))
+}
+
 /// A link that the command can make leads a rule wherever the command wants it, and the last run may have made it: the
 /// rule is refused. An offer of a preset is not taken instead, since nobody could change the line that makes it.
 /// A `hide` or `read` led astray leaves what it is about open. Secrets of the table are not refused: where they are is not
@@ -402,10 +407,6 @@ fn pass_writable_links(
     absent: &Arc<AbsentSecrets>,
     problems: &mut Vec<PolicyError>,
 ) -> FileRules {
-    let build = |ways: &[Way]| {
-        let rules = ways.iter().map(|way| Arc::clone(&way.rule));
-        FileRules::new(rules.collect(), Arc::clone(absent))
-    };
     let writable = |files: &FileRules, way: &Way| {
         let is_secret = way.rule.source == Source::Secret;
         let mut links = way.links.iter().filter(|_| !is_secret);
@@ -413,7 +414,7 @@ fn pass_writable_links(
             .find(|link| files.access(link.path()).0 == Access::Write)
             .cloned()
     };
-    let mut files = build(ways);
+    let mut files = build(ways.iter(), absent);
     loop {
         let before = ways.len();
         ways.retain(|way| !way.is_offer || writable(&files, way).is_none());
@@ -421,7 +422,7 @@ fn pass_writable_links(
         if ways.len() == before {
             break;
         }
-        files = build(ways);
+        files = build(ways.iter(), absent);
     }
     for way in &*ways {
         if let Some(link) = writable(&files, way) {

@@ -51,8 +51,13 @@ impl FileRules {
             let mut globs = self.globs.iter().filter_map(|rule| rule.glob.as_ref());
             !globs.any(|glob| reaches(glob, &assembled.path))
         };
+        let absent: Vec<PathBuf> = if self.assembled.is_empty() {
+            Vec::new()
+        } else {
+            self.absent.paths().map(|(path, _)| path).collect()
+        };
         let growing = |assembled: &Assembled| {
-            let fixed = self.fixed(&assembled.path);
+            let fixed = self.fixed(&assembled.path, &absent);
             Growing {
                 path: assembled.path.clone(),
                 identity: assembled.identity,
@@ -63,8 +68,7 @@ impl FileRules {
         self.assembled.iter().filter(is_open).map(growing).collect()
     }
 
-    fn fixed(&self, directory: &Path) -> Vec<OsString> {
-        let absent: Vec<PathBuf> = self.absent.paths().map(|(path, _)| path).collect();
+    fn fixed(&self, directory: &Path, absent: &[PathBuf]) -> Vec<OsString> {
         let of_rules = self.written().flat_map(|rule| [&*rule.path, rule.key()]);
         let of_anchors = self
             .anchors

@@ -1,6 +1,11 @@
 //! The tree that both formats are read into, so that one decoder answers for both.
 
+use std::collections::HashMap;
 use std::ops::Range;
+use std::sync::Arc;
+
+use crate::source::Document;
+use crate::{Location, PolicyError};
 
 /// A value and its place in the text.
 #[derive(Clone, Debug)]
@@ -34,6 +39,25 @@ pub(super) enum Kind {
 /// No policy is deeper than four levels. What lies below this one is left out of the tree: the value that holds it is of
 /// the wrong type whatever is in it.
 pub(super) const DEPTH: usize = 8;
+
+/// An error for each key that stands further up already: of two answers none can be chosen.
+pub(super) fn duplicates(entries: &[(Key, Node)], document: &Arc<Document>) -> Vec<PolicyError> {
+    let mut first = HashMap::with_capacity(entries.len());
+    let mut errors = Vec::new();
+    for (key, _) in entries {
+        let at = document.at(key.span.clone());
+        if let Some(first) = first.get(&key.text).map(Location::line) {
+            errors.push(PolicyError::DuplicateKey {
+                at,
+                key: key.text.clone(),
+                first,
+            });
+        } else {
+            first.insert(&key.text, at);
+        }
+    }
+    errors
+}
 
 impl Kind {
     /// The type's name, with its article.

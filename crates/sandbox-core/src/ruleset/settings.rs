@@ -9,9 +9,9 @@ use std::ffi::OsStr;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{Draft, Way, resolve_draft, rule_error};
+use super::{Draft, Way, build, resolve_draft, rule_error};
+use crate::files::FileRule;
 use crate::files::absent::AbsentSecrets;
-use crate::files::{FileRule, FileRules};
 use crate::pattern::expand;
 use crate::place;
 use crate::policy::{FileEntry, Role, Settings};
@@ -105,7 +105,7 @@ fn written(settings: &Settings, context: &Context) -> Vec<(Role, FileEntry)> {
             .map(|tree| (Role::Write, rule(tree, Access::Write, source.clone())))
             .into();
     }
-    // The table of protected paths has every other name that is denied there.
+    // The table of protected paths has every other name that is denied there. These two are denied below, too, there.
     let denied = ["${CWD}/.gitmodules", "${CWD}/.ripgreprc"].map(|name| FileEntry {
         pattern: true,
         optional: true,
@@ -174,7 +174,6 @@ fn hide_offers(rules: &[Imported], ways: &mut Vec<Way>, absent: &Arc<AbsentSecre
             .iter()
             .filter(|rule| rule.role != Role::NoWrite)
             .map(|rule| &rule.way),
-        &[],
         absent,
     );
     ways.retain(|way| {
@@ -209,20 +208,32 @@ fn lower_writes(rules: &mut [Imported]) {
             Access::Write
         }
     };
-    let accesses: Vec<Access> = rules.iter().map(lowered).collect();
-    for (rule, access) in rules.iter_mut().zip(accesses) {
-        if rule.role == Role::Write {
-            rule.set(access);
-        }
+    let accesses = of_role(rules, Role::Write, lowered);
+    set_of_role(rules, Role::Write, accesses);
+}
+
+/// What `answer` is for each rule of a role.
+fn of_role<T>(rules: &[Imported], role: Role, answer: impl Fn(&Imported) -> T) -> Vec<T> {
+    let of_role = rules.iter().filter(|rule| rule.role == role);
+    of_role.map(answer).collect()
+}
+
+fn set_of_role(rules: &mut [Imported], role: Role, accesses: Vec<Access>) {
+    let of_role = rules.iter_mut().filter(|rule| rule.role == role);
+    for (rule, access) in of_role.zip(accesses) {
+        rule.set(access);
     }
 }
 
 /// What is shown can be written where it could be if nothing were hidden.
 fn show(rules: &mut Vec<Imported>, ways: &[Way], absent: &Arc<AbsentSecrets>) {
+    if !rules.iter().any(|rule| rule.role == Role::Show) {
+        return;
+    }
     let kept = rules
         .iter()
         .filter(|rule| matches!(rule.role, Role::Write | Role::NoWrite));
-    let files = build(kept.map(|rule| &rule.way), ways, absent);
+    let files = build(kept.map(|rule| &rule.way).chain(ways), absent);
     let access = |rule: &Imported| {
         let is_denied = rules
             .iter()
@@ -233,12 +244,8 @@ fn show(rules: &mut Vec<Imported>, ways: &[Way], absent: &Arc<AbsentSecrets>) {
             _ => Access::Read,
         }
     };
-    let accesses: Vec<Access> = rules.iter().map(access).collect();
-    for (rule, access) in rules.iter_mut().zip(accesses) {
-        if rule.role == Role::Show {
-            rule.set(access);
-        }
-    }
+    let accesses = of_role(rules, Role::Show, access);
+    set_of_role(rules, Role::Show, accesses);
     let shown: Vec<_> = rules
         .iter()
         .filter(|rule| rule.role == Role::Show && rule.rule().is_literal())
@@ -256,7 +263,7 @@ fn deny_writes(rules: &mut Vec<Imported>, ways: &[Way], absent: &Arc<AbsentSecre
     let others = rules
         .iter()
         .filter(|rule| !matches!(rule.role, Role::NoWrite | Role::Unprotect));
-    let files = build(others.map(|rule| &rule.way), ways, absent);
+    let files = build(others.map(|rule| &rule.way).chain(ways), absent);
     let mut hidden = Vec::new();
     rules.retain_mut(|rule| {
         if rule.role != Role::NoWrite {
@@ -286,18 +293,12 @@ fn deny_writes(rules: &mut Vec<Imported>, ways: &[Way], absent: &Arc<AbsentSecre
 
 /// To name a protected path opens it, where it could be written but for its name.
 fn unprotect(rules: &mut Vec<Imported>, ways: &[Way], absent: &Arc<AbsentSecrets>) {
+    if !rules.iter().any(|rule| rule.role == Role::Unprotect) {
+        return;
+    }
     let others = rules.iter().filter(|rule| rule.role != Role::Unprotect);
-    let files = build(others.map(|rule| &rule.way), ways, absent);
+    let files = build(others.map(|rule| &rule.way).chain(ways), absent);
     rules.retain(|rule| {
         rule.role != Role::Unprotect || files.access(rule.path()).0 == Access::Write
     });
-}
-
-fn build<'a>(
-    rules: impl Iterator<Item = &'a Way>,
-    ways: &'a [Way],
-    absent: &Arc<AbsentSecrets>,
-) -> FileRules {
-    let rules = rules.chain(ways).map(|way| Arc::clone(&way.rule));
-    FileRules::new(rules.collect(), Arc::clone(absent))
 }

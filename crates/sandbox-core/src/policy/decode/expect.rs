@@ -1,8 +1,6 @@
 //! What every part of the decoder expects of a node, and the errors where it is something else.
 
-use std::collections::HashMap;
-
-use super::super::node::{Key, Kind, Node};
+use super::super::node::{Key, Kind, Node, duplicates};
 use super::{Decoder, RULES, toml_string};
 use crate::remedy::nearest;
 use crate::{Location, PolicyError, Remedy, Source};
@@ -27,19 +25,7 @@ impl Decoder<'_> {
             });
             return &[];
         }
-        let mut first = HashMap::with_capacity(entries.len());
-        for (key, _) in entries {
-            let at = self.document.at(key.span.clone());
-            if let Some(first) = first.get(&key.text).map(Location::line) {
-                self.errors.push(PolicyError::DuplicateKey {
-                    at,
-                    key: key.text.clone(),
-                    first,
-                });
-            } else {
-                first.insert(&key.text, at);
-            }
-        }
+        self.errors.extend(duplicates(entries, self.document));
         entries
     }
 

@@ -32,6 +32,26 @@ pub(super) enum Shape {
     Section,
 }
 
+impl Shape {
+    /// What an error says that the value has to be.
+    pub(super) fn expected(self) -> &'static str {
+        match self {
+            Self::Boolean => "`true` or `false`",
+            Self::Text | Self::Words(_) => "a string",
+            Self::Texts => "a list of strings",
+            Self::Paths => "a list of paths",
+            Self::AllowedDomains | Self::DeniedDomains => "a list of hosts",
+            Self::Ranges => "a list of addresses",
+            Self::Number(1, 10) => "a number from 1 to 10",
+            Self::Number(..) => "a number from 1 to 65535",
+            Self::TextByText => "an object of strings",
+            Self::TextsByText => "an object of lists of strings",
+            Self::List => "a list of objects",
+            Self::Table | Self::Section => "an object",
+        }
+    }
+}
+
 /// What becomes of a value of the right shape.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fate {
@@ -149,7 +169,7 @@ pub(super) const KEYS: &[Known] = &[
     known("sandbox.network.allowedDomains", AllowedDomains, Refused(Gateway), "empty: nothing can be reached"),
 ];
 
-/// Keys that have to be there, and the description of what they hold.
+/// Keys that have to be there.
 pub(super) const REQUIRED: &[&str] = &[
     "network",
     "network.allowedDomains",
@@ -245,5 +265,8 @@ mod tests {
                 "docs/settings.md lacks this line:\n{row}"
             );
         }
+        let rows = document.lines().filter(|line| line.starts_with("| `"));
+        let noted = KEYS.iter().filter(|known| !known.note.is_empty());
+        assert_eq!(rows.count(), noted.count());
     }
 }

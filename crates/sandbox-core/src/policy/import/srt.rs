@@ -11,7 +11,7 @@ use std::sync::Arc;
 use super::keys::{self, Fate, Known, Missing, Shape};
 use super::{Imported, Role, Settings, path};
 use crate::policy::entry::{self, VariableEntry, VariableRule};
-use crate::policy::node::{Key, Kind, Node};
+use crate::policy::node::{Key, Kind, Node, duplicates};
 use crate::policy::{Policy, parse};
 use crate::source::Document;
 use crate::{Access, PolicyError, PolicyErrors, Preset, Remedy, Source};
@@ -104,18 +104,8 @@ impl Reader<'_> {
     }
 
     fn section(&mut self, section: &'static str, entries: &[(Key, Node)]) {
-        for (index, (key, value)) in entries.iter().enumerate() {
-            let earlier = entries
-                .iter()
-                .take(index)
-                .find(|(earlier, _)| earlier.text == key.text);
-            if let Some((earlier, _)) = earlier {
-                self.errors.push(PolicyError::DuplicateKey {
-                    at: self.document.at(key.span.clone()),
-                    key: key.text.clone(),
-                    first: self.document.at(earlier.span.clone()).line(),
-                });
-            }
+        self.errors.extend(duplicates(entries, self.document));
+        for (key, value) in entries {
             match keys::find(section, &key.text) {
                 Some(known) => self.key(known, key, value),
                 None => self.unknown_key(section, key),
@@ -197,8 +187,8 @@ impl Reader<'_> {
                 Kind::String(text) => self.path(role, known, text, false, item),
                 Kind::Table(entries) => {
                     let text = self.literal_path(known, item, entries);
-                    if let Some((text, is_literal)) = text {
-                        self.path(role, known, text, is_literal, item);
+                    if let Some(text) = text {
+                        self.path(role, known, text, true, item);
                     }
                 }
                 _ => {}
@@ -212,24 +202,26 @@ impl Reader<'_> {
         known: &'static Known,
         item: &Node,
         entries: &'n [(Key, Node)],
-    ) -> Option<(&'n str, bool)> {
-        let (mut text, mut is_literal) = (None, None);
+    ) -> Option<&'n str> {
+        self.errors.extend(duplicates(entries, self.document));
+        let (mut text, mut is_literal) = (None, false);
         for (key, value) in entries {
             match (key.text.as_str(), &value.kind) {
                 ("path", Kind::String(path)) => text = Some(path.as_str()),
                 ("path", _) => self.wrong_type("path", value, "a string"),
-                ("literal", Kind::Boolean(true)) => is_literal = Some(true),
+                ("literal", Kind::Boolean(true)) => is_literal = true,
                 ("literal", _) => self.wrong_type("literal", value, "`true`"),
                 _ => self.unknown_here(key, "the object of a path", &["path", "literal"]),
             }
         }
-        if text.is_none() && !entries.iter().any(|(key, _)| key.text == "path") {
+        let has = |name| entries.iter().any(|(key, _)| key.text == name);
+        if !has("path") {
             self.missing(known.key, item, "a path or an object with `path`");
         }
-        if is_literal.is_none() && !entries.iter().any(|(key, _)| key.text == "literal") {
+        if !has("literal") {
             self.missing("literal", item, "`true`");
         }
-        Some((text?, is_literal?))
+        text.filter(|_| is_literal)
     }
 
     fn path(
@@ -360,6 +352,7 @@ impl Reader<'_> {
             self.wrong_type(known.key, item, "a list of objects");
             return None;
         };
+        self.errors.extend(duplicates(entries, self.document));
         let (mut name, mut is_denied) = (None, false);
         for (key, value) in entries {
             match (key.text.as_str(), &value.kind) {

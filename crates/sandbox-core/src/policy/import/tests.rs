@@ -239,6 +239,11 @@ fn every_key_about_files_is_known() {
             "s.json:1: `literal` must be `true`, not a boolean",
         ),
         (
+            r#", "allowRead": [{"path": "a", "path": "b", "literal": true}]"#,
+            "",
+            "s.json:1: `path` is written twice, first in line 1 (remove one `path`)",
+        ),
+        (
             r#", "allowRead": [{"path": "a", "literal": true, "x": 1}]"#,
             "",
             "s.json:1: unknown key `x` in the object of a path (write `path` or `literal`)",
@@ -373,6 +378,11 @@ fn every_key_of_credentials_is_known() {
             "",
             r#", "credentials": {"envVars": [{"name": "A", "mode": "mask"}]}"#,
             "s.json:1: cannot use `mask`: it needs the gateway, which this version does not have (write `deny`)",
+        ),
+        (
+            "",
+            r#", "credentials": {"files": [{"path": "a", "path": "b", "mode": "deny"}]}"#,
+            "s.json:1: `path` is written twice, first in line 1 (remove one `path`)",
         ),
         (
             "",

@@ -343,6 +343,7 @@ fn git_s_configuration_is_opened_where_git_s_directory_is_writable() {
 fn protected_names_are_found_as_deep_as_settings_say() {
     let host = machine(&[
         "w/.gitmodules",
+        "w/.ripgreprc",
         "w/.bashrc",
         "w/a/.git/hooks/x",
         "w/a/b/.vscode/s",
@@ -360,6 +361,7 @@ fn protected_names_are_found_as_deep_as_settings_say() {
     w write Directory
     w/.bashrc read File
     w/.gitmodules read File
+    w/.ripgreprc read File
     w/a/.git/hooks read Directory
     w/a/b/.vscode read Directory
     w/a/b/c/.mcp.json read File
@@ -369,6 +371,7 @@ fn protected_names_are_found_as_deep_as_settings_say() {
     w write Directory
     w/.bashrc read File
     w/.gitmodules read File
+    w/.ripgreprc read File
     w/a/.git/hooks read Directory
     w/x/.git read File
     ");
@@ -376,6 +379,7 @@ fn protected_names_are_found_as_deep_as_settings_say() {
     w write Directory
     w/.bashrc read File
     w/.gitmodules read File
+    w/.ripgreprc read File
     w/a/.git/hooks read Directory
     w/a/b/.vscode read Directory
     w/a/b/c/.mcp.json read File

@@ -9,79 +9,58 @@ use crate::{Location, PolicyError, Remedy, Source};
 
 impl Reader<'_> {
     pub(super) fn shape(&mut self, known: &'static Known, value: &Node) {
-        let key = known.key;
         match (known.shape, &value.kind) {
             (Shape::Boolean, Kind::Boolean(_))
             | (Shape::Text, Kind::String(_))
             | (Shape::Table, Kind::Table(_))
             | (Shape::List, Kind::List(_)) => {}
-            (Shape::Boolean, _) => self.wrong_type(key, value, "`true` or `false`"),
-            (Shape::Table | Shape::Section, _) => self.wrong_type(key, value, "an object"),
-            (Shape::List, _) => self.wrong_type(key, value, "a list of objects"),
-            (Shape::Texts, _) => self.texts(key, value, "a list of strings", |_| None),
-            (Shape::AllowedDomains, _) => {
-                self.texts(key, value, "a list of hosts", destination::wrong_allowed);
+            (Shape::Texts, Kind::List(items)) => self.texts(known, value, items, |_| None),
+            (Shape::AllowedDomains, Kind::List(items)) => {
+                self.texts(known, value, items, destination::wrong_allowed);
             }
-            (Shape::DeniedDomains, _) => {
-                self.texts(key, value, "a list of hosts", destination::wrong_denied);
+            (Shape::DeniedDomains, Kind::List(items)) => {
+                self.texts(known, value, items, destination::wrong_denied);
             }
-            (Shape::Ranges, _) => {
-                self.texts(key, value, "a list of addresses", destination::wrong_range);
+            (Shape::Ranges, Kind::List(items)) => {
+                self.texts(known, value, items, destination::wrong_range);
             }
-            (Shape::Paths, Kind::List(items)) => {
-                self.items(key, value, items, "a list of paths", |kind| {
-                    matches!(kind, Kind::String(_) | Kind::Table(_))
-                });
-            }
-            (Shape::Paths, _) => self.wrong_type(key, value, "a list of paths"),
+            (Shape::Paths, Kind::List(items)) => self.items(known, value, items, |kind| {
+                matches!(kind, Kind::String(_) | Kind::Table(_))
+            }),
             (Shape::Number(low, high), Kind::Integer(number)) if (low..=high).contains(number) => {}
-            (Shape::Number(1, 10), _) => self.wrong_type(key, value, "a number from 1 to 10"),
-            (Shape::Number(..), _) => self.wrong_type(key, value, "a number from 1 to 65535"),
             (Shape::Words(words), Kind::String(word)) if words.contains(&word.as_str()) => {}
             (Shape::Words(words), Kind::String(word)) => {
                 self.errors.push(PolicyError::UnknownWord {
                     at: self.at(value),
                     kind: "word",
-                    key: key.to_owned(),
+                    key: known.key.to_owned(),
                     value: word.clone(),
                     known: words,
                 });
             }
-            (Shape::Text | Shape::Words(_), _) => self.wrong_type(key, value, "a string"),
             (Shape::TextByText, Kind::Table(entries))
                 if entries.iter().all(|(_, value)| value.text().is_some()) => {}
-            (Shape::TextByText, _) => self.wrong_type(key, value, "an object of strings"),
             (Shape::TextsByText, Kind::Table(entries))
                 if entries.iter().all(|(_, value)| value.is_texts()) => {}
-            (Shape::TextsByText, _) => self.wrong_type(key, value, "an object of lists of strings"),
+            (shape, _) => self.wrong_type(known.key, value, shape.expected()),
         }
     }
 
     fn texts(
         &mut self,
-        key: &'static str,
+        known: &'static Known,
         value: &Node,
-        expected: &'static str,
+        items: &[Node],
         wrong: fn(&str) -> Option<&'static str>,
     ) {
-        let Kind::List(items) = &value.kind else {
-            self.wrong_type(key, value, expected);
-            return;
-        };
-        self.items(key, value, items, expected, |kind| {
-            matches!(kind, Kind::String(_))
-        });
+        self.items(known, value, items, |kind| matches!(kind, Kind::String(_)));
         for item in items {
             if let Some(text) = item.text()
                 && let Some(reason) = wrong(text)
             {
-                let at = Source::Setting {
-                    key,
-                    at: Box::new(self.at(item)),
-                };
                 self.errors.push(PolicyError::InvalidValue {
-                    at,
-                    key,
+                    at: self.source(known, item),
+                    key: known.key,
                     value: text.to_owned(),
                     reason,
                     remedy: None,
@@ -92,10 +71,9 @@ impl Reader<'_> {
 
     fn items(
         &mut self,
-        key: &'static str,
+        known: &'static Known,
         value: &Node,
         items: &[Node],
-        expected: &'static str,
         is_right: fn(&Kind) -> bool,
     ) {
         if items.len() > RULES {
@@ -105,13 +83,7 @@ impl Reader<'_> {
             });
         }
         for item in items.iter().filter(|item| !is_right(&item.kind)) {
-            self.errors.push(PolicyError::WrongType {
-                at: self.at(item),
-                key: key.to_owned(),
-                expected,
-                found: item.kind.found(),
-                remedy: None,
-            });
+            self.wrong_type(known.key, item, known.shape.expected());
         }
     }
 
@@ -119,12 +91,9 @@ impl Reader<'_> {
         for key in keys::REQUIRED {
             let (before, name) = key.rsplit_once('.').unwrap_or(("", key));
             let is_there = || entries.iter().any(|(key, _)| key.text == name);
-            let expected = match name {
-                "allowedDomains" | "deniedDomains" => "a list of hosts",
-                "network" | "filesystem" => "an object",
-                _ => "a list of paths",
-            };
             if before == section && !is_there() {
+                let known = keys::find(before, name);
+                let expected = known.map_or("a value", |known| known.shape.expected());
                 self.missing(key, node, expected);
             }
         }
@@ -168,12 +137,7 @@ impl Reader<'_> {
     /// The other sandbox is strict about credentials alone.
     pub(super) fn unknown_key(&mut self, section: &'static str, key: &Key) {
         let (table, known) = keys::of_section(section);
-        let error = PolicyError::UnknownKey {
-            at: self.document.at(key.span.clone()),
-            table,
-            key: key.text.clone(),
-            known,
-        };
+        let error = self.unknown(key, table, known);
         if section.starts_with("credentials") {
             self.errors.push(error);
         } else {
@@ -187,12 +151,22 @@ impl Reader<'_> {
         table: &'static str,
         known: &'static [&'static str],
     ) {
-        self.errors.push(PolicyError::UnknownKey {
+        let error = self.unknown(key, table, known);
+        self.errors.push(error);
+    }
+
+    fn unknown(
+        &self,
+        key: &Key,
+        table: &'static str,
+        known: &'static [&'static str],
+    ) -> PolicyError {
+        PolicyError::UnknownKey {
             at: self.document.at(key.span.clone()),
             table,
             key: key.text.clone(),
             known,
-        });
+        }
     }
 
     pub(super) fn at(&self, node: &Node) -> Location {

@@ -15,7 +15,9 @@ use crate::policy::{Bound, Reason, VariableRule};
 use crate::resolve::Resolver;
 use crate::ruleset::resolve_files;
 use crate::size;
-use crate::{Access, Context, HideBy, Limits, Network, Policy, PolicyError, Source, System, Tier};
+use crate::{
+    Access, Context, HideBy, Limits, Location, Network, Policy, PolicyError, Source, System, Tier,
+};
 
 /// The policy that has to stay within the bound, resolved.
 pub(crate) struct Subject<'a> {
@@ -93,10 +95,10 @@ pub(crate) fn exceeded(
     }
     // Of the rest it is enough to know what is fixed: there is one value of each.
     let least = match &bound.reason {
-        Reason::Untrusted { .. } => &bound.policy,
+        Reason::Untrusted(_) => &bound.policy,
         Reason::Fixed(fixed) => fixed,
     };
-    let all = matches!(bound.reason, Reason::Untrusted { .. });
+    let all = matches!(bound.reason, Reason::Untrusted(_));
     excesses.extend(network(subject.policy, least, all));
     excesses.extend(limits(&subject.policy.limits, &least.limits));
     excesses.extend(system(&subject.policy.system, &least.system, all));
@@ -109,7 +111,7 @@ pub(crate) fn exceeded(
 /// Whether what this rule grants is a bound at all.
 fn is_bound(bound: &Bound, source: Option<&Source>) -> bool {
     match &bound.reason {
-        Reason::Untrusted { .. } => true,
+        Reason::Untrusted(_) => true,
         Reason::Fixed(fixed) => source.is_some_and(|source| {
             let files = fixed.files.iter().map(|entry| &entry.source);
             let variables = fixed.environment.iter().map(|entry| &entry.source);
@@ -122,11 +124,14 @@ impl Excess {
     fn told(self, reason: &Reason) -> PolicyError {
         let excess = Box::new(self);
         match reason {
-            Reason::Untrusted { file, why } => PolicyError::Widens {
-                excess,
-                file: file.clone(),
-                why: *why,
-            },
+            Reason::Untrusted(files) => {
+                let written = excess.at.as_ref().and_then(Source::location);
+                let written = written.and_then(Location::file);
+                // A line of a file that one extends has no other name here; nor has what is no line.
+                let of_line = files.iter().find(|(file, _)| Some(&**file) == written);
+                let (file, why) = of_line.or(files.last()).cloned().unwrap_or_default();
+                PolicyError::Widens { excess, file, why }
+            }
             Reason::Fixed(_) => PolicyError::Fixed { excess },
         }
     }

@@ -19,8 +19,8 @@ pub(crate) struct Bound {
 
 #[derive(Clone, Debug)]
 pub(crate) enum Reason {
-    /// What the policy is without a file that is not trusted.
-    Untrusted { file: PathBuf, why: Distrust },
+    /// What the policy is without the files that are not trusted.
+    Untrusted(Vec<(PathBuf, Distrust)>),
     /// What it was when these of its rules were fixed.
     Fixed(Box<Policy>),
 }
@@ -32,10 +32,11 @@ pub(crate) enum Reason {
 ///
 /// assert_eq!(Distrust::Changed.to_string(), "has changed since it was approved");
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Distrust {
     /// It lies where a command could have written it, and nobody has approved it.
+    #[default]
     Unapproved,
     /// Other bytes were approved.
     Changed,
@@ -63,15 +64,15 @@ impl Policy {
         let base = self.settle();
         let further = base.beneath(&later);
         let mut policy = base.without_bounds().merge(&later);
-        let trusted = later.without_bounds();
+        let trusted = later.trusted();
         let grown = base.bounds.into_iter().map(|bound| match bound.reason {
             Reason::Fixed(_) => bound,
-            Reason::Untrusted { .. } => Bound {
+            Reason::Untrusted(_) => Bound {
                 policy: bound.policy.merge(&trusted),
                 ..bound
             },
         });
-        policy.bounds = grown.chain(further).collect();
+        policy.bounds = as_one(grown.chain(further));
         policy.fixed = later.fixed;
         policy
     }
@@ -92,26 +93,18 @@ impl Policy {
     pub fn layer_untrusted(self, later: Self, file: impl AsRef<Path>, why: Distrust) -> Self {
         let base = self.settle();
         let mut policy = base.without_bounds().merge(&later);
-        // With two such layers each is compared to what there is without both.
-        let is_untrusted = |bound: &&Bound| matches!(bound.reason, Reason::Untrusted { .. });
-        let without = base.bounds.iter().find(is_untrusted);
         let bound = Bound {
-            policy: without.map_or_else(|| base.without_bounds(), |bound| bound.policy.clone()),
-            reason: Reason::Untrusted {
-                file: file.as_ref().to_owned(),
-                why,
-            },
+            policy: base.trusted(),
+            reason: Reason::Untrusted(vec![(file.as_ref().to_owned(), why)]),
         };
         let further = base.beneath(&later);
-        policy.bounds = base.bounds;
-        policy.bounds.push(bound);
-        policy.bounds.extend(further);
+        policy.bounds = as_one(base.bounds.into_iter().chain([bound]).chain(further));
         policy.fixed = later.fixed;
         policy
     }
 
     /// Makes a bound of what this policy fixes: from here on there are later layers.
-    fn settle(mut self) -> Self {
+    pub(super) fn settle(mut self) -> Self {
         if let Some(fixed) = self.fixed.take() {
             let bound = Bound {
                 policy: self.without_bounds(),
@@ -124,11 +117,24 @@ impl Policy {
 
     /// The bounds of `later`, which know nothing yet of what lies below it.
     fn beneath(&self, later: &Self) -> Vec<Bound> {
-        let below = |bound: &Bound| Bound {
-            policy: self.without_bounds().merge(&bound.policy),
-            reason: bound.reason.clone(),
+        let below = |bound: &Bound| {
+            let base = match bound.reason {
+                Reason::Untrusted(_) => self.trusted(),
+                Reason::Fixed(_) => self.without_bounds(),
+            };
+            Bound {
+                policy: base.merge(&bound.policy),
+                reason: bound.reason.clone(),
+            }
         };
         later.bounds.iter().map(below).collect()
+    }
+
+    /// What it is without the files that are not trusted: no two of them vouch for each other.
+    fn trusted(&self) -> Self {
+        let is_untrusted = |bound: &&Bound| matches!(bound.reason, Reason::Untrusted(_));
+        let without = self.bounds.iter().find(is_untrusted);
+        without.map_or_else(|| self.without_bounds(), |bound| bound.policy.clone())
     }
 
     fn without_bounds(&self) -> Self {
@@ -155,6 +161,22 @@ impl Policy {
         self.problems.extend(later.problems.iter().cloned());
         self
     }
+}
+
+/// All that is not trusted is compared to the same policy, and so once.
+fn as_one(bounds: impl Iterator<Item = Bound>) -> Vec<Bound> {
+    let mut all: Vec<Bound> = Vec::new();
+    for bound in bounds {
+        let known = all.iter_mut().find_map(|known| match &mut known.reason {
+            Reason::Untrusted(files) => Some(files),
+            Reason::Fixed(_) => None,
+        });
+        match (known, bound.reason) {
+            (Some(files), Reason::Untrusted(further)) => files.extend(further),
+            (_, reason) => all.push(Bound { reason, ..bound }),
+        }
+    }
+    all
 }
 
 #[cfg(test)]

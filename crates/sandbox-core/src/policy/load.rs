@@ -1,4 +1,4 @@
-//! A policy file with the files that it extends: each read once, and what was read is what is used.
+//! A policy file with the files that it extends: each read where it is named, and what was read is what is used.
 //!
 //! Presets come first, in their order; then the files, in theirs; then the rules of the file itself. The same key in a
 //! later one replaces the earlier one.
@@ -143,7 +143,12 @@ impl Load<'_> {
             match item {
                 Extended::Preset(preset, source) => presets.push((preset, source)),
                 Extended::File(name, at) => match self.extended(path, name, at) {
-                    Ok(mut policy) => {
+                    Ok(policy) => {
+                        let mut policy = policy.settle();
+                        // What it fixes stands on its own presets and those before it, whatever comes later.
+                        for bound in &mut policy.bounds {
+                            bound.policy.presets.splice(..0, presets.iter().cloned());
+                        }
                         presets.append(&mut policy.presets);
                         below = below.layer(policy);
                     }

@@ -122,7 +122,37 @@ fn two_untrusted_layers_are_compared_to_what_there_is_without_both() {
     };
     let hide = "[files]\n'/usr/share' = 'hide'";
     assert!(resolve(&with(hide, "[files]\n'/usr/share' = 'read'")).is_ok());
-    assert!(resolve(&with(hide, "[files]\n'/usr/share' = 'write'")).is_err());
+    // Told once, with the file in which it is written.
+    let opens = |below: Policy| {
+        let text = "[files]\n'/usr/share' = 'write'";
+        let layer = Policy::from_toml(text, Some("/p/a".as_ref())).unwrap();
+        below.layer_untrusted(layer, "/p/a", Distrust::Unapproved)
+    };
+    let other = |below: Policy| below.layer_untrusted(toml(hide), "/p/b", Distrust::Changed);
+    let said = |policy: &Policy| resolve(policy).unwrap_err().to_string();
+    let agent = || Policy::preset(Preset::Agent);
+    let expected = "/p/a:2: `/usr/share` would be `write` instead of `read`, and `/p/a` is not approved (read the file; if that is what you want, `sandbox trust /p/a`)";
+    assert_eq!(said(&opens(other(agent()))), expected);
+    // The later one outweighs it.
+    assert!(resolve(&other(opens(agent()))).is_ok());
+}
+
+#[test]
+fn two_untrusted_layers_do_not_vouch_for_each_other() {
+    let write = "[files]\n'/usr/share' = 'write'";
+    let untrusted =
+        |below: Policy, name: &str| below.layer_untrusted(toml(write), name, Distrust::Unapproved);
+    let agent = Policy::preset(Preset::Agent);
+    // Side by side, and one in a policy of its own that is layered as a whole.
+    let flat = untrusted(untrusted(agent.clone(), "a"), "b");
+    let nested = untrusted(agent.clone(), "a").layer(untrusted(Policy::new(), "b"));
+    for policy in [flat, nested] {
+        assert!(resolve(&policy).is_err());
+    }
+    let trusted = agent
+        .layer(toml(write))
+        .layer(untrusted(Policy::new(), "b"));
+    assert!(resolve(&trusted).is_ok());
 }
 
 #[test]

@@ -198,3 +198,29 @@ fn what_a_file_fixes_holds_against_the_one_that_extends_it() {
         "/p/a.toml:3: `/usr/lib` would be `read` instead of `hide`, which is fixed by /p/b.toml:4"
     );
 }
+
+/// What a file fixes that another one extends stands on its own presets, not on those of whoever extends it.
+#[test]
+fn what_an_extended_file_fixes_has_the_presets_of_that_file() {
+    let extended = |presets: &str| {
+        let fixing = format!("extends = [{presets}]\n[fixed.files]\n'/' = 'read'\n");
+        let files = [
+            ("/p/a.toml", "extends = ['b.toml']\n"),
+            ("/p/b.toml", &fixing),
+        ];
+        loaded(&files).unwrap().into_policy()
+    };
+    let resolves = |policy: &Policy| Ruleset::resolve(policy, &Context::new("/usr/lib")).is_ok();
+    // It shows the directory for reading, whatever the preset below it opens.
+    let agent = || Policy::preset(Preset::Agent);
+    let below = agent().layer(extended("'none'"));
+    assert!(resolves(&below));
+    assert!(!resolves(&below.layer(Policy::new().write("/usr/lib"))));
+    // Its own preset opens it.
+    let below = Policy::preset(Preset::None).layer(extended("'agent'"));
+    assert!(resolves(&below));
+    assert!(resolves(
+        &below.clone().layer(Policy::new().write("/usr/lib"))
+    ));
+    assert!(!resolves(&below.layer(Policy::new().write("/usr/share"))));
+}

@@ -69,11 +69,11 @@ fn names(line: &str) -> Vec<Name> {
 
 fn exists(root: &Path, name: &Name) -> Result<bool, Error> {
     let package = root.join("crates").join(&name.package);
-    let (file, test) = name.path.split_once("::").unwrap_or((&name.path, ""));
-    if test == "tests" {
-        let module = package.join("src").join(file);
+    if let Some(module) = name.path.strip_suffix("::tests") {
+        let module = package.join("src").join(module.replace("::", "/"));
         return Ok(module.join("tests.rs").is_file() || module.with_extension("rs").is_file());
     }
+    let (file, test) = name.path.split_once("::").unwrap_or((&name.path, ""));
     let file = package.join("tests").join(file).with_extension("rs");
     if test.is_empty() || !file.is_file() {
         return Ok(file.is_file());

@@ -8,6 +8,9 @@ use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use sandboxed::{Lowering, Network, Preset};
 
+/// The policy that a project has.
+pub(crate) const PROJECT: &str = "sandbox.toml";
+
 /// Runs a command that cannot read your secrets, write outside of this directory, or reach the network
 #[derive(Debug, Parser)]
 #[command(
@@ -144,9 +147,9 @@ Exit codes:
   1  the policy is valid, and there are warnings
   125  the policy is refused")]
 pub(crate) struct Check {
-    /// The policy file [default: sandbox.toml]
-    #[arg(value_name = "FILE")]
-    pub(crate) file: Option<PathBuf>,
+    /// The policy file
+    #[arg(value_name = "FILE", default_value = PROJECT)]
+    pub(crate) file: PathBuf,
     /// Answer in JSON, as `docs/json.md` describes it
     #[arg(long)]
     pub(crate) json: bool,
@@ -175,6 +178,8 @@ pub(crate) enum PolicyAction {
 }
 
 /// Prints the policy that a command would run under, files and options as one
+///
+/// What is fixed stands among the other rules.
 #[derive(Debug, Args)]
 pub(crate) struct PolicyShow {
     #[command(flatten)]
@@ -192,9 +197,9 @@ Exit codes:
   1  with `--check`: it is not, and was left as it is
   125  it is no policy, or cannot be written")]
 pub(crate) struct PolicyFormat {
-    /// The policy file, TOML [default: sandbox.toml]
-    #[arg(value_name = "FILE")]
-    pub(crate) file: Option<PathBuf>,
+    /// The policy file, TOML
+    #[arg(value_name = "FILE", default_value = PROJECT)]
+    pub(crate) file: PathBuf,
     /// Change nothing, and tell by the exit code whether something would be
     #[arg(long)]
     pub(crate) check: bool,
@@ -242,9 +247,9 @@ pub(crate) struct Doctor {
 /// approved here. After the next change of it, it has to be approved again.
 #[derive(Debug, Args)]
 pub(crate) struct Trust {
-    /// The policy file [default: sandbox.toml]
-    #[arg(value_name = "FILE")]
-    pub(crate) file: Option<PathBuf>,
+    /// The policy file
+    #[arg(value_name = "FILE", default_value = PROJECT)]
+    pub(crate) file: PathBuf,
     /// Approve it no longer
     #[arg(long)]
     pub(crate) withdraw: bool,
@@ -253,18 +258,20 @@ pub(crate) struct Trust {
 /// What a command runs under: the same for every subcommand.
 #[derive(Debug, Default, Args)]
 pub(crate) struct Setting {
-    /// A policy file, TOML or JSON; without `extends` it has only its own rules
+    /// A policy file, TOML or JSON; without `extends` it has only its own rules and those of `/etc/sandbox/policy.toml`
     ///
     /// It stands in place of your own (`~/.config/sandbox/policy.toml`) and of the project's (`sandbox.toml`).
     #[arg(long, value_name = "FILE")]
     pub(crate) policy: Option<PathBuf>,
     /// Settings of Anthropic's sandbox-runtime (srt) as they are, instead of a policy; docs/settings.md has every key
+    ///
+    /// They stand in place of your own and of the project's policy, as `--policy` does.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["policy", "preset"])]
     pub(crate) settings: Option<PathBuf>,
     /// With `--settings`: refuse unknown keys instead of warning of them
     #[arg(long, requires = "settings")]
     pub(crate) strict: bool,
-    /// A built-in policy [default: agent, unless there is a policy file or settings]
+    /// A built-in policy [default: agent, unless a policy extends another, or `--policy` or `--settings` is given]
     #[arg(long, value_name = "NAME", value_enum, conflicts_with = "policy")]
     pub(crate) preset: Option<PresetName>,
     /// Allow reading and writing

@@ -6,36 +6,35 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use sandbox_core::{Finding, Severity, Surroundings, escaped, resolve};
-use sandboxed::{Context, Error, Plan, Policy, PolicyErrors, Ruleset};
+use sandboxed::{Context, Error, Plan, Policy, Preset, Ruleset};
 use serde_json::{Map, Value};
 
-use crate::args::Check;
+use crate::args::{Check, PROJECT};
 use crate::failure::Failure;
-use crate::setting::lowered;
+use crate::setting::{detected, lowered};
 use crate::{exit, json, render};
-
-/// The name that a project's policy has.
-pub(crate) const POLICY: &str = "sandbox.toml";
 
 /// Checks a policy file on this host.
 pub(crate) fn check(check: &Check) -> Result<ExitCode, Failure> {
-    let file = check.file.clone().unwrap_or_else(|| POLICY.into());
+    let file = &check.file;
     // As it stands, approved or not: whoever asks is about to read it.
-    let policy = Policy::from_file(&file).map_err(Error::from)?;
-    let context = Context::detect()
-        .map_err(PolicyErrors::from)
-        .map_err(Error::from)?;
+    let mut policy = Policy::from_file(file).map_err(Error::from)?;
+    if file == Path::new(PROJECT) {
+        // The project's is a layer, and what lies below it on every machine is the preset.
+        policy = Policy::preset(Preset::Agent).layer(policy);
+    }
+    let context = detected()?;
     let ruleset = Ruleset::resolve(&policy, &context).map_err(Error::from)?;
     let _ = Plan::compile(&ruleset, &lowered(&check.lower)).map_err(Error::from)?;
-    let findings = ruleset.review(&surroundings(&file, &context));
+    let findings = ruleset.review(&surroundings(file, &context));
     let warnings = findings
         .iter()
         .filter(|finding| finding.severity() == Severity::Warning)
         .count();
     if check.json {
-        json::print(object(&file, &findings))?;
+        json::print(object(file, &findings))?;
     } else {
-        render::answer(&text(&file, &findings, warnings))?;
+        render::answer(&text(file, &findings, warnings))?;
     }
     Ok(if warnings == 0 {
         ExitCode::SUCCESS
@@ -52,8 +51,11 @@ fn surroundings(file: &Path, context: &Context) -> Surroundings {
     let search = context.variables.get(OsStr::new("PATH"));
     let search = search.map(std::env::split_paths);
     // An empty entry is the current directory, wherever somebody stands who searches it.
-    surroundings.search = search.into_iter().flatten().filter_map(place).collect();
-    surroundings.search.dedup();
+    for directory in search.into_iter().flatten().filter_map(place) {
+        if !surroundings.search.contains(&directory) {
+            surroundings.search.push(directory);
+        }
+    }
     let homes = context.home.iter().chain(&context.homes);
     surroundings.homes = homes.cloned().filter_map(place).collect();
     surroundings

@@ -24,19 +24,26 @@ pub(crate) fn explain(explain: &Explain) -> Result<ExitCode, Failure> {
     let situation = Situation::new(&explain.setting)?;
     let ruleset = Ruleset::resolve(&situation.policy, &situation.context).map_err(Error::from)?;
     let mut report = Report::new(explain.json);
-    if explain.plan || explain.enforcement {
-        let plan = Plan::compile(&ruleset, &situation.facts()).map_err(Error::from)?;
-        if explain.plan {
-            report.plan(&plan);
-        }
-        if explain.enforcement {
-            report.enforcement(&plan);
-        }
-    }
+    let shows_plan = explain.plan || explain.enforcement;
     let is_asked =
         !(explain.paths.is_empty() && explain.written.is_empty() && explain.variables.is_empty());
+    if !(shows_plan || is_asked) {
+        report.rules(&ruleset);
+        return report.end();
+    }
+    let facts = situation.facts();
+    let (plan, starts) = if shows_plan {
+        (Plan::compile(&ruleset, &facts).map_err(Error::from)?, true)
+    } else {
+        plan_or_ideal(&ruleset, &facts)?
+    };
+    if explain.plan {
+        report.plan(&plan);
+    }
+    if explain.enforcement {
+        report.enforcement(&plan);
+    }
     if is_asked {
-        let (plan, starts) = plan_or_ideal(&ruleset, &situation.facts())?;
         let answers = Answers {
             ruleset: &ruleset,
             context: &situation.context,
@@ -44,16 +51,8 @@ pub(crate) fn explain(explain: &Explain) -> Result<ExitCode, Failure> {
             starts,
         };
         report.answers(explain, &answers, &situation.context.cwd);
-    } else if !explain.plan && !explain.enforcement {
-        report.rules(&ruleset);
     }
-    let all_seen = report.all_seen;
-    report.print()?;
-    Ok(if all_seen {
-        ExitCode::SUCCESS
-    } else {
-        exit::OURS.into()
-    })
+    report.end()
 }
 
 /// The plan for this host, or where no sandbox starts the one of a host on which nothing is missing: what a rule means does
@@ -184,11 +183,17 @@ impl Report {
         }
     }
 
-    fn print(self) -> Result<(), Failure> {
+    /// Prints it.
+    fn end(self) -> Result<ExitCode, Failure> {
         match self.form {
-            Form::Text(text) => render::answer(&text),
-            Form::Json(object) => crate::json::print(object),
+            Form::Text(text) => render::answer(&text)?,
+            Form::Json(object) => crate::json::print(object)?,
         }
+        Ok(if self.all_seen {
+            ExitCode::SUCCESS
+        } else {
+            exit::OURS.into()
+        })
     }
 }
 

@@ -55,6 +55,8 @@ pub(crate) enum Failure {
     PolicyExists { path: PathBuf },
     #[error("`{}` is not TOML: only that has a form here", escaped(.path))]
     NotToml { path: PathBuf },
+    #[error("settings have no form as a policy file: `{}`", escaped(.path))]
+    NoPolicyFile { path: PathBuf },
     #[error("cannot write `{}`", escaped(.path))]
     WriteFile { path: PathBuf, source: io::Error },
     #[error("cannot {action}")]
@@ -106,6 +108,9 @@ impl Failure {
             Self::NoHome => Some("set `HOME`, or `XDG_STATE_HOME`".to_owned()),
             Self::PolicyExists { .. } => {
                 Some("change that one, or look at the other with `sandbox init --print`".to_owned())
+            }
+            Self::NoPolicyFile { .. } => {
+                Some("`sandbox explain --settings FILE` says what they mean".to_owned())
             }
             Self::NotToml { .. } => Some("`jq .` formats JSON".to_owned()),
             Self::NoAccount { .. }

@@ -3,15 +3,13 @@
 mod projects;
 
 use std::fmt::Write as _;
-use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 
 use self::projects::{PROJECTS, Project};
-use crate::args::Init;
-use crate::check::POLICY;
+use crate::args::{Init, PROJECT};
 use crate::failure::Failure;
-use crate::policy::beside;
+use crate::policy::written_beside;
 use crate::render;
 
 /// Names of the project's directory that are looked at: its own files are among the first of any project.
@@ -29,12 +27,12 @@ pub(crate) fn init(init: &Init) -> Result<ExitCode, Failure> {
         render::answer(&text)?;
         return Ok(ExitCode::SUCCESS);
     }
-    write_new(Path::new(POLICY), &text).map_err(|source| match source.kind() {
+    write_new(Path::new(PROJECT), &text).map_err(|source| match source.kind() {
         std::io::ErrorKind::AlreadyExists => Failure::PolicyExists {
-            path: POLICY.into(),
+            path: PROJECT.into(),
         },
         _ => Failure::WriteFile {
-            path: POLICY.into(),
+            path: PROJECT.into(),
             source,
         },
     })?;
@@ -45,7 +43,7 @@ pub(crate) fn init(init: &Init) -> Result<ExitCode, Failure> {
         names.join(", ")
     };
     render::answer(&format!(
-        "`{POLICY}` is written ({for_what}). Run by it: `sandbox run --policy {POLICY} -- COMMAND`\n"
+        "`{PROJECT}` is written ({for_what}). It holds for every `sandbox run -- COMMAND` here\n"
     ))?;
     Ok(ExitCode::SUCCESS)
 }
@@ -63,22 +61,19 @@ fn projects(directory: &Path) -> std::io::Result<Vec<&'static Project>> {
 /// Puts a whole file in place, or none: never over one that is there, a dangling link included.
 fn write_new(path: &Path, text: &str) -> std::io::Result<()> {
     use std::os::unix::fs::PermissionsExt;
-    let mut file = beside(path)?;
-    file.write_all(text.as_bytes())?;
     let permissions = std::fs::Permissions::from_mode(0o644);
-    file.as_file().set_permissions(permissions)?;
-    file.as_file().sync_all()?;
-    file.persist_noclobber(path)?;
+    written_beside(path, text, permissions)?.persist_noclobber(path)?;
     Ok(())
 }
 
 const START: &str = r#"#:schema ./sandbox.schema.json
-# What commands of this project may do: `sandbox run --policy sandbox.toml -- COMMAND`.
+# What commands of this project may do: `sandbox run -- COMMAND` in this directory.
 # An editor completes and checks this file after `sandbox policy schema > sandbox.schema.json`.
-# `sandbox check` says whether it is valid and safe, `sandbox explain --policy sandbox.toml PATH` what it means for a path.
+# `sandbox check` says whether it is valid and safe, `sandbox explain PATH` what it means for a path.
+# What opens more than there is without it has to be approved, by `sandbox trust`.
 
 # Everything can be read but secrets, this directory written, /tmp is private, there is no network.
-# The others: "read-only" writes nothing, "strict" reads only the system and this directory.
+# The others: "read-only", and "strict", which reads only the system and this directory; "." below stays writable.
 extends = ["agent"]
 
 # path or pattern = "hide", "read", "write" or "scratch" (private and empty). The most specific rule wins.
@@ -155,12 +150,13 @@ mod tests {
             .collect();
         insta::assert_snapshot!(policy(&node), @r#"
         #:schema ./sandbox.schema.json
-        # What commands of this project may do: `sandbox run --policy sandbox.toml -- COMMAND`.
+        # What commands of this project may do: `sandbox run -- COMMAND` in this directory.
         # An editor completes and checks this file after `sandbox policy schema > sandbox.schema.json`.
-        # `sandbox check` says whether it is valid and safe, `sandbox explain --policy sandbox.toml PATH` what it means for a path.
+        # `sandbox check` says whether it is valid and safe, `sandbox explain PATH` what it means for a path.
+        # What opens more than there is without it has to be approved, by `sandbox trust`.
 
         # Everything can be read but secrets, this directory written, /tmp is private, there is no network.
-        # The others: "read-only" writes nothing, "strict" reads only the system and this directory.
+        # The others: "read-only", and "strict", which reads only the system and this directory; "." below stays writable.
         extends = ["agent"]
 
         # path or pattern = "hide", "read", "write" or "scratch" (private and empty). The most specific rule wins.

@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use sandbox_core::{FileRule, Lost, RuleRef, Source};
+use sandbox_core::{FileRule, Location, Lost, RuleRef, Source};
 use sandboxed::Enforcement;
 use serde_json::{Map, Value, json};
 
@@ -72,15 +72,10 @@ pub(crate) fn lost(lost: &Lost) -> Value {
 pub(crate) fn source(source: &Source) -> Value {
     let kind = match source {
         Source::Preset(preset) => return json!({"kind": "preset", "preset": preset.as_str()}),
-        Source::File(location) => {
-            let mut object = object([
-                ("kind", "file".into()),
-                ("line", location.line().into()),
-                ("column", location.column().into()),
-            ]);
-            if let Some(file) = location.file() {
-                path(&mut object, "file", file);
-            }
+        Source::File(at) => return written("file", at).into(),
+        Source::Setting { key, at } => {
+            let mut object = written("setting", at);
+            object.insert("key".to_owned(), (*key).into());
             return object.into();
         }
         Source::CommandLine => "command-line",
@@ -89,6 +84,19 @@ pub(crate) fn source(source: &Source) -> Value {
         _ => "program",
     };
     json!({ "kind": kind })
+}
+
+/// What stands in a file.
+fn written(kind: &str, at: &Location) -> Map<String, Value> {
+    let mut object = object([
+        ("kind", kind.into()),
+        ("line", at.line().into()),
+        ("column", at.column().into()),
+    ]);
+    if let Some(file) = at.file() {
+        path(&mut object, "file", file);
+    }
+    object
 }
 
 /// Adds a path.

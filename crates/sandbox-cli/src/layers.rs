@@ -12,19 +12,19 @@
 //! wrote the directory wrote it: until it is approved it may only narrow. The other files are trusted where no command
 //! that runs under the policy could change them.
 
+use std::cell::LazyCell;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use sandbox_core::{Distrust, PolicyFile, Reach};
 use sandboxed::{Context, Error, Policy, PolicyError, PolicyErrors, Preset};
 
+use crate::args::PROJECT;
 use crate::failure::Failure;
 use crate::store::Store;
 
 /// What the owner of the machine says.
 const MANAGED: &str = "/etc/sandbox/policy.toml";
-/// What the project says.
-pub(crate) const PROJECT: &str = "sandbox.toml";
 
 /// Where the files of a person are.
 #[derive(Debug)]
@@ -112,14 +112,20 @@ fn judge(
 ) -> Result<(), Failure> {
     // A file is out of reach if no command could change it, neither under all layers nor without them. What is wrong with
     // the rules is told when the policy is resolved: nothing runs then.
-    let with = Reach::of(&merged(layers, given), context);
-    let without = Reach::of(&merged(&[], given), context);
-    let reaches: Vec<&Reach> = with.iter().chain(&without).collect();
-    let is_known = reaches.len() == 2;
+    let policies = [merged(layers, given), merged(&[], given)];
+    // It takes as long as resolving does, and no answer of it matters for a file that was found and is not approved.
+    let reaches = LazyCell::new(|| {
+        let reaches = policies.iter().map(|policy| Reach::of(policy, context));
+        reaches.flatten().collect::<Vec<Reach>>()
+    });
+    let in_reach = |changes: &dyn Fn(&Reach) -> bool| reaches.iter().any(changes);
     let mut store = None;
     for layer in layers {
-        let is_reached = reaches.iter().any(|reach| reach.changes_file(&layer.file));
-        if is_known && !is_reached && !layer.is_found {
+        let is_safe = || {
+            let is_known = reaches.len() == policies.len();
+            is_known && !in_reach(&|reach| reach.changes_file(&layer.file))
+        };
+        if !layer.is_found && is_safe() {
             continue;
         }
         if store.is_none() {
@@ -130,7 +136,7 @@ fn judge(
             Some(approvals) => approvals.distrust(&layer.file),
         };
         let directory = places.store.as_deref().and_then(Path::parent);
-        let is_writable = |place: &Path| reaches.iter().any(|reach| reach.changes_approvals(place));
+        let is_writable = |place: &Path| in_reach(&|reach| reach.changes_approvals(place));
         if layer.distrust.is_none() && directory.is_none_or(is_writable) {
             layer.distrust = Some(Distrust::WritableList);
         }

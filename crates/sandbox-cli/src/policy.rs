@@ -9,12 +9,11 @@ use std::process::ExitCode;
 
 use sandbox_core::{policy_schema, resolve};
 use sandbox_linux::filter::Feature;
-use sandboxed::{Error, Policy};
+use sandboxed::{Error, Policy, Ruleset};
 use tempfile::NamedTempFile;
 
 use self::format::formatted;
 use crate::args::{PolicyAction, PolicyFormat, PolicyShow};
-use crate::check::POLICY;
 use crate::failure::Failure;
 use crate::setting::Situation;
 use crate::{exit, json, render};
@@ -37,9 +36,13 @@ pub(crate) fn policy(action: &PolicyAction) -> Result<ExitCode, Failure> {
 
 /// Prints the policy that a command would run under, all layers as one.
 fn show(show: &PolicyShow) -> Result<ExitCode, Failure> {
-    let policy = Situation::new(&show.setting)?.policy;
-    policy.check().map_err(Error::from)?;
-    let text = policy.to_string();
+    if let Some(file) = &show.setting.settings {
+        return Err(Failure::NoPolicyFile { path: file.clone() });
+    }
+    let situation = Situation::new(&show.setting)?;
+    // One that nothing would run under is not shown.
+    let _ = Ruleset::resolve(&situation.policy, &situation.context).map_err(Error::from)?;
+    let text = situation.policy.to_string();
     if show.json {
         let value = toml::from_str(&text).map_err(|error| Failure::Own {
             action: "print the policy as JSON",
@@ -54,7 +57,7 @@ fn show(show: &PolicyShow) -> Result<ExitCode, Failure> {
 
 /// Formats a policy file, or says whether it is in its form.
 fn format(format: &PolicyFormat) -> Result<ExitCode, Failure> {
-    let file = format.file.clone().unwrap_or_else(|| POLICY.into());
+    let file = format.file.clone();
     if file.extension().is_none_or(|ending| ending != "toml") {
         return Err(Failure::NotToml { path: file });
     }
@@ -85,22 +88,25 @@ fn format(format: &PolicyFormat) -> Result<ExitCode, Failure> {
 
 /// Replaces a file at once: whoever reads it meanwhile has the one or the other.
 fn replace(path: &Path, text: &str) -> std::io::Result<()> {
-    let permissions = fs::metadata(path)?.permissions();
-    let mut file = beside(path)?;
-    file.write_all(text.as_bytes())?;
-    file.as_file().set_permissions(permissions)?;
-    file.as_file().sync_all()?;
-    file.persist(path)?;
+    written_beside(path, text, fs::metadata(path)?.permissions())?.persist(path)?;
     Ok(())
 }
 
-/// A file in the directory of another, removed unless it is put somewhere.
-pub(crate) fn beside(path: &Path) -> std::io::Result<NamedTempFile> {
+/// A whole file in the directory of another, removed unless it is put somewhere.
+pub(crate) fn written_beside(
+    path: &Path,
+    text: &str,
+    permissions: fs::Permissions,
+) -> std::io::Result<NamedTempFile> {
     let directory = path.parent().map_or_else(PathBuf::new, Path::to_path_buf);
     let directory = if directory.as_os_str().is_empty() {
         PathBuf::from(".")
     } else {
         directory
     };
-    NamedTempFile::new_in(directory)
+    let mut file = NamedTempFile::new_in(directory)?;
+    file.write_all(text.as_bytes())?;
+    file.as_file().set_permissions(permissions)?;
+    file.as_file().sync_all()?;
+    Ok(file)
 }

@@ -44,9 +44,7 @@ impl Situation {
         if let Some(directory) = &setting.chdir {
             go_to(directory)?;
         }
-        let mut context = Context::detect()
-            .map_err(PolicyErrors::from)
-            .map_err(Error::from)?;
+        let mut context = detected()?;
         let is_caller = account.is_none();
         if let Some(account) = account {
             account.describe(&mut context);
@@ -83,6 +81,12 @@ impl Situation {
     pub(crate) fn variable(&self, name: &str) -> Option<OsString> {
         self.context.variables.get(OsStr::new(name)).cloned()
     }
+}
+
+/// The circumstances of the caller.
+pub(crate) fn detected() -> Result<Context, Failure> {
+    let context = Context::detect().map_err(PolicyErrors::from);
+    Ok(context.map_err(Error::from)?)
 }
 
 /// What this host can do, less what is pretended that it cannot.

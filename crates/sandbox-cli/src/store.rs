@@ -227,6 +227,17 @@ mod tests {
             refusal(&|path| set(path.parent().unwrap(), 0o702)),
             "`DIR/sandbox`, which says what is approved, can be written by others; remove it, and approve again what you have read: `rm -r DIR/sandbox`"
         );
+        // A link in the place of the directory, to one that would do.
+        let linked = refusal(&|path| {
+            let directory = path.parent().unwrap();
+            let other = directory.with_file_name("other");
+            std::fs::rename(directory, &other).unwrap();
+            symlink(other, directory).unwrap();
+        });
+        assert!(
+            linked.starts_with("cannot read the list of approved policies `DIR/sandbox"),
+            "{linked}"
+        );
         assert_eq!(
             refusal(&|path| {
                 std::fs::remove_file(path).unwrap();

@@ -167,3 +167,23 @@ fn colours_are_for_terminals_that_want_them() {
     let unwanted = host.tool(words).env("NO_COLOR", "1").output().text();
     assert!(!unwanted.contains('\u{1b}'));
 }
+
+/// The project's policy is a layer: what the preset below it hides is what it opens.
+#[test]
+fn the_projects_policy_is_reviewed_on_what_lies_below_it() {
+    let host = Host::new()
+        .file("~/.ssh/config", "")
+        .file("@outside/key", "");
+    host.write("sandbox.toml", "[files]\n\"~/.ssh/config\" = \"read\"\n");
+    let check = |words: &[&str]| {
+        let outcome = host
+            .tool(["check"].iter().chain(words))
+            .env("PATH", "/usr/bin")
+            .output();
+        outcome.succeeds().text()
+    };
+    assert!(check(&[]).contains("opens a known secret"));
+    // The control: a file for `--policy` stands alone, and hides nothing that this would open.
+    std::fs::copy(host.path("sandbox.toml"), host.path("ci.toml")).unwrap();
+    assert!(!check(&["ci.toml"]).contains("opens a known secret"));
+}

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use sandbox_testing::{Host, Outcome, binary, needs_root, tool};
+use sandbox_testing::{Host, Outcome, binary, needs, needs_root, tool};
 
 /// The message of a refusal, without the places of this machine.
 #[track_caller]
@@ -12,21 +12,9 @@ fn refusal(host: &Host, outcome: &Outcome) -> String {
 }
 
 /// Runs `sandbox trust` as the person does, in the workspace.
-#[expect(clippy::unwrap_used, reason = "a test's way to fail is to panic")]
 fn trust(host: &Host, words: &[&str]) -> String {
-    let output = Command::new(binary())
-        .arg("trust")
-        .args(words)
-        .current_dir(host.path("@ws"))
-        .env_clear()
-        .env("HOME", host.path("~"))
-        .output()
-        .unwrap();
-    host.shorten(&format!(
-        "{}{}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    ))
+    let outcome = host.tool(["trust"].iter().chain(words)).output();
+    host.shorten(&(outcome.text() + &outcome.errors()))
 }
 
 const OPENS_THE_HOME: &str = "[files]\n\"~\" = \"write\"\n";
@@ -141,7 +129,9 @@ fn a_command_cannot_change_its_policy_nor_approve_it() {
 
 #[test]
 fn a_policy_that_a_command_makes_only_narrows_the_next_run() {
-    let host = Host::new();
+    let host = Host::new().file("~/mine", "x\n");
+    // The control: without a layer it is read.
+    host.sandbox(["cat", "@home/mine"]).output().succeeds();
     host.sandbox([
         "sh",
         "-c",
@@ -256,7 +246,7 @@ fn a_damaged_list_of_approvals_starts_nothing_that_needs_it() {
 
 #[test]
 fn what_the_machines_owner_fixes_holds_against_all() {
-    if !needs_root() || tool("unshare").is_none() {
+    if !needs_root() || !needs("unshare", tool("unshare").is_some()) {
         return;
     }
     let host = Host::new();

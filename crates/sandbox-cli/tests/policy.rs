@@ -133,13 +133,21 @@ fn a_new_policy_is_valid_safe_and_formatted() {
     check.succeeds().stdout_contains("no warnings");
     // The command cannot change it; the control: other files it can.
     let script = "echo > other && ! echo >> sandbox.toml";
-    let policy = ["--policy", "sandbox.toml"];
-    host.sandbox(["sh", "-c", script])
-        .options(policy)
-        .output()
-        .succeeds();
+    // It is found by itself, and opens nothing that would have to be approved.
+    host.sandbox(["sh", "-c", script]).output().succeeds();
     assert!(host.has("other"));
     assert_eq!(host.read("sandbox.toml"), text);
+}
+
+#[test]
+fn what_nothing_would_run_under_is_not_shown() {
+    let host = Host::new().file("sandbox.toml", "[files]\n\"~\" = \"write\"\n");
+    let show = host.tool(["policy", "show"]).output();
+    show.exits(125).stderr_contains("is not approved");
+    host.tool(["policy", "show", "--settings", "settings.json"])
+        .output()
+        .exits(125)
+        .stderr_contains("settings have no form as a policy file");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Settings of another sandbox instead of a policy: the main rules against the kernel, and what is said when they are wrong.
 
-use sandbox_testing::{Host, Outcome};
+use sandbox_testing::{Host, Outcome, Server};
 
 fn host() -> Host {
     Host::new()
@@ -136,8 +136,10 @@ fn what_is_allowed_is_written_and_nothing_else() {
         r#""denyRead": [], "allowWrite": [".", "~/notes", "@outside"], "denyWrite": []"#,
         "",
     );
-    run(&host, &open, "echo x > new && echo x > ~/notes").succeeds();
+    let script = host.expand("echo x > new && echo x > ~/notes && echo x > @outside/public");
+    run(&host, &open, &script).succeeds();
     assert_eq!(host.read("~/notes"), "x\n");
+    assert_eq!(host.read("@outside/public"), "x\n");
 }
 
 #[test]
@@ -254,6 +256,14 @@ fn variables_that_settings_deny_are_not_there() {
 fn a_host_without_its_own_names_is_reached_by_none() {
     let host = host();
     let files = r#""denyRead": [], "allowWrite": [], "denyWrite": []"#;
+    // Nothing that listens on the host; the control: it is seen from outside.
+    let server = Server::tcp("127.0.0.1");
+    let port: u16 = server.address.rsplit(':').next().unwrap().parse().unwrap();
+    let listening = format!("0100007F:{port:04X}");
+    let list = "cat /proc/net/tcp";
+    run(&host, &settings(files, ""), list).never_says(&listening);
+    let outside = host.bare(["sh", "-c", list]).output();
+    outside.stdout_contains(&listening);
     // One device: the loopback of its own.
     run(
         &host,
@@ -419,6 +429,22 @@ fn explain_names_the_key() {
         ])
         .output();
     outcome.succeeds();
+    let arguments = [
+        "explain",
+        "--json",
+        "--settings",
+        "@policies/settings.json",
+        "key",
+    ];
+    let json = host.tool(arguments).output();
+    let json = json.succeeds().text();
+    for field in [
+        "\"kind\": \"setting\"",
+        "\"key\": \"filesystem.denyRead\"",
+        "\"column\": 29",
+    ] {
+        assert!(json.contains(field), "{field} in {json}");
+    }
     insta::assert_snapshot!(host.shorten(&outcome.text()), @r#"
     deny  read  @ws/key
           by `key` = hide (@policies/settings.json:3:29, `filesystem.denyRead`)

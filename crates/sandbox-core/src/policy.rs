@@ -31,6 +31,7 @@ pub(crate) use import::{Role, Settings};
 pub use layer::Distrust;
 pub(crate) use layer::{Bound, Reason};
 pub use load::PolicyFile;
+pub(crate) use load::tidy;
 pub use schema::policy_schema;
 
 use crate::source::Document;

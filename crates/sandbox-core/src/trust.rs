@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest as _, Sha256};
 
 use crate::os::{OsStrExt as _, OsStringExt as _};
+use crate::policy::tidy;
 use crate::{Distrust, PolicyFile};
 
 const FIRST_LINE: &[u8] = b"approved policies 1";
@@ -92,9 +93,9 @@ impl Approvals {
         self.0.insert(file.path().to_owned(), digest(file));
     }
 
-    /// Approves a file no longer; tells whether it was approved. The path is absolute.
+    /// Approves a file no longer, which need not be there any more; tells whether it was approved.
     pub fn withdraw(&mut self, path: &Path) -> bool {
-        self.0.remove(path).is_some()
+        tidy(path).is_ok_and(|path| self.0.remove(&path).is_some())
     }
 
     /// Why a file is not trusted; `None` if these bytes of it are approved.
@@ -223,7 +224,20 @@ mod tests {
         assert_eq!(list.distrust(&read()), None);
         std::fs::write(at("a.toml"), "extends = [ 'b.toml']\n").unwrap();
         assert_eq!(list.distrust(&read()), Some(Distrust::Changed));
-        // The digest is that of the standard, so that another program can check it.
         assert_eq!(list.0.values().next().unwrap().len(), DIGITS);
+    }
+
+    #[test]
+    fn an_approval_is_withdrawn_by_any_spelling_of_the_path() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a.toml");
+        std::fs::write(&path, "[files]\n").unwrap();
+        let spellings = ["./a.toml", "b/../a.toml", "b/./../a.toml"];
+        for spelling in spellings.map(|spelling| directory.path().join(spelling)) {
+            let mut list = Approvals::default();
+            list.approve(&PolicyFile::read(&path).unwrap());
+            assert!(list.withdraw(&spelling), "{spelling:?}");
+            assert!(!list.withdraw(&spelling));
+        }
     }
 }

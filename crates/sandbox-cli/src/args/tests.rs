@@ -124,7 +124,7 @@ fn help_teaches() {
       125  the sandbox failed or refused   127  the command was not found
       128+n  signal n ended the command    any other is the command's own
     ");
-    insta::assert_snapshot!(help(&["run", "-h"]), @r#"
+    insta::assert_snapshot!(help(&["run", "-h"]), @"
     Runs a command confined
 
     Usage: sandbox run [OPTIONS] [--] COMMAND...
@@ -133,10 +133,10 @@ fn help_teaches() {
       [COMMAND]...  The command and its arguments
 
     Options:
-          --policy <FILE>       A policy file, TOML or JSON; without `extends` it has only its own rules
+          --policy <FILE>       A policy file, TOML or JSON; without `extends` it has only its own rules and those of `/etc/sandbox/policy.toml`
           --settings <FILE>     Settings of Anthropic's sandbox-runtime (srt) as they are, instead of a policy; docs/settings.md has every key
           --strict              With `--settings`: refuse unknown keys instead of warning of them
-          --preset <NAME>       A built-in policy [default: agent, unless there is a policy file or settings] [possible values: agent, read-only, strict, none]
+          --preset <NAME>       A built-in policy [default: agent, unless a policy extends another, or `--policy` or `--settings` is given] [possible values: agent, read-only, strict, none]
           --write <PATTERN>     Allow reading and writing
           --read <PATTERN>      Allow reading and executing, no writing
           --hide <PATTERN>      Allow nothing
@@ -154,17 +154,17 @@ fn help_teaches() {
       sandbox run --policy ci.toml --timeout 10m ./test.sh
       sandbox run --preset strict --env CI=1 python3 untrusted.py
       sandbox run --settings ~/.srt-settings.json -- npm test
-    "#);
-    insta::assert_snapshot!(help(&["shell", "-h"]), @r#"
+    ");
+    insta::assert_snapshot!(help(&["shell", "-h"]), @"
     Starts a shell confined: $SHELL, or /bin/sh
 
     Usage: sandbox shell [OPTIONS]
 
     Options:
-          --policy <FILE>       A policy file, TOML or JSON; without `extends` it has only its own rules
+          --policy <FILE>       A policy file, TOML or JSON; without `extends` it has only its own rules and those of `/etc/sandbox/policy.toml`
           --settings <FILE>     Settings of Anthropic's sandbox-runtime (srt) as they are, instead of a policy; docs/settings.md has every key
           --strict              With `--settings`: refuse unknown keys instead of warning of them
-          --preset <NAME>       A built-in policy [default: agent, unless there is a policy file or settings] [possible values: agent, read-only, strict, none]
+          --preset <NAME>       A built-in policy [default: agent, unless a policy extends another, or `--policy` or `--settings` is given] [possible values: agent, read-only, strict, none]
           --write <PATTERN>     Allow reading and writing
           --read <PATTERN>      Allow reading and executing, no writing
           --hide <PATTERN>      Allow nothing
@@ -175,7 +175,7 @@ fn help_teaches() {
           --timeout <DURATION>  End the command after this time, such as `90s` or `1h 30m`: SIGTERM, 2 s later SIGKILL for everything inside
           --user <USER>         As root: run as this account (name, uid, or UID:GID)
       -h, --help                Print help (see more with '--help')
-    "#);
+    ");
     insta::assert_snapshot!(help(&["explain", "-h"]), @"
     Tells what a policy allows, and by which rule
 
@@ -185,10 +185,10 @@ fn help_teaches() {
       [PATH]...  Paths to decide about
 
     Options:
-          --policy <FILE>            A policy file, TOML or JSON; without `extends` it has only its own rules
+          --policy <FILE>            A policy file, TOML or JSON; without `extends` it has only its own rules and those of `/etc/sandbox/policy.toml`
           --settings <FILE>          Settings of Anthropic's sandbox-runtime (srt) as they are, instead of a policy; docs/settings.md has every key
           --strict                   With `--settings`: refuse unknown keys instead of warning of them
-          --preset <NAME>            A built-in policy [default: agent, unless there is a policy file or settings] [possible values: agent, read-only, strict, none]
+          --preset <NAME>            A built-in policy [default: agent, unless a policy extends another, or `--policy` or `--settings` is given] [possible values: agent, read-only, strict, none]
           --with-write <PATTERN>     Allow reading and writing
           --read <PATTERN>           Allow reading and executing, no writing
           --hide <PATTERN>           Allow nothing
@@ -216,6 +216,78 @@ fn help_teaches() {
     Exit codes:
       0  everything was answered, whatever the answer is
       125  the policy was refused, or a path cannot be looked at
+    ");
+    insta::assert_snapshot!(help(&["check", "-h"]), @"
+    Tells whether a policy is valid, and what a reviewer would say of it
+
+    Usage: sandbox check [OPTIONS] [FILE]
+
+    Arguments:
+      [FILE]  The policy file [default: sandbox.toml]
+
+    Options:
+          --json  Answer in JSON, as `docs/json.md` describes it
+      -h, --help  Print help (see more with '--help')
+
+    Examples:
+      sandbox check
+      sandbox check --json ci.toml
+
+    Exit codes:
+      0  the policy is valid, and there is nothing to mend
+      1  the policy is valid, and there are warnings
+      125  the policy is refused
+    ");
+    insta::assert_snapshot!(help(&["init", "-h"]), @"
+    Writes a policy for the project in this directory, `sandbox.toml`
+
+    Usage: sandbox init [OPTIONS]
+
+    Options:
+          --print  Print the policy instead of writing it
+      -h, --help   Print help (see more with '--help')
+    ");
+    insta::assert_snapshot!(help(&["trust", "-h"]), @"
+    Approves a policy file: what it says, byte for byte, with the files that it extends
+
+    Usage: sandbox trust [OPTIONS] [FILE]
+
+    Arguments:
+      [FILE]  The policy file [default: sandbox.toml]
+
+    Options:
+          --withdraw  Approve it no longer
+      -h, --help      Print help (see more with '--help')
+    ");
+    insta::assert_snapshot!(help(&["policy", "-h"]), @"
+    Shows a policy, formats it, or prints its schema
+
+    Usage: sandbox policy <COMMAND>
+
+    Commands:
+      show    Prints the policy that a command would run under, files and options as one
+      fmt     Formats a policy file; comments stay where they are
+      schema  Prints the JSON Schema of a policy, by which an editor completes and checks it
+
+    Options:
+      -h, --help  Print help
+    ");
+    insta::assert_snapshot!(help(&["policy", "fmt", "-h"]), @"
+    Formats a policy file; comments stay where they are
+
+    Usage: sandbox policy fmt [OPTIONS] [FILE]
+
+    Arguments:
+      [FILE]  The policy file, TOML [default: sandbox.toml]
+
+    Options:
+          --check  Change nothing, and tell by the exit code whether something would be
+      -h, --help   Print help
+
+    Exit codes:
+      0  the file is in its form
+      1  with `--check`: it is not, and was left as it is
+      125  it is no policy, or cannot be written
     ");
     insta::assert_snapshot!(help(&["doctor", "-h"]), @"
     Tells what this host can enforce, and the one command that lifts each obstacle

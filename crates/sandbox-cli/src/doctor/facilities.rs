@@ -11,8 +11,8 @@ pub(super) struct Facility {
     pub(super) without: &'static str,
     /// The part whose obstacle says that it is missing.
     part: Part,
-    /// Whether only part of it is missing where there is an obstacle.
-    tells: fn(&HostFacts) -> bool,
+    /// Whether a host has it.
+    is_there: fn(&HostFacts) -> bool,
 }
 
 /// The strongest first.
@@ -22,7 +22,7 @@ pub(super) const FACILITIES: &[Facility] = &[
         purpose: "everything else: own mounts, processes, network, and no privileges",
         without: "no sandbox starts",
         part: Part::Namespaces,
-        tells: |facts| {
+        is_there: |facts| {
             facts.user_namespaces == sandbox_linux::UserNamespaces::Available && facts.can_map_root
         },
     },
@@ -31,35 +31,35 @@ pub(super) const FACILITIES: &[Facility] = &[
         purpose: "keeps the command from most of the kernel (seccomp)",
         without: "no sandbox starts",
         part: Part::Filter,
-        tells: |facts| facts.seccomp,
+        is_there: |facts| facts.seccomp,
     },
     Facility {
         name: "Landlock",
         purpose: "holds what is read and written a second time, beside the mounts",
         without: "the mounts alone hold what is read and written",
         part: Part::Landlock,
-        tells: |facts| facts.landlock_abi >= 2,
+        is_there: |facts| facts.landlock_abi >= 2,
     },
     Facility {
         name: "Landlock scopes",
         purpose: "hold signals and abstract sockets a second time",
         without: "namespaces and the filter alone hold them; on the host's network nothing holds abstract sockets",
         part: Part::Scopes,
-        tells: |facts| facts.landlock_abi >= 6,
+        is_there: |facts| facts.landlock_abi >= 6,
     },
     Facility {
         name: "memory files",
         purpose: "init is executed from a sealed one, without a file of its own",
         without: "nothing: another way is taken",
         part: Part::Init,
-        tells: |facts| facts.memfd_exec != sandbox_linux::MemfdExec::Forbidden,
+        is_there: |facts| facts.memfd_exec != sandbox_linux::MemfdExec::Forbidden,
     },
 ];
 
 impl Facility {
     /// Whether this host has it.
     pub(super) fn is_present(&self, facts: &HostFacts) -> bool {
-        (self.tells)(facts)
+        (self.is_there)(facts)
     }
 
     /// Why it is missing, and what lifts that.

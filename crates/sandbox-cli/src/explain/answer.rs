@@ -4,6 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use sandbox_core::{Attempt, Explanation, PathKind, Verdict, is_within};
+use sandbox_linux::Inside;
 use sandboxed::{Context, Plan, Ruleset};
 
 /// What is asked about.
@@ -85,34 +86,41 @@ pub(super) struct Answers<'a> {
 impl Answers<'_> {
     /// Whether a path may be read.
     pub(super) fn read(&self, place: &Place) -> Answer {
-        let explanation = self.ruleset.explain(&Attempt::read(&place.resolved));
-        let inside = self.plan.inside(&place.resolved);
-        let (verdict, instead) = combined(&explanation, inside.is_readable(), &inside.to_string());
-        let mechanisms = || self.plan.holds_reading(&place.resolved);
-        Answer {
-            subject: place.subject("read"),
-            verdict,
-            explanation,
-            instead,
-            inside: Some((inside.as_str(), inside.to_string())),
-            mechanisms: self.held(verdict, mechanisms),
-            set: None,
-        }
+        let attempt = Attempt::read(&place.resolved);
+        let (own, holds) = (Inside::is_readable, Plan::holds_reading);
+        self.about(place, "read", &attempt, own, holds)
     }
 
     /// Whether a path may be written.
     pub(super) fn write(&self, place: &Place) -> Answer {
-        let explanation = self.ruleset.explain(&Attempt::write(&place.resolved));
+        let attempt = Attempt::write(&place.resolved);
+        let (own, holds) = (Inside::is_writable, Plan::holds_writing);
+        self.about(place, "write", &attempt, own, holds)
+    }
+
+    /// The sandbox's `own` directories answer for themselves, whatever rules about the host's say.
+    fn about(
+        &self,
+        place: &Place,
+        operation: &'static str,
+        attempt: &Attempt,
+        own: fn(Inside) -> Option<bool>,
+        holds: fn(&Plan, &Path) -> Vec<&'static str>,
+    ) -> Answer {
+        let explanation = self.ruleset.explain(attempt);
         let inside = self.plan.inside(&place.resolved);
-        let (verdict, instead) = combined(&explanation, inside.is_writable(), &inside.to_string());
-        let mechanisms = || self.plan.holds_writing(&place.resolved);
+        let (verdict, instead) = match own(inside) {
+            None => (explanation.decision.verdict, None),
+            Some(true) => (Verdict::Allow, Some(format!("it is {inside}"))),
+            Some(false) => (Verdict::Deny, Some(format!("it is {inside}"))),
+        };
         Answer {
-            subject: place.subject("write"),
+            subject: place.subject(operation),
             verdict,
             explanation,
             instead,
             inside: Some((inside.as_str(), inside.to_string())),
-            mechanisms: self.held(verdict, mechanisms),
+            mechanisms: self.held(verdict, || holds(self.plan, &place.resolved)),
             set: None,
         }
     }
@@ -152,19 +160,6 @@ impl Answers<'_> {
         mechanisms: impl FnOnce() -> Vec<&'static str>,
     ) -> Option<Vec<&'static str>> {
         (self.starts && verdict == Verdict::Deny).then(mechanisms)
-    }
-}
-
-/// The sandbox's own directories answer for themselves, whatever rules about the host's say.
-fn combined(
-    explanation: &Explanation,
-    own: Option<bool>,
-    inside: &str,
-) -> (Verdict, Option<String>) {
-    match own {
-        None => (explanation.decision.verdict, None),
-        Some(true) => (Verdict::Allow, Some(format!("it is {inside}"))),
-        Some(false) => (Verdict::Deny, Some(format!("it is {inside}"))),
     }
 }
 

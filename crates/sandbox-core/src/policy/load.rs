@@ -191,7 +191,7 @@ fn with_presets(mut policy: Policy, presets: Vec<(Preset, Source)>) -> Policy {
 }
 
 /// One spelling of a path. A link on the way makes it another file: whoever goes round by links meets the limit of depth.
-fn tidy(path: &Path) -> std::io::Result<PathBuf> {
+pub(crate) fn tidy(path: &Path) -> std::io::Result<PathBuf> {
     let absolute = std::path::absolute(path)?;
     let mut tidy = PathBuf::new();
     for component in absolute.components() {

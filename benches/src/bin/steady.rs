@@ -35,6 +35,7 @@ const JOBS: [(&str, &str, usize); 4] = [
     ),
 ];
 const BUILD: &str = "cargo build";
+const BUILD_SHARE: usize = 20;
 
 pub(crate) fn main() -> ExitCode {
     let result = options().and_then(|options| run(&options));
@@ -63,14 +64,22 @@ fn run(options: &Options) -> Result<(), Error> {
     let home = Home::new()?;
     let workspace = home.workspace();
     fill(&workspace, options.files)?;
-    let sandbox = sandbox(&home)?;
+    let toolchain = toolchain();
+    let path = match &toolchain {
+        Some(programs) => format!("/usr/bin:/bin:{}", programs.display()),
+        None => "/usr/bin:/bin".to_owned(),
+    };
+    let sandbox = sandbox(&home, &path)?;
     println!(
-        "{} files; median ms of {} interleaved rounds, {} repetitions each\n",
-        options.files, options.rounds, options.repeat
+        "{} files; median ms of {} interleaved rounds, {} repetitions each, {} of `{BUILD}`\n",
+        options.files,
+        options.rounds,
+        options.repeat,
+        options.repeat.div_ceil(BUILD_SHARE)
     );
     println!("{:<18}{:>10}{:>10}{:>8}", "", "outside", "inside", "ratio");
     for (name, job, share) in JOBS {
-        if name == BUILD && toolchain().is_none() {
+        if name == BUILD && toolchain.is_none() {
             println!("NOT MEASURED: {name}: there is no toolchain that may be executed");
             continue;
         }
@@ -80,7 +89,7 @@ fn run(options: &Options) -> Result<(), Error> {
         );
         let mut contenders = [
             Contender::new("outside", || {
-                start(name, outside(&home).args(["-c", &script]))
+                start(name, outside(&home, &path).args(["-c", &script]))
             }),
             Contender::new("inside", || {
                 let status = sandbox.command("/bin/sh").args(["-c", &script]).status()?;
@@ -173,17 +182,10 @@ fn toolchain() -> Option<PathBuf> {
         .then_some(programs)
 }
 
-/// The search path of both.
-fn search_path() -> String {
-    let toolchain = toolchain().unwrap_or_default();
-    format!("/usr/bin:/bin:{}", toolchain.display())
-}
-
-fn sandbox(home: &Home) -> Result<Sandbox, Error> {
+fn sandbox(home: &Home, path: &str) -> Result<Sandbox, Error> {
     let mut context = Context::new(home.workspace());
     context.home = Some(home.path().to_owned());
     context.homes = vec![home.path().to_owned()];
-    let path = search_path();
     let variables = [("HOME", home.path().as_os_str()), ("PATH", path.as_ref())];
     let variables = variables.map(|(name, value)| (name.into(), value.to_owned()));
     Ok(Sandbox::builder()
@@ -192,12 +194,12 @@ fn sandbox(home: &Home) -> Result<Sandbox, Error> {
         .build(&Policy::preset(Preset::Agent))?)
 }
 
-fn outside(home: &Home) -> Command {
+fn outside(home: &Home, path: &str) -> Command {
     let mut command = Command::new("/bin/sh");
     command
         .env_clear()
         .env("HOME", home.path())
-        .env("PATH", search_path())
+        .env("PATH", path)
         .current_dir(home.workspace())
         .stdin(Stdio::null());
     command

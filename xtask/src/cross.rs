@@ -7,7 +7,7 @@ use std::ffi::OsStr;
 use std::path::Path;
 
 use crate::run::{Error, cargo, run};
-use crate::suite::{counted, sysroot};
+use crate::suite::{concluded, sysroot};
 use crate::tally::Tally;
 
 /// The target, and what is compiled of each member of the workspace: its tests only where there is a backend.
@@ -37,7 +37,7 @@ pub(crate) fn check() -> Result<Tally, Error> {
         total += if is_there(&installed.join(target)) {
             compiles(target, parts)?
         } else {
-            skipped(&format!(
+            Tally::skipped(&format!(
                 "the target {target}: `rustup target add {target}`"
             ))
         };
@@ -73,10 +73,12 @@ fn emulated(installed: &Path) -> Result<Tally, Error> {
     let missing = TOOLS.into_iter().find(|tool| !is_on_path(tool));
     let missing = missing.or_else(|| (!is_there(Path::new(LIBC))).then_some(LIBC));
     if let Some(missing) = missing {
-        return Ok(skipped(&format!("{missing} for the tests of {EMULATED}")));
+        return Ok(Tally::skipped(&format!(
+            "{missing} for the tests of {EMULATED}"
+        )));
     }
     if !is_there(&installed.join(EMULATED)) {
-        return Ok(skipped(&format!("{EMULATED} for its tests")));
+        return Ok(Tally::skipped(&format!("{EMULATED} for its tests")));
     }
     let [linker, emulator] = TOOLS;
     let mut command = cargo();
@@ -97,21 +99,7 @@ fn emulated(installed: &Path) -> Result<Tally, Error> {
         "# left out, and counted as skipped: {} need a kernel of that architecture",
         NEED_A_KERNEL.join(" and ")
     );
-    let (mut tally, status) = counted(&mut command)?;
-    if !status.success() && tally.failed == 0 {
-        tally.failed = 1;
-    }
-    Ok(tally)
-}
-
-/// Says so, and counts it.
-fn skipped(what: &str) -> Tally {
-    println!("skipped: needs {what}");
-    Tally {
-        passed: 1,
-        skipped: 1,
-        ..Tally::default()
-    }
+    concluded(&mut command)
 }
 
 fn is_on_path(tool: &str) -> bool {

@@ -16,7 +16,12 @@ pub(crate) fn test() -> Result<Tally, Error> {
         .args(["test", "--workspace", "--locked", "--no-fail-fast"])
         .args(FEATURES)
         .env("PATH", path_from(&toolchain));
-    let (mut tally, status) = counted(&mut command)?;
+    concluded(&mut command)
+}
+
+/// The count of a command that runs tests, and ends as they do.
+pub(crate) fn concluded(command: &mut Command) -> Result<Tally, Error> {
+    let (mut tally, status) = counted(command)?;
     // A build that failed, or a harness that died, has left no count.
     if !status.success() && tally.failed == 0 {
         tally.failed = 1;

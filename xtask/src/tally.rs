@@ -38,6 +38,16 @@ impl Tally {
         }
     }
 
+    /// Says that something is missing, and counts it.
+    pub(crate) fn skipped(what: &str) -> Self {
+        println!("skipped: needs {what}");
+        Self {
+            passed: 1,
+            skipped: 1,
+            ..Self::default()
+        }
+    }
+
     /// Prints the count, the last line of a task.
     pub(crate) fn conclude(self) -> Result<(), Error> {
         println!("{self}");

@@ -17,6 +17,12 @@ fn every_target_has_inputs() {
     for (target, _) in sandbox_fuzz::TARGETS {
         let inputs = CORPORA.iter().filter(|(of, ..)| of == target);
         assert!(inputs.count() >= 5, "{target}");
+        // It is built for the fuzzer, too.
+        let manifest = include_str!("../../../fuzz/Cargo.toml");
+        assert!(
+            manifest.contains(&format!("name = \"{target}\"")),
+            "{target}"
+        );
     }
 }
 

@@ -49,6 +49,30 @@ fn what_is_put_together_hides_no_other_name() {
     assert!(!written.try_exists().unwrap());
 }
 
+/// The control: where the other name shows a part itself, what is moved there is shown.
+#[test]
+fn what_is_put_together_shows_its_parts_at_another_such_name() {
+    let host = Host::new()
+        .file("@outside/parts/shown/file", "shown\n")
+        .file("@outside/parts/key", "SECRET\n")
+        .file("@outside/whole/shown/file", "of the other\n")
+        .file("@outside/whole/key", "SECRET\n");
+    let policy = Policy::preset(Preset::ReadOnly)
+        .write(host.path("@ws"))
+        .hide(host.path("@outside/parts"))
+        .read(host.path("@outside/parts/shown"))
+        .hide(host.path("@outside/whole"))
+        .read(host.path("@outside/whole/shown"));
+    let sandbox = Sandbox::new(&policy).unwrap();
+    let mut asked = Asked::new(&host, &sandbox);
+    fs::rename(host.path("@outside/whole"), host.path("@outside/old")).unwrap();
+    fs::rename(host.path("@outside/parts"), host.path("@outside/whole")).unwrap();
+    host.write("@outside/whole/shown/later", "later\n");
+    let reads = host.expand("cat @outside/whole/shown/later >/dev/null 2>&1");
+    until("it is shown", || asked.succeeds(&reads));
+    assert!(!asked.succeeds(&host.expand("cat @outside/whole/key 2>/dev/null")));
+}
+
 /// What was put together stays, whatever is looked at beside it.
 #[test]
 fn what_is_put_together_stays() {

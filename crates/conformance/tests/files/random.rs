@@ -3,7 +3,7 @@
 use std::cell::Cell;
 
 use conformance::kernel::Kernel;
-use conformance::random::{Random, cases};
+use conformance::random::{Placed, Random, cases};
 use conformance::simulator::Layers;
 use conformance::{Answer, Attempt, Tree, table};
 use proptest::test_runner::{Config, RngSeed, TestCaseError, TestRunner};
@@ -28,16 +28,22 @@ fn add(count: &Cell<u32>, more: usize) {
 
 impl Tally {
     /// The attempts of a case: no more of those of which one rule speaks than of the others.
-    fn choose(&self, case: &conformance::random::Placed) -> Vec<Attempt> {
+    fn choose(case: &Placed) -> Vec<Attempt> {
         let all = case.attempts();
         let (contested, mut single): (Vec<_>, Vec<_>) = all
             .into_iter()
-            .partition(|attempt| case.matches(attempt.path()) >= 2);
+            .partition(|attempt| is_contested(case, attempt));
         single.truncate(contested.len());
-        add(&self.policies, 1);
-        add(&self.contested, contested.len());
-        add(&self.attempts, contested.len() + single.len());
         contested.into_iter().chain(single).collect()
+    }
+
+    fn note(&self, case: &Placed, attempts: &[Attempt]) {
+        let contested = attempts
+            .iter()
+            .filter(|attempt| is_contested(case, attempt));
+        add(&self.policies, 1);
+        add(&self.contested, contested.count());
+        add(&self.attempts, attempts.len());
     }
 
     fn is_enough(&self, policies: u32) {
@@ -49,7 +55,12 @@ impl Tally {
         println!("{made} policies, {attempts} attempts, of {contested} speak two rules or more");
         assert!(made >= policies / 2, "only {made} policies were accepted");
         assert!(contested * 2 >= attempts);
+        assert!(attempts >= 25 * made, "only {attempts} attempts");
     }
+}
+
+fn is_contested(case: &Placed, attempt: &Attempt) -> bool {
+    case.matches(attempt.path()) >= 2
 }
 
 fn policies() -> u32 {
@@ -86,7 +97,9 @@ fn the_rules_and_the_plan_agree() {
             case.simulator(Layers::All)?,
             case.simulator(Layers::Mounts)?,
         ];
-        for attempt in tally.choose(&case) {
+        let attempts = Tally::choose(&case);
+        tally.note(&case, &attempts);
+        for attempt in attempts {
             for simulator in &simulators {
                 let difference = case.difference(&attempt, simulator.attempt(&attempt));
                 difference.map_or(Ok(()), Err)?;
@@ -106,7 +119,7 @@ fn the_plan_and_the_kernel_agree() {
             return Ok(());
         };
         let simulator = case.simulator(Layers::All)?;
-        let mut attempts = tally.choose(&case);
+        let mut attempts = Tally::choose(&case);
         // What is gone from a private directory nobody can make again from outside.
         attempts.retain(|attempt| {
             let outcome = simulator.attempt(attempt);
@@ -114,6 +127,7 @@ fn the_plan_and_the_kernel_agree() {
                 || outcome.answer != Answer::Allowed
                 || outcome.changes_host
         });
+        tally.note(&case, &attempts);
         let sandbox = Sandbox::builder()
             .context(case.context.clone())
             .facts(table::lowered())

@@ -234,6 +234,7 @@ fn many() {
         for number in 0..SANDBOXES {
             let (host, run, all_are_there) = (&host, &run, &all_are_there);
             scope.spawn(move || {
+                let _end = EndOfAll;
                 let sandbox = sandbox(host);
                 all_are_there.wait();
                 for round in 0..COMMANDS {
@@ -250,6 +251,17 @@ fn many() {
     });
     assert_eq!(marked(&run), []);
     assert_eq!(before.settled(), before);
+}
+
+/// A thread that panics ends the process: the others would wait for it at their barrier.
+struct EndOfAll;
+
+impl Drop for EndOfAll {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            std::process::abort();
+        }
+    }
 }
 
 /// One sandbox, one thread, command after command.

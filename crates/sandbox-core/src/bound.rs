@@ -174,12 +174,10 @@ fn said(rule: Option<&VariableRule>) -> String {
 
 fn network(policy: &Policy, least: &Policy, all: bool) -> Option<Excess> {
     let (network, at) = policy.network.as_ref()?;
-    let instead = match &least.network {
-        None if !all => return None,
-        network => network
-            .as_ref()
-            .map_or(Network::Deny, |(network, _)| *network),
-    };
+    if least.network.is_none() && !all {
+        return None;
+    }
+    let instead = least.network_access();
     let before = least.network.as_ref().map(|(_, source)| source.clone());
     (*network != Network::Deny && *network != instead).then(|| Excess {
         before,

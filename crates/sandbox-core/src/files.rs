@@ -64,6 +64,25 @@ pub struct FileRule {
 }
 
 impl FileRule {
+    /// A rule without a machine, whose path is a directory.
+    #[cfg(any(test, feature = "fuzzing"))]
+    pub(crate) fn plain(text: &OsStr, path: PathBuf, glob: Option<Glob>, access: Access) -> Self {
+        Self {
+            text: text.to_owned(),
+            key: None,
+            path,
+            glob,
+            access,
+            kind: PathKind::Directory,
+            looks: Looks::Unreadable,
+            reason: None,
+            source: Source::Library,
+            closed: false,
+            beaten: Vec::new(),
+            set_aside: Vec::new(),
+        }
+    }
+
     /// The rule's path or pattern as it was written.
     pub fn text(&self) -> &OsStr {
         &self.text
@@ -300,6 +319,11 @@ impl FileRules {
     /// The rules about what exists, or what somebody has written.
     pub(crate) fn written(&self) -> impl Iterator<Item = &FileRule> {
         self.literals.iter().chain(&self.globs).map(Arc::as_ref)
+    }
+
+    /// The literal rule at a path or at the nearest place above it that has one.
+    pub(crate) fn nearest(&self, path: &Path) -> Option<&FileRule> {
+        place::upwards(path).find_map(|place| self.literal(place))
     }
 
     /// The literal rule about this very path.

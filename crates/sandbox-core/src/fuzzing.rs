@@ -4,10 +4,9 @@ use std::ffi::OsStr;
 use std::path::{Component, Path};
 use std::sync::Arc;
 
-use crate::files::{FileRule, FileRules, Looks};
+use crate::files::{FileRule, FileRules};
 use crate::pattern::{Glob, PatternProblem, expand};
-use crate::resolve::PathKind;
-use crate::{Access, Context, Ruleset, Source};
+use crate::{Access, Context, Ruleset};
 
 fn context() -> Context {
     let mut context = Context::new("/w");
@@ -53,18 +52,5 @@ fn file_rule((text, access): (&OsStr, Access)) -> Result<Arc<FileRule>, PatternP
         .tail
         .map(|tail| Glob::new(path.clone(), &tail))
         .transpose()?;
-    Ok(Arc::new(FileRule {
-        text: text.to_owned(),
-        key: None,
-        path,
-        glob,
-        access,
-        kind: PathKind::Directory,
-        looks: Looks::Unreadable,
-        reason: None,
-        source: Source::Library,
-        closed: false,
-        beaten: Vec::new(),
-        set_aside: Vec::new(),
-    }))
+    Ok(Arc::new(FileRule::plain(text, path, glob, access)))
 }

@@ -18,6 +18,7 @@ use globset::{Candidate, GlobBuilder, GlobMatcher};
 
 use crate::Context;
 use crate::os::{OsStrExt, OsStringExt};
+use crate::place;
 
 /// A rule's text, expanded: absolute, without `.`, links not yet followed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -356,6 +357,12 @@ impl Glob {
             return false;
         };
         !rest.as_os_str().is_empty() && self.matcher.is_match_candidate(&Candidate::new(rest))
+    }
+
+    /// Whether it may match something below this directory, which is its prefix or lies below that.
+    pub(crate) fn reaches(&self, directory: &Path) -> bool {
+        let is_deep_enough = |depth| place::depth(&self.prefix) + depth > place::depth(directory);
+        place::is_within(directory, &self.prefix) && self.depth.is_none_or(is_deep_enough)
     }
 
     /// The longest of the path and its ancestors that it matches.

@@ -116,7 +116,7 @@ impl Policy {
     /// The file cannot be read, is not a regular one, is larger than 1 MiB, or is wrong in one place or several: all of
     /// them are reported.
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self, PolicyErrors> {
-        file::read(path.as_ref())
+        PolicyFile::read(path).map(PolicyFile::into_policy)
     }
 
     /// Reads a policy from TOML. `file` is the name that errors show, and its directory is where relative paths start.

@@ -100,10 +100,7 @@ pub enum Finding {
         rule: RuleRef,
     },
     /// The network is the host's.
-    HostNetwork {
-        /// Where that was written, if it was.
-        source: Option<Source>,
-    },
+    HostNetwork,
     /// A part of the kernel that the filter refuses elsewhere.
     Feature {
         /// Its name.
@@ -120,7 +117,7 @@ impl Finding {
         match self {
             Self::Redundant { .. }
             | Self::OpensSecret { .. }
-            | Self::HostNetwork { .. }
+            | Self::HostNetwork
             | Self::Feature { .. } => Severity::Note,
             Self::Broad {
                 rule,
@@ -142,7 +139,7 @@ impl Finding {
             Self::OpensProtected { .. } => "opens-protected",
             Self::WritableSearch { .. } => "writable-search",
             Self::WritablePolicy { .. } => "writable-policy",
-            Self::HostNetwork { .. } => "host-network",
+            Self::HostNetwork => "host-network",
             Self::Feature { .. } => "feature",
         }
     }
@@ -158,7 +155,7 @@ impl Finding {
             | Self::OpensProtected { rule, .. }
             | Self::WritableSearch { rule, .. }
             | Self::WritablePolicy { rule, .. } => Some(rule),
-            Self::HostNetwork { .. } | Self::Feature { .. } => None,
+            Self::HostNetwork | Self::Feature { .. } => None,
         }
     }
 
@@ -175,7 +172,7 @@ impl Finding {
     /// Where it was written.
     pub fn source(&self) -> Option<&Source> {
         match self {
-            Self::HostNetwork { source } => source.as_ref(),
+            Self::HostNetwork => None,
             Self::Feature { source, .. } => Some(source),
             _ => self.rule().map(|rule| &rule.source),
         }
@@ -195,7 +192,7 @@ impl Finding {
                 "take the directory out of `PATH`, or make it `read` by a rule"
             }
             Self::WritablePolicy { .. } => "make it `read` by a rule, or keep it elsewhere",
-            Self::HostNetwork { .. } => "`default = \"deny\"`, if the command works without",
+            Self::HostNetwork => "`default = \"deny\"`, if the command works without",
             Self::Feature { .. } => "remove it, unless the command fails without",
         }
     }
@@ -258,7 +255,7 @@ impl fmt::Display for Finding {
                 escaped(file),
                 named(rule)
             ),
-            Self::HostNetwork { .. } => {
+            Self::HostNetwork => {
                 f.write_str("the network is the host's: everything can be sent everywhere")
             }
             Self::Feature { name, .. } => {
@@ -322,7 +319,7 @@ impl Ruleset {
             }));
         }
         if self.network() == Network::Host {
-            findings.push(Finding::HostNetwork { source: None });
+            findings.push(Finding::HostNetwork);
         }
         let features = self.system().features.iter();
         findings.extend(features.map(|(name, source)| Finding::Feature {
@@ -373,9 +370,7 @@ impl Ruleset {
         if self.files().written().any(is_near) {
             return None;
         }
-        let above = place::upwards(&rule.path)
-            .skip(1)
-            .find_map(|place| self.files().literal(place))?;
+        let above = self.files().nearest(place::above(&rule.path)?)?;
         // What is hidden by a table comes back when the table changes.
         (above.access == rule.access && above.source != Source::Secret).then(|| {
             Finding::Redundant {
@@ -413,8 +408,7 @@ impl Ruleset {
         let named = rule.set_aside.iter().find(|lost| lost.why == Why::Named);
         let named = named.and_then(|lost| lost.rule.reason);
         let above = || {
-            let mut above = place::upwards(&rule.path).skip(1);
-            let nearest = above.find_map(|place| self.files().literal(place))?;
+            let nearest = self.files().nearest(place::above(&rule.path)?)?;
             (nearest.source == Source::Secret)
                 .then_some(nearest.reason)
                 .flatten()

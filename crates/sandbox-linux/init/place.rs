@@ -6,9 +6,6 @@ use core::ffi::CStr;
 use super::raw::{Errno, Result};
 use super::sys::{self, Fd};
 
-/// Mount attributes of a cover (`mount_setattr(2)`).
-const RDONLY_NOSUID_NODEV_NOEXEC: u64 = 1 | 2 | 4 | 8;
-
 /// The file system of the sandbox's own: what lies over the host's names is part of it, so that there is one to make and to end.
 #[derive(Clone, Copy)]
 pub(crate) struct Own {
@@ -58,7 +55,7 @@ impl Own {
     pub(crate) fn cover(&self, kind: u32, place: Fd) -> Result<()> {
         let node = self.covers.get(kind as usize).ok_or(Errno::INVAL)?;
         let copy = sys::clone_tree(*node)?;
-        let set = sys::mount_setattr(copy, RDONLY_NOSUID_NODEV_NOEXEC, 0, false);
+        let set = sys::mount_setattr(copy, sys::RDONLY_NOSUID_NODEV_NOEXEC, 0, false);
         attach(copy, place).and(set)
     }
 

@@ -60,7 +60,7 @@ impl Watch {
         let followed = table(follow.count() * STATES)?;
         // SAFETY: as above.
         let (_, followed, _) = unsafe { followed.align_to_mut() };
-        let stack = if known.is_empty() {
+        let stack = if known.is_empty() && followed.is_empty() {
             Stack(core::ptr::null_mut())
         } else {
             Stack(sys::map(Fd::NONE, STACK)?.as_mut_ptr_range().end)
@@ -83,7 +83,7 @@ impl Watch {
     }
 
     fn is_needed(&self) -> bool {
-        !self.known.is_empty()
+        !(self.known.is_empty() && self.followed.is_empty())
     }
 
     /// What tells of a mount that was detached.

@@ -43,7 +43,7 @@ impl Rights {
     }
 
     /// The grants that repeat `view`. What the host may replace or remove in a directory that is `followed` needs none: that of
-    /// the tree around the directory holds for it, and its name may be gone when a further init grants.
+    /// the tree around the directory holds for it.
     pub(crate) fn grants(self, view: &View, followed: &[Followed]) -> Vec<Step> {
         let may_change = |path: &Path| followed.iter().any(|it| it.may_change(path));
         let grant = |(path, node): (&Path, &Node)| {

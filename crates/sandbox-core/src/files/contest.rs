@@ -72,10 +72,9 @@ impl<'a> Contest<'a> {
 impl FileRules {
     /// The rules that speak of a path, which is absolute and resolved.
     pub(super) fn contest<'a>(&'a self, path: &Path) -> Contest<'a> {
-        let literal = place::upwards(path).find_map(|place| self.literal(place));
         let globs = self.globs.iter();
         Contest::of(
-            literal,
+            self.nearest(path),
             globs.filter_map(|rule| Match::of(rule, path)).collect(),
         )
     }

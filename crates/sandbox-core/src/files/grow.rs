@@ -12,7 +12,6 @@ use std::path::{Path, PathBuf};
 use super::assemble::MAX_NAMES;
 use super::{Anchor, FileRules};
 use crate::os::OsStrExt;
-use crate::pattern::Glob;
 use crate::{Access, os, place};
 
 /// A read-only directory that is put together from what is visible in it.
@@ -49,7 +48,7 @@ impl FileRules {
     pub fn growing(&self) -> Vec<Growing> {
         let is_open = |assembled: &&Assembled| {
             let mut globs = self.globs.iter().filter_map(|rule| rule.glob.as_ref());
-            !globs.any(|glob| reaches(glob, &assembled.path))
+            !globs.any(|glob| glob.reaches(&assembled.path))
         };
         let absent: Vec<PathBuf> = if self.assembled.is_empty() {
             Vec::new()
@@ -104,15 +103,6 @@ fn taken(directory: &Path, names: &[OsString]) -> Vec<[u64; 4]> {
     names.iter().filter_map(identity).collect()
 }
 
-/// Whether a pattern could match a name in the directory that is in none of its rules, or something below such a name.
-fn reaches(glob: &Glob, directory: &Path) -> bool {
-    let below = place::depth(directory) + 1;
-    place::is_within(directory, glob.prefix())
-        && glob
-            .depth()
-            .is_none_or(|depth| below - place::depth(glob.prefix()) <= depth)
-}
-
 /// The name in `directory` on the way to `path`, if that lies below.
 fn first_below<'a>(path: &'a Path, directory: &Path) -> Option<&'a OsStr> {
     if !place::is_within(path, directory) {
@@ -127,25 +117,6 @@ fn first_below<'a>(path: &'a Path, directory: &Path) -> Option<&'a OsStr> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_pattern_reaches_what_it_could_match_there_or_below() {
-        for (prefix, tail, directory, expected) in [
-            ("/a", "*", "/a", true),
-            ("/a", "*/key", "/a", true),
-            ("/a", "*/key", "/a/b", true),
-            ("/a", "*/key", "/a/b/c", false),
-            ("/a", "**/key", "/a/b/c", true),
-            ("/", "**/key", "/a", true),
-            // The way to it is a name of the directory.
-            ("/a/b", "*", "/a", false),
-            ("/ab", "**", "/a", false),
-        ] {
-            let glob = Glob::new(prefix.into(), tail).unwrap();
-            let found = reaches(&glob, directory.as_ref());
-            assert_eq!(found, expected, "{prefix} {tail} {directory}");
-        }
-    }
 
     #[test]
     fn the_way_to_a_path_begins_with_a_name_of_the_directory() {

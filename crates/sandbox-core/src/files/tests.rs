@@ -11,7 +11,7 @@ const WRITE: Access = Access::Write;
 const SCRATCH: Access = Access::Scratch;
 
 /// A rule without a machine: `*` in the text makes it a pattern below what stands before.
-fn rule(text: &str, access: Access) -> FileRule {
+pub(super) fn rule(text: &str, access: Access) -> FileRule {
     let (path, tail) = match text.find('*') {
         None => (text, None),
         Some(star) => {
@@ -19,20 +19,8 @@ fn rule(text: &str, access: Access) -> FileRule {
             (&text[..slash.max(1)], Some(&text[slash + 1..]))
         }
     };
-    FileRule {
-        text: text.into(),
-        key: None,
-        path: path.into(),
-        glob: tail.map(|tail| Glob::new(path.into(), tail).unwrap()),
-        access,
-        kind: PathKind::Directory,
-        looks: Looks::Unreadable,
-        reason: None,
-        source: Source::Library,
-        closed: false,
-        beaten: Vec::new(),
-        set_aside: Vec::new(),
-    }
+    let glob = tail.map(|tail| Glob::new(path.into(), tail).unwrap());
+    FileRule::plain(text.as_ref(), path.into(), glob, access)
 }
 
 fn rules(rules: &[(&str, Access)]) -> FileRules {

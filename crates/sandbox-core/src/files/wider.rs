@@ -114,8 +114,7 @@ impl<'a> Region<'a> {
         patterns: &[Pair<'a>],
         place: &'a Path,
     ) -> Self {
-        let literal =
-            |rules: &'a FileRules| place::upwards(place).find_map(|place| rules.literal(place));
+        let literal = |rules: &'a FileRules| rules.nearest(place);
         Self {
             place,
             literals: Pair {
@@ -215,14 +214,11 @@ impl<'a> Pattern<'a> {
             return None;
         }
         let prefix = place::depth(glob.prefix());
-        let reaches = glob
-            .depth()
-            .is_none_or(|depth| prefix + depth > place::depth(place));
         Some(Self {
             rules,
             prefix,
             length: glob.longest_match(place).map(place::depth),
-            reaches,
+            reaches: glob.reaches(place),
         })
     }
 }

@@ -189,3 +189,22 @@ fn relative_spellings_follow_the_current_directory() {
         assert_eq!(is_relative_spelling(text.as_ref()), relative, "{text}");
     }
 }
+
+#[test]
+fn a_pattern_reaches_what_it_could_match_there_or_below() {
+    for (prefix, tail, directory, expected) in [
+        ("/a", "*", "/a", true),
+        ("/a", "*/key", "/a", true),
+        ("/a", "*/key", "/a/b", true),
+        ("/a", "*/key", "/a/b/c", false),
+        ("/a", "**/key", "/a/b/c", true),
+        ("/", "**/key", "/a", true),
+        // The way to it is a name of the directory.
+        ("/a/b", "*", "/a", false),
+        ("/ab", "**", "/a", false),
+    ] {
+        let glob = Glob::new(prefix.into(), tail).unwrap();
+        let found = glob.reaches(directory.as_ref());
+        assert_eq!(found, expected, "{prefix} {tail} {directory}");
+    }
+}

@@ -102,28 +102,32 @@ impl Decoder<'_> {
         for (key, value) in self.table("policy", root, "a table", None) {
             match key.text.as_str() {
                 "extends" => self.extends(value),
-                "files" => self.files(value),
-                "network" => self.network(value),
-                "environment" => self.environment(value),
-                "limits" => self.limits(value),
-                "system" => self.system(value),
                 "fixed" => self.fixed(value),
+                section if self.section(section, value) => {}
                 _ => self.unknown_key(key, "", POLICY),
             }
         }
+    }
+
+    /// Whether there is a section of this name.
+    fn section(&mut self, name: &str, value: &Node) -> bool {
+        match name {
+            "files" => self.files(value),
+            "network" => self.network(value),
+            "environment" => self.environment(value),
+            "limits" => self.limits(value),
+            "system" => self.system(value),
+            _ => return false,
+        }
+        true
     }
 
     /// The same tables once more: rules of this policy that no later layer widens.
     fn fixed(&mut self, node: &Node) {
         let written = std::mem::take(&mut self.policy);
         for (key, value) in self.table("fixed", node, "a table", None) {
-            match key.text.as_str() {
-                "files" => self.files(value),
-                "network" => self.network(value),
-                "environment" => self.environment(value),
-                "limits" => self.limits(value),
-                "system" => self.system(value),
-                _ => self.unknown_key(key, "[fixed]", FIXED),
+            if !self.section(&key.text, value) {
+                self.unknown_key(key, "[fixed]", FIXED);
             }
         }
         let fixed = std::mem::replace(&mut self.policy, written);

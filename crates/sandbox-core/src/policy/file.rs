@@ -6,7 +6,6 @@ use std::path::Path;
 
 use super::Policy;
 use super::decode::Decoded;
-use super::load::{self, PolicyFile};
 use super::parse::{self, Parser};
 use crate::os::{is_device, is_fifo, names, open_without_waiting, version};
 use crate::source::Document;
@@ -21,11 +20,6 @@ pub(super) struct Contents {
     pub(super) bytes: Vec<u8>,
     /// How many names the file has: by another one it may be written where this one's place can't be.
     pub(super) names: u64,
-}
-
-/// Reads a policy file with those that it extends.
-pub(super) fn read(path: &Path) -> Result<Policy, PolicyErrors> {
-    load::load(path, &contents).map(PolicyFile::into_policy)
 }
 
 /// Reads a policy file of whatever format that is known.

@@ -31,9 +31,11 @@ fn set_attributes(place: Fd, attr: &MountAttr, flags: usize) -> Result<()> {
         .map(drop)
 }
 
+/// What cannot be done in a mount (`mount_setattr(2)`).
+pub(crate) const RDONLY_NOSUID_NODEV_NOEXEC: u64 = 1 | 2 | 4 | 8;
+
 /// Gives the mount at `place` these attributes and no other.
 pub(crate) fn replace_attributes(place: Fd, attributes: u64) -> Result<()> {
-    const RDONLY_NOSUID_NODEV_NOEXEC: u64 = 1 | 2 | 4 | 8;
     let attr = MountAttr {
         set: attributes,
         clear: RDONLY_NOSUID_NODEV_NOEXEC & !attributes,
@@ -45,15 +47,17 @@ pub(crate) fn replace_attributes(place: Fd, attributes: u64) -> Result<()> {
 
 /// A detached copy of the mount tree at `place`.
 pub(crate) fn clone_tree(place: Fd) -> Result<Fd> {
-    const OPEN_TREE_CLONE: usize = 1;
-    call!(nr::OPEN_TREE, place.arg(), c"".as_ptr(), OPEN_TREE_CLONE | O_CLOEXEC | AT_EMPTY_PATH | AT_RECURSIVE; "the path ends in NUL")
-        .map(to_fd)
+    clone(place, AT_RECURSIVE)
 }
 
 /// A detached copy of the mount at `place`, without what is mounted in it.
 pub(crate) fn clone_mount(place: Fd) -> Result<Fd> {
+    clone(place, 0)
+}
+
+fn clone(place: Fd, recursive: usize) -> Result<Fd> {
     const OPEN_TREE_CLONE: usize = 1;
-    call!(nr::OPEN_TREE, place.arg(), c"".as_ptr(), OPEN_TREE_CLONE | O_CLOEXEC | AT_EMPTY_PATH; "the path ends in NUL")
+    call!(nr::OPEN_TREE, place.arg(), c"".as_ptr(), OPEN_TREE_CLONE | O_CLOEXEC | AT_EMPTY_PATH | recursive; "the path ends in NUL")
         .map(to_fd)
 }
 

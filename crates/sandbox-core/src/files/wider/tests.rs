@@ -4,36 +4,8 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use super::*;
-use crate::Source;
 use crate::decide::protection;
-use crate::files::Looks;
-use crate::pattern::Glob;
-use crate::resolve::PathKind;
-
-/// A rule without a machine: `*` in the text makes it a pattern below what stands before.
-fn rule(text: &str, access: Access) -> Arc<FileRule> {
-    let (path, tail) = match text.find('*') {
-        None => (text, None),
-        Some(star) => {
-            let slash = text[..star].rfind('/').unwrap();
-            (&text[..slash.max(1)], Some(&text[slash + 1..]))
-        }
-    };
-    Arc::new(FileRule {
-        text: text.into(),
-        key: None,
-        path: path.into(),
-        glob: tail.map(|tail| Glob::new(path.into(), tail).unwrap()),
-        access,
-        kind: PathKind::Directory,
-        looks: Looks::Unreadable,
-        reason: None,
-        source: Source::Library,
-        closed: false,
-        beaten: Vec::new(),
-        set_aside: Vec::new(),
-    })
-}
+use crate::files::tests::rule;
 
 /// As a policy merges them: of two with the same text the later one.
 fn rules(written: &[(String, Access)]) -> FileRules {
@@ -42,7 +14,9 @@ fn rules(written: &[(String, Access)]) -> FileRules {
         last.retain(|other| other.0 != rule.0);
         last.push(rule);
     }
-    let rules = last.iter().map(|(text, access)| rule(text, *access));
+    let rules = last
+        .iter()
+        .map(|(text, access)| Arc::new(rule(text, *access)));
     FileRules::new(rules.collect(), Arc::default())
 }
 

@@ -3,7 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test's way to fail is to panic")]
 
-use sandbox_testing::{Host, Server, needs, tool};
+use sandbox_testing::{Host, Server, needs, tool, toolchain};
 use std::{
     path::{Path, PathBuf},
     process::Command,
@@ -105,16 +105,6 @@ fn works(make: impl Fn() -> Work, script: &str) {
         "stolen: {loot}"
     );
     assert_eq!(inside.service.visitors(), 0);
-}
-
-/// The directory of the toolchain that cargo's own proxies would choose, which need a home.
-fn toolchain() -> Option<PathBuf> {
-    let output = Command::new("rustc")
-        .args(["--print", "sysroot"])
-        .output()
-        .ok()?;
-    let root = PathBuf::from(String::from_utf8(output.stdout).ok()?.trim());
-    output.status.success().then(|| root.join("bin"))
 }
 
 /// A Python that is not a shim of a version manager, with what its distribution may have taken out of it.

@@ -46,7 +46,7 @@ pub use alone::alone;
 pub use calls::{Answer, Calls};
 pub use host::Host;
 pub use moments::Moments;
-pub use needs::{is_root, needs, needs_ordinary_user, needs_root, tool};
+pub use needs::{is_root, needs, needs_ordinary_user, needs_root, tool, toolchain};
 pub use outcome::Outcome;
 pub use process::{State, Victim, marked, marker, until};
 pub use run::{Run, Running, binary};

@@ -1,6 +1,6 @@
 //! What a test needs from its machine. Something that is missing is said loudly, and fails in CI.
 
-use std::{env, fs, io::Write, os::unix::fs::PermissionsExt, path::PathBuf};
+use std::{env, fs, io::Write, os::unix::fs::PermissionsExt, path::PathBuf, process::Command};
 
 /// Whether a condition holds; where it does not, says so, and fails where `CI` is set.
 ///
@@ -46,4 +46,14 @@ pub fn tool(name: &str) -> Option<PathBuf> {
             fs::metadata(path)
                 .is_ok_and(|data| data.is_file() && data.permissions().mode() & 0o111 != 0)
         })
+}
+
+/// The directory of the toolchain that cargo's own proxies would choose, which need a home.
+pub fn toolchain() -> Option<PathBuf> {
+    let output = Command::new("rustc")
+        .args(["--print", "sysroot"])
+        .output()
+        .ok()?;
+    let root = PathBuf::from(String::from_utf8(output.stdout).ok()?.trim());
+    output.status.success().then(|| root.join("bin"))
 }

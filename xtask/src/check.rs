@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use crate::run::{Error, FEATURES, cargo, run};
-use crate::{api, documents, licences, suite};
+use crate::{api, book, documents, licences, suite};
 
 type Check = (&'static str, fn() -> Result<(), Error>);
 
@@ -12,6 +12,7 @@ const CHECKS: &[Check] = &[
     ("fmt", || run(cargo().args(["fmt", "--all", "--check"]))),
     ("licences", licences::check),
     ("documents", documents::check),
+    ("book", book::check),
     ("clippy", || {
         run(cargo()
             .args(["clippy", "--workspace", "--all-targets", "--locked"])

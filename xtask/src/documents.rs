@@ -93,7 +93,7 @@ fn has_test(source: &str, name: &str) -> bool {
     }
 }
 
-fn read(path: PathBuf) -> Result<String, Error> {
+pub(crate) fn read(path: PathBuf) -> Result<String, Error> {
     fs::read_to_string(&path).map_err(|source| Error::Document { path, source })
 }
 

@@ -9,6 +9,7 @@
 mod api;
 #[cfg(unix)]
 mod bench;
+mod book;
 mod check;
 mod cross;
 mod documents;

@@ -19,6 +19,9 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
+    /// This process can't be kept on one CPU.
+    #[error("cannot stay on one CPU")]
+    Pin(#[source] nix::Error),
     /// A contender did not start.
     #[error("cannot start {contender}")]
     Start {

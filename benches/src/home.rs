@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use sandboxed::Context;
 use tempfile::TempDir;
 
 use crate::Error;
@@ -81,17 +82,14 @@ impl Home {
             })?;
         let home = Self { directory };
         for secret in SECRETS {
-            put(&home.path().join(secret.file), "SECRET\n")?;
+            home.put(secret.file, "SECRET\n")?;
         }
-        put(&home.workspace().join("README"), "A project.\n")?;
+        home.put("project/README", "A project.\n")?;
         let present = fs::read_dir(home.path())
             .map(Iterator::count)
             .unwrap_or_default();
         for number in present..ENTRIES {
-            put(
-                &home.path().join(format!("file-{number}")),
-                "An ordinary file.\n",
-            )?;
+            home.put(format!("file-{number}"), "An ordinary file.\n")?;
         }
         Ok(home)
     }
@@ -108,20 +106,35 @@ impl Home {
         self.path().join("project")
     }
 
+    /// Writes a file of it, and makes the directories that it lies in.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Prepare`].
+    pub fn put(&self, name: impl AsRef<Path>, content: &str) -> Result<(), Error> {
+        let path = self.path().join(name);
+        let failed = |source| Error::Prepare {
+            path: path.clone(),
+            source,
+        };
+        path.parent()
+            .map_or(Ok(()), fs::create_dir_all)
+            .map_err(failed)?;
+        fs::write(&path, content).map_err(failed)
+    }
+
+    /// What a policy is resolved for when somebody with this home works in the project.
+    #[must_use]
+    pub fn context(&self) -> Context {
+        let mut context = Context::new(self.workspace());
+        context.home = Some(self.path().to_owned());
+        context.homes = vec![self.path().to_owned()];
+        context
+    }
+
     /// Every credential in a home, whoever made it.
     #[must_use]
     pub const fn secrets() -> &'static [Secret] {
         &SECRETS
     }
-}
-
-fn put(path: &Path, content: &str) -> Result<(), Error> {
-    let failed = |source| Error::Prepare {
-        path: path.to_owned(),
-        source,
-    };
-    path.parent()
-        .map_or(Ok(()), fs::create_dir_all)
-        .map_err(failed)?;
-    fs::write(path, content).map_err(failed)
 }

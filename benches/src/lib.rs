@@ -12,12 +12,14 @@ mod caller;
 mod error;
 mod home;
 mod peer;
+mod project;
 mod rounds;
 
-pub use self::caller::{again, grow};
+pub use self::caller::{again, grow, pin};
 pub use self::error::{Error, start};
 pub use self::home::{Home, Secret};
 pub use self::peer::Bwrap;
+pub use self::project::Project;
 pub use self::rounds::{Contender, interleave, micros, ratio};
 
 use std::env;

@@ -1,4 +1,4 @@
-//! The benchmark `steady`, or nothing where there is nothing to measure.
+//! The benchmark `work`, or nothing where there is nothing to measure.
 
 use std::process::ExitCode;
 
@@ -7,7 +7,7 @@ use std::process::ExitCode;
         target_os = "linux",
         any(target_arch = "x86_64", target_arch = "aarch64")
     ),
-    path = "../bin/steady.rs"
+    path = "../bin/work.rs"
 )]
 #[cfg_attr(
     not(all(
@@ -16,8 +16,8 @@ use std::process::ExitCode;
     )),
     path = "nothing.rs"
 )]
-mod steady;
+mod work;
 
 fn main() -> ExitCode {
-    steady::main()
+    work::main()
 }

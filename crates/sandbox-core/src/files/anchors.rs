@@ -46,7 +46,7 @@ pub(crate) fn find(
     let anchors = anchors.into_sorted();
     Ok(match hide {
         HideBy::Cover => anchors,
-        HideBy::Assemble => assemble(files, anchors),
+        HideBy::Assemble => assemble(files, anchors, resolver),
     })
 }
 

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use super::grow::Assembled;
 use super::{Anchor, FileRules, is_always_private};
-use crate::resolve::{Link, PathKind};
+use crate::resolve::{PathKind, Resolver};
 use crate::{Access, os, place};
 
 /// The most names of a directory that is assembled: each is a mount at every start.
@@ -19,7 +19,11 @@ pub(super) const MAX_NAMES: usize = 2048;
 
 /// Makes each read-only directory that holds something hidden one of which only the visible names are anchors. The links
 /// among these are added to those of the rules.
-pub(super) fn assemble(files: &mut FileRules, anchors: Vec<Anchor>) -> Vec<Anchor> {
+pub(super) fn assemble(
+    files: &mut FileRules,
+    anchors: Vec<Anchor>,
+    resolver: &Resolver,
+) -> Vec<Anchor> {
     let mut all = anchors;
     let directories: BTreeSet<PathBuf> = all
         .iter()
@@ -40,17 +44,16 @@ pub(super) fn assemble(files: &mut FileRules, anchors: Vec<Anchor>) -> Vec<Ancho
             source: source.clone().unwrap_or_default(),
             ..Anchor::new(path, Access::Read, kind)
         };
+        let mut links = Vec::new();
         for (path, kind) in names {
             if kind == PathKind::Symlink {
-                files.links.extend(
-                    fs::read_link(&path)
-                        .ok()
-                        .map(|target| Link::new(&path, target)),
-                );
+                links.extend(fs::read_link(&path).map(|target| (path, target)));
             } else if known.insert(path.clone()) {
                 all.push(visible(&path, kind));
             }
         }
+        // Whether what they lead to is visible decides whether the directory is there at all.
+        files.links.extend(resolver.links(&links));
         match all.iter_mut().find(|anchor| anchor.path == directory) {
             Some(anchor) => anchor.access = Access::Hide,
             None => all.push(Anchor {

@@ -138,7 +138,8 @@ fn policy(projects: &[&Project]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use sandboxed::Policy;
+    use sandbox_core::{Context, Ruleset};
+    use sandboxed::{Policy, Preset};
 
     use super::*;
 
@@ -208,6 +209,20 @@ mod tests {
                 project.caches.iter().all(|(path, _)| taken.contains(path)),
                 "{taken}"
             );
+        }
+    }
+
+    /// To write `pass` for any other would change nothing, or let something in.
+    #[test]
+    fn every_variable_is_one_that_the_preset_points_into_the_private_directory() {
+        let agent = Policy::preset(Preset::Agent);
+        let project = tempfile::tempdir().unwrap();
+        let ruleset = Ruleset::resolve(&agent, &Context::new(project.path())).unwrap();
+        let variables = PROJECTS.iter().flat_map(|project| project.variables);
+        for variable in variables {
+            let value = ruleset.environment().value(variable.as_ref());
+            let value = value.and_then(|value| value.to_str()).unwrap_or_default();
+            assert!(value.starts_with("/tmp/.cache"), "{variable}: {value:?}");
         }
     }
 

@@ -1,12 +1,6 @@
 //! `sandbox check`: what a reviewer would say, and with which exit code.
 
-use sandbox_testing::{Host, Outcome};
-
-/// What was printed, without the places of this machine.
-#[track_caller]
-fn printed(host: &Host, outcome: &Outcome) -> String {
-    host.shorten(&outcome.text())
-}
+use sandbox_testing::Host;
 
 const CARELESS: &str = "\
 extends = [\"agent\"]
@@ -40,7 +34,7 @@ fn a_careless_policy_has_warnings() {
     host.write("sandbox.toml", CARELESS);
     let path = format!("{}:/usr/bin", host.path("bin").display());
     let outcome = host.tool(["check"]).env("PATH", &path).output();
-    insta::assert_snapshot!(printed(&host, outcome.exits(1)), @r#"
+    insta::assert_snapshot!(host.printed(outcome.exits(1)), @r#"
     note: `../outside` = read says what holds without it, by `/` = read (preset `agent`)
      --> sandbox.toml:4:1
       |
@@ -96,7 +90,7 @@ fn a_careless_policy_has_warnings() {
     `sandbox.toml` is valid: 4 warnings, 3 notes
     "#);
     let outcome = host.tool(["check", "--json"]).env("PATH", &path).output();
-    let text = printed(&host, outcome.exits(1));
+    let text = host.printed(outcome.exits(1));
     for part in [
         "\"version\": 1",
         "\"valid\": true",
@@ -116,7 +110,7 @@ fn a_careful_policy_has_none() {
         .tool(["check", policy.to_str().unwrap()])
         .env("PATH", "/usr/bin:/missing")
         .output();
-    insta::assert_snapshot!(printed(&host, outcome.succeeds()), @"`@policies/0.toml` is valid: no warnings, no notes");
+    insta::assert_snapshot!(host.printed(outcome.succeeds()), @"`@policies/0.toml` is valid: no warnings, no notes");
 }
 
 #[test]

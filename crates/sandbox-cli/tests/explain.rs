@@ -1,12 +1,6 @@
 //! `sandbox explain`: the answer of the rules, of the plan, and of the kernel is one.
 
-use sandbox_testing::{Host, Outcome};
-
-/// What was printed, without the places of this machine.
-#[track_caller]
-fn printed(host: &Host, outcome: &Outcome) -> String {
-    host.shorten(&outcome.text())
-}
+use sandbox_testing::Host;
 
 /// Asks in the workspace, with a policy of its own.
 #[track_caller]
@@ -19,7 +13,7 @@ fn asked<const N: usize>(host: &Host, policy: &str, question: [&str; N]) -> Stri
     ];
     let question = question.map(|word| host.expand(word));
     let outcome = host.tool(words.into_iter().chain(question)).output();
-    printed(host, outcome.succeeds())
+    host.printed(outcome.succeeds())
 }
 
 const POLICY: &str = "\
@@ -128,7 +122,7 @@ fn a_value_with_a_password_is_not_passed_by_a_pattern() {
         .tool(["explain", "--env", "URL"])
         .env("URL", "https://ana:secret@example.org")
         .output();
-    insta::assert_snapshot!(printed(&host, outcome.succeeds()), @r#"
+    insta::assert_snapshot!(host.printed(outcome.succeeds()), @r#"
     deny  env   URL
           since its value is an address with a password, which only a rule with its name passes
           held by the caller: it is not handed over
@@ -359,7 +353,7 @@ fn options_of_a_policy_have_names_of_their_own() {
             "A",
         ])
         .output();
-    insta::assert_snapshot!(printed(&host, outcome.succeeds()), @"
+    insta::assert_snapshot!(host.printed(outcome.succeeds()), @"
     @ws/../outside/x leads to @outside/x
     allow write @outside/x (not there)
           by `../outside` = write (the command line)
@@ -383,7 +377,7 @@ fn where_no_sandbox_starts_nothing_is_held() {
         "/etc/passwd",
     ];
     let outcome = host.tool(lowered).output();
-    insta::assert_snapshot!(printed(&host, outcome.succeeds()), @r#"
+    insta::assert_snapshot!(host.printed(outcome.succeeds()), @r#"
     deny  write /etc/passwd
           by `/` = read (preset `agent`)
           help: "/etc/passwd" = "write"

@@ -445,7 +445,7 @@ fn explain_names_the_key() {
     ] {
         assert!(json.contains(field), "{field} in {json}");
     }
-    insta::assert_snapshot!(host.shorten(&outcome.text()), @r#"
+    insta::assert_snapshot!(host.printed(&outcome), @r#"
     deny  read  @ws/key
           by `key` = hide (@policies/settings.json:3:29, `filesystem.denyRead`)
           held by mount namespace: a cover

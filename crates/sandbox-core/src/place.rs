@@ -5,7 +5,7 @@
 
 use std::cmp::Ordering;
 use std::ffi::OsStr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::os::OsStrExt;
 
@@ -63,6 +63,20 @@ pub fn above(path: &Path) -> Option<&Path> {
     bytes
         .get(..slash.max(1))
         .map(|above| Path::new(OsStr::from_bytes(above)))
+}
+
+/// What a place is that holds far more than a project, with its article.
+pub(crate) fn broad(path: &Path, homes: &[PathBuf]) -> Option<&'static str> {
+    if path.parent().is_none() {
+        return Some("the whole file system");
+    }
+    if homes.iter().any(|home| home == path) {
+        return Some("a home");
+    }
+    homes
+        .iter()
+        .any(|home| home.starts_with(path))
+        .then_some("a directory with a home in it")
 }
 
 /// Components below the root directory.

@@ -384,19 +384,9 @@ impl Ruleset {
         if !matches!(rule.access, Access::Read | Access::Write | Access::Overlay) {
             return None;
         }
-        let homes = &surroundings.homes;
-        let what = if rule.path.parent().is_none() {
-            "the whole file system"
-        } else if homes.contains(&rule.path) {
-            "a home"
-        } else if homes.iter().any(|home| home.starts_with(&rule.path)) {
-            "a directory with a home in it"
-        } else {
-            return None;
-        };
         Some(Finding::Broad {
             rule: rule.reference(),
-            what,
+            what: place::broad(&rule.path, &surroundings.homes)?,
             secrets_hidden: self.environment().hides_secrets(),
         })
     }

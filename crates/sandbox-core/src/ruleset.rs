@@ -26,7 +26,7 @@ use crate::resolve::{Link, PathKind, Resolved, Resolver, Stopped};
 use crate::secrets::{self, SecretPath};
 use crate::{
     Access, Context, Limits, Lost, Network, Policy, PolicyError, PolicyErrors, Preset, RuleRef,
-    Source, System, Why, preset,
+    Source, System, Why, place, preset,
 };
 
 /// A policy, resolved.
@@ -458,7 +458,7 @@ fn refuse_broad_workspaces(
         .written()
         .filter(|rule| rule.access == Access::Write && is_relative_spelling(&rule.text));
     for rule in roots {
-        if let Some(what) = broad(&rule.path, &homes) {
+        if let Some(what) = system(&rule.path).or_else(|| place::broad(&rule.path, &homes)) {
             let problem = RuleProblem::BroadWorkspace {
                 path: rule.path.clone(),
                 what,
@@ -490,20 +490,9 @@ const SYSTEM: [&str; 14] = [
     "/var",
 ];
 
-fn broad(path: &Path, homes: &[PathBuf]) -> Option<&'static str> {
-    if SYSTEM.iter().any(|system| path == Path::new(system)) {
-        return Some("a directory of the system");
-    }
-    if path.parent().is_none() {
-        return Some("the whole file system");
-    }
-    if homes.iter().any(|home| home == path) {
-        return Some("a home");
-    }
-    homes
-        .iter()
-        .any(|home| home.starts_with(path))
-        .then_some("a directory with a home in it")
+fn system(path: &Path) -> Option<&'static str> {
+    let is_of_system = SYSTEM.iter().any(|system| path == Path::new(system));
+    is_of_system.then_some("a directory of the system")
 }
 
 fn rule_error(entry: &FileEntry, problem: RuleProblem) -> PolicyError {

@@ -228,6 +228,25 @@ mod tests {
     }
 
     #[test]
+    fn the_same_bytes_under_another_path_are_not_approved() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = |name: &str| {
+            let path = directory.path().join(name);
+            std::fs::write(&path, "[files]\n'.' = 'write'\n").unwrap();
+            PolicyFile::read(&path).unwrap()
+        };
+        let (approved, other) = (file("a.toml"), file("b.toml"));
+        let mut list = Approvals::default();
+        list.approve(&approved);
+        assert_eq!(list.distrust(&approved), None);
+        assert_eq!(list.distrust(&other), Some(Distrust::Unapproved));
+        // Nor is its digest that of the other, in a list in which somebody has written the other's path.
+        let digest = list.0[approved.path()].clone();
+        let forged = Approvals([(other.path().to_owned(), digest)].into());
+        assert_eq!(forged.distrust(&other), Some(Distrust::Changed));
+    }
+
+    #[test]
     fn an_approval_is_withdrawn_by_any_spelling_of_the_path() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("a.toml");

@@ -113,6 +113,14 @@ pub enum FilterError {
         /// What seccompiler says.
         source: Arc<seccompiler::BackendError>,
     },
+    /// The rule was compiled to an instruction whose jumps, if it has any, would be left as they are: a defect of ours as well.
+    #[error("the filter's rule for `{call}` has the unknown instruction {code:#04x}")]
+    Instruction {
+        /// The system call.
+        call: &'static str,
+        /// The instruction's code.
+        code: u16,
+    },
     /// The program has more instructions than the kernel accepts.
     #[error("the filter has {length} instructions, {LONGEST} is the kernel's bound")]
     TooLong {
@@ -133,7 +141,7 @@ impl FilterError {
             Self::UnknownFeature { nearest: None, .. } => {
                 Some(format!("write one of `{}`", Feature::NAMES.join("`, `")))
             }
-            Self::Rule { .. } | Self::TooLong { .. } => None,
+            Self::Rule { .. } | Self::Instruction { .. } | Self::TooLong { .. } => None,
         }
     }
 }
@@ -142,7 +150,8 @@ impl Filter {
     /// Compiles the table for this architecture; pure.
     ///
     /// # Errors
-    /// [`FilterError::Rule`] and [`FilterError::TooLong`], which no options bring about as long as the tests pass.
+    /// [`FilterError::Rule`], [`FilterError::Instruction`] and [`FilterError::TooLong`], which no options bring about as long as
+    /// the tests pass.
     pub fn compile(options: &FilterOptions) -> Result<Self, FilterError> {
         let mut summary = Summary {
             features: options.features.clone(),

@@ -162,6 +162,11 @@ impl Host {
             .replace("@root/policies", "@policies")
     }
 
+    /// What a tool printed, without the places of this machine.
+    pub fn printed(&self, outcome: &Outcome) -> String {
+        self.shorten(&outcome.text())
+    }
+
     /// The hostile program.
     pub fn payload(&self) -> PathBuf {
         self.root.path().join("tools/payload")

@@ -209,6 +209,7 @@ impl Block<'_> {
                 call: range.call,
                 source: Arc::new(source),
             })?;
+            all_known(range.call, &tests)?;
             for (at, branch) in failed.jumps {
                 self.lead(at, branch)?;
             }
@@ -323,6 +324,17 @@ impl Held {
     }
 }
 
+/// What seccompiler emits is known to the last instruction, so that no jump of it is overlooked.
+fn all_known(call: &'static str, tests: &[sock_filter]) -> Result<(), FilterError> {
+    let is_known = |instruction: &&sock_filter| {
+        is_conditional(instruction) || matches!(instruction.code, LOAD | AND)
+    };
+    match tests.iter().find(|instruction| !is_known(instruction)) {
+        Some(&sock_filter { code, .. }) => Err(FilterError::Instruction { call, code }),
+        None => Ok(()),
+    }
+}
+
 fn is_conditional(instruction: &sock_filter) -> bool {
     matches!(instruction.code, JUMP_EQUAL | JUMP_GREATER | JUMP_AT_LEAST)
 }
@@ -332,5 +344,27 @@ fn answer_of(ranges: &[Range]) -> Option<Action> {
     match ranges {
         [range] if range.decided.cases.is_empty() => Some(range.decided.otherwise),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_instruction_that_is_not_known_is_refused() {
+        // `BPF_JMP | BPF_JSET | BPF_K`, `BPF_JMP | BPF_JA`, `BPF_JMP | BPF_JEQ | BPF_X`.
+        for code in [0x45, JUMP, 0x1d] {
+            let unknown = sock_filter {
+                code,
+                jt: 1,
+                jf: 2,
+                k: 3,
+            };
+            let tests = [load(16), jump_if_equal(1, 0, 1), unknown];
+            let refused = Err(FilterError::Instruction { call: "read", code });
+            assert_eq!(all_known("read", &tests), refused);
+            assert_eq!(all_known("read", &tests[..2]), Ok(()));
+        }
     }
 }

@@ -14,6 +14,9 @@
 use crate::policy::entry::{self, FileEntry};
 use crate::{Access, Source};
 
+const UNSAYABLE: &str =
+    "has a set that no pattern here can say: write a pattern for each character";
+
 /// The characters that make a pattern of a text.
 const SPECIAL: [char; 4] = ['*', '?', '[', ']'];
 
@@ -32,23 +35,23 @@ pub(super) fn rules(
         text: text.into(),
         pattern,
         access,
-        optional,
+        optional: optional || access == Access::Write,
         base: None,
         source: source.clone(),
     };
-    if is_literal || !text.contains(SPECIAL) {
-        return Ok(vec![rule(folded(text), false, access == Access::Write)]);
-    }
-    if denies && text.ends_with('/') && text.starts_with(['/', '~']) {
+    let is_pattern = !is_literal && text.contains(SPECIAL);
+    if is_pattern && denies && text.ends_with('/') && text.starts_with(['/', '~']) {
         return Err("is a pattern that ends in `/`, and denies nothing");
     }
-    let whole = without_tree(text);
-    if !whole.contains(SPECIAL) {
-        return Ok(vec![rule(folded(whole), false, access == Access::Write)]);
+    let whole = if is_pattern { without_tree(text) } else { text };
+    if is_literal || !whole.contains(SPECIAL) {
+        return Ok(vec![rule(folded(whole), false, false)]);
     }
-    let name = rule(folded(text), false, true);
     let translated = translated(&folded(whole))?;
-    Ok(vec![rule(translated, true, access == Access::Write), name])
+    Ok(vec![
+        rule(translated, true, false),
+        rule(folded(text), false, true),
+    ])
 }
 
 /// A path of the second form, which begins with a variable instead of `.` or `~`.
@@ -153,7 +156,7 @@ fn set<'a>(pattern: &mut String, after: &'a str) -> Result<&'a str, &'static str
         members.contains('/') || ranges(members).any(|(low, high)| low <= b'/' && b'/' <= high);
     let is_odd = !members.is_ascii() || members.contains("[:") || members.contains("--");
     if has_slash || is_odd {
-        return Err("has a set that no pattern here can say: write a pattern for each character");
+        return Err(UNSAYABLE);
     }
     let Some(first) = members.strip_prefix(['!', '^']) else {
         pattern.extend(["[", members, "]"]);
@@ -162,18 +165,9 @@ fn set<'a>(pattern: &mut String, after: &'a str) -> Result<&'a str, &'static str
     let character = members.get(..1).unwrap_or_default();
     match first {
         "" => pattern.push_str(character),
-        _ if first.starts_with('-') || first.ends_with('-') => {
-            return Err(
-                "has a set that no pattern here can say: write a pattern for each character",
-            );
-        }
-        // In the first place it would turn the set into its opposite.
-        _ if !first.starts_with(['!', '^']) => pattern.extend(["[", first, character, "]"]),
-        _ => {
-            return Err(
-                "has a set that no pattern here can say: write a pattern for each character",
-            );
-        }
+        // Another one in the first place would turn the set into its opposite, and a hyphen beside it make a range.
+        _ if first.starts_with(['!', '^', '-']) || first.ends_with('-') => return Err(UNSAYABLE),
+        _ => pattern.extend(["[", first, character, "]"]),
     }
     Ok(rest)
 }
@@ -222,8 +216,7 @@ mod tests {
     #[test]
     fn patterns_mean_the_same_in_our_spelling() {
         let beside = "error: has `**` beside other characters: write `*`, or `**` between slashes";
-        let set =
-            "error: has a set that no pattern here can say: write a pattern for each character";
+        let set = &format!("error: {UNSAYABLE}");
         for (there, here) in [
             (".", "=."),
             ("./src/", "=src"),

@@ -1,7 +1,7 @@
 //! The format of the case files.
 //!
 //! ```toml
-//! kind = "files"                       # what the tables of this file are about
+//! kind = "files"                       # what the tables of this file are about: there is nothing else yet
 //!
 //! [[table]]                            # one host, one policy, many attempts
 //! name = "a hidden file in a writable directory"
@@ -14,29 +14,26 @@
 //! ```
 //!
 //! Paths are relative to the workspace (`@ws`), or begin with `@outside`, `@home` or `/`; names that are no text are spelled by
-//! [`unspelled`](crate::unspelled). What a table needs of the system is granted besides.
+//! their bytes (`\xNN`). What a table needs of the system is granted besides.
 //!
 //! `hide = "assemble"` and `home = PATH` (what `~` means, with the preset `read-only`, so that secrets are hidden) are
-//! optional. So are, for an attempt, `twice = true` (Landlock alone refuses it as well as the mounts) and, together,
-//! `decide = "allow"` or `"deny"` with `limit`: the rules are known to say something else than happens, and why.
+//! optional. So is `mounts`, what is mounted on the host before and after the things are made, by place: `{ type = "tmpfs" }`,
+//! `{ type = "casefold" }` (a tmpfs in which case does not matter) or `{ second_name_of = PATH }`, with `flags = "ro"`, `"noexec"` or both.
+//!
+//! Optional for an attempt are `twice = true` (Landlock alone refuses it as well as the mounts), `outside` (what becomes of it
+//! without a sandbox, if that is not what tells most: done, or not there where that is expected), and `limit`: why what
+//! happens is not what a person might expect of the rules, with `decide = "allow"` or `"deny"` where the rules say something else.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 
 use sandbox_core::{Access, HideBy, Verdict};
 use toml::Value;
 
 use self::reader::Reader;
-use crate::{Answer, Attempt};
+use crate::{Answer, Attempt, Mount};
 
 mod reader;
-
-/// What a table is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum About {
-    /// Rules about files.
-    Files,
-}
 
 /// One host and one policy with the attempts that are made there.
 #[derive(Clone, Debug)]
@@ -44,8 +41,6 @@ pub enum About {
 pub struct Table {
     /// What it tests, as a sentence.
     pub name: String,
-    /// What it is about.
-    pub about: About,
     /// Rules.
     pub policy: Vec<(OsString, Access)>,
     /// How things are hidden.
@@ -54,6 +49,8 @@ pub struct Table {
     pub home: Option<OsString>,
     /// What is on the host: hard links last.
     pub host: Vec<(OsString, Thing)>,
+    /// What is mounted on the host: second names last.
+    pub mounts: Vec<Mount>,
     /// The attempts.
     pub cases: Vec<Case>,
 }
@@ -84,14 +81,24 @@ pub struct Case {
     pub attempt: Attempt,
     /// What has to become of it.
     pub expected: Expected,
+    /// What becomes of it without a sandbox.
+    pub outside: Expected,
     /// What the rules say, where that is another thing than what happens.
     pub decide: Option<Verdict>,
-    /// Why they do.
+    /// Why they do, or why what happens is less than a person might expect.
     pub limit: Option<String>,
     /// Landlock alone refuses it as well.
     pub twice: bool,
     /// Why it is expected.
     pub reason: String,
+}
+
+impl Case {
+    /// Whether it is the sandbox that refuses it.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        self.expected.verdict() == Some(Verdict::Deny) && self.outside == Expected::Allowed
+    }
 }
 
 /// What is expected of an attempt.
@@ -142,19 +149,16 @@ impl Expected {
 pub fn tables(text: &str) -> Result<Vec<Table>, String> {
     let file: toml::Table = text.parse().map_err(|error| format!("{error}"))?;
     let mut file = Reader::new("the file", file);
-    let about = match file.string("kind")?.as_str() {
-        "files" => About::Files,
+    match file.string("kind")?.as_str() {
+        "files" => {}
         other => return Err(file.wrong(&format!("unknown kind `{other}`"))),
-    };
+    }
     let tables = file.array("table")?;
     file.end()?;
-    tables
-        .into_iter()
-        .map(|table| self::table(about, table))
-        .collect()
+    tables.into_iter().map(table).collect()
 }
 
-fn table(about: About, value: Value) -> Result<Table, String> {
+fn table(value: Value) -> Result<Table, String> {
     let mut table = Reader::of("a table", value)?;
     let name = table.string("name")?;
     table.rename(&name);
@@ -180,17 +184,22 @@ fn table(about: About, value: Value) -> Result<Table, String> {
         host.push((table.spelled(&place)?, self::thing(&name, thing)?));
     }
     host.sort_by_key(|(_, thing)| matches!(thing, Thing::Hardlink(_)));
+    let mut mounts = Vec::new();
+    for (place, mount) in table.optional_map("mounts")? {
+        mounts.push(self::mount(&name, table.spelled(&place)?.into(), mount)?);
+    }
+    mounts.sort_by_key(|mount| mount.second_name_of.is_some());
     let cases = table.array("attempts")?.into_iter();
     let cases = cases.map(|case| self::case(&name, case));
     let cases = cases.collect::<Result<_, _>>()?;
     table.end()?;
     Ok(Table {
         name,
-        about,
         policy,
         hide,
         home,
         host,
+        mounts,
         cases,
     })
 }
@@ -219,18 +228,48 @@ fn thing(table: &str, value: Value) -> Result<Thing, String> {
     Ok(thing)
 }
 
+fn mount(table: &str, at: PathBuf, value: Value) -> Result<Mount, String> {
+    let mut mount = Reader::of(table, value)?;
+    let second_name_of = mount.optional_path("second_name_of")?.map(PathBuf::from);
+    let folds_case = match (mount.optional("type")?.as_deref(), &second_name_of) {
+        (Some("tmpfs"), None) | (None, Some(_)) => false,
+        (Some("casefold"), None) => true,
+        _ => return Err(mount.wrong("a mount is a file system or a second name")),
+    };
+    let (mut read_only, mut no_exec) = (false, false);
+    for flag in mount
+        .optional("flags")?
+        .unwrap_or_default()
+        .split_terminator(',')
+    {
+        match flag {
+            "ro" => read_only = true,
+            "noexec" => no_exec = true,
+            other => return Err(mount.wrong(&format!("unknown flag `{other}`"))),
+        }
+    }
+    mount.end()?;
+    Ok(Mount {
+        at,
+        second_name_of,
+        read_only,
+        no_exec,
+        folds_case,
+    })
+}
+
 fn case(table: &str, value: Value) -> Result<Case, String> {
     let mut case = Reader::of(table, value)?;
     let reason = case.string("reason")?;
     case.rename(&format!("{table}: {reason}"));
     let attempt = attempt(&mut case)?;
-    let expected = match case.string("expected")?.as_str() {
-        "allowed" => Expected::Allowed,
-        "denied" => Expected::Denied,
-        "hidden" => Expected::Hidden,
-        "missing" => Expected::Missing,
-        "partial" => Expected::Partial,
-        other => return Err(case.wrong(&format!("`{other}` is nothing to expect"))),
+    let expected = case.string("expected")?;
+    let expected = self::expected(&case, &expected)?;
+    let outside = match case.optional("outside")? {
+        Some(outside) => self::expected(&case, &outside)?,
+        // What is refused has to be possible: else nothing was tested.
+        None if expected == Expected::Missing => Expected::Missing,
+        None => Expected::Allowed,
     };
     let decide = match case.optional("decide")?.as_deref() {
         None => None,
@@ -239,18 +278,30 @@ fn case(table: &str, value: Value) -> Result<Case, String> {
         Some(other) => return Err(case.wrong(&format!("unknown verdict `{other}`"))),
     };
     let limit = case.optional("limit")?;
-    if decide.is_some() != limit.is_some() {
-        return Err(case.wrong("`decide` and `limit` belong together"));
+    if decide.is_some() && limit.is_none() {
+        return Err(case.wrong("`decide` needs a `limit`"));
     }
     let twice = case.flag("twice")?;
     case.end()?;
     Ok(Case {
         attempt,
         expected,
+        outside,
         decide,
         limit,
         twice,
         reason,
+    })
+}
+
+fn expected(case: &Reader, word: &str) -> Result<Expected, String> {
+    Ok(match word {
+        "allowed" => Expected::Allowed,
+        "denied" => Expected::Denied,
+        "hidden" => Expected::Hidden,
+        "missing" => Expected::Missing,
+        "partial" => Expected::Partial,
+        other => return Err(case.wrong(&format!("`{other}` is nothing to expect"))),
     })
 }
 

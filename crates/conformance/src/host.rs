@@ -1,6 +1,6 @@
 //! A tree of the host for one table, made from its description.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -9,37 +9,71 @@ use std::process::Command;
 
 use sandbox_testing::Host;
 
-use crate::Listing;
 use crate::case::Thing;
+use crate::{Listing, Mount};
 
 /// A tree of the host: a workspace, a home and a directory outside, and the payload beside them.
 #[derive(Debug)]
 pub struct Tree {
+    /// In the order in which it was mounted. Only without it can the tree be removed.
+    mounts: Vec<Mount>,
     host: Host,
 }
 
 impl Default for Tree {
+    /// All of it empty.
     fn default() -> Self {
-        Self::new(Path::new(""))
-    }
-}
-
-impl Tree {
-    /// An empty workspace, in this directory of another place than the account's home, if it is one.
-    #[must_use]
-    pub fn new(place: &Path) -> Self {
-        let host = if place.as_os_str().is_empty() {
-            Host::new()
-        } else {
-            Host::below(place)
-        };
+        let host = Host::new();
         // What every test's home has is no part of any case.
         for name in [".ssh", ".aws", ".config"] {
             fs::remove_dir_all(host.path("~").join(name)).unwrap();
         }
         fs::remove_file(host.path("~/.netrc")).unwrap();
         fs::remove_file(host.path("@outside/public")).unwrap();
-        Self { host }
+        Self {
+            mounts: Vec::new(),
+            host,
+        }
+    }
+}
+
+impl Tree {
+    /// Makes what a table has on the host, and mounts what it has mounted there.
+    pub fn fill(&mut self, things: &[(OsString, Thing)], mounts: &[Mount]) {
+        let is_second = |mount: &&Mount| mount.second_name_of.is_some();
+        mounts
+            .iter()
+            .filter(|mount| !is_second(mount))
+            .for_each(|mount| self.mount(mount));
+        for (path, thing) in things {
+            self.make(path, thing);
+        }
+        mounts
+            .iter()
+            .filter(is_second)
+            .for_each(|mount| self.mount(mount));
+        self.mounts.iter().for_each(Mount::restrict);
+    }
+
+    fn mount(&mut self, mount: &Mount) {
+        let place = |path: &PathBuf| self.path(path.as_os_str());
+        let mount = Mount {
+            at: place(&mount.at),
+            second_name_of: mount.second_name_of.as_ref().map(place),
+            ..mount.clone()
+        };
+        let is_file = mount
+            .second_name_of
+            .as_ref()
+            .is_some_and(|name| name.is_file());
+        let point = if is_file {
+            Thing::File
+        } else {
+            Thing::Directory
+        };
+        self.make(mount.at.as_os_str(), &point);
+        mount.attach();
+        self.mounts.push(mount);
     }
 
     /// The place of a path of a case: relative to the workspace (`@ws`), in `@outside` or `@home`, or absolute.
@@ -100,22 +134,10 @@ impl Tree {
         fs::create_dir(self.workspace()).unwrap();
     }
 
-    /// The root of all of it.
-    #[must_use]
-    pub fn root(&self) -> PathBuf {
-        self.host.path("@root")
-    }
-
     /// Where relative paths start.
     #[must_use]
     pub fn workspace(&self) -> PathBuf {
         self.host.path("@ws")
-    }
-
-    /// The home.
-    #[must_use]
-    pub fn home(&self) -> PathBuf {
-        self.host.path("@home")
     }
 
     /// The program that makes the attempts.
@@ -127,7 +149,13 @@ impl Tree {
     /// What is in the parts that cases are about.
     #[must_use]
     pub fn listing(&self) -> Listing {
-        Listing::of(&self.root())
+        Listing::of(&self.host.path("@root"), self.mounts.clone())
+    }
+}
+
+impl Drop for Tree {
+    fn drop(&mut self) {
+        self.mounts.iter().rev().for_each(Mount::detach);
     }
 }
 

@@ -6,7 +6,7 @@
 use std::ffi::OsStr;
 use std::fmt;
 use std::fs;
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
@@ -25,8 +25,8 @@ const NOT_A_DIRECTORY: i32 = 20;
 pub struct Kernel<'a> {
     tree: &'a Tree,
     process: Process,
-    input: Box<dyn Write + 'a>,
-    output: Box<dyn Read + 'a>,
+    input: Box<dyn Write>,
+    output: BufReader<Box<dyn Read>>,
     /// The tree before any attempt.
     before: Listing,
 }
@@ -52,13 +52,7 @@ impl<'a> Kernel<'a> {
             .spawn()
             .unwrap();
         let (input, output) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
-        Self {
-            tree,
-            process: Process::Confined(child),
-            input: Box::new(input),
-            output: Box::new(output),
-            before: tree.listing(),
-        }
+        Self::of(tree, Process::Confined(child), input, output)
     }
 
     /// Without one: the control.
@@ -73,11 +67,20 @@ impl<'a> Kernel<'a> {
             .spawn()
             .unwrap();
         let (input, output) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+        Self::of(tree, Process::Bare(child), input, output)
+    }
+
+    fn of(
+        tree: &'a Tree,
+        process: Process,
+        input: impl Write + 'static,
+        output: impl Read + 'static,
+    ) -> Self {
         Self {
             tree,
-            process: Process::Bare(child),
+            process,
             input: Box::new(input),
-            output: Box::new(output),
+            output: BufReader::new(Box::new(output)),
             before: tree.listing(),
         }
     }
@@ -179,16 +182,9 @@ impl<'a> Kernel<'a> {
     /// One word, ended by a zero byte.
     fn reply(&mut self) -> Vec<u8> {
         let mut reply = Vec::new();
-        let mut byte = [0];
-        loop {
-            self.output
-                .read_exact(&mut byte)
-                .expect("the payload answers");
-            if byte == [0] {
-                return reply;
-            }
-            reply.extend_from_slice(&byte);
-        }
+        self.output.read_until(0, &mut reply).unwrap();
+        assert_eq!(reply.pop(), Some(0), "the payload answers");
+        reply
     }
 }
 
@@ -213,8 +209,7 @@ impl fmt::Debug for Kernel<'_> {
 
 /// Makes what was at a path, if it is not there or is another. What is the same keeps its inode.
 fn restore(path: &Path, kind: &Kind) {
-    let there = Listing::of_one(path);
-    if there.as_ref() == Some(kind) {
+    if Kind::of(path).as_ref() == Some(kind) {
         return;
     }
     match kind {

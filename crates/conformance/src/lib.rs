@@ -10,7 +10,6 @@
 ))]
 #![expect(
     clippy::unwrap_used,
-    clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
     clippy::missing_panics_doc,
@@ -22,6 +21,7 @@ pub mod case;
 mod host;
 pub mod kernel;
 mod listing;
+mod mount;
 pub mod random;
 pub mod rules;
 pub mod simulator;
@@ -31,4 +31,4 @@ pub mod table;
 pub use answer::{Answer, Attempt, Outcome};
 pub use host::Tree;
 pub use listing::{Kind, Listing};
-pub use spelling::{spelled, unspelled};
+pub use mount::Mount;

@@ -6,6 +6,8 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use crate::mount::{self, Mount};
+
 /// No file of a case is larger: what is, is the payload.
 const LARGEST: u64 = 1 << 16;
 
@@ -29,7 +31,9 @@ pub enum Kind {
 }
 
 impl Kind {
-    fn of(path: &Path) -> Option<Self> {
+    /// What is there.
+    #[must_use]
+    pub fn of(path: &Path) -> Option<Self> {
         let data = fs::symlink_metadata(path).ok()?;
         Some(if data.is_dir() {
             Self::Directory
@@ -57,25 +61,21 @@ pub struct Listing {
     entries: BTreeMap<PathBuf, Kind>,
     /// What lies above the root: directories.
     above: BTreeSet<PathBuf>,
+    mounts: Vec<Mount>,
 }
 
 impl Listing {
-    /// Reads a tree. Its own path leads through no link.
+    /// Reads a tree, in which this is mounted. Its own path leads through no link.
     #[must_use]
-    pub fn of(root: &Path) -> Self {
+    pub fn of(root: &Path, mounts: Vec<Mount>) -> Self {
         let mut listing = Self {
             root: root.to_owned(),
             entries: BTreeMap::new(),
             above: root.ancestors().skip(1).map(Path::to_owned).collect(),
+            mounts,
         };
         listing.visit(root);
         listing
-    }
-
-    /// What is at a single path.
-    #[must_use]
-    pub fn of_one(path: &Path) -> Option<Kind> {
-        Kind::of(path)
     }
 
     fn visit(&mut self, path: &Path) {
@@ -87,6 +87,25 @@ impl Listing {
                 self.visit(&entry.unwrap().path());
             }
         }
+    }
+
+    /// What is mounted in it, in the order in which it was.
+    #[must_use]
+    pub fn mounts(&self) -> &[Mount] {
+        &self.mounts
+    }
+
+    /// The path as it is spelled here, where case does not matter.
+    #[must_use]
+    pub fn spelling(&self, path: &Path) -> Option<PathBuf> {
+        let directory = path.parent()?;
+        if !mount::of_path(&self.mounts, directory)?.folds_case {
+            return None;
+        }
+        let name = path.file_name()?;
+        let names = self.names(directory).into_iter();
+        let mut same = names.filter(|other| other.eq_ignore_ascii_case(name));
+        Some(directory.join(same.next()?))
     }
 
     /// What is at a path to which no link leads.
@@ -128,5 +147,36 @@ impl Listing {
         self.entries
             .iter()
             .map(|(path, kind)| (path.as_path(), kind))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::simulator::Simulator;
+    use crate::{Answer, Attempt};
+
+    /// No kernel takes part: it need not have such directories.
+    #[test]
+    fn names_are_the_same_in_capital_letters_where_case_does_not_matter() {
+        let directory = tempfile::tempdir().unwrap();
+        let root = sandbox_core::resolve(directory.path()).unwrap().path;
+        fs::create_dir(root.join("m")).unwrap();
+        fs::write(root.join("m/key"), "").unwrap();
+        let mount = |folds_case| Mount {
+            at: root.join("m"),
+            second_name_of: None,
+            read_only: false,
+            no_exec: false,
+            folds_case,
+        };
+        for (folds_case, answer) in [(true, Answer::Allowed), (false, Answer::Missing)] {
+            let listing = Listing::of(&root, vec![mount(folds_case)]);
+            let attempt = Attempt::Read(root.join("m/KEY"));
+            assert_eq!(
+                Simulator::unconfined(&listing).attempt(&attempt).answer,
+                answer
+            );
+        }
     }
 }

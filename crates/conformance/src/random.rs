@@ -172,7 +172,7 @@ impl Random {
             context,
             ruleset,
             plan,
-            listing: Listing::of(&workspace),
+            listing: Listing::of(&workspace, Vec::new()),
             hide: self.hide,
             workspace,
         })

@@ -16,7 +16,7 @@ use sandbox_linux::Step;
 
 use self::landlock::{Landlock, right};
 use self::mounts::{Mount, Mounts, Node, Place, Thing};
-use crate::{Answer, Attempt, Listing, Outcome};
+use crate::{Answer, Attempt, Listing, Mount as HostMount, Outcome};
 
 /// Why a plan cannot be carried out: init would say so, and start nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,7 +56,7 @@ impl<'a> Simulator<'a> {
     pub fn unconfined(listing: &'a Listing) -> Self {
         let mounts = Mounts::of_host();
         let root = mounts.root();
-        Self {
+        let mut simulator = Self {
             listing,
             mounts,
             view: root.clone(),
@@ -64,7 +64,19 @@ impl<'a> Simulator<'a> {
             slots: BTreeMap::new(),
             landlock: None,
             layers: Layers::All,
+        };
+        for mount in listing.mounts() {
+            simulator.mount_on_host(mount);
         }
+        simulator
+    }
+
+    fn mount_on_host(&mut self, mount: &HostMount) {
+        let place = |path: &Path| self.walk_straight(&self.root, path).unwrap();
+        let shown = mount.second_name_of.as_ref().unwrap_or(&mount.at);
+        let (at, shown) = (place(&mount.at), place(shown).node);
+        let new = self.mounts.add(shown, mount.read_only, mount.no_exec);
+        self.mounts.attach(new, at);
     }
 
     /// The host after the steps of a plan.

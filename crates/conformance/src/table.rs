@@ -4,14 +4,14 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use sandbox_core::{Access, Context, Policy, Preset, Ruleset, Verdict};
+use sandbox_core::{Access, Context, Policy, Preset, Ruleset};
 use sandbox_linux::{HostFacts, Plan, Step};
 use sandboxed::Sandbox;
 
-use crate::case::{Case, Table};
+use crate::case::Table;
 use crate::kernel::Kernel;
 use crate::simulator::{Impossible, Layers, Simulator};
-use crate::{Answer, Attempt, Listing, Outcome, Tree, rules};
+use crate::{Attempt, Listing, Tree, rules};
 
 /// What a program needs of the system, where no rule is about `/`.
 const SYSTEM: [&str; 4] = ["/usr", "/bin", "/lib", "/lib64"];
@@ -75,10 +75,8 @@ impl<'a> Ready<'a> {
     /// Makes the host, resolves the policy and compiles the plan.
     #[must_use]
     pub fn of(table: &'a Table) -> Self {
-        let tree = Tree::default();
-        for (path, thing) in &table.host {
-            tree.make(path, thing);
-        }
+        let mut tree = Tree::default();
+        tree.fill(&table.host, &table.mounts);
         let mut policy = policy(&tree, &table.policy);
         let mut context = context(&tree);
         if let Some(home) = &table.home {
@@ -169,10 +167,10 @@ impl<'a> Ready<'a> {
                     format!("{simulated}, {happened}"),
                 );
             }
-            if !Self::is_possible(case, possible) {
+            if !case.outside.admits(possible.answer) {
                 complain("without a sandbox", possible.to_string());
             }
-            if case.expected.verdict() == Some(Verdict::Deny) {
+            if case.is_refusal() {
                 let by_mounts = mounts.attempt(attempt);
                 if !case.expected.admits(by_mounts.answer) {
                     complain("the mounts alone do", by_mounts.to_string());
@@ -184,11 +182,6 @@ impl<'a> Ready<'a> {
             }
         }
         wrong
-    }
-
-    /// What is refused inside is possible outside: else nothing was tested.
-    fn is_possible(case: &Case, possible: Outcome) -> bool {
-        case.expected.verdict() != Some(Verdict::Deny) || possible.answer == Answer::Allowed
     }
 
     /// The first case in which other steps do something else than is expected.
@@ -209,7 +202,7 @@ impl<'a> Ready<'a> {
             let holds = |simulator: &Simulator<'_>| {
                 case.expected.admits(simulator.attempt(&attempt).answer)
             };
-            let is_held = case.expected.verdict() == Some(Verdict::Deny);
+            let is_held = case.is_refusal();
             let agrees = holds(&all)
                 && (!is_held || holds(&mounts))
                 && (!is_held || !case.twice || holds(&landlock));

@@ -9,7 +9,19 @@ use std::{
 /// passes.
 #[track_caller]
 pub fn alone(name: &str) {
-    let output = Command::new(env::current_exe().unwrap())
+    passes(Command::new(env::current_exe().unwrap()), name);
+}
+
+/// The same in a process that another program starts, such as `unshare`: with its own arguments.
+#[track_caller]
+pub fn alone_by(mut starter: Command, name: &str) {
+    starter.arg(env::current_exe().unwrap());
+    passes(starter, name);
+}
+
+#[track_caller]
+fn passes(mut command: Command, name: &str) {
+    let output = command
         .args(["--exact", name, "--ignored", "--test-threads=1"])
         .stdin(Stdio::null())
         .output()

@@ -42,11 +42,11 @@ mod server;
 mod snapshot;
 mod terminal;
 
-pub use alone::alone;
+pub use alone::{alone, alone_by};
 pub use calls::{Answer, Calls};
 pub use host::Host;
 pub use moments::Moments;
-pub use needs::{is_root, needs, needs_ordinary_user, needs_root, tool, toolchain};
+pub use needs::{is_root, needs, needs_kernel, needs_ordinary_user, needs_root, tool, toolchain};
 pub use outcome::Outcome;
 pub use process::{State, Victim, marked, marker, until};
 pub use run::{Run, Running, binary};

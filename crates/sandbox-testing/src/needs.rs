@@ -27,6 +27,11 @@ pub fn needs_ordinary_user() -> bool {
     !is_root() || skip("an ordinary user")
 }
 
+/// Whether the kernel has something that it may well lack, in CI too.
+pub fn needs_kernel(what: &str, present: bool) -> bool {
+    present || skip(what)
+}
+
 /// Whether the tests run as root.
 pub fn is_root() -> bool {
     nix::unistd::geteuid().is_root()

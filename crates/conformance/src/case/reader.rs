@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use toml::{Table, Value};
 
-use crate::unspelled;
+use crate::spelling::unspelled;
 
 pub(super) struct Reader {
     place: String,
@@ -80,6 +80,14 @@ impl Reader {
         match self.table.remove(key) {
             Some(Value::Table(table)) => Ok(table),
             _ => Err(self.wrong(&format!("`{key}` is a table"))),
+        }
+    }
+
+    pub(super) fn optional_map(&mut self, key: &str) -> Result<Table, String> {
+        if self.table.contains_key(key) {
+            self.map(key)
+        } else {
+            Ok(Table::new())
         }
     }
 

@@ -35,7 +35,7 @@ fn what_is_not_known_is_an_error() {
         ),
         (
             &format!("attempts = [{{ {attempt}, decide = 'allow' }}]"),
-            "a table: why: `decide` and `limit` belong together",
+            "a table: why: `decide` needs a `limit`",
         ),
         (
             "attempts = [{ read = 'a', expected = 'hidden' }]",
@@ -44,6 +44,14 @@ fn what_is_not_known_is_an_error() {
         (
             "attempts = [{ read = 'a', expected = 'gone', reason = 'why' }]",
             "a table: why: `gone` is nothing to expect",
+        ),
+        (
+            "attempts = []\nmounts = { 'm' = { flags = 'ro' } }",
+            "a table: a mount is a file system or a second name",
+        ),
+        (
+            "attempts = []\nmounts = { 'm' = { type = 'tmpfs', flags = 'ro,suid' } }",
+            "a table: unknown flag `suid`",
         ),
     ] {
         assert_eq!(with(line).unwrap_err(), message);

@@ -102,7 +102,7 @@ impl Mounts {
         &mut self.all[mount]
     }
 
-    fn add(&mut self, root: Node, read_only: bool, no_exec: bool) -> usize {
+    pub(super) fn add(&mut self, root: Node, read_only: bool, no_exec: bool) -> usize {
         self.all.push(Mount {
             root,
             at: None,

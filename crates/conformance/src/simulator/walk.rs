@@ -71,7 +71,10 @@ impl Simulator<'_> {
 
     /// What a directory has under a name, before anything that is mounted over it.
     pub(super) fn child(&self, directory: &Place, name: &OsStr) -> Option<Node> {
-        let node = directory.node.join(name);
+        let node = match directory.node.join(name) {
+            Node::Host(path) => Node::Host(self.listing.spelling(&path).unwrap_or(path)),
+            own @ Node::Own(..) => own,
+        };
         self.thing(&node).map(|_| node)
     }
 

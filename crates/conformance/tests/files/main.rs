@@ -13,6 +13,7 @@
 )]
 
 mod faults;
+mod mounts;
 mod random;
 
 use conformance::case::tables;

@@ -1,10 +1,12 @@
 //! Random policies over random trees.
 
+mod bytes;
+
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
-use proptest::sample::{Index, select};
+use proptest::sample::select;
 use sandbox_core::{Access, Context, HideBy, Policy, Ruleset, Verdict};
 use sandbox_linux::{HostFacts, Plan};
 
@@ -44,11 +46,11 @@ enum Made {
 #[derive(Clone, Debug)]
 enum Shape {
     /// A path that exists.
-    Path(Index),
+    Path(usize),
     /// A path that may not.
     Any(Vec<&'static str>),
     /// `PREFIX/PATTERN`, where the prefix exists.
-    Pattern(Option<Index>, &'static str),
+    Pattern(Option<usize>, &'static str),
 }
 
 fn path() -> impl Strategy<Value = Vec<&'static str>> {
@@ -77,9 +79,9 @@ pub fn cases() -> impl Strategy<Value = Random> {
         1 => link,
     ];
     let shape = prop_oneof![
-        5 => any::<Index>().prop_map(Shape::Path),
+        5 => any::<usize>().prop_map(Shape::Path),
         1 => path().prop_map(Shape::Any),
-        3 => (prop::option::of(any::<Index>()), select(&PATTERNS[..]))
+        3 => (prop::option::of(any::<usize>()), select(&PATTERNS[..]))
             .prop_map(|(prefix, pattern)| Shape::Pattern(prefix, pattern)),
     ];
     let base = select(vec![Access::Hide, Access::Read, Access::Write]);
@@ -150,10 +152,10 @@ impl Random {
         for (shape, access) in &self.rules {
             let text = match shape {
                 _ if paths.is_empty() => continue,
-                Shape::Path(index) => index.get(&paths).clone(),
+                Shape::Path(index) => paths[index % paths.len()].clone(),
                 Shape::Any(names) => names.iter().collect(),
                 Shape::Pattern(None, pattern) => pattern.into(),
-                Shape::Pattern(Some(index), pattern) => index.get(&paths).join(pattern),
+                Shape::Pattern(Some(index), pattern) => paths[index % paths.len()].join(pattern),
             };
             let is_directory = workspace.join(&text).is_dir();
             let access = match access {
@@ -260,9 +262,24 @@ impl Placed {
         simulator.map_err(|Impossible(why)| format!("{why}\n{}\n{}", self.ruleset, self.plan))
     }
 
+    /// Whether the rules say of all these attempts what the plan does, and what its mounts alone do.
+    ///
+    /// # Errors
+    ///
+    /// The first of which they do not, or the step that cannot be carried out.
+    pub fn agrees(&self, attempts: &[Attempt]) -> Result<(), String> {
+        for layers in [Layers::All, Layers::Mounts] {
+            let simulator = self.simulator(layers)?;
+            let mut differences = attempts
+                .iter()
+                .filter_map(|attempt| self.difference(attempt, simulator.attempt(attempt)));
+            differences.next().map_or(Ok(()), Err)?;
+        }
+        Ok(())
+    }
+
     /// What the rules and a simulator say of an attempt, where it is not the same.
-    #[must_use]
-    pub fn difference(&self, attempt: &Attempt, outcome: Outcome) -> Option<String> {
+    fn difference(&self, attempt: &Attempt, outcome: Outcome) -> Option<String> {
         let said = rules::ask(&self.ruleset, &self.listing, attempt);
         (!self.agree(attempt, said, outcome)).then(|| {
             format!(

@@ -9,6 +9,7 @@
 mod decide;
 mod plan;
 mod policy;
+mod simulator;
 #[path = "../../sandbox-linux/init/wire.rs"]
 #[expect(
     dead_code,
@@ -29,6 +30,7 @@ pub const TARGETS: &[Target] = &[
     ("pattern", pattern),
     ("decide", decide::decide),
     ("plan", plan::plan),
+    ("simulator", simulator::simulator),
 ];
 
 /// Runs the target of that name.

@@ -73,6 +73,11 @@ impl Place {
     }
 }
 
+/// What a name is inside that the rules allow and the plan has not put in.
+const PUT_IN_LATER: &str = "hidden until the next start: a directory with something hidden in it is put together at the start, from what is visible then";
+/// Why a directory is hidden that the rules allow.
+const NOTHING_VISIBLE: &str = "nothing in it is visible, so that it is hidden as a whole";
+
 /// What answers are made from.
 pub(super) struct Answers<'a> {
     pub(super) ruleset: &'a Ruleset,
@@ -109,17 +114,27 @@ impl Answers<'_> {
     ) -> Answer {
         let explanation = self.ruleset.explain(attempt);
         let inside = self.plan.inside(&place.resolved);
+        let is_left_out =
+            inside == Inside::Hidden && explanation.decision.verdict == Verdict::Allow;
         let (verdict, instead) = match own(inside) {
+            None if is_left_out && place.exists => {
+                (Verdict::Deny, Some(NOTHING_VISIBLE.to_owned()))
+            }
             None => (explanation.decision.verdict, None),
             Some(true) => (Verdict::Allow, Some(format!("it is {inside}"))),
             Some(false) => (Verdict::Deny, Some(format!("it is {inside}"))),
+        };
+        let described = if is_left_out {
+            PUT_IN_LATER.to_owned()
+        } else {
+            inside.to_string()
         };
         Answer {
             subject: place.subject(operation),
             verdict,
             explanation,
             instead,
-            inside: Some((inside.as_str(), inside.to_string())),
+            inside: Some((inside.as_str(), described)),
             mechanisms: self.held(verdict, || holds(self.plan, &place.resolved)),
             set: None,
         }

@@ -3,6 +3,7 @@
 //! Rules say what a command may do with the *host's* file. `/dev` and `/proc` are the sandbox's own whatever they say, and
 //! a name that does not exist is not held by anything; so an answer needs both.
 
+use std::ffi::OsString;
 use std::fmt;
 use std::path::Path;
 
@@ -23,6 +24,8 @@ pub enum Inside {
     },
     /// A private directory, or in one: nothing of the host.
     Scratch,
+    /// A directory that is put together: what is visible of the host's is in it.
+    Assembled,
     /// Nothing of the host's can be seen there.
     Hidden,
     /// A device, terminal or link of the private `/dev`, or one of the host's that was put there.
@@ -43,6 +46,7 @@ impl Inside {
             Self::Host { writable: false } => "read-only",
             Self::Host { writable: true } => "writable",
             Self::Scratch => "scratch",
+            Self::Assembled => "assembled",
             Self::Hidden => "hidden",
             Self::Device => "device",
             Self::Devices => "devices",
@@ -57,7 +61,7 @@ impl Inside {
         match self {
             Self::Device | Self::Devices | Self::Processes => Some(true),
             Self::NoDevice => Some(false),
-            Self::Host { .. } | Self::Scratch | Self::Hidden => None,
+            Self::Host { .. } | Self::Scratch | Self::Assembled | Self::Hidden => None,
         }
     }
 
@@ -67,7 +71,7 @@ impl Inside {
         match self {
             Self::Device => Some(true),
             Self::Devices | Self::NoDevice | Self::Processes => Some(false),
-            Self::Host { .. } | Self::Scratch | Self::Hidden => None,
+            Self::Host { .. } | Self::Scratch | Self::Assembled | Self::Hidden => None,
         }
     }
 }
@@ -78,6 +82,7 @@ impl fmt::Display for Inside {
             Self::Host { writable: false } => "the host's, read-only",
             Self::Host { writable: true } => "the host's, writable",
             Self::Scratch => "private and empty, gone afterwards",
+            Self::Assembled => "put together from what is visible of the host's, read-only",
             Self::Hidden => "hidden",
             Self::Device => "a device of the sandbox's own /dev",
             Self::Devices => "the sandbox's own /dev, read-only",
@@ -120,6 +125,10 @@ impl Plan {
             Some((_, Node::Devices)) if is_own_device(path) => Inside::Device,
             Some((_, Node::Devices)) => Inside::NoDevice,
             Some((_, Node::Processes)) => Inside::Processes,
+            Some((_, Node::Assembled)) if self.is_put_together(path) => Inside::Assembled,
+            Some((at, Node::Assembled)) if self.is_added(at, path) => {
+                Inside::Host { writable: false }
+            }
             Some((_, Node::Cover(_) | Node::Assembled)) | None => Inside::Hidden,
         }
     }
@@ -129,6 +138,7 @@ impl Plan {
     pub fn holds_reading(&self, path: &Path) -> Vec<&'static str> {
         match self.node_of(path) {
             Some((_, Node::Cover(_))) => vec!["mount namespace: a cover"],
+            Some((at, Node::Assembled)) if self.is_added(at, path) => Vec::new(),
             // What was not put in is neither mounted nor granted, unless a grant lies above.
             Some((at, Node::Assembled)) => self.with_landlock(
                 "mount namespace: not put in",
@@ -166,6 +176,11 @@ impl Plan {
                 self.with_landlock("mount namespace: read-only", !alone)
             }
             Some((_, Node::Link { .. })) => self.with_landlock("mount namespace: read-only", true),
+            Some((at, Node::Assembled))
+                if self.is_put_together(path) || self.is_added(at, path) =>
+            {
+                self.with_landlock("mount namespace: read-only", true)
+            }
             Some((_, Node::Devices | Node::Processes)) => {
                 self.with_landlock("mount namespace: read-only", true)
             }
@@ -186,6 +201,28 @@ impl Plan {
         });
         let mut covered = names.filter(|step| matches!(step, Step::Cover { .. }));
         covered.any(|step| step.path().is_some_and(|name| is_within(path, name)))
+    }
+
+    /// Whether a path in a private directory is one itself: it is on the way to what was put there.
+    fn is_put_together(&self, path: &Path) -> bool {
+        self.view.nodes().any(|(node, _)| is_within(node, path))
+    }
+
+    /// Whether what the host makes at this path, which is not there, is put into the directory that was put together around
+    /// it.
+    fn is_added(&self, directory: &Path, path: &Path) -> bool {
+        let below = path.strip_prefix(directory).ok();
+        let Some(name) = below.and_then(|below| below.components().next()) else {
+            return false;
+        };
+        let followed = self.steps.iter().flat_map(|step| match step {
+            Step::Follow { directories, .. } => directories.as_slice(),
+            _ => &[],
+        });
+        let mut here = followed.filter(|it| it.path == directory);
+        // In any case of its letters, as init has it.
+        let is_fixed = |fixed: &OsString| fixed.eq_ignore_ascii_case(name.as_os_str());
+        here.any(|it| !it.fixed.iter().any(is_fixed))
     }
 
     /// Whether Landlock lets something be read at all below this very path.

@@ -104,6 +104,47 @@ fn a_path_is_what_the_view_makes_of_it() {
     }
 }
 
+/// A name that the host makes in a directory that is put together: in it where the directory is followed and no rule is about
+/// the name, else at the next start.
+#[test]
+fn a_new_name_is_where_the_watch_puts_it() {
+    let host = tempfile::tempdir_in("/var")
+        .or_else(|_| tempfile::tempdir())
+        .unwrap();
+    let root = sandbox_core::resolve(host.path()).unwrap().path;
+    for file in ["key", "plain"] {
+        std::fs::write(root.join(file), "").unwrap();
+    }
+    let hides = |policy: Policy| {
+        policy
+            .read(&root)
+            .hide(root.join("key"))
+            .hide(root.join("later"))
+            .hide_by(sandbox_core::HideBy::Assemble)
+    };
+    let all = || hides(Policy::new().hide("/").read("/"));
+    let added = "read-only |  | mount namespace: read-only + Landlock";
+    let not =
+        "hidden | mount namespace: not put in + Landlock | mount namespace: not put in + Landlock";
+    let hidden = "hidden | mount namespace: not put in | mount namespace: not put in";
+    for (policy, name, expected) in [
+        (all(), "new", added),
+        (all(), "new/below", added),
+        (all(), "later", hidden),
+        (all(), "LATER", hidden),
+        (all().hide_matching(root.join("*.pem")), "new", hidden),
+        (hides(Policy::new()), "new", not),
+    ] {
+        let plan = plan(&policy);
+        assert_eq!(
+            answer(&plan, root.join(name).to_str().unwrap()),
+            expected,
+            "{name}"
+        );
+        assert_eq!(plan.inside(&root), Inside::Assembled);
+    }
+}
+
 #[test]
 fn without_landlock_one_mechanism_is_named() {
     let ruleset = Ruleset::resolve(&Policy::preset(Preset::Agent), &Context::new("/usr/lib"));

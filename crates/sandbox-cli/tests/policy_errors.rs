@@ -181,6 +181,8 @@ fn a_policy_with_a_key_twice() {
       |
     3 | "." = "hide"
       | ^^^
+      |
+      = help: remove one `"."`
 "#);
 }
 
@@ -220,7 +222,11 @@ fn a_policy_that_is_not_there_or_not_a_file() {
       help: give it a name that ends in `.toml` or `.json`
 "),
             "policy.toml" => {
-                insta::assert_snapshot!(message, @"error: `policy.toml` is a directory, not a policy file");
+                insta::assert_snapshot!(message, @"
+                error: `policy.toml` is a directory, not a policy file
+
+                  help: name a regular file
+                ");
             }
             _ => insta::assert_snapshot!(message, @r"
     error: invalid text: a byte that is not UTF-8
@@ -228,6 +234,8 @@ fn a_policy_that_is_not_there_or_not_a_file() {
       |
     1 | ��
       | ^
+      |
+      = help: save it as plain UTF-8 text, without a byte order mark
 "),
         }
     }
@@ -250,5 +258,6 @@ fn a_policy_that_includes_itself() {
       |            ^^^^^^^^
       |
       = note: it extends itself, by way of this file
+      = help: leave out `a.toml`
 "#);
 }

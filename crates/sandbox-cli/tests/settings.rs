@@ -377,7 +377,11 @@ fn settings_that_are_wrong_start_nothing() {
         .options(["--settings", "sub"])
         .output();
     directory.refuses();
-    insta::assert_snapshot!(host.shorten(&directory.errors()), @"error: `sub` is a directory, not a policy file");
+    insta::assert_snapshot!(host.shorten(&directory.errors()), @"
+    error: `sub` is a directory, not a policy file
+
+      help: name a regular file
+    ");
     assert!(!host.has("ran"));
 }
 

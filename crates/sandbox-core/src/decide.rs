@@ -7,6 +7,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Component, Path, PathBuf};
 
 use crate::environment::NameRule;
+use crate::escape::toml_string;
 use crate::files::{FileRule, FileRules};
 use crate::os::OsStrExt;
 use crate::pattern::escape;
@@ -155,7 +156,7 @@ impl Ruleset {
         let remedy = name
             .to_str()
             .filter(|_| is_name)
-            .map(|name| format!("{} = \"pass\"", quote(name)));
+            .map(|name| format!("{} = \"pass\"", toml_string(name)));
         Decision {
             verdict: Verdict::Deny,
             rule: reference,
@@ -262,7 +263,12 @@ fn remedy(files: &FileRules, path: &Path, wanted: Access) -> Option<String> {
     if files.access(path).1.is_some_and(|rule| rule.closed) {
         return None;
     }
-    let line = |path: &Path| Some(format!("{} = \"{wanted}\"", quote(&escape(path.to_str()?))));
+    let line = |path: &Path| {
+        Some(format!(
+            "{} = \"{wanted}\"",
+            toml_string(&escape(path.to_str()?))
+        ))
+    };
     match files
         .literal(path)
         .filter(|rule| rule.source() != &Source::Secret)
@@ -276,17 +282,6 @@ fn remedy(files: &FileRules, path: &Path, wanted: Access) -> Option<String> {
         }
         None => line(path),
     }
-}
-
-/// A string as TOML spells it.
-pub(crate) fn quote(text: &str) -> String {
-    struct Quoted<'a>(&'a str);
-    impl std::fmt::Display for Quoted<'_> {
-        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-            crate::escape::write_toml_string(f, self.0)
-        }
-    }
-    Quoted(text).to_string()
 }
 
 #[cfg(test)]

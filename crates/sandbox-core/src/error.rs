@@ -305,6 +305,11 @@ impl PolicyError {
                     .map_or(Remedy::OneOf(known), |near| Remedy::Write(near.to_owned())),
             ),
             Self::DuplicateKey { key, .. } => Some(Remedy::Remove(key.clone())),
+            Self::Read { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
+                Some(Remedy::MakeReadable)
+            }
+            Self::NotAFile { .. } => Some(Remedy::NameFile),
+            Self::Changed { .. } => Some(Remedy::Again),
             Self::UnknownFormat { .. } => Some(Remedy::Rename(&[".toml", ".json"])),
             Self::Missing { path, access, .. } => Some(Remedy::CreateOrOptional {
                 path: path.clone(),
@@ -314,7 +319,17 @@ impl PolicyError {
             Self::Extends {
                 problem: ExtendsProblem::Read(error),
                 ..
-            } => error.remedy(),
+            } => match **error {
+                Self::Read { ref source, .. } if source.kind() == io::ErrorKind::NotFound => {
+                    Some(Remedy::NameExtended)
+                }
+                _ => error.remedy(),
+            },
+            Self::Extends {
+                problem: ExtendsProblem::Loop,
+                file,
+                ..
+            } => Some(Remedy::LeaveOut(file.clone())),
             Self::Widens {
                 why: Distrust::Unapproved | Distrust::Changed,
                 file,
@@ -330,7 +345,7 @@ impl PolicyError {
             at,
             format: "text",
             reason: reason.to_owned(),
-            remedy: None,
+            remedy: Some(Remedy::Encode),
         }
     }
 
@@ -511,6 +526,7 @@ mod tests {
             error.source().map(ToString::to_string).as_deref(),
             Some("Permission denied (os error 13)")
         );
-        assert_eq!((error.location(), error.remedy()), (None, None));
+        assert_eq!(error.location(), None);
+        assert_eq!(error.remedy(), Some(Remedy::MakeReadable));
     }
 }

@@ -46,6 +46,22 @@ impl fmt::Display for Escaped<'_> {
     }
 }
 
+/// A string as TOML spells it, on one line and with nothing unprintable in it.
+///
+/// ```
+/// assert_eq!(sandbox_core::toml_string("a \"b\"\n"), r#""a \"b\"\u000A""#);
+/// ```
+#[must_use]
+pub fn toml_string(text: &str) -> String {
+    struct Quoted<'a>(&'a str);
+    impl fmt::Display for Quoted<'_> {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            write_toml_string(f, self.0)
+        }
+    }
+    Quoted(text).to_string()
+}
+
 /// Writes a TOML basic string that reads back as `text`, with nothing unprintable in it.
 pub(crate) fn write_toml_string(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
     f.write_char('"')?;

@@ -42,11 +42,11 @@ pub use context::Context;
 pub use decide::{Attempt, Decision, RuleRef, Verdict};
 pub use environment::Environment;
 pub use error::{PolicyError, PolicyErrors, ReadError};
-pub use escape::{Escaped, escaped};
+pub use escape::{Escaped, escaped, toml_string};
 pub use explain::{Explanation, Lost, Why};
 pub use files::grow::Growing;
 pub use files::{Anchor, FileRule, FileRules, Looks};
-pub use pattern::PatternProblem;
+pub use pattern::{PatternProblem, escape as literal_pattern};
 pub use place::{above, is_within, name, upwards};
 pub use policy::{
     Distrust, HideBy, Imported, Limits, Network, Policy, PolicyFile, Preset, System, Tier,

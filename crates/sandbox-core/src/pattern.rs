@@ -14,7 +14,7 @@
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
-use globset::{Candidate, GlobBuilder, GlobMatcher};
+use globset::{Candidate, ErrorKind, GlobBuilder, GlobMatcher};
 
 use crate::Context;
 use crate::os::{OsStrExt, OsStringExt};
@@ -77,6 +77,14 @@ pub enum PatternProblem {
     /// The part that is matched is not text.
     #[error("the part with wildcards is not UTF-8")]
     NotText,
+    /// The first character of a range comes after the last.
+    #[error("the range `{from}-{to}` runs backwards: write `{to}-{from}`")]
+    Backwards {
+        /// The first one.
+        from: char,
+        /// The last one.
+        to: char,
+    },
     /// The matcher refuses it.
     #[error("it is too long or too intricate to be matched")]
     Refused,
@@ -153,7 +161,12 @@ pub(crate) fn is_relative_spelling(text: &OsStr) -> bool {
 }
 
 /// A literal path in the spelling of a pattern: every special character stands for itself.
-pub(crate) fn escape(path: &str) -> String {
+///
+/// ```
+/// assert_eq!(sandbox_core::literal_pattern("/srv/[1]/*"), "/srv/[[]1]/[*]");
+/// ```
+#[must_use]
+pub fn escape(path: &str) -> String {
     let mut escaped = String::with_capacity(path.len());
     for character in path.chars() {
         match character {
@@ -328,7 +341,10 @@ impl Glob {
             .literal_separator(true)
             .backslash_escape(false)
             .build()
-            .map_err(|_| PatternProblem::Refused)?;
+            .map_err(|error| match *error.kind() {
+                ErrorKind::InvalidRange(from, to) => PatternProblem::Backwards { from, to },
+                _ => PatternProblem::Refused,
+            })?;
         let across = tail.split('/').any(|component| component == "**");
         let depth = (!across).then(|| tail.split('/').count());
         Ok(Self {

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::escape::escaped_path;
+use crate::escape::{escaped_path, toml_string};
 use crate::pattern::{PatternProblem, escape};
 use crate::place;
 use crate::remedy::Remedy;
@@ -120,6 +120,7 @@ impl RuleProblem {
             Self::BroadWorkspace { path, .. } => {
                 Some(Remedy::Write(format!("{} = \"write\"", spelled(path)?)))
             }
+            Self::ParentOfMissing { .. } => Some(Remedy::WithoutParent),
             Self::TooMuchToSearch { branch, .. } => Some(Remedy::Narrow {
                 hide: branch.as_deref().and_then(spelled),
             }),
@@ -130,6 +131,5 @@ impl RuleProblem {
 
 /// A path as a policy spells it, if a policy can.
 fn spelled(path: &Path) -> Option<String> {
-    path.to_str()
-        .map(|path| crate::decide::quote(&escape(path)))
+    path.to_str().map(|path| toml_string(&escape(path)))
 }

@@ -29,6 +29,18 @@ pub enum Remedy {
     RemoveOr(&'static str),
     /// Put the key in quotes: TOML reads a dot outside of them as the border of two keys.
     QuoteKey,
+    /// Save the file as text that every policy is.
+    Encode,
+    /// Name a regular file.
+    NameFile,
+    /// Name a file to extend by its path.
+    NameExtended,
+    /// Let the file be read.
+    MakeReadable,
+    /// Try once more.
+    Again,
+    /// Write a path without `..`.
+    WithoutParent,
     /// Give the file a name with one of these endings.
     Rename(&'static [&'static str]),
     /// Give the pattern less to search.
@@ -59,6 +71,16 @@ impl fmt::Display for Remedy {
             Self::LeaveOut(key) => write!(f, "leave out `{}`", escaped(key)),
             Self::RemoveOr(text) => write!(f, "remove it, or write `{text}`"),
             Self::QuoteKey => f.write_str("put the path or name in quotes"),
+            Self::Encode => f.write_str("save it as plain UTF-8 text, without a byte order mark"),
+            Self::NameFile => f.write_str("name a regular file"),
+            Self::NameExtended => {
+                f.write_str("write the file's path, absolute or from the directory of this file")
+            }
+            Self::MakeReadable => {
+                f.write_str("let this account read it, and search the directories on the way")
+            }
+            Self::Again => f.write_str("run it again"),
+            Self::WithoutParent => f.write_str("write the path that is meant, without `..`"),
             Self::Rename(endings) => {
                 write!(f, "give it a name that ends in {}", Alternatives(endings))
             }

@@ -159,10 +159,9 @@ impl Decoder<'_> {
                     }),
                 }
             } else if word.starts_with('~') {
-                let reason =
-                    "a file is extended by its path, absolute or from this file's directory";
+                let reason = "`~` means nothing in the name of a file";
                 self.errors
-                    .push(unsupported(at, word, reason, Remedy::OneOf(Preset::WORDS)));
+                    .push(unsupported(at, word, reason, Remedy::NameExtended));
             } else {
                 self.unknown_word(item, "preset", "extends", word, Preset::WORDS);
             }

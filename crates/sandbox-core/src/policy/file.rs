@@ -166,12 +166,15 @@ mod tests {
         let table = [
             (
                 "directory.toml",
-                "`DIR/directory.toml` is a directory, not a policy file",
+                "`DIR/directory.toml` is a directory, not a policy file (name a regular file)",
             ),
-            ("fifo.toml", "`DIR/fifo.toml` is a FIFO, not a policy file"),
+            (
+                "fifo.toml",
+                "`DIR/fifo.toml` is a FIFO, not a policy file (name a regular file)",
+            ),
             (
                 "device.toml",
-                "`DIR/device.toml` is a device, not a policy file",
+                "`DIR/device.toml` is a device, not a policy file (name a regular file)",
             ),
             (
                 "missing.toml",
@@ -192,17 +195,23 @@ mod tests {
             ("largest.toml", "accepted"),
             (
                 "bytes.toml",
-                "DIR/bytes.toml:2: invalid text: a byte that is not UTF-8",
+                "DIR/bytes.toml:2: invalid text: a byte that is not UTF-8 (save it as plain UTF-8 text, without a byte order mark)",
             ),
-            ("nul.json", "DIR/nul.json:1: invalid text: a NUL byte"),
-            ("nul.toml", "DIR/nul.toml:1: invalid text: a NUL byte"),
+            (
+                "nul.json",
+                "DIR/nul.json:1: invalid text: a NUL byte (save it as plain UTF-8 text, without a byte order mark)",
+            ),
+            (
+                "nul.toml",
+                "DIR/nul.toml:1: invalid text: a NUL byte (save it as plain UTF-8 text, without a byte order mark)",
+            ),
             (
                 "bom.toml",
-                "DIR/bom.toml:1: invalid text: a byte order mark, which UTF-8 does without",
+                "DIR/bom.toml:1: invalid text: a byte order mark, which UTF-8 does without (save it as plain UTF-8 text, without a byte order mark)",
             ),
             (
                 "bom.json",
-                "DIR/bom.json:1: invalid text: a byte order mark, which UTF-8 does without",
+                "DIR/bom.json:1: invalid text: a byte order mark, which UTF-8 does without (save it as plain UTF-8 text, without a byte order mark)",
             ),
             (
                 "policy.yaml",

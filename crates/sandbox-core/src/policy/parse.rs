@@ -18,8 +18,12 @@ pub(super) fn toml(text: &str, document: &Arc<Document>) -> Result<Node, PolicyE
     // The recovering parser is asked for its first error only: after it, two mistakes become twelve.
     let table = DeTable::parse(text).map_err(|error| {
         let span = error.span().unwrap_or_default();
+        let remedy = match text.get(span.clone()) {
+            Some(key) if error.message() == "duplicate key" => Some(Remedy::Remove(key.to_owned())),
+            _ => unquoted_path(text, span.start).then_some(Remedy::QuoteKey),
+        };
         PolicyError::Syntax {
-            remedy: unquoted_path(text, span.start).then_some(Remedy::QuoteKey),
+            remedy,
             at: document.at(span),
             format: "TOML",
             reason: error.message().lines().collect::<Vec<_>>().join(", "),

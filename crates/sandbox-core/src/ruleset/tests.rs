@@ -153,8 +153,8 @@ fn a_path_that_cannot_be_resolved_refuses_to_start_but_for_hide() {
     the program: the path `` is empty
     the program: the rule `${NONE}/x` cannot be used: `${NONE}` has no value
     the program: the rule `../loop` cannot be used: the symbolic link `@/loop` leads nowhere: more than 40 links follow each other
-    the program: the rule `../file/../x` cannot be used: `..` follows `@/file`, which is no directory
-    the program: the rule `../none/../x` cannot be used: `..` follows `@/none`, which is no directory
+    the program: the rule `../file/../x` cannot be used: `..` follows `@/file`, which is no directory (write the path that is meant, without `..`)
+    the program: the rule `../none/../x` cannot be used: `..` follows `@/none`, which is no directory (write the path that is meant, without `..`)
     the program: the rule `nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn…` cannot be used: `@/w/nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn` cannot be looked at: invalid filename
     "#
     );

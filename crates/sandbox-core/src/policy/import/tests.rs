@@ -54,7 +54,10 @@ fn text_that_is_no_settings_is_refused() {
             "{} // x",
             "s.json:1: invalid JSON: comments are not allowed",
         ),
-        ("{\"a\": \0}", "s.json:1: invalid text: a NUL byte"),
+        (
+            "{\"a\": \0}",
+            "s.json:1: invalid text: a NUL byte (save it as plain UTF-8 text, without a byte order mark)",
+        ),
         (
             "{\n}",
             "s.json:1: `network` must be an object, not missing\ns.json:1: `filesystem` must be an object, not missing",

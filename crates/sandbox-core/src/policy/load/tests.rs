@@ -72,18 +72,18 @@ fn a_file_that_cannot_be_extended_is_told_with_the_place_that_names_it() {
     for (files, expected) in [
         (
             &[("/p/a.toml", "extends = ['agent',\n 'b.toml']")][..],
-            "/p/a.toml:2: cannot extend `b.toml`: cannot read the policy `/p/b.toml`: No such file or directory (os error 2)",
+            "/p/a.toml:2: cannot extend `b.toml`: cannot read the policy `/p/b.toml`: No such file or directory (os error 2) (write the file's path, absolute or from the directory of this file)",
         ),
         (
             &[("/p/a.toml", "extends = ['./a.toml']")],
-            "/p/a.toml:1: cannot extend `./a.toml`: it extends itself, by way of this file",
+            "/p/a.toml:1: cannot extend `./a.toml`: it extends itself, by way of this file (leave out `./a.toml`)",
         ),
         (
             &[
                 ("/p/a.toml", "extends = ['b.toml']"),
                 ("/p/b.toml", "extends = ['../p/a.toml']"),
             ],
-            "/p/b.toml:1: cannot extend `../p/a.toml`: it extends itself, by way of this file",
+            "/p/b.toml:1: cannot extend `../p/a.toml`: it extends itself, by way of this file (leave out `../p/a.toml`)",
         ),
         (
             &[
@@ -98,7 +98,7 @@ fn a_file_that_cannot_be_extended_is_told_with_the_place_that_names_it() {
                 "/p/a.toml",
                 "extends = ['~/b.toml', '', 'b\\u0000.toml', \"c\\u0000.toml\"]",
             )],
-            "/p/a.toml:1: cannot use `~/b.toml`: a file is extended by its path, absolute or from this file's directory (write `agent`, `read-only`, `strict` or `none`)\n/p/a.toml:1: unknown preset `` for `extends` (write `agent`, `read-only`, `strict` or `none`)\n/p/a.toml:1: the path `c\\0.toml` contains a NUL byte",
+            "/p/a.toml:1: cannot use `~/b.toml`: `~` means nothing in the name of a file (write the file's path, absolute or from the directory of this file)\n/p/a.toml:1: unknown preset `` for `extends` (write `agent`, `read-only`, `strict` or `none`)\n/p/a.toml:1: the path `c\\0.toml` contains a NUL byte",
         ),
     ] {
         assert_eq!(refusal(files), expected);
@@ -151,11 +151,11 @@ fn what_is_no_file_to_extend_is_told_as_such() {
     for (name, expected) in [
         (
             "directory.toml",
-            "DIR/a.toml:1: cannot extend `directory.toml`: `DIR/directory.toml` is a directory, not a policy file",
+            "DIR/a.toml:1: cannot extend `directory.toml`: `DIR/directory.toml` is a directory, not a policy file (name a regular file)",
         ),
         (
             "device.toml",
-            "DIR/a.toml:1: cannot extend `device.toml`: `DIR/device.toml` is a device, not a policy file",
+            "DIR/a.toml:1: cannot extend `device.toml`: `DIR/device.toml` is a device, not a policy file (name a regular file)",
         ),
         (
             "large.toml",
@@ -167,7 +167,7 @@ fn what_is_no_file_to_extend_is_told_as_such() {
         ),
         (
             "bom.toml",
-            "DIR/bom.toml:1: invalid text: a byte order mark, which UTF-8 does without",
+            "DIR/bom.toml:1: invalid text: a byte order mark, which UTF-8 does without (save it as plain UTF-8 text, without a byte order mark)",
         ),
     ] {
         std::fs::write(at("a.toml"), format!("extends = ['{name}']")).unwrap();

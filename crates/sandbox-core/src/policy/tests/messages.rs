@@ -354,6 +354,7 @@ fn syntax_of_toml_is_told_once() {
     error: invalid TOML: duplicate key
      3:1 | '.' = 'write'
            ^^^
+      help: remove one `'.'`
     ");
     insta::assert_snapshot!(toml("[files]\n'.' = read\n"), @"
     error: invalid TOML: string values must be quoted, expected literal string

@@ -1,5 +1,7 @@
 //! The command line. What its help says is tested word by word.
 
+mod policy;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -7,6 +9,8 @@ use std::time::Duration;
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use sandboxed::{Lowering, Network, Preset};
+
+pub(crate) use self::policy::{PolicyAdd, PolicyDiff, PolicyRemove, Target};
 
 /// The policy that a project has.
 pub(crate) const PROJECT: &str = "sandbox.toml";
@@ -168,10 +172,13 @@ pub(crate) struct Init {
     pub(crate) print: bool,
 }
 
-/// Shows a policy, formats it, or prints its schema
+/// Shows, compares, changes or formats policies, or prints their schema
 #[derive(Debug, Subcommand)]
 pub(crate) enum PolicyAction {
     Show(Box<PolicyShow>),
+    Diff(PolicyDiff),
+    Add(PolicyAdd),
+    Remove(PolicyRemove),
     Fmt(PolicyFormat),
     /// Prints the JSON Schema of a policy, by which an editor completes and checks it
     Schema,

@@ -9,6 +9,7 @@ use sandbox_core::{Access, NotApprovals, escaped};
 use sandboxed::{Error, LaunchError};
 
 use crate::exit;
+use crate::policy::EditProblem;
 
 /// Why `sandbox` did not run the command.
 #[derive(Debug, thiserror::Error)]
@@ -57,6 +58,22 @@ pub(crate) enum Failure {
     NotToml { path: PathBuf },
     #[error("settings have no form as a policy file: `{}`", escaped(.path))]
     NoPolicyFile { path: PathBuf },
+    #[error("there is no policy `{}` to change", escaped(.path))]
+    NoPolicy { path: PathBuf },
+    #[error("there is nothing to change")]
+    NoRules,
+    #[error("`{}` has no rule of `{}`", escaped(.path), escaped(.key))]
+    NoRule { path: PathBuf, key: String },
+    #[error("cannot change `{}`", escaped(.path))]
+    EditPolicy { path: PathBuf, source: EditProblem },
+    #[error("`{}` has no form in TOML", escaped(.text))]
+    NotText { text: OsString },
+    #[error("`{}` is a symbolic link, which is not followed", escaped(.path))]
+    LinkedFile { path: PathBuf },
+    #[error("`{}` has changed meanwhile: it was left as it is", escaped(.path))]
+    ChangedFile { path: PathBuf },
+    #[error("cannot read `{}`", escaped(.path))]
+    ReadFile { path: PathBuf, source: io::Error },
     #[error("cannot write `{}`", escaped(.path))]
     WriteFile { path: PathBuf, source: io::Error },
     #[error("cannot {action}")]
@@ -113,7 +130,27 @@ impl Failure {
                 Some("`sandbox explain --settings FILE` says what they mean".to_owned())
             }
             Self::NotToml { .. } => Some("`jq .` formats JSON".to_owned()),
+            Self::NoPolicy { .. } => Some("`sandbox init` writes one".to_owned()),
+            Self::NoRules => Some(
+                "`sandbox policy add --write ../shared`; `sandbox policy remove ../shared`"
+                    .to_owned(),
+            ),
+            Self::NoRule { .. } => Some(
+                "`sandbox explain` lists every rule, and the file and line that it comes from"
+                    .to_owned(),
+            ),
+            Self::EditPolicy { .. } => Some(
+                "change it by hand; a rule a line below `[files]` can be changed here".to_owned(),
+            ),
+            Self::NotText { .. } => {
+                Some("give it to each command, as in `sandbox run --hide`".to_owned())
+            }
+            Self::LinkedFile { .. } => Some(
+                "name the file that it leads to, if that is what you mean: `--file`".to_owned(),
+            ),
+            Self::ChangedFile { .. } => Some("run it again".to_owned()),
             Self::NoAccount { .. }
+            | Self::ReadFile { .. }
             | Self::WriteFile { .. }
             | Self::Store { .. }
             | Self::Directory { .. }

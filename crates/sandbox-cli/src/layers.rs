@@ -30,7 +30,7 @@ const MANAGED: &str = "/etc/sandbox/policy.toml";
 #[derive(Debug)]
 pub(crate) struct Places {
     /// `policy.toml`.
-    user: Option<PathBuf>,
+    pub(crate) user: Option<PathBuf>,
     /// The list of what is approved.
     pub(crate) store: Option<PathBuf>,
 }
@@ -101,6 +101,23 @@ pub(crate) fn policy(
         judge(&mut layers, given, context, places)?;
     }
     Ok(merged(&layers, given))
+}
+
+/// The policy of all layers with this file in the place of the project's: each as it stands, approved or not.
+pub(crate) fn as_written(project: Option<&Path>, places: &Places) -> Result<Policy, Failure> {
+    let mut policy = Policy::preset(Preset::Agent);
+    for path in [Some(Path::new(MANAGED)), places.user.as_deref()] {
+        if let Some(file) = path.map(if_there).transpose()?.flatten() {
+            policy = policy.layer(file.into_policy());
+        }
+    }
+    match project {
+        Some(path) => {
+            let file = PolicyFile::read(path).map_err(Error::from)?;
+            Ok(policy.layer(file.into_policy()))
+        }
+        None => Ok(policy),
+    }
 }
 
 /// Decides which layers are trusted.

@@ -1,17 +1,20 @@
-//! `sandbox policy`: shows and formats policies, and prints their schema.
+//! `sandbox policy`: shows, compares, changes and formats policies, and prints their schema.
 
+mod change;
+mod diff;
+mod edit;
+mod file;
 mod format;
 
-use std::fs;
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use sandbox_core::{policy_schema, resolve};
 use sandbox_linux::filter::Feature;
 use sandboxed::{Error, Policy, Ruleset};
-use tempfile::NamedTempFile;
 
+pub(crate) use self::edit::EditProblem;
+use self::file::Opened;
+pub(crate) use self::file::written_beside;
 use self::format::formatted;
 use crate::args::{PolicyAction, PolicyFormat, PolicyShow};
 use crate::failure::Failure;
@@ -22,6 +25,9 @@ use crate::{exit, json, render};
 pub(crate) fn policy(action: &PolicyAction) -> Result<ExitCode, Failure> {
     match action {
         PolicyAction::Show(show) => self::show(show),
+        PolicyAction::Diff(diff) => diff::diff(diff),
+        PolicyAction::Add(add) => change::add(add),
+        PolicyAction::Remove(remove) => change::remove(remove),
         PolicyAction::Fmt(format) => self::format(format),
         PolicyAction::Schema => {
             let features: Vec<_> = Feature::ALL
@@ -65,14 +71,13 @@ fn format(format: &PolicyFormat) -> Result<ExitCode, Failure> {
     let _ = Policy::from_file(&file).map_err(Error::from)?;
     let place = resolve(&std::path::absolute(&file).unwrap_or_else(|_| file.clone()))
         .map_or_else(|_| file.clone(), |found| found.path);
-    let failed = |source| Failure::WriteFile {
+    let opened = Opened::open(&place)?;
+    let before = &opened.text;
+    let after = formatted(before).map_err(|error| Failure::EditPolicy {
         path: file.clone(),
-        source,
-    };
-    let before = fs::read_to_string(&place).map_err(failed)?;
-    let after =
-        formatted(&before).map_err(|error| failed(std::io::Error::other(error.to_string())))?;
-    if before == after {
+        source: EditProblem::Toml(error),
+    })?;
+    if *before == after {
         return Ok(ExitCode::SUCCESS);
     }
     if format.check {
@@ -82,31 +87,6 @@ fn format(format: &PolicyFormat) -> Result<ExitCode, Failure> {
         ));
         return Ok(exit::TO_MEND.into());
     }
-    replace(&place, &after).map_err(failed)?;
+    opened.replace(&after)?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// Replaces a file at once: whoever reads it meanwhile has the one or the other.
-fn replace(path: &Path, text: &str) -> std::io::Result<()> {
-    written_beside(path, text, fs::metadata(path)?.permissions())?.persist(path)?;
-    Ok(())
-}
-
-/// A whole file in the directory of another, removed unless it is put somewhere.
-pub(crate) fn written_beside(
-    path: &Path,
-    text: &str,
-    permissions: fs::Permissions,
-) -> std::io::Result<NamedTempFile> {
-    let directory = path.parent().map_or_else(PathBuf::new, Path::to_path_buf);
-    let directory = if directory.as_os_str().is_empty() {
-        PathBuf::from(".")
-    } else {
-        directory
-    };
-    let mut file = NamedTempFile::new_in(directory)?;
-    file.write_all(text.as_bytes())?;
-    file.as_file().set_permissions(permissions)?;
-    file.as_file().sync_all()?;
-    Ok(file)
 }

@@ -104,7 +104,8 @@ fn anchored(file: &Path, setting: &Setting) -> PathBuf {
     }
 }
 
-fn options(setting: &Setting) -> Result<Policy, Failure> {
+/// What the options of a policy say.
+pub(crate) fn options(setting: &Setting) -> Result<Policy, Failure> {
     let mut policy = Policy::new().source(Source::CommandLine);
     let mut given = BTreeMap::new();
     for (patterns, access) in [
@@ -177,7 +178,7 @@ fn variables(mut policy: Policy, variables: &[OsString]) -> Result<Policy, Failu
 }
 
 /// One spelling for `src`, `./src` and `src/`.
-fn normal(pattern: &OsStr) -> PathBuf {
+pub(crate) fn normal(pattern: &OsStr) -> PathBuf {
     Path::new(pattern)
         .components()
         .filter(|component| *component != Component::CurDir)

@@ -16,7 +16,8 @@ use crate::resolve::Resolver;
 use crate::ruleset::resolve_files;
 use crate::size;
 use crate::{
-    Access, Context, HideBy, Limits, Location, Network, Policy, PolicyError, Source, System, Tier,
+    Access, Context, HideBy, Limits, Location, Network, Policy, PolicyError, PolicyErrors, Source,
+    System, Tier,
 };
 
 /// The policy that has to stay within the bound, resolved.
@@ -41,11 +42,13 @@ pub(crate) struct Subject<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Excess {
+    /// The table of a policy that it is about: `files`, `environment`, `network`, `limits`, `system`.
+    pub table: &'static str,
     /// The rule that grants it, where that is one.
     pub at: Option<Source>,
     /// The rule that grants less, where that is one.
     pub before: Option<Source>,
-    /// A path, a variable, a key.
+    /// A path or the pattern of paths, a variable, a key.
     pub what: OsString,
     /// What it would be.
     pub grants: String,
@@ -64,6 +67,67 @@ impl fmt::Display for Excess {
     }
 }
 
+/// What one policy grants and another does not.
+///
+/// ```
+/// use sandbox_core::{Context, Difference, Policy};
+///
+/// let (before, after) = (Policy::new().read("/usr"), Policy::new().write("/usr").hide("/usr/share"));
+/// let difference = Difference::between(&before, &after, &Context::new("/")).unwrap();
+/// assert_eq!(difference.wider[0].to_string(), "`/usr` would be `write` instead of `read`");
+/// assert_eq!(difference.narrower[0].to_string(), "`/usr/share` would be `read` instead of `hide`");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Difference {
+    /// What the second grants beyond the first.
+    pub wider: Vec<Excess>,
+    /// What the first grants beyond the second.
+    pub narrower: Vec<Excess>,
+}
+
+impl Difference {
+    /// Compares two policies on this machine. What either is bound by, a layer that may only narrow or a fixed rule, is no
+    /// concern here.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the rules of either about files.
+    pub fn between(
+        before: &Policy,
+        after: &Policy,
+        context: &Context,
+    ) -> Result<Self, PolicyErrors> {
+        let resolver = Resolver::default();
+        let mut problems = Vec::new();
+        let mut resolve = |policy: &Policy| {
+            let mut found = policy.problems.clone();
+            let files = resolve_files(policy, context, &resolver, &mut found);
+            found.retain(|problem| !problems.contains(problem));
+            problems.extend(found);
+            (files, Environment::resolve(policy))
+        };
+        let (before_rules, after_rules) = (resolve(before), resolve(after));
+        if !problems.is_empty() {
+            return Err(PolicyErrors(problems));
+        }
+        let before = Subject {
+            policy: before,
+            files: &before_rules.0,
+            environment: &before_rules.1,
+        };
+        let after = Subject {
+            policy: after,
+            files: &after_rules.0,
+            environment: &after_rules.1,
+        };
+        Ok(Self {
+            wider: beyond(&after, &before, None, context),
+            narrower: beyond(&before, &after, None, context),
+        })
+    }
+}
+
 /// All that a policy grants beyond a bound.
 pub(crate) fn exceeded(
     bound: &Bound,
@@ -76,48 +140,68 @@ pub(crate) fn exceeded(
     if !problems.is_empty() {
         return problems;
     }
-    let environment = Environment::resolve(&bound.policy);
-    let mut excesses = Vec::new();
-    let counts_file = |rule: Option<&FileRule>| is_bound(bound, rule.map(FileRule::source));
-    for wider in places::wider(subject.files, &files, &counts_file) {
-        excesses.push(of_path(&wider));
-    }
-    let counts_name = |rule: Option<&NameRule>| is_bound(bound, rule.map(|rule| &rule.source));
-    let variables = &context.variables;
-    for wider in names::wider(subject.environment, &environment, variables, &counts_name) {
-        excesses.push(Excess {
-            at: Some(wider.rule.source.clone()),
-            before: wider.before.map(|rule| rule.source.clone()),
-            what: wider.rule.text().to_owned(),
-            grants: said(Some(&wider.rule.rule)),
-            instead: said(wider.before.map(|rule| &rule.rule)),
-        });
-    }
-    // Of the rest it is enough to know what is fixed: there is one value of each.
-    let least = match &bound.reason {
-        Reason::Untrusted(_) => &bound.policy,
-        Reason::Fixed(fixed) => fixed,
+    let least = Subject {
+        policy: &bound.policy,
+        files: &files,
+        environment: &Environment::resolve(&bound.policy),
     };
-    let all = matches!(bound.reason, Reason::Untrusted(_));
-    excesses.extend(network(subject.policy, least, all));
-    excesses.extend(limits(&subject.policy.limits, &least.limits));
-    excesses.extend(system(&subject.policy.system, &least.system, all));
-    excesses
+    let fixed = match &bound.reason {
+        Reason::Untrusted(_) => None,
+        Reason::Fixed(fixed) => Some(&**fixed),
+    };
+    beyond(subject, &least, fixed, context)
         .into_iter()
         .map(|excess| excess.told(&bound.reason))
         .collect()
 }
 
-/// Whether what this rule grants is a bound at all.
-fn is_bound(bound: &Bound, source: Option<&Source>) -> bool {
-    match &bound.reason {
-        Reason::Untrusted(_) => true,
-        Reason::Fixed(fixed) => source.is_some_and(|source| {
-            let files = fixed.files.iter().map(|entry| &entry.source);
-            let variables = fixed.environment.iter().map(|entry| &entry.source);
-            files.chain(variables).any(|fixed| fixed == source)
-        }),
+/// All that one policy grants beyond another; where some rules of that are fixed, beyond those alone.
+fn beyond(
+    subject: &Subject<'_>,
+    least: &Subject<'_>,
+    fixed: Option<&Policy>,
+    context: &Context,
+) -> Vec<Excess> {
+    let mut excesses = Vec::new();
+    let counts_file = |rule: Option<&FileRule>| is_bound(fixed, rule.map(FileRule::source));
+    for wider in places::wider(subject.files, least.files, &counts_file) {
+        excesses.push(of_path(&wider));
     }
+    let counts_name = |rule: Option<&NameRule>| is_bound(fixed, rule.map(|rule| &rule.source));
+    let variables = &context.variables;
+    let (environment, bound) = (subject.environment, least.environment);
+    for wider in names::wider(environment, bound, variables, &counts_name) {
+        // A pattern is about the name that the other rule is about.
+        let mut rules = [Some(wider.rule), wider.before].into_iter().flatten();
+        let named = rules.find(|rule| rule.is_literal()).unwrap_or(wider.rule);
+        excesses.push(Excess {
+            table: "environment",
+            at: Some(wider.rule.source.clone()),
+            before: wider.before.map(|rule| rule.source.clone()),
+            what: named.text().to_owned(),
+            grants: said(Some(&wider.rule.rule)),
+            instead: said(wider.before.map(|rule| &rule.rule)),
+        });
+    }
+    // Of the rest it is enough to know what is fixed: there is one value of each.
+    let (policy, all) = (subject.policy, fixed.is_none());
+    let least = fixed.unwrap_or(least.policy);
+    excesses.extend(network(policy, least, all));
+    excesses.extend(limits(&policy.limits, &least.limits));
+    excesses.extend(system(&policy.system, &least.system, all));
+    excesses
+}
+
+/// Whether what this rule grants is a bound at all.
+fn is_bound(fixed: Option<&Policy>, source: Option<&Source>) -> bool {
+    let Some(fixed) = fixed else {
+        return true;
+    };
+    source.is_some_and(|source| {
+        let files = fixed.files.iter().map(|entry| &entry.source);
+        let variables = fixed.environment.iter().map(|entry| &entry.source);
+        files.chain(variables).any(|fixed| fixed == source)
+    })
 }
 
 impl Excess {
@@ -136,8 +220,15 @@ impl Excess {
         }
     }
 
-    fn of_key(at: Option<Source>, what: &str, grants: impl Display, instead: impl Display) -> Self {
+    fn of_key(
+        table: &'static str,
+        at: Option<Source>,
+        what: &str,
+        grants: impl Display,
+        instead: impl Display,
+    ) -> Self {
         Self {
+            table,
             at,
             before: None,
             what: what.into(),
@@ -154,10 +245,14 @@ fn of_path(wider: &places::Wider<'_>) -> Excess {
         What::Protection => format!("`{}` with its protected names", wider.rule.access()),
         What::Unknown => "more than can be told from so many patterns".to_owned(),
     };
+    // Where it is what a pattern matches, the place says nothing: all else below it is as it was.
+    let mut rules = [Some(wider.rule), wider.before].into_iter().flatten();
+    let pattern = rules.find(|rule| wider.below && !rule.is_literal());
     Excess {
+        table: "files",
         at: Some(wider.rule.source().clone()),
         before: wider.before.map(|rule| rule.source().clone()),
-        what: wider.path.clone().into_os_string(),
+        what: pattern.map_or_else(|| wider.path.clone().into(), |rule| rule.text().to_owned()),
         grants,
         instead: format!("`{access}`"),
     }
@@ -165,11 +260,10 @@ fn of_path(wider: &places::Wider<'_>) -> Excess {
 
 fn said(rule: Option<&VariableRule>) -> String {
     match rule {
-        Some(VariableRule::Pass) => "`pass`",
-        Some(VariableRule::Set(_)) => "set",
-        Some(VariableRule::Drop) | None => "`drop`",
+        Some(VariableRule::Pass) => "`pass`".to_owned(),
+        Some(VariableRule::Set(value)) => format!("set to {}", quoted(value)),
+        Some(VariableRule::Drop) | None => "`drop`".to_owned(),
     }
-    .to_owned()
 }
 
 fn network(policy: &Policy, least: &Policy, all: bool) -> Option<Excess> {
@@ -181,7 +275,7 @@ fn network(policy: &Policy, least: &Policy, all: bool) -> Option<Excess> {
     let before = least.network.as_ref().map(|(_, source)| source.clone());
     (*network != Network::Deny && *network != instead).then(|| Excess {
         before,
-        ..Excess::of_key(Some(at.clone()), "network", network, instead)
+        ..Excess::of_key("network", Some(at.clone()), "network", network, instead)
     })
 }
 
@@ -196,7 +290,7 @@ fn limits(limits: &Limits, least: &Limits) -> Vec<Excess> {
         let least = least?;
         let is_more = limit.is_none_or(|limit| limit > least);
         let limit = limit.map_or("unlimited".to_owned(), text);
-        is_more.then(|| Excess::of_key(None, key, limit, text(least)))
+        is_more.then(|| Excess::of_key("limits", None, key, limit, text(least)))
     }
     let bytes = |bytes: u64| size::format(bytes).unwrap_or_else(|| bytes.to_string());
     let count = |count: u64| count.to_string();
@@ -218,17 +312,30 @@ fn system(system: &System, least: &System, all: bool) -> Vec<Excess> {
     let is_fixed = all || least.fallback.is_some();
     if system.fallback == Some(Tier::Landlock) && least.fallback != system.fallback && is_fixed {
         let before = least.fallback.unwrap_or(Tier::Namespaces);
-        found.push(Excess::of_key(None, "fallback", Tier::Landlock, before));
+        found.push(Excess::of_key(
+            "system",
+            None,
+            "fallback",
+            Tier::Landlock,
+            before,
+        ));
     }
     if system.hide < least.hide {
-        found.push(Excess::of_key(None, "hide", HideBy::Cover, least.hide));
+        found.push(Excess::of_key(
+            "system",
+            None,
+            "hide",
+            HideBy::Cover,
+            least.hide,
+        ));
     }
     let further = system
         .features
         .iter()
         .filter(|(name, _)| all && !least.features.contains_key(*name));
-    found.extend(
-        further.map(|(name, at)| Excess::of_key(Some(at.clone()), name, "allow", "refused")),
-    );
+    found
+        .extend(further.map(|(name, at)| {
+            Excess::of_key("system", Some(at.clone()), name, "allow", "refused")
+        }));
     found
 }

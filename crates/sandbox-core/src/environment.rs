@@ -69,7 +69,7 @@ impl NameRule {
         matches(self.pattern.as_bytes(), name.as_bytes(), is_same)
     }
 
-    fn is_literal(&self) -> bool {
+    pub(crate) fn is_literal(&self) -> bool {
         !self
             .pattern
             .as_bytes()

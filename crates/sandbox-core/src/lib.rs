@@ -37,7 +37,7 @@ mod source;
 mod trust;
 
 pub use access::Access;
-pub use bound::Excess;
+pub use bound::{Difference, Excess};
 pub use context::Context;
 pub use decide::{Attempt, Decision, RuleRef, Verdict};
 pub use environment::Environment;

@@ -100,7 +100,7 @@ fn help_teaches() {
       explain      Tells what a policy allows, and by which rule
       check        Tells whether a policy is valid, and what a reviewer would say of it
       init         Writes a policy for the project in this directory, `sandbox.toml`
-      policy       Shows a policy, formats it, or prints its schema
+      policy       Shows, compares, changes or formats policies, or prints their schema
       doctor       Tells what this host can enforce, and the one command that lifts each obstacle
       trust        Approves a policy file: what it says, byte for byte, with the files that it extends
       completions  Prints completions for a shell
@@ -260,12 +260,15 @@ fn help_teaches() {
       -h, --help      Print help (see more with '--help')
     ");
     insta::assert_snapshot!(help(&["policy", "-h"]), @"
-    Shows a policy, formats it, or prints its schema
+    Shows, compares, changes or formats policies, or prints their schema
 
     Usage: sandbox policy <COMMAND>
 
     Commands:
       show    Prints the policy that a command would run under, files and options as one
+      diff    Tells what one policy allows and another does not
+      add     Adds rules to a policy file; a rule about the same path or variable is replaced
+      remove  Removes rules from a policy file
       fmt     Formats a policy file; comments stay where they are
       schema  Prints the JSON Schema of a policy, by which an editor completes and checks it
 

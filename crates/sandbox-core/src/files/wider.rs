@@ -7,6 +7,7 @@
 //! decided, in each set, by the heaviest match and the lowest one; so of every choice at most four count, and all choices
 //! of up to four are tried. A choice that no path makes is tried as well: that may refuse too much, and never too little.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use super::contest::{Contest, Match};
@@ -31,10 +32,12 @@ pub(crate) struct Wider<'a> {
     /// The rule that grants less.
     pub(crate) before: Option<&'a FileRule>,
     pub(crate) what: What,
+    /// It is not the place itself, but what a pattern matches below it.
+    pub(crate) below: bool,
 }
 
 /// What is more there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum What {
     Access,
     /// The access is the same, and a protected name is open.
@@ -43,7 +46,7 @@ pub(crate) enum What {
     Unknown,
 }
 
-/// Where `files` grants more than `bound` does by a rule that `counts`: of each rule the first place.
+/// Where `files` grants more than `bound` does by a rule that `counts`: of each two rules the first place.
 pub(crate) fn wider<'a>(
     files: &'a FileRules,
     bound: &'a FileRules,
@@ -64,23 +67,24 @@ pub(crate) fn wider<'a>(
             rule,
             before: None,
             what: What::Unknown,
+            below: false,
         };
         return files.iter().next().map(untold).into_iter().collect();
     }
-    let mut found: Vec<Wider<'a>> = Vec::new();
-    for place in places {
-        let region = Region::new(files, bound, &patterns, place);
-        let more = region.more(counts);
-        let is_told = |more: &Wider<'a>| {
-            let is_same =
-                |other: &Wider<'a>| std::ptr::eq(other.rule, more.rule) && other.what == more.what;
-            found.iter().any(is_same)
-        };
-        if let Some(more) = more.filter(|more| !is_told(more)) {
-            found.push(more);
-        }
+    let mut told = HashSet::new();
+    let regions = places
+        .into_iter()
+        .map(|place| Region::new(files, bound, &patterns, place));
+    let more = regions.flat_map(|region| region.more(counts));
+    more.filter(|more| told.insert(more.key())).collect()
+}
+
+impl Wider<'_> {
+    /// The two rules, whatever the place is.
+    fn key(&self) -> (*const FileRule, Option<*const FileRule>, What) {
+        let before = self.before.map(std::ptr::from_ref);
+        (std::ptr::from_ref(self.rule), before, self.what)
     }
-    found
 }
 
 /// A place and all below it that is nearer to no other.
@@ -138,20 +142,24 @@ impl<'a> Region<'a> {
                 .all(|pattern| pattern.rules.files.is_some() && pattern.rules.bound.is_some())
     }
 
-    fn more(&self, counts: &dyn Fn(Option<&FileRule>) -> bool) -> Option<Wider<'a>> {
+    fn more(&self, counts: &dyn Fn(Option<&FileRule>) -> bool) -> Vec<Wider<'a>> {
         if self.is_same() {
-            return None;
+            return Vec::new();
         }
         let candidates = self.candidates();
         if candidates.len() > MAX_PATTERNS {
             let Pair { files, bound } = self.holding(&[]);
-            return counts(bound).then(|| self.found(files, bound, What::Unknown))?;
+            let untold = counts(bound).then(|| self.found(files, bound, What::Unknown, false));
+            return untold.flatten().into_iter().collect();
         }
-        choices(&candidates).into_iter().find_map(|choice| {
+        let mut found: Vec<Wider<'a>> = Vec::new();
+        for choice in choices(&candidates) {
             let Pair { files, bound } = self.holding(&choice);
-            let what = exceeds(files, bound).filter(|_| counts(bound))?;
-            self.found(files, bound, what)
-        })
+            let what = exceeds(files, bound).filter(|_| counts(bound));
+            let more = what.and_then(|what| self.found(files, bound, what, !choice.is_empty()));
+            found.extend(more.filter(|more| found.iter().all(|told| told.key() != more.key())));
+        }
+        found
     }
 
     fn found(
@@ -159,12 +167,14 @@ impl<'a> Region<'a> {
         rule: Option<&'a FileRule>,
         before: Option<&'a FileRule>,
         what: What,
+        below: bool,
     ) -> Option<Wider<'a>> {
         Some(Wider {
             path: self.place.to_owned(),
             rule: rule?,
             before,
             what,
+            below,
         })
     }
 

@@ -58,6 +58,19 @@ impl PolicyFile {
         load(path.as_ref(), &file::contents)
     }
 
+    /// Reads it as if the file had this text, with those that the text extends.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Policy::from_file`].
+    pub fn with_text(path: impl AsRef<Path>, text: &str) -> Result<Self, PolicyErrors> {
+        let contents = Contents {
+            bytes: text.into(),
+            names: 1,
+        };
+        load_contents(path.as_ref(), contents, &file::contents)
+    }
+
     /// What they say together.
     pub fn policy(&self) -> &Policy {
         &self.policy
@@ -86,12 +99,19 @@ impl PolicyFile {
 
 /// Reads a policy file and those that it extends.
 pub(super) fn load(path: &Path, read: Reader<'_>) -> Result<PolicyFile, PolicyErrors> {
+    load_contents(path, read(path)?, read)
+}
+
+fn load_contents(
+    path: &Path,
+    contents: Contents,
+    read: Reader<'_>,
+) -> Result<PolicyFile, PolicyErrors> {
     let mut load = Load {
         read,
         way: Vec::new(),
         parts: Vec::new(),
     };
-    let contents = read(path)?;
     let policy = load.file(path, contents)?;
     Ok(PolicyFile {
         policy,

@@ -59,7 +59,7 @@ fn what_an_untrusted_layer_widens_is_told_with_its_line() {
     /p/layer.toml:2: `/usr/share` would be `write` instead of `read`, and `/p/layer.toml` is not approved (…)
     /p/layer.toml:3: `/usr/share/.ssh/config` would be `read` instead of `hide`, and `/p/layer.toml` is not approved (…)
     /p/layer.toml:8: `X_TOKEN` would be `pass` instead of `drop`, and `/p/layer.toml` is not approved (…)
-    /p/layer.toml:9: `CI` would be set instead of `pass`, and `/p/layer.toml` is not approved (…)
+    /p/layer.toml:9: `CI` would be set to `1` instead of `pass`, and `/p/layer.toml` is not approved (…)
     /p/layer.toml:6: `network` would be `host` instead of `deny`, and `/p/layer.toml` is not approved (…)
     `memory` would be `2GiB` instead of `1GiB`, and `/p/layer.toml` is not approved (…)
     `fallback` would be `landlock` instead of `namespaces`, and `/p/layer.toml` is not approved (…)

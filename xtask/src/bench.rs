@@ -10,7 +10,15 @@ use crate::run::{Error, cargo, read, run};
 use crate::user::Place;
 
 /// In this order; each prints its own goals.
-const BENCHES: &[&str] = &["spawn", "rules", "callers", "concurrent", "streams", "work"];
+const BENCHES: &[&str] = &[
+    "spawn",
+    "rules",
+    "callers",
+    "concurrent",
+    "streams",
+    "walk",
+    "work",
+];
 /// A workspace of its own, so that nothing of it is in ours.
 const PEERS: &str = "benches/peers/Cargo.toml";
 

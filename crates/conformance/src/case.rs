@@ -71,7 +71,12 @@ pub enum Thing {
     Symlink(OsString),
     /// Another name of this file.
     Hardlink(OsString),
+    /// A directory with [`CROWD`] directories `d0`, `d1` … in it, each with a file of this name: more than are lowered one by one.
+    Crowd(OsString),
 }
+
+/// How many directories are in a [`Thing::Crowd`].
+pub const CROWD: usize = 1002;
 
 /// One attempt, and what is expected of it.
 #[derive(Clone, Debug)]
@@ -214,17 +219,19 @@ fn thing(table: &str, value: Value) -> Result<Thing, String> {
             other => Err(format!("{table}: unknown thing `{other}`")),
         };
     }
-    let mut link = Reader::of(table, value)?;
-    let targets = (
-        link.optional_path("symlink")?,
-        link.optional_path("hardlink")?,
+    let mut named = Reader::of(table, value)?;
+    let names = (
+        named.optional_path("symlink")?,
+        named.optional_path("hardlink")?,
+        named.optional_path("crowd")?,
     );
-    let thing = match targets {
-        (Some(target), None) => Thing::Symlink(target),
-        (None, Some(other)) => Thing::Hardlink(other),
-        _ => return Err(link.wrong("a link is symbolic or hard")),
+    let thing = match names {
+        (Some(target), None, None) => Thing::Symlink(target),
+        (None, Some(other), None) => Thing::Hardlink(other),
+        (None, None, Some(name)) => Thing::Crowd(name),
+        _ => return Err(named.wrong("a link is symbolic or hard, and a crowd is none")),
     };
-    link.end()?;
+    named.end()?;
     Ok(thing)
 }
 

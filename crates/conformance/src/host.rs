@@ -9,7 +9,7 @@ use std::process::Command;
 
 use sandbox_testing::Host;
 
-use crate::case::Thing;
+use crate::case::{CROWD, Thing};
 use crate::{Listing, Mount};
 
 /// A tree of the host: a workspace, a home and a directory outside, and the payload beside them.
@@ -125,6 +125,13 @@ impl Tree {
             }
             Thing::Hardlink(other) => fs::hard_link(self.path(other), &path).unwrap(),
             Thing::Fifo => make_fifo(&path),
+            Thing::Crowd(name) => {
+                for number in 0..CROWD {
+                    let file = path.join(format!("d{number}")).join(name);
+                    fs::create_dir_all(file.parent().unwrap()).unwrap();
+                    fs::write(&file, text(&file)).unwrap();
+                }
+            }
         }
     }
 

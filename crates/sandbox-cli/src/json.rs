@@ -107,7 +107,7 @@ pub(crate) fn path(object: &mut Map<String, Value>, key: &str, path: &Path) {
 /// Which mechanism holds which part.
 pub(crate) fn enforcement(enforcement: &Enforcement) -> Value {
     let parts = enforcement.parts().iter().map(
-        |held| json!({"part": held.part, "mechanisms": held.mechanisms, "not_held": held.not_held}),
+        |held| json!({"part": held.part, "mechanisms": held.mechanisms, "not_held": held.not_held, "beyond": held.beyond}),
     );
     parts.collect()
 }

@@ -51,6 +51,18 @@ fn confined(situation: Situation, program: &OsStr, args: &[OsString]) -> Result<
             path.display()
         ));
     }
+    for rule in sandbox.ruleset().files().crowded() {
+        render::note(&format!(
+            "more than 1000 paths in `{}` match `{}` or the like, so all of it is {}",
+            rule.path().display(),
+            rule.text().display(),
+            if rule.access() == Access::Hide {
+                "hidden"
+            } else {
+                "read-only"
+            },
+        ));
+    }
     // Until here a signal ends us as it ends any program; from here on it is the command's.
     let signals = Signals::block()?;
     let child = sandbox.command(program).args(args).spawn()?;

@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use self::absent::AbsentSecrets;
 use crate::map::Map;
-use crate::pattern::Glob;
+use crate::pattern::{Glob, Together};
 use crate::place;
 use crate::resolve::{Link, PathKind};
 use crate::{Access, Lost, RuleRef, Source, Why};
@@ -26,10 +26,12 @@ pub(crate) mod absent;
 pub(crate) mod anchors;
 mod assemble;
 mod contest;
+pub(crate) mod crowd;
 pub(crate) mod grow;
 pub(crate) mod nested;
 mod pins;
 mod protect;
+mod search;
 pub(crate) mod wider;
 
 /// A rule about files, resolved.
@@ -135,6 +137,11 @@ impl FileRule {
         }
     }
 
+    /// Whether nobody has written it, and it holds for what patterns match in a crowded directory.
+    pub(crate) fn is_crowd(&self) -> bool {
+        self.reason == Some(crowd::REASON)
+    }
+
     /// The key under which another rule replaces this one.
     pub(crate) fn key(&self) -> &Path {
         self.key.as_deref().unwrap_or(&self.path)
@@ -224,6 +231,8 @@ pub struct FileRules {
     literals: Vec<Arc<FileRule>>,
     index: Map<OsString, usize>,
     globs: Vec<Arc<FileRule>>,
+    /// The patterns of `globs`, by their numbers there.
+    together: Vec<Together>,
     absent: Arc<AbsentSecrets>,
     pub(crate) links: Vec<Link>,
     /// Those of `[system] hide = "assemble"`.
@@ -239,12 +248,15 @@ impl FileRules {
     pub(crate) fn new(rules: Vec<Arc<FileRule>>, absent: Arc<AbsentSecrets>) -> Self {
         let (mut literals, globs): (Vec<_>, Vec<_>) =
             rules.into_iter().partition(|rule| rule.is_literal());
+        let patterns: Vec<_> = globs.iter().filter_map(|rule| rule.glob.as_ref()).collect();
+        let together = Together::all(&patterns);
         literals.sort_by(|a, b| place::order(&a.path, &b.path));
         let equals = literals.chunk_by(|a, b| a.path == b.path);
         let literals = equals.filter_map(strongest).collect();
         let mut files = Self {
             literals,
             globs,
+            together,
             absent,
             ..Self::default()
         };
@@ -285,6 +297,18 @@ impl FileRules {
     /// The links that the paths of rules led through, by path.
     pub fn links(&self) -> &[Link] {
         &self.links
+    }
+
+    /// The directories in which patterns match so much that they are lowered as a whole, by path.
+    ///
+    /// ```
+    /// # use sandbox_core::{Context, Policy, Ruleset};
+    /// let ruleset = Ruleset::resolve(&Policy::default().read("/"), &Context::new("/")).unwrap();
+    /// assert_eq!(ruleset.files().crowded().count(), 0);
+    /// ```
+    pub fn crowded(&self) -> impl Iterator<Item = &FileRule> {
+        let rules = self.literals.iter().map(Arc::as_ref);
+        rules.filter(|rule| rule.is_crowd())
     }
 
     /// The known places of secrets that are not there, and have no anchor; without those that a rule names. What lies in one

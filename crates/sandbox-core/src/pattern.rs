@@ -13,12 +13,17 @@
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use globset::{Candidate, ErrorKind, GlobBuilder, GlobMatcher};
 
 use crate::Context;
 use crate::os::{OsStrExt, OsStringExt};
 use crate::place;
+
+mod together;
+
+pub(crate) use self::together::Together;
 
 /// A rule's text, expanded: absolute, without `.`, links not yet followed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -325,18 +330,26 @@ impl Parts {
     }
 }
 
-/// A pattern below a directory, ready to be matched.
+/// The longest part with wildcards: no path that a kernel takes is longer, and the matcher takes every one of this length.
+const MAX_TAIL: usize = 4096;
+
+/// A pattern below a directory.
 #[derive(Clone, Debug)]
 pub(crate) struct Glob {
     /// What it lies below: absolute, links followed.
     prefix: PathBuf,
-    matcher: GlobMatcher,
+    tail: globset::Glob,
+    /// Made when it is matched by itself, which few are: [`Together`] matches them all.
+    matcher: OnceLock<GlobMatcher>,
     /// The components that a match has below the prefix; `None` is any number.
     depth: Option<usize>,
 }
 
 impl Glob {
     pub(crate) fn new(prefix: PathBuf, tail: &str) -> Result<Self, PatternProblem> {
+        if tail.len() > MAX_TAIL {
+            return Err(PatternProblem::Refused);
+        }
         let glob = GlobBuilder::new(tail)
             .literal_separator(true)
             .backslash_escape(false)
@@ -349,7 +362,8 @@ impl Glob {
         let depth = (!across).then(|| tail.split('/').count());
         Ok(Self {
             prefix,
-            matcher: glob.compile_matcher(),
+            tail: glob,
+            matcher: OnceLock::new(),
             depth,
         })
     }
@@ -360,7 +374,7 @@ impl Glob {
 
     /// The components below the prefix, as they were written.
     pub(crate) fn tail(&self) -> &str {
-        self.matcher.glob().glob()
+        self.tail.glob()
     }
 
     pub(crate) fn depth(&self) -> Option<usize> {
@@ -372,7 +386,8 @@ impl Glob {
         let Ok(rest) = path.strip_prefix(&self.prefix) else {
             return false;
         };
-        !rest.as_os_str().is_empty() && self.matcher.is_match_candidate(&Candidate::new(rest))
+        let matcher = self.matcher.get_or_init(|| self.tail.compile_matcher());
+        !rest.as_os_str().is_empty() && matcher.is_match_candidate(&Candidate::new(rest))
     }
 
     /// Whether it may match something below this directory, which is its prefix or lies below that.

@@ -72,6 +72,18 @@ pub enum RuleProblem {
         /// `entries` or `levels`.
         what: &'static str,
     },
+
+    /// So many paths match that their directory would be lowered as a whole, but a rule says what holds there.
+    #[error(
+        "more than {limit} paths match in `{}`, which another rule is about",
+        escaped_path(.below)
+    )]
+    TooManyMatches {
+        /// The directory that another rule is about.
+        below: Box<Path>,
+        /// How many are lowered one by one.
+        limit: usize,
+    },
 }
 
 /// Why a file cannot be extended.
@@ -124,6 +136,7 @@ impl RuleProblem {
             Self::TooMuchToSearch { branch, .. } => Some(Remedy::Narrow {
                 hide: branch.as_deref().and_then(spelled),
             }),
+            Self::TooManyMatches { .. } => Some(Remedy::Narrow { hide: None }),
             _ => None,
         }
     }

@@ -145,7 +145,7 @@ pub fn resolve(path: &Path) -> Result<Resolved, RuleProblem> {
 
 /// Questions about the names in one directory after which it is listed instead: a home with a hundred places where
 /// secrets may be costs four calls then. Larger directories than [`MAX_LISTED`] are asked about name by name.
-const MAX_QUESTIONS: usize = 24;
+const MAX_QUESTIONS: usize = 8;
 const MAX_LISTED: usize = 4096;
 
 /// Resolves many paths, looking at each component once.
@@ -424,7 +424,7 @@ fn list(directory: &Path) -> Option<Names> {
 }
 
 /// Whether what is in a directory can be looked at. Listing asks for another right than that.
-pub(crate) fn is_searchable(directory: &Path) -> io::Result<bool> {
+fn is_searchable(directory: &Path) -> io::Result<bool> {
     match fs::symlink_metadata(directory.join(".")) {
         Ok(_) => Ok(true),
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(false),

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use crate::escape::escaped;
 use crate::files::FileRule;
+use crate::files::crowd::MAX_MATCHES;
 use crate::policy::VariableRule;
 use crate::{Access, Network, RuleRef, Ruleset, Source, Why, place, protected};
 
@@ -99,6 +100,13 @@ pub enum Finding {
         /// The rule that lets it be written.
         rule: RuleRef,
     },
+    /// A directory in which patterns match so much that it is lowered as a whole.
+    Crowded {
+        /// The directory.
+        directory: PathBuf,
+        /// The pattern's rule, with what holds there.
+        rule: RuleRef,
+    },
     /// The network is the host's.
     HostNetwork,
     /// A part of the kernel that the filter refuses elsewhere.
@@ -117,6 +125,7 @@ impl Finding {
         match self {
             Self::Redundant { .. }
             | Self::OpensSecret { .. }
+            | Self::Crowded { .. }
             | Self::HostNetwork
             | Self::Feature { .. } => Severity::Note,
             Self::Broad {
@@ -139,6 +148,7 @@ impl Finding {
             Self::OpensProtected { .. } => "opens-protected",
             Self::WritableSearch { .. } => "writable-search",
             Self::WritablePolicy { .. } => "writable-policy",
+            Self::Crowded { .. } => "crowded",
             Self::HostNetwork => "host-network",
             Self::Feature { .. } => "feature",
         }
@@ -154,7 +164,8 @@ impl Finding {
             | Self::OpensSecret { rule, .. }
             | Self::OpensProtected { rule, .. }
             | Self::WritableSearch { rule, .. }
-            | Self::WritablePolicy { rule, .. } => Some(rule),
+            | Self::WritablePolicy { rule, .. }
+            | Self::Crowded { rule, .. } => Some(rule),
             Self::HostNetwork | Self::Feature { .. } => None,
         }
     }
@@ -192,6 +203,7 @@ impl Finding {
                 "take the directory out of `PATH`, or make it `read` by a rule"
             }
             Self::WritablePolicy { .. } => "make it `read` by a rule, or keep it elsewhere",
+            Self::Crowded { .. } => "write a pattern that matches less, or name the directory",
             Self::HostNetwork => "`default = \"deny\"`, if the command works without",
             Self::Feature { .. } => "remove it, unless the command fails without",
         }
@@ -255,6 +267,12 @@ impl fmt::Display for Finding {
                 escaped(file),
                 named(rule)
             ),
+            Self::Crowded { directory, rule } => write!(
+                f,
+                "more than {MAX_MATCHES} paths in `{}` match {} or the like: it holds for all of the directory",
+                escaped(directory),
+                named(rule)
+            ),
             Self::HostNetwork => {
                 f.write_str("the network is the host's: everything can be sent everywhere")
             }
@@ -293,7 +311,7 @@ impl Ruleset {
     /// ```
     pub fn review(&self, surroundings: &Surroundings) -> Vec<Finding> {
         let mut findings = Vec::new();
-        for rule in self.files().written() {
+        for rule in self.files().written().filter(|rule| !rule.is_crowd()) {
             beaten(rule, &mut findings);
             if is_person(&rule.source) {
                 findings.extend(self.idle_pattern(rule));
@@ -304,6 +322,10 @@ impl Ruleset {
             }
         }
         findings.extend(self.passes_secrets());
+        findings.extend(self.files().crowded().map(|rule| Finding::Crowded {
+            directory: rule.path.clone(),
+            rule: rule.reference(),
+        }));
         for directory in &surroundings.search {
             let rule = self.writes(directory);
             findings.extend(rule.map(|rule| Finding::WritableSearch {
@@ -339,6 +361,9 @@ impl Ruleset {
     fn idle_pattern(&self, rule: &FileRule) -> Option<Finding> {
         rule.glob.as_ref()?;
         let start = self.files().literal(&rule.path)?;
+        if start.is_crowd() {
+            return None;
+        }
         let grants_more = |other: &FileRule| {
             let is_near = place::is_within(&other.path, &rule.path)
                 || (!other.is_literal() && place::is_within(&rule.path, &other.path));

@@ -3,8 +3,8 @@
 //! The plan turns it into mounts and into Landlock grants. A path without a node of its own belongs to the nearest node
 //! above it, so that the view is as small as the policy.
 
-use std::collections::BTreeMap;
-use std::ffi::OsString;
+use std::collections::{BTreeMap, HashSet};
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -89,6 +89,8 @@ pub struct View {
     /// By path, as bytes: what is above comes before what is below.
     nodes: BTreeMap<OsString, Node>,
     missing: Vec<Missing>,
+    /// What holds for more than the rules say, and what does.
+    crowded: Vec<(PathBuf, Access)>,
 }
 
 /// A rule that hides, or makes read-only, what does not exist yet.
@@ -119,13 +121,19 @@ impl View {
     ///
     /// [`Unenforceable`] for a rule that this backend has no node for.
     pub fn compile(files: &sandbox_core::FileRules) -> Result<Self, Unenforceable> {
-        Self::of_anchors(files.anchors(), files.links())
+        let mut view = Self::of_anchors(files.anchors(), files.links())?;
+        let crowded = files
+            .crowded()
+            .map(|rule| (rule.path().to_owned(), rule.access()));
+        view.crowded = crowded.collect();
+        Ok(view)
     }
 
     fn of_anchors(anchors: &[Anchor], links: &[Link]) -> Result<Self, Unenforceable> {
         let mut view = Self {
             nodes: BTreeMap::new(),
             missing: Vec::new(),
+            crowded: Vec::new(),
         };
         let all = anchors;
         let (root, anchors) = match anchors.split_first() {
@@ -178,6 +186,15 @@ impl View {
         self.missing.iter().filter(unheld).collect()
     }
 
+    /// Directories in which patterns match more paths than are lowered one by one: they are lowered as a whole, to this access.
+    pub fn crowded(&self, access: Access) -> impl Iterator<Item = &Path> {
+        let of_access = self
+            .crowded
+            .iter()
+            .filter(move |(_, other)| *other == access);
+        of_access.map(|(path, _)| path.as_path())
+    }
+
     /// Hidden names in places that the host shows, where it has nothing that can be covered, or a link: it could make
     /// something. With what they will look like, unless they become directories.
     pub(crate) fn unmade(
@@ -190,13 +207,16 @@ impl View {
             .filter(|anchor| anchor.access == Access::Hide)
             .filter(|anchor| matches!(anchor.kind, PathKind::Missing | PathKind::Symlink))
             .map(|anchor| (anchor.path.clone(), anchor.looks));
-        // Those that somebody wrote.
-        let granted: Vec<&Path> = anchors
+        // Those that somebody wrote, and what is above them.
+        let mut granted: HashSet<&OsStr> = HashSet::new();
+        for anchor in anchors
             .iter()
             .filter(|anchor| anchor.access != Access::Hide)
             .filter(|anchor| !matches!(anchor.source, Source::Secret | Source::Preset(_)))
-            .map(|anchor| anchor.path.as_path())
-            .collect();
+        {
+            // What is above a known place is known.
+            upwards(&anchor.path).all(|place| granted.insert(place.as_os_str()));
+        }
         // Most names lie in the same directory as the one before.
         let mut last: Option<(PathBuf, bool)> = None;
         let mut is_shown = |path: &Path| {
@@ -215,7 +235,7 @@ impl View {
         hidden
             .chain(absent_secrets)
             .filter(|(path, _)| is_shown(path) == Some(true))
-            .filter(|(path, _)| !granted.iter().any(|granted| is_within(granted, path)))
+            .filter(|(path, _)| !granted.contains(path.as_os_str()))
             .map(|(path, looks)| (path, cover(PathKind::File, looks)))
             .collect()
     }

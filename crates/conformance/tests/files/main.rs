@@ -60,4 +60,5 @@ themes! {
     assemble
     protected
     special
+    crowds
 }

@@ -4,35 +4,31 @@
 //! nothing elsewhere, enforces exactly what [`FileRules::access`] says, but for protected paths below the root of a
 //! writable tree and for what comes to be after the start.
 
-use std::collections::HashSet;
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 
 use super::assemble::assemble;
+use super::crowd::{crowds, too_many};
 use super::pins::pin;
 use super::protect::protect;
+use super::search::{Lowered, Matches, Place, matches};
 use super::{Anchor, FileRule, FileRules, Looks};
 use crate::map::Map;
 use crate::place;
-use crate::resolve::walk::{MAX_ENTRIES, Next, Sight, walk};
 use crate::resolve::{PathKind, Resolver, resolve};
 use crate::{Access, HideBy, PolicyError};
 
 /// Finds what patterns match and what is protected, and puts the anchors of all rules together.
 ///
-/// Adds a rule for each target of a link that a hiding pattern matched by its name, and for each directory that the search
-/// could not look into.
+/// Adds a rule for each target of a link that a hiding pattern matched by its name, for each directory that the search could
+/// not look into, and for each in which patterns lower too many paths.
 pub(crate) fn find(
     files: &mut FileRules,
     resolver: &Resolver,
     hide: HideBy,
 ) -> Result<Vec<Anchor>, PolicyError> {
-    let Matches { places, closed } = matches(files)?;
-    let mut rules = targets(files, &places);
-    rules.extend(closed);
-    if !rules.is_empty() {
-        files.extend(rules);
-    }
+    let places = places(files)?;
     let mut anchors = Anchors::new(files);
     for (path, kind) in &places {
         if changes(files, path)
@@ -133,105 +129,78 @@ fn changes(files: &FileRules, path: &Path) -> bool {
     files.access(path).0 != above
 }
 
-/// What the search for patterns found.
-#[derive(Default)]
-struct Matches {
-    /// Every path that a pattern matches and at which the access may change.
-    places: Vec<(PathBuf, PathKind)>,
-    /// Rules about directories that cannot be looked into, and that the command could open: it may have closed them.
-    closed: Vec<FileRule>,
+/// Every path that a pattern matches and at which the access changes.
+///
+/// Adds the rules that follow from what was found. Where those are about directories with too many matches, more is held than
+/// the search knew, and it is done once more.
+fn places(files: &mut FileRules) -> Result<Vec<Place>, PolicyError> {
+    let first = search(files)?;
+    if first.crowds.is_empty() {
+        return Ok(first.places);
+    }
+    let again = search(files)?;
+    again
+        .crowds
+        .first()
+        .map_or(Ok(again.places), |crowd| Err(too_many(crowd)))
 }
 
-fn matches(files: &FileRules) -> Result<Matches, PolicyError> {
-    let mut found = Matches::default();
-    if files.globs.is_empty() {
-        return Ok(found);
-    }
-    // Directories with the beginning of a rule somewhere below them.
-    let ways: HashSet<&Path> = files
-        .written()
-        .flat_map(|rule| place::upwards(&rule.path).skip(1))
-        .collect();
-    let mut budget = MAX_ENTRIES;
-    for rule in &files.globs {
-        let Some(glob) = &rule.glob else { continue };
-        let visit = |sight: Sight<'_>| {
-            let (path, kind) = match sight {
-                Sight::Entry(path, kind) => (path, kind),
-                Sight::Closed(directory) => {
-                    let holds = files.access(directory).1;
-                    if let Some(holds) = holds.filter(|holds| is_changeable(holds.access))
-                        && rule.rank() < holds.rank()
-                    {
-                        found.closed.push(rule.closed_at(directory.to_owned()));
-                    }
-                    return Next::Pass;
-                }
-            };
-            let is_match = glob.matches(path);
-            let (access, holds) = files.access(path);
-            // A link is no place where access could change: a hidden one leads to what has to be hidden.
-            let is_place = kind != PathKind::Symlink || access == Access::Hide;
-            if is_match && is_place && changes(files, path) {
-                found.places.push((path.to_owned(), kind));
-            }
-            // Below a match nothing changes, unless a literal rule holds there instead; and what is hidden or replaced
-            // as a whole has nothing more to lower, but for what a pattern shows that outweighs what holds there.
-            let is_settled = (is_match && files.literal(path).is_none())
-                || (matches!(access, Access::Hide | Access::Scratch)
-                    && !is_opened(files, path, holds));
-            if is_settled && !ways.contains(path) {
-                Next::Pass
-            } else {
-                Next::Enter
-            }
-        };
-        walk(glob.prefix(), glob.depth(), &mut budget, visit).map_err(|problem| {
-            PolicyError::Rule {
-                at: rule.source.clone(),
-                text: rule.text.clone(),
-                problem,
-            }
-        })?;
-    }
-    Ok(found)
+/// What one search came to.
+struct Found {
+    places: Vec<Place>,
+    crowds: Vec<FileRule>,
 }
 
-/// Whether a pattern may show something below a path at which a rule hides or replaces everything. What it shows there
-/// every other pattern has to be searched in: it may hide some of it.
-fn is_opened(files: &FileRules, path: &Path, holds: Option<&FileRule>) -> bool {
-    let held = holds.map_or(0, |holds| {
-        let longest = holds
-            .glob
-            .as_ref()
-            .and_then(|glob| glob.longest_match(path));
-        place::depth(longest.unwrap_or(&holds.path))
+fn search(files: &mut FileRules) -> Result<Found, PolicyError> {
+    let Matches { places, closed } = matches(files)?;
+    let mut lowered = targets(files, &places);
+    lowered.extend(closed);
+    let crowds = crowds(files, &single(files, &places, &lowered))?;
+    let mut rules: Vec<FileRule> = lowered.into_iter().map(|lowered| lowered.rule).collect();
+    if !crowds.is_empty() {
+        files.extend(crowds.clone());
+        rules.retain(|rule| files.access(&rule.path).0 != rule.access);
+    }
+    if !rules.is_empty() {
+        files.extend(rules);
+    }
+    Ok(Found { places, crowds })
+}
+
+/// Every path that is lowered because of a pattern, with the pattern's rule.
+fn single<'a>(
+    files: &'a FileRules,
+    places: &'a [Place],
+    lowered: &'a [Lowered],
+) -> Vec<(&'a Path, &'a FileRule)> {
+    let places = places.iter().filter_map(|(path, _)| {
+        let rule = files.access(path).1?;
+        let above = files.access(place::above(path)?).1?;
+        (!rule.is_literal() && rule.rank() < above.rank()).then_some((path.as_path(), rule))
     });
-    files.globs.iter().any(|rule| {
-        rule.access != Access::Hide
-            && (holds.is_none() || held < place::depth(&rule.path))
-            && place::is_within(path, &rule.path)
-    })
-}
-
-/// Whether a command can change the mode of what is there.
-fn is_changeable(access: Access) -> bool {
-    matches!(access, Access::Write | Access::Overlay)
+    let others = lowered.iter();
+    places
+        .chain(others.map(|lowered| (lowered.rule.path(), lowered.pattern.as_ref())))
+        .collect()
 }
 
 /// A hide rule for each target of a link that a hiding pattern matched: `.env -> shared/env` is read through its target.
 ///
 /// Only below the pattern's own prefix. What a link made by the last run points to elsewhere is not for it to hide: it
 /// could take `/usr` away from the next one.
-fn targets(files: &FileRules, matches: &[(PathBuf, PathKind)]) -> Vec<FileRule> {
-    let target = |(path, _): &(PathBuf, PathKind)| {
+fn targets(files: &FileRules, matches: &[Place]) -> Vec<Lowered> {
+    let target = |(path, _): &Place| {
         let rule = files.access(path).1?;
         let target = match resolve(path) {
             Ok(target) => rule.at(target.path, target.kind),
             Err(problem) => rule.closed_at(problem.closed()?.to_owned()),
         };
         let is_below = target.path != rule.path && target.path.starts_with(&rule.path);
-        (is_below && (target.closed || files.literal(&target.path).is_none())).then_some(target)
+        let is_new = target.closed || files.literal(&target.path).is_none();
+        (is_below && is_new).then(|| Lowered {
+            rule: target,
+            pattern: Arc::new(rule.clone()),
+        })
     };
     matches
         .iter()

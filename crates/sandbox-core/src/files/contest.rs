@@ -72,11 +72,49 @@ impl<'a> Contest<'a> {
 impl FileRules {
     /// The rules that speak of a path, which is absolute and resolved.
     pub(super) fn contest<'a>(&'a self, path: &Path) -> Contest<'a> {
-        let globs = self.globs.iter();
-        Contest::of(
-            self.nearest(path),
-            globs.filter_map(|rule| Match::of(rule, path)).collect(),
-        )
+        Contest::of(self.nearest(path), self.matches(path))
+    }
+
+    /// The patterns that match a path or something above it, in the order of the rules.
+    fn matches(&self, path: &Path) -> Vec<Match<'_>> {
+        let mut longest: Vec<(usize, &Path, &Path)> = Vec::new();
+        let mut found = Vec::new();
+        for some in &self.together {
+            let prefix = some.prefix();
+            if !place::is_within(path, prefix) {
+                continue;
+            }
+            let from = longest.len();
+            // The longest first, which is the one that counts.
+            for place in place::upwards(path).take_while(|place| *place != prefix) {
+                found.clear();
+                some.matches(place, &mut found);
+                for &at in &found {
+                    if !longest.iter().skip(from).any(|(known, ..)| *known == at) {
+                        longest.push((at, prefix, place));
+                    }
+                }
+            }
+        }
+        longest.sort_unstable_by_key(|(at, ..)| *at);
+        let matches = longest.into_iter().filter_map(|(at, prefix, place)| {
+            Some(Match {
+                rule: self.globs.get(at)?,
+                prefix: place::depth(prefix),
+                length: place::depth(place),
+            })
+        });
+        matches.collect()
+    }
+
+    /// How far down the rule that holds at a path reaches: a pattern with as many components before its first special one does
+    /// not outweigh it.
+    pub(super) fn held(&self, path: &Path) -> Option<usize> {
+        let contest = self.contest(path);
+        let winner = contest.winner()?;
+        let mut matches = contest.matches.iter();
+        let found = matches.find(|found| std::ptr::eq(found.rule, winner));
+        Some(found.map_or(weight(winner), |found| found.length))
     }
 
     /// Every rule that speaks of a path and does not hold there, the nearest first.
@@ -140,17 +178,7 @@ pub(super) struct Match<'a> {
     pub(super) length: usize,
 }
 
-impl<'a> Match<'a> {
-    fn of(rule: &'a FileRule, path: &Path) -> Option<Self> {
-        let glob = rule.glob.as_ref()?;
-        let longest = glob.longest_match(path)?;
-        Some(Self {
-            rule,
-            prefix: place::depth(glob.prefix()),
-            length: place::depth(longest),
-        })
-    }
-
+impl Match<'_> {
     /// Whether the match is long enough to lower what this rule grants.
     fn can_lower(&self, base: &FileRule) -> bool {
         let weight = weight(base);

@@ -12,7 +12,7 @@ use crate::place;
 use crate::problem::RuleProblem;
 use crate::protected::{DEPENDENCIES, PROTECTED};
 use crate::resolve::PathKind;
-use crate::resolve::walk::{MAX_ENTRIES, Next, Sight, walk};
+use crate::resolve::walk::{MAX_ENTRIES, Visitor, is_pseudo, walk};
 
 /// Where protected paths are searched for, beside the top of each writable tree.
 #[derive(Clone, Debug)]
@@ -33,41 +33,61 @@ pub(super) fn nested(
         return Ok(Vec::new());
     };
     let first = |path: &'static str| path.split('/').next().unwrap_or(path).as_bytes();
-    let names: HashSet<&[u8]> = PROTECTED.iter().map(|entry| first(entry.path)).collect();
+    let holders = Holders {
+        files,
+        names: PROTECTED.iter().map(|entry| first(entry.path)).collect(),
+    };
     let mut found = BTreeSet::new();
     let mut budget = MAX_ENTRIES;
     for root in roots
         .iter()
         .filter(|root| place::is_within(root, &search.below))
     {
-        let visit = |sight: Sight<'_>| match sight {
-            Sight::Entry(path, kind) => {
-                let name = place::name(path);
-                if names.contains(name.as_bytes()) {
-                    found.extend(place::above(path).map(Path::to_owned));
-                }
-                let is_skipped =
-                    name == ".git" || DEPENDENCIES.iter().any(|dependency| name == *dependency);
-                if kind == PathKind::Directory
-                    && !is_skipped
-                    && files.access(path).0 == Access::Write
-                {
-                    Next::Enter
-                } else {
-                    Next::Pass
-                }
-            }
-            Sight::Closed(directory) => {
-                found.insert(directory.to_owned());
-                Next::Pass
-            }
-        };
         // A name in so many directories is one level below the last of them.
-        walk(root, Some(search.levels + 1), &mut budget, visit)
-            .map_err(|problem| (root.clone(), problem))?;
+        let start = (root.clone(), search.levels + 1);
+        let some = walk(&holders, vec![start], &mut budget);
+        let some = some.map_err(|(problem, _)| (root.clone(), problem))?;
+        found.extend(some.into_iter().flatten());
     }
     Ok(found
         .into_iter()
         .filter(|directory| !roots.contains(directory))
         .collect())
+}
+
+/// The directories that hold one of these names.
+struct Holders<'a> {
+    files: &'a FileRules,
+    names: HashSet<&'static [u8]>,
+}
+
+impl Visitor for Holders<'_> {
+    /// The levels that are listed, that of the directory included.
+    type State = usize;
+    type Found = BTreeSet<PathBuf>;
+
+    fn visit(
+        &self,
+        path: &Path,
+        kind: PathKind,
+        levels: &usize,
+        found: &mut BTreeSet<PathBuf>,
+    ) -> Option<usize> {
+        let name = place::name(path);
+        if self.names.contains(name.as_bytes()) {
+            found.extend(place::above(path).map(Path::to_owned));
+        }
+        let is_skipped = name == ".git"
+            || is_pseudo(path)
+            || DEPENDENCIES.iter().any(|dependency| name == *dependency);
+        let is_entered = kind == PathKind::Directory
+            && !is_skipped
+            && self.files.access(path).0 == Access::Write;
+        let below = levels.checked_sub(1).filter(|levels| *levels > 0);
+        below.filter(|_| is_entered)
+    }
+
+    fn closed(&self, directory: &Path, _: &usize, found: &mut BTreeSet<PathBuf>) {
+        found.insert(directory.to_owned());
+    }
 }

@@ -142,6 +142,13 @@ fn globs_match_below_their_prefix() {
     ] {
         let glob = Glob::new("/p".into(), tail).unwrap();
         assert_eq!(glob.matches(path.as_ref()), matches, "{tail} {path:?}");
+        let mut found = Vec::new();
+        for some in Together::all(&[&glob]) {
+            if place::is_within(path.as_ref(), some.prefix()) {
+                some.matches(path.as_ref(), &mut found);
+            }
+        }
+        assert_eq!(!found.is_empty(), matches, "{tail} {path:?}");
     }
 }
 
@@ -149,6 +156,43 @@ fn globs_match_below_their_prefix() {
 fn globs_match_bytes() {
     let glob = Glob::new("/p".into(), "**/*.key").unwrap();
     assert!(glob.matches(Path::new(OsStr::from_bytes(b"/p/\xff/\xfe.key"))));
+}
+
+#[test]
+fn patterns_of_any_size_are_matched_or_refused() {
+    let most = [
+        ("*", 4096),
+        ("?", 4096),
+        ("[!a]", 1024),
+        ("[a-z]", 819),
+        ("*/", 2048),
+        ("**/x/", 819),
+        ("\u{20ac}", 1365),
+    ];
+    for (part, count) in most {
+        let glob = Glob::new("/p".into(), &part.repeat(count)).unwrap();
+        let path = Path::new("/p/a");
+        let mut found = Vec::new();
+        for some in Together::all(&[&glob]) {
+            some.matches(path, &mut found);
+        }
+        assert_eq!(!found.is_empty(), glob.matches(path), "{part}");
+        let more = Glob::new("/p".into(), &part.repeat(count + 1));
+        assert_eq!(more.err(), Some(PatternProblem::Refused), "{part}");
+    }
+    // Together they are too large for one matcher.
+    let globs: Vec<Glob> = (0..300)
+        .map(|number| Glob::new("/p".into(), &format!("?{}{number}", "[!a]".repeat(900))).unwrap())
+        .collect();
+    let all = Together::all(&globs.iter().collect::<Vec<_>>());
+    let members: usize = all.iter().map(|some| some.members().len()).sum();
+    assert_eq!(members, 300);
+    let path = format!("/p/x{}217", "b".repeat(900));
+    let mut found = Vec::new();
+    for some in &all {
+        some.matches(path.as_ref(), &mut found);
+    }
+    assert_eq!(found, [217]);
 }
 
 #[test]

@@ -159,3 +159,23 @@ fn without_a_redundant_rule_every_answer_is_the_same() {
         }
     }
 }
+
+#[test]
+fn a_crowded_directory_is_told_and_not_taken_for_a_rule() {
+    let (_directory, root, context) = host();
+    for number in 0..=MAX_MATCHES {
+        std::fs::write(root.join(format!("w/src/{number}.key")), "").unwrap();
+    }
+    let policy = Policy::default().write("bin").read("src");
+    let policy = policy
+        .hide_matching("src/*/*.key")
+        .hide_matching("**/*.key");
+    let refused = Ruleset::resolve(&policy, &context).unwrap_err();
+    assert!(refused.to_string().contains("which another rule is about"));
+    let policy = Policy::default().write(".").read("policy.toml").read("bin");
+    let policy = policy.hide_matching("src/*.key");
+    insta::assert_snapshot!(
+        found(&root, &context, &policy).join("\n"),
+        @"Note crowded: more than 1000 paths in `@/w/src` match `src/*.key` = hide (the program) or the like: it holds for all of the directory"
+    );
+}

@@ -5,6 +5,7 @@ use super::*;
 use crate::{Anchor, Attempt, Verdict, resolve};
 
 mod held;
+mod many;
 mod settings;
 
 struct Host {

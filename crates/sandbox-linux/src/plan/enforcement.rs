@@ -3,11 +3,12 @@
 //! It is made from the same view and facts as the plan. A part that one mechanism alone holds says so by naming one.
 
 use std::fmt;
+use std::path::Path;
 
-use sandbox_core::{Limits, escaped};
+use sandbox_core::{Access, Limits, escaped};
 
 use crate::landlock::{REFER_ABI, SCOPE_ABI};
-use crate::view::{Missing, Node, View};
+use crate::view::{Node, View};
 
 /// The most paths that one line of the report names.
 const NAMED: usize = 4;
@@ -41,6 +42,8 @@ pub struct Held {
     pub mechanisms: Vec<&'static str>,
     /// What of it is not held.
     pub not_held: Vec<String>,
+    /// What is held that no rule asks for.
+    pub beyond: Vec<String>,
 }
 
 impl Enforcement {
@@ -109,6 +112,7 @@ impl Held {
             part,
             mechanisms,
             not_held: Vec::new(),
+            beyond: Vec::new(),
         }
     }
 
@@ -148,8 +152,20 @@ fn abstract_sockets(host_network: bool, scopes: bool) -> Held {
 
 /// What this version does not hold about files, and the paths of this policy for which that matters.
 fn unheld_files(parts: &mut [Held], view: &View, assembled: bool) {
-    let unheld = view.unheld();
+    let unheld: Vec<&Path> = view
+        .unheld()
+        .iter()
+        .map(|missing| missing.path.as_path())
+        .collect();
     for held in parts {
+        let crowded: Vec<&Path> = match held.part {
+            "hidden paths" => view.crowded(Access::Hide).collect(),
+            "writes" => view.crowded(Access::Read).collect(),
+            _ => Vec::new(),
+        };
+        held.beyond.extend(named(&crowded).map(|paths| {
+            format!("all of {paths}, since patterns match more than 1000 paths there")
+        }));
         match held.part {
             "hidden paths" if !assembled => {
                 held.not_held.push(
@@ -166,7 +182,7 @@ fn unheld_files(parts: &mut [Held], view: &View, assembled: bool) {
                     "names that do not exist yet, or lie below the top directory of a writable tree; what the host replaces, for the moment until the watch has seen it"
                         .to_owned(),
                 );
-                held.not_held.extend(paths(&unheld).map(|paths| {
+                held.not_held.extend(named(&unheld).map(|paths| {
                     format!("`read` rules for what does not exist yet, or is a link: {paths}")
                 }));
             }
@@ -181,14 +197,14 @@ fn unheld_files(parts: &mut [Held], view: &View, assembled: bool) {
     }
 }
 
-/// The paths of these rules, the first of them by name.
-fn paths(missing: &[&Missing]) -> Option<String> {
-    let named: Vec<_> = missing
+/// These paths, the first of them by name.
+fn named(paths: &[&Path]) -> Option<String> {
+    let named: Vec<_> = paths
         .iter()
         .take(NAMED)
-        .map(|missing| format!("`{}`", escaped(&missing.path)))
+        .map(|path| format!("`{}`", escaped(path)))
         .collect();
-    let more = missing.len().saturating_sub(NAMED);
+    let more = paths.len().saturating_sub(NAMED);
     let rest = if more == 0 {
         String::new()
     } else {
@@ -228,6 +244,7 @@ impl fmt::Display for Enforcement {
             part,
             mechanisms,
             not_held,
+            beyond,
         } in &self.parts
         {
             let by = if mechanisms.is_empty() {
@@ -238,6 +255,9 @@ impl fmt::Display for Enforcement {
             writeln!(f, "{part:16} {by}")?;
             for what in not_held {
                 writeln!(f, "{:16} not held: {what}", "")?;
+            }
+            for what in beyond {
+                writeln!(f, "{:16} beyond the rules: {what}", "")?;
             }
         }
         Ok(())

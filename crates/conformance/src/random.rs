@@ -309,7 +309,8 @@ impl Placed {
             (Verdict::Allow, _) if is_list && self.hide == HideBy::Assemble => {
                 self.is_all_hidden(attempt.path())
             }
-            (Verdict::Allow, _) => false,
+            // Nobody is asked about a file.
+            (Verdict::Allow | Verdict::Ask, _) => false,
             // All that is hidden is on the way to something visible.
             (Verdict::Deny, Answer::Allowed) if is_list => self.is_way(attempt.path()),
             // In a private directory the way to what is the host's is the command's own.

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use sandbox_core::Destination;
 use sandboxed::{Lowering, Network, Preset};
 
 pub(crate) use self::policy::{PolicyAdd, PolicyDiff, PolicyRemove, Target};
@@ -105,6 +106,7 @@ Examples:
   sandbox explain ~/.aws/credentials .git/hooks/pre-commit
   sandbox explain --write ~/.bashrc --env GITHUB_TOKEN
   sandbox explain --with-write ../shared ../shared/notes.md
+  sandbox explain --allow '*.example.com' --connect www.example.com:443
   sandbox explain --plan --preset strict
   sandbox explain --settings ~/.srt-settings.json .env
   sandbox explain --enforcement
@@ -122,6 +124,9 @@ pub(crate) struct Explain {
     /// Ask whether this variable is inside
     #[arg(id = "variable", long = "env", value_name = "NAME")]
     pub(crate) variables: Vec<OsString>,
+    /// Ask whether this may be connected to; port 443 unless it is written
+    #[arg(long, value_name = "HOST[:PORT]", value_parser = connection)]
+    pub(crate) connect: Vec<(Destination, u16)>,
     /// Print what is done on this host before a command runs, step by step
     #[arg(long)]
     pub(crate) plan: bool,
@@ -293,9 +298,18 @@ pub(crate) struct Setting {
     /// Replace by an empty private directory that is gone afterwards
     #[arg(long, value_name = "PATTERN", value_parser = pattern())]
     pub(crate) scratch: Vec<OsString>,
-    /// The network: none of it, or the host's
+    /// Allow connecting to a name, `*.name`, an address or a range, with `:PORT` only there
+    #[arg(long, value_name = "DESTINATION")]
+    pub(crate) allow: Vec<String>,
+    /// Allow no connection there
+    #[arg(long, value_name = "DESTINATION")]
+    pub(crate) deny: Vec<String>,
+    /// The network that no rule is about: none of it, what a person says, all of it, or the host's
     #[arg(long, value_name = "ACCESS", value_enum)]
     pub(crate) network: Option<NetworkName>,
+    /// Make a port of the command reachable on the host's loopback; with two, the host's is first
+    #[arg(long, value_name = "PORT[:PORT]")]
+    pub(crate) publish: Vec<String>,
     /// Pass a variable of the environment, or set one
     #[arg(long, value_name = "NAME[=VALUE]")]
     pub(crate) env: Vec<OsString>,
@@ -327,8 +341,12 @@ pub(crate) enum PresetName {
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum NetworkName {
-    /// Nothing but a loopback interface of its own
+    /// A network of its own; elsewhere only what a rule allows
     Deny,
+    /// As `deny`, and a person is asked about what no rule names
+    Ask,
+    /// A network of its own; elsewhere all but closed addresses and what a rule denies
+    Allow,
     /// The host's network, not isolated
     Host,
 }
@@ -348,6 +366,8 @@ impl From<NetworkName> for Network {
     fn from(name: NetworkName) -> Self {
         match name {
             NetworkName::Deny => Self::Deny,
+            NetworkName::Ask => Self::Ask,
+            NetworkName::Allow => Self::Allow,
             NetworkName::Host => Self::Host,
         }
     }
@@ -370,6 +390,16 @@ fn pattern() -> impl TypedValueParser<Value = OsString> {
         }
     })
 }
+
+/// Where a connection goes to.
+fn connection(text: &str) -> Result<(Destination, u16), String> {
+    let (destination, port) =
+        Destination::with_port(text).map_err(|problem| problem.to_string())?;
+    Ok((destination, port.unwrap_or(HTTPS)))
+}
+
+/// The port of most connections.
+const HTTPS: u16 = 443;
 
 /// The longest time that anybody can mean; `10M` would be ten months.
 const LONGEST: Duration = Duration::from_hours(30 * 24);

@@ -25,8 +25,10 @@ pub(crate) fn explain(explain: &Explain) -> Result<ExitCode, Failure> {
     let ruleset = Ruleset::resolve(&situation.policy, &situation.context).map_err(Error::from)?;
     let mut report = Report::new(explain.json);
     let shows_plan = explain.plan || explain.enforcement;
-    let is_asked =
-        !(explain.paths.is_empty() && explain.written.is_empty() && explain.variables.is_empty());
+    let is_asked = !(explain.paths.is_empty()
+        && explain.written.is_empty()
+        && explain.variables.is_empty()
+        && explain.connect.is_empty());
     if !(shows_plan || is_asked) {
         report.rules(&ruleset);
         return report.end();
@@ -142,6 +144,9 @@ impl Report {
         }
         for name in &explain.variables {
             self.answer(&answers.variable(name));
+        }
+        for (destination, port) in &explain.connect {
+            self.answer(&answers.connection(destination, *port));
         }
         if let (Form::Text(text), false) = (&mut self.form, answers.starts) {
             text.push_str(

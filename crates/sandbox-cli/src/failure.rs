@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
-use sandbox_core::{Access, NotApprovals, escaped};
+use sandbox_core::{NotApprovals, escaped};
 use sandboxed::{Error, LaunchError};
 
 use crate::exit;
@@ -21,8 +21,8 @@ pub(crate) enum Failure {
     #[error("`{}` is given to `--{first}` and to `--{second}`", escaped(.pattern))]
     Conflict {
         pattern: OsString,
-        first: Access,
-        second: Access,
+        first: &'static str,
+        second: &'static str,
     },
     #[error("`{}` is given to `--env` twice", escaped(.name))]
     VariableTwice { name: OsString },

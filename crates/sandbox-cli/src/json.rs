@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use sandbox_core::{FileRule, Location, Lost, RuleRef, Source};
+use sandbox_core::{DestinationRule, FileRule, Location, Lost, RuleRef, Source};
 use sandboxed::Enforcement;
 use serde_json::{Map, Value, json};
 
@@ -43,8 +43,14 @@ pub(crate) fn rule(rule: &RuleRef) -> Map<String, Value> {
     if let Some(access) = rule.access {
         object.insert("access".to_owned(), access.as_str().into());
     }
+    if let Some(verdict) = rule.verdict {
+        object.insert("verdict".to_owned(), verdict.to_string().into());
+    }
     if let Some(reason) = rule.reason {
         object.insert("reason".to_owned(), reason.into());
+    }
+    if let Some(message) = &rule.message {
+        object.insert("message".to_owned(), message.as_str().into());
     }
     object.insert("source".to_owned(), source(&rule.source));
     object
@@ -59,6 +65,19 @@ pub(crate) fn file_rule(rule: &FileRule) -> Value {
     name(&mut object, "pattern", rule.text());
     name(&mut object, "path", rule.path().as_os_str());
     object.into()
+}
+
+/// A rule about destinations.
+pub(crate) fn destination_rule(rule: &DestinationRule) -> Value {
+    object([
+        ("pattern", rule.text().into()),
+        ("destination", rule.pattern().to_string().into()),
+        ("verdict", rule.verdict().to_string().into()),
+        ("udp", rule.allows_udp().into()),
+        ("message", rule.reason().into()),
+        ("source", source(rule.source())),
+    ])
+    .into()
 }
 
 /// A rule that does not hold, and why.
@@ -81,6 +100,7 @@ pub(crate) fn source(source: &Source) -> Value {
         Source::CommandLine => "command-line",
         Source::Secret => "secrets",
         Source::Protected => "protected-paths",
+        Source::Closed => "closed-addresses",
         _ => "program",
     };
     json!({ "kind": kind })

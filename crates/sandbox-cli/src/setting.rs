@@ -5,7 +5,7 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
-use sandbox_core::Access;
+use sandbox_core::{Access, DestinationPattern};
 use sandboxed::{Context, Error, HostFacts, Lowering, Policy, PolicyErrors, Sandbox, Source};
 
 use crate::account;
@@ -119,8 +119,8 @@ pub(crate) fn options(setting: &Setting) -> Result<Policy, Failure> {
                 Some(first) if first != access => {
                     return Err(Failure::Conflict {
                         pattern: pattern.clone(),
-                        first,
-                        second: access,
+                        first: first.as_str(),
+                        second: access.as_str(),
                     });
                 }
                 _ => {}
@@ -139,10 +139,31 @@ pub(crate) fn options(setting: &Setting) -> Result<Policy, Failure> {
     if let Some(network) = setting.network {
         policy = policy.network(network.into());
     }
+    policy = destinations(policy, setting)?;
+    for port in &setting.publish {
+        policy = policy.publish(port);
+    }
     if let Some(limit) = setting.timeout {
         policy = policy.time(limit);
     }
     variables(policy, &setting.env)
+}
+
+/// What is wrong with a destination is told with the rest of the policy.
+fn destinations(mut policy: Policy, setting: &Setting) -> Result<Policy, Failure> {
+    let meant = |text: &String| text.parse::<DestinationPattern>().ok();
+    let allowed: BTreeSet<_> = setting.allow.iter().filter_map(meant).collect();
+    for destination in &setting.deny {
+        if meant(destination).is_some_and(|meant| allowed.contains(&meant)) {
+            return Err(Failure::Conflict {
+                pattern: destination.into(),
+                first: "allow",
+                second: "deny",
+            });
+        }
+        policy = policy.deny(destination);
+    }
+    Ok(setting.allow.iter().fold(policy, Policy::allow))
 }
 
 /// `NAME` passes, `NAME=VALUE` sets.
@@ -232,6 +253,11 @@ mod tests {
                 Some("`A` is given to `--env` twice"),
             ),
             (&["--env", "A=1=2", "--env", "B="], None),
+            (
+                &["--allow", "a.example:443", "--deny", "A.example.:443"],
+                Some("`A.example.:443` is given to `--allow` and to `--deny`"),
+            ),
+            (&["--allow", "a.example", "--deny", "a.example:443"], None),
         ] {
             let error = options(&setting(words))
                 .err()

@@ -429,3 +429,120 @@ fn the_kernel_agrees() {
         }
     }
 }
+
+const NETWORK: &str = "\
+extends = [\"agent\"]
+
+[network]
+default = \"ask\"
+
+[network.rules]
+\"*.Example.com:443\" = \"allow\"
+\"tracker.example.com\" = { access = \"deny\", reason = \"it counts who builds\" }
+\"10.0.0.0/8\" = \"allow\"
+\"0.0.0.0/0\" = \"allow\"
+";
+
+#[test]
+fn a_destination_has_its_rule_and_the_rules_that_lost() {
+    let host = Host::new();
+    let question = [
+        "--connect",
+        "WWW.example.com.",
+        "--connect",
+        "tracker.example.com:443",
+        "--connect",
+        "0x0a.1:22",
+        "--connect",
+        "[::ffff:169.254.169.254]:80",
+        "--connect",
+        "example.org",
+    ];
+    insta::assert_snapshot!(asked(&host, NETWORK, question), @r#"
+    allow connect www.example.com:443
+          by `*.Example.com:443` = allow (@policies/0.toml:7)
+    deny  connect tracker.example.com:443
+          by `tracker.example.com` = deny (@policies/0.toml:8)
+          since: it counts who builds
+          held by network namespace + seccomp
+          not by `*.Example.com:443` = allow (@policies/0.toml:7): less specific
+          help: "tracker.example.com:443" = "allow"
+    allow connect 10.0.0.1:22
+          by `10.0.0.0/8` = allow (@policies/0.toml:9)
+          not by `0.0.0.0/0` = allow (@policies/0.toml:10): less specific
+    deny  connect 169.254.169.254:80
+          by `169.254.169.254/32` = deny (closed addresses)
+          since: metadata service of AWS, Azure, Google Cloud, Oracle Cloud, DigitalOcean, OpenStack
+          held by network namespace + seccomp
+          not by `0.0.0.0/0` = allow (@policies/0.toml:10): it does not name the closed addresses
+          help: "169.254.169.254:80" = "allow"
+    ask   connect example.org:443
+          since no rule is about it
+          help: "example.org:443" = "allow"
+    "#);
+    let question = ["--json", "--connect", "tracker.example.com"];
+    insta::assert_snapshot!(asked(&host, NETWORK, question), @r#"
+    {
+      "answers": [
+        {
+          "destination": "tracker.example.com",
+          "inside": null,
+          "instead": null,
+          "lost": [
+            {
+              "pattern": "*.Example.com:443",
+              "source": {
+                "column": 1,
+                "file": "@policies/1.toml",
+                "kind": "file",
+                "line": 7
+              },
+              "verdict": "allow",
+              "why": "less-specific"
+            }
+          ],
+          "mechanisms": [
+            "network namespace",
+            "seccomp"
+          ],
+          "operation": "connect",
+          "port": 443,
+          "remedy": "\"tracker.example.com:443\" = \"allow\"",
+          "rule": {
+            "message": "it counts who builds",
+            "pattern": "tracker.example.com",
+            "source": {
+              "column": 1,
+              "file": "@policies/1.toml",
+              "kind": "file",
+              "line": 8
+            },
+            "verdict": "deny"
+          },
+          "verdict": "deny"
+        }
+      ],
+      "starts": true,
+      "version": 1
+    }
+    "#);
+}
+
+#[test]
+fn what_is_no_destination_is_not_asked_about() {
+    let host = Host::new();
+    for (text, said) in [
+        (
+            "https://example.com",
+            "it is a URL; a destination is the name in it",
+        ),
+        ("example.com:0", "a port is a number from 1 to 65535"),
+        (
+            "exam ple.com",
+            "it contains a character that is in no name or address",
+        ),
+    ] {
+        let outcome = host.tool(["explain", "--connect", text]).output();
+        outcome.refuses().stderr_contains(said);
+    }
+}

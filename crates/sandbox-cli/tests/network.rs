@@ -124,3 +124,37 @@ fn no_host_network_without_its_being_spelled_out() {
         .stdout("heard the host");
     assert_eq!(server.visitors(), 1);
 }
+
+#[test]
+fn what_needs_the_gateway_starts_nothing() {
+    let host = Host::new();
+    let run = |options: &[&str]| {
+        let command = host.sandbox(["echo", "started"]);
+        command.options(options.iter().copied()).output()
+    };
+    for (options, what) in [
+        (&["--allow", "github.com"][..], "github.com"),
+        (&["--network", "allow"], "default = \"allow\""),
+        (&["--network", "ask"], "default = \"ask\""),
+        (&["--publish", "3000"], "publish = [\"3000\"]"),
+    ] {
+        let said = format!("cannot use `{what}` (the command line): it needs the gateway");
+        run(options)
+            .refuses()
+            .stderr_contains(&said)
+            .never_says("started");
+    }
+    // The control: what reaches nothing, or everything, needs none.
+    for options in [
+        &["--deny", "github.com"][..],
+        &["--network", "host", "--allow", "github.com"],
+    ] {
+        run(options).succeeds().stdout("started");
+    }
+    run(&["--network", "host", "--deny", "github.com"])
+        .refuses()
+        .stderr_contains("where nothing stands between the command and the network");
+    run(&["--allow", "*.com"])
+        .refuses()
+        .stderr_contains("anybody can register a name below `com`");
+}

@@ -311,14 +311,6 @@ fn settings_that_are_wrong_start_nothing() {
             &[],
         ),
         @r#"
-        error: cannot use `network.allowedDomains`: it needs the gateway, which this version does not have
-         --> @policies/settings.json:2:13
-          |
-        2 | "network": {"allowedDomains": ["github.com"], "deniedDomains": ["*.com"]},
-          |             ^^^^^^^^^^^^^^^^
-          |
-          = help: write `[]`
-
         error: `network.deniedDomains` cannot be `*.com`: it would allow every host of a top-level domain
          --> @policies/settings.json:2:65
           |

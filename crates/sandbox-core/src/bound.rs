@@ -11,19 +11,21 @@ use crate::environment::{Environment, NameRule};
 use crate::error::quoted;
 use crate::files::wider::{self as places, What};
 use crate::files::{FileRule, FileRules};
+use crate::network::wider as destinations;
 use crate::policy::{Bound, Reason, VariableRule};
 use crate::resolve::Resolver;
 use crate::ruleset::resolve_files;
 use crate::size;
 use crate::{
-    Access, Context, HideBy, Limits, Location, Network, Policy, PolicyError, PolicyErrors, Source,
-    System, Tier,
+    Access, Context, HideBy, Limits, Location, NetworkRules, Policy, PolicyError, PolicyErrors,
+    Source, System, Tier,
 };
 
 /// The policy that has to stay within the bound, resolved.
 pub(crate) struct Subject<'a> {
     pub(crate) policy: &'a Policy,
     pub(crate) files: &'a FileRules,
+    pub(crate) network: &'a NetworkRules,
     pub(crate) environment: &'a Environment,
 }
 
@@ -103,9 +105,10 @@ impl Difference {
         let mut resolve = |policy: &Policy| {
             let mut found = policy.problems.clone();
             let files = resolve_files(policy, context, &resolver, &mut found);
+            let network = NetworkRules::resolve(policy, context, &mut found);
             found.retain(|problem| !problems.contains(problem));
             problems.extend(found);
-            (files, Environment::resolve(policy))
+            (files, Environment::resolve(policy), network)
         };
         let (before_rules, after_rules) = (resolve(before), resolve(after));
         if !problems.is_empty() {
@@ -115,11 +118,13 @@ impl Difference {
             policy: before,
             files: &before_rules.0,
             environment: &before_rules.1,
+            network: &before_rules.2,
         };
         let after = Subject {
             policy: after,
             files: &after_rules.0,
             environment: &after_rules.1,
+            network: &after_rules.2,
         };
         Ok(Self {
             wider: beyond(&after, &before, None, context),
@@ -137,6 +142,7 @@ pub(crate) fn exceeded(
 ) -> Vec<PolicyError> {
     let mut problems = bound.policy.problems.clone();
     let files = resolve_files(&bound.policy, context, resolver, &mut problems);
+    let network = NetworkRules::resolve(&bound.policy, context, &mut problems);
     if !problems.is_empty() {
         return problems;
     }
@@ -144,6 +150,7 @@ pub(crate) fn exceeded(
         policy: &bound.policy,
         files: &files,
         environment: &Environment::resolve(&bound.policy),
+        network: &network,
     };
     let fixed = match &bound.reason {
         Reason::Untrusted(_) => None,
@@ -183,10 +190,22 @@ fn beyond(
             instead: said(wider.before.map(|rule| &rule.rule)),
         });
     }
+    let counts_destination = |source: Option<&Source>| is_bound(fixed, source);
+    for wider in destinations::wider(subject.network, least.network, &counts_destination) {
+        excesses.push(Excess {
+            table: "network.rules",
+            at: Some(wider.at),
+            before: wider.before,
+            what: wider.what.into(),
+            grants: format!("`{}`", wider.grants),
+            instead: format!("`{}`", wider.instead),
+        });
+    }
     // Of the rest it is enough to know what is fixed: there is one value of each.
     let (policy, all) = (subject.policy, fixed.is_none());
     let least = fixed.unwrap_or(least.policy);
-    excesses.extend(network(policy, least, all));
+    excesses.extend(default_network(policy, least, all));
+    excesses.extend(doors(policy, least, all));
     excesses.extend(limits(&policy.limits, &least.limits));
     excesses.extend(system(&policy.system, &least.system, all));
     excesses
@@ -200,7 +219,9 @@ fn is_bound(fixed: Option<&Policy>, source: Option<&Source>) -> bool {
     source.is_some_and(|source| {
         let files = fixed.files.iter().map(|entry| &entry.source);
         let variables = fixed.environment.iter().map(|entry| &entry.source);
-        files.chain(variables).any(|fixed| fixed == source)
+        let destinations = fixed.destinations.iter().map(|entry| &entry.source);
+        let mut all = files.chain(variables).chain(destinations);
+        all.any(|fixed| fixed == source)
     })
 }
 
@@ -266,17 +287,51 @@ fn said(rule: Option<&VariableRule>) -> String {
     }
 }
 
-fn network(policy: &Policy, least: &Policy, all: bool) -> Option<Excess> {
+fn default_network(policy: &Policy, least: &Policy, all: bool) -> Option<Excess> {
     let (network, at) = policy.network.as_ref()?;
     if least.network.is_none() && !all {
         return None;
     }
     let instead = least.network_access();
     let before = least.network.as_ref().map(|(_, source)| source.clone());
-    (*network != Network::Deny && *network != instead).then(|| Excess {
+    (*network > instead).then(|| Excess {
         before,
         ..Excess::of_key("network", Some(at.clone()), "network", network, instead)
     })
+}
+
+/// A published port or an upstream proxy that was not there. Where they are fixed is not told from their being there.
+fn doors(policy: &Policy, least: &Policy, all: bool) -> Vec<Excess> {
+    let mut found = Vec::new();
+    if !all {
+        return found;
+    }
+    let is_there = |port| least.published.iter().any(|(other, _)| *other == port);
+    for (port, at) in policy.published.iter().filter(|(port, _)| !is_there(*port)) {
+        let what = format!("port {}", port.inside());
+        let grants = format!("publish = [\"{port}\"]");
+        found.push(Excess::of_key(
+            "network",
+            Some(at.clone()),
+            &what,
+            grants,
+            "publish = []",
+        ));
+    }
+    let before = least.upstream.as_ref().map(|(upstream, _)| upstream);
+    if let Some((upstream, at)) = &policy.upstream
+        && before != Some(upstream)
+    {
+        let instead = before.map_or("none".to_owned(), ToString::to_string);
+        found.push(Excess::of_key(
+            "network",
+            Some(at.clone()),
+            "upstream",
+            upstream,
+            instead,
+        ));
+    }
+    found
 }
 
 /// A limit that is missing or higher.

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::Read;
+use std::net::IpAddr;
 use std::path::{Component, Path, PathBuf};
 
 use crate::PolicyError;
@@ -39,6 +40,8 @@ pub struct Context {
     pub homes: Vec<PathBuf>,
     /// The user on whose behalf the command runs.
     pub uid: u32,
+    /// Addresses of the host's interfaces, which are closed like the loopback's. Nobody looks for them here.
+    pub addresses: Vec<IpAddr>,
     /// What `${NAME}` means.
     pub variables: BTreeMap<OsString, OsString>,
 }
@@ -51,6 +54,7 @@ impl Context {
             home: None,
             homes: Vec::new(),
             uid: NOBODY,
+            addresses: Vec::new(),
             variables: BTreeMap::new(),
         }
     }
@@ -96,6 +100,7 @@ impl Context {
             home: home.or(account),
             homes,
             uid,
+            addresses: Vec::new(),
             variables,
         })
     }

@@ -4,6 +4,7 @@
 //! paths. Whoever asks about a path that may lead through other links resolves it first.
 
 use std::ffi::{OsStr, OsString};
+use std::net::IpAddr;
 use std::path::{Component, Path, PathBuf};
 
 use crate::environment::NameRule;
@@ -13,7 +14,7 @@ use crate::os::OsStrExt;
 use crate::pattern::escape;
 use crate::policy::VariableRule;
 use crate::protected;
-use crate::{Access, Ruleset, Source};
+use crate::{Access, Destination, Name, Ruleset, Source};
 
 /// Following the links of the rules ends after as many as the kernel follows.
 const MAX_LINKS: usize = 40;
@@ -43,6 +44,34 @@ pub enum Attempt {
         /// Its name.
         name: OsString,
     },
+    /// To ask for the addresses of a name.
+    Lookup {
+        /// The name.
+        name: Name,
+    },
+    /// To connect to it by TCP.
+    Connect {
+        /// The name that was asked for; the address only where there was none.
+        destination: Destination,
+        /// The port.
+        port: u16,
+    },
+    /// To send it a datagram by UDP.
+    Send {
+        /// The name that was asked for; the address only where there was none.
+        destination: Destination,
+        /// The port.
+        port: u16,
+    },
+    /// To reach a name that may be reached at an address that it resolved to. Only the address is judged here.
+    Dial {
+        /// The name.
+        name: Name,
+        /// One of its addresses.
+        address: IpAddr,
+        /// The port.
+        port: u16,
+    },
 }
 
 impl Attempt {
@@ -60,6 +89,33 @@ impl Attempt {
     pub fn variable(name: impl Into<OsString>) -> Self {
         Self::Variable { name: name.into() }
     }
+
+    /// To ask for the addresses of a name: not denied where it may be reached at any port at all.
+    pub fn lookup(name: Name) -> Self {
+        Self::Lookup { name }
+    }
+
+    /// To connect to a name or an address by TCP.
+    pub fn connect(destination: impl Into<Destination>, port: u16) -> Self {
+        let destination = destination.into();
+        Self::Connect { destination, port }
+    }
+
+    /// To send a datagram to a name or an address by UDP.
+    pub fn send(destination: impl Into<Destination>, port: u16) -> Self {
+        let destination = destination.into();
+        Self::Send { destination, port }
+    }
+
+    /// To reach a name that may be reached at this address.
+    pub fn dial(name: Name, address: impl Into<IpAddr>, port: u16) -> Self {
+        let address = address.into();
+        Self::Dial {
+            name,
+            address,
+            port,
+        }
+    }
 }
 
 /// Whether an attempt is allowed.
@@ -70,12 +126,14 @@ impl Attempt {
 /// assert_eq!(Verdict::Deny.to_string(), "deny");
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[expect(clippy::exhaustive_enums, reason = "there is no third answer")]
+#[expect(clippy::exhaustive_enums, reason = "there is no fourth answer")]
 pub enum Verdict {
     /// It is.
     Allow,
     /// It is not.
     Deny,
+    /// A person has to be asked, and it is not where there is none. Only said of connections.
+    Ask,
 }
 
 impl std::fmt::Display for Verdict {
@@ -83,6 +141,7 @@ impl std::fmt::Display for Verdict {
         f.write_str(match self {
             Self::Allow => "allow",
             Self::Deny => "deny",
+            Self::Ask => "ask",
         })
     }
 }
@@ -100,12 +159,36 @@ impl std::fmt::Display for Verdict {
 pub struct RuleRef {
     /// The path or pattern as it was written, lossy where it is not text.
     pub pattern: String,
-    /// What it grants; `None` for rules about variables.
+    /// What it grants; `None` for rules about variables and destinations.
     pub access: Option<Access>,
+    /// What it says of destinations; `None` for other rules.
+    pub verdict: Option<Verdict>,
     /// Where it was written.
     pub source: Source,
     /// Why a table of ours has it: what could be done or read otherwise.
     pub reason: Option<&'static str>,
+    /// What a rule that denies a destination has for whoever is denied.
+    pub message: Option<String>,
+}
+
+impl RuleRef {
+    /// A rule that grants nothing that there is a word for.
+    pub(crate) fn new(pattern: String, source: Source) -> Self {
+        Self {
+            pattern,
+            access: None,
+            verdict: None,
+            source,
+            reason: None,
+            message: None,
+        }
+    }
+
+    /// The word for what it grants, as a policy has it; `None` for rules about variables.
+    pub fn grants(&self) -> Option<String> {
+        let access = self.access.map(|access| access.to_string());
+        access.or_else(|| self.verdict.map(|verdict| verdict.to_string()))
+    }
 }
 
 /// The answer to an attempt.
@@ -127,6 +210,16 @@ pub struct Decision {
     pub remedy: Option<String>,
 }
 
+impl Decision {
+    pub(crate) fn new(verdict: Verdict, rule: Option<RuleRef>, remedy: Option<String>) -> Self {
+        Self {
+            verdict,
+            rule,
+            remedy,
+        }
+    }
+}
+
 impl Ruleset {
     /// Whether an attempt is allowed, by which rule, and what would allow it.
     pub fn decide(&self, attempt: &Attempt) -> Decision {
@@ -134,6 +227,16 @@ impl Ruleset {
             Attempt::Read { path } => decide_path(self.files(), path, Access::Read),
             Attempt::Write { path } => decide_path(self.files(), path, Access::Write),
             Attempt::Variable { name } => self.decide_variable(name),
+            Attempt::Lookup { name } => self.network_rules().look_up(name),
+            Attempt::Connect { destination, port } => {
+                self.network_rules().connect(destination, *port)
+            }
+            Attempt::Send { destination, port } => self.network_rules().send(destination, *port),
+            Attempt::Dial {
+                name,
+                address,
+                port,
+            } => self.network_rules().dial(name, *address, *port),
         }
     }
 
@@ -202,10 +305,9 @@ fn decide_path(files: &FileRules, path: &Path, wanted: Access) -> Decision {
         Some((_, entry)) => Decision {
             verdict: Verdict::Deny,
             rule: Some(RuleRef {
-                pattern: entry.path.to_owned(),
                 access: Some(Access::Read),
-                source: Source::Protected,
                 reason: Some(entry.reason),
+                ..RuleRef::new(entry.path.to_owned(), Source::Protected)
             }),
             remedy: remedy(files, &path, wanted),
         },

@@ -95,11 +95,10 @@ impl NameRule {
 
     /// The rule, as answers name it.
     pub(crate) fn reference(&self) -> RuleRef {
+        let pattern = self.pattern.to_string_lossy().into_owned();
         RuleRef {
-            pattern: self.pattern.to_string_lossy().into_owned(),
-            access: None,
-            source: self.source.clone(),
             reason: self.reason,
+            ..RuleRef::new(pattern, self.source.clone())
         }
     }
 

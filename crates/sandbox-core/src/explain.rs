@@ -71,6 +71,10 @@ pub enum Why {
     Named,
     /// It would let a protected path be written, and does not name that.
     Protected,
+    /// About the same destinations as the rule that holds, which has fewer ports.
+    Ports,
+    /// It would let a closed address be reached, and does not name that.
+    Closed,
 }
 
 impl Why {
@@ -84,6 +88,8 @@ impl Why {
         Self::Replaced,
         Self::Named,
         Self::Protected,
+        Self::Ports,
+        Self::Closed,
     ];
 
     /// A word for it that does not change.
@@ -97,6 +103,8 @@ impl Why {
             Self::Replaced => "replaced",
             Self::Named => "named",
             Self::Protected => "protected",
+            Self::Ports => "ports",
+            Self::Closed => "closed",
         }
     }
 }
@@ -112,6 +120,8 @@ impl fmt::Display for Why {
             Self::Replaced => "a later rule with the same key replaces it",
             Self::Named => "a rule names the path",
             Self::Protected => "it does not name the protected path",
+            Self::Ports => "a rule about the same destinations and fewer ports holds",
+            Self::Closed => "it does not name the closed addresses",
         })
     }
 }
@@ -124,8 +134,15 @@ impl Ruleset {
             Attempt::Read { path } | Attempt::Write { path } if is_resolved(path) => {
                 self.files().lost(&follow(self.files(), path))
             }
-            Attempt::Read { .. } | Attempt::Write { .. } => Vec::new(),
             Attempt::Variable { name } => self.environment().lost(name),
+            // Which rule speaks of it depends on the port.
+            Attempt::Lookup { .. } | Attempt::Read { .. } | Attempt::Write { .. } => Vec::new(),
+            Attempt::Connect { destination, port } | Attempt::Send { destination, port } => {
+                self.network_rules().lost(destination, *port)
+            }
+            Attempt::Dial { address, port, .. } => {
+                self.network_rules().lost(&(*address).into(), *port)
+            }
         };
         if let (Attempt::Write { path }, Some(rule)) = (attempt, &decision.rule)
             && rule.source == Source::Protected

@@ -154,11 +154,11 @@ impl FileRule {
 
     /// The rule, as answers name it.
     pub(crate) fn reference(&self) -> RuleRef {
+        let pattern = self.text.to_string_lossy().into_owned();
         RuleRef {
-            pattern: self.text.to_string_lossy().into_owned(),
             access: Some(self.access),
-            source: self.source.clone(),
             reason: self.reason,
+            ..RuleRef::new(pattern, self.source.clone())
         }
     }
 

@@ -12,6 +12,7 @@ mod file;
 mod import;
 mod layer;
 mod load;
+mod network;
 mod node;
 mod parse;
 mod print;
@@ -25,7 +26,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use choice::{HideBy, Limits, Network, Preset, System, Tier};
-pub(crate) use entry::{FileEntry, VariableEntry, VariableRule};
+pub(crate) use entry::{DestinationEntry, FileEntry, Grant, VariableEntry, VariableRule};
 pub use import::Imported;
 pub(crate) use import::{Role, Settings};
 pub use layer::Distrust;
@@ -35,7 +36,7 @@ pub(crate) use load::tidy;
 pub use schema::policy_schema;
 
 use crate::source::Document;
-use crate::{Access, PolicyError, PolicyErrors, Source};
+use crate::{Access, PolicyError, PolicyErrors, PublishedPort, Source, Upstream};
 
 /// Rules about files, network, environment, limits and system, as a person writes them.
 ///
@@ -81,6 +82,9 @@ pub struct Policy {
     /// In the order they were written; where two have the same key the later one replaces the earlier.
     pub(crate) files: Vec<FileEntry>,
     pub(crate) network: Option<(Network, Source)>,
+    pub(crate) destinations: Vec<DestinationEntry>,
+    pub(crate) published: Vec<(PublishedPort, Source)>,
+    pub(crate) upstream: Option<(Upstream, Source)>,
     pub(crate) environment: Vec<VariableEntry>,
     pub(crate) limits: Limits,
     pub(crate) system: System,
@@ -306,22 +310,8 @@ impl Policy {
     }
 }
 
-/// Network, environment, limits, system.
+/// Environment, limits, system.
 impl Policy {
-    /// How much of the network the policy grants; known before it is resolved.
-    #[must_use]
-    pub fn network_access(&self) -> Network {
-        self.network
-            .as_ref()
-            .map_or(Network::Deny, |(network, _)| *network)
-    }
-
-    /// Says how much of the network the command has.
-    pub fn network(mut self, network: Network) -> Self {
-        self.network = Some((network, self.origin.clone()));
-        self
-    }
-
     /// Passes a variable of the caller's environment; `*` and `?` match several.
     pub fn pass(self, name: impl AsRef<OsStr>) -> Self {
         self.variable(name.as_ref(), VariableRule::Pass)

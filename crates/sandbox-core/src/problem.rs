@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::destination::DestinationProblem;
 use crate::escape::{escaped_path, toml_string};
 use crate::pattern::{PatternProblem, escape};
 use crate::place;
@@ -15,6 +16,16 @@ pub enum RuleProblem {
     /// The text of the rule has no meaning.
     #[error(transparent)]
     Pattern(#[from] PatternProblem),
+
+    /// The text of a rule about destinations has no meaning.
+    #[error(transparent)]
+    Destination(#[from] DestinationProblem),
+
+    /// Rules about destinations beside a network that nothing stands before.
+    #[error(
+        "it cannot hold with `default = \"host\"`, where nothing stands between the command and the network"
+    )]
+    HostNetwork,
 
     /// The system refuses to look at a part of the path.
     #[error("`{}` cannot be looked at: {kind}", escaped_path(.at))]
@@ -128,6 +139,8 @@ impl RuleProblem {
     /// What to write instead, where that is known.
     pub fn remedy(&self) -> Option<Remedy> {
         match self {
+            Self::Destination(problem) => problem.remedy(),
+            Self::HostNetwork => Some(Remedy::RemoveOr("default = \"allow\"")),
             Self::WritableLink { target, .. } => Some(Remedy::Write(spelled(target)?)),
             Self::BroadWorkspace { path, .. } => {
                 Some(Remedy::Write(format!("{} = \"write\"", spelled(path)?)))

@@ -19,6 +19,8 @@ use crate::escape::{escaped, escaped_path};
 pub enum Remedy {
     /// Write this in place of what is marked.
     Write(String),
+    /// Write one of these two in place of what is marked.
+    Either(Box<[String; 2]>),
     /// Write one of these in place of what is marked.
     OneOf(&'static [&'static str]),
     /// Remove this key.
@@ -66,6 +68,10 @@ impl fmt::Display for Remedy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Write(text) => write!(f, "write `{}`", escaped(text)),
+            Self::Either(both) => {
+                let [one, other] = &**both;
+                write!(f, "write `{}` or `{}`", escaped(one), escaped(other))
+            }
             Self::OneOf(words) => write!(f, "write {}", Alternatives(words)),
             Self::Remove(key) => write!(f, "remove one `{}`", escaped(key)),
             Self::LeaveOut(key) => write!(f, "leave out `{}`", escaped(key)),
@@ -168,6 +174,10 @@ mod tests {
     fn remedies_read_as_what_to_do() {
         let table = [
             (Remedy::Write("a\nb".to_owned()), "write `a\\nb`"),
+            (
+                Remedy::Either(Box::new(["a", "b"].map(str::to_owned))),
+                "write `a` or `b`",
+            ),
             (Remedy::OneOf(&["a", "b", "c"]), "write `a`, `b` or `c`"),
             (Remedy::Remove("x".to_owned()), "remove one `x`"),
             (Remedy::LeaveOut("x".to_owned()), "leave out `x`"),

@@ -3,6 +3,8 @@
 //! Pure: everything that was looked up comes with the question. Nothing is found that is only likely, so that a finding can
 //! fail a build; what is not found may be there all the same.
 
+mod network;
+
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -63,7 +65,7 @@ pub enum Finding {
         /// The one that says so already.
         by: RuleRef,
     },
-    /// A rule that grants a whole home, system or file system.
+    /// A rule that grants a whole home, system or file system, or destinations that nobody can look through.
     Broad {
         /// The rule.
         rule: RuleRef,
@@ -109,6 +111,8 @@ pub enum Finding {
     },
     /// The network is the host's.
     HostNetwork,
+    /// Everything is reached that no rule denies.
+    OpenNetwork,
     /// A part of the kernel that the filter refuses elsewhere.
     Feature {
         /// Its name.
@@ -127,6 +131,7 @@ impl Finding {
             | Self::OpensSecret { .. }
             | Self::Crowded { .. }
             | Self::HostNetwork
+            | Self::OpenNetwork
             | Self::Feature { .. } => Severity::Note,
             Self::Broad {
                 rule,
@@ -150,6 +155,7 @@ impl Finding {
             Self::WritablePolicy { .. } => "writable-policy",
             Self::Crowded { .. } => "crowded",
             Self::HostNetwork => "host-network",
+            Self::OpenNetwork => "open-network",
             Self::Feature { .. } => "feature",
         }
     }
@@ -166,7 +172,7 @@ impl Finding {
             | Self::WritableSearch { rule, .. }
             | Self::WritablePolicy { rule, .. }
             | Self::Crowded { rule, .. } => Some(rule),
-            Self::HostNetwork | Self::Feature { .. } => None,
+            Self::HostNetwork | Self::OpenNetwork | Self::Feature { .. } => None,
         }
     }
 
@@ -183,7 +189,7 @@ impl Finding {
     /// Where it was written.
     pub fn source(&self) -> Option<&Source> {
         match self {
-            Self::HostNetwork => None,
+            Self::HostNetwork | Self::OpenNetwork => None,
             Self::Feature { source, .. } => Some(source),
             _ => self.rule().map(|rule| &rule.source),
         }
@@ -194,7 +200,7 @@ impl Finding {
         match self {
             Self::Shadowed { .. } => "remove one of the two",
             Self::NeverDecides { .. } | Self::Redundant { .. } => "remove it",
-            Self::Broad { .. } => "name the directories that are needed",
+            Self::Broad { .. } => "name what is needed of it",
             Self::OpensSecret { .. } => "remove it, unless the command needs exactly that",
             Self::OpensProtected { .. } => {
                 "remove it, and make such changes outside of the sandbox"
@@ -204,7 +210,9 @@ impl Finding {
             }
             Self::WritablePolicy { .. } => "make it `read` by a rule, or keep it elsewhere",
             Self::Crowded { .. } => "write a pattern that matches less, or name the directory",
-            Self::HostNetwork => "`default = \"deny\"`, if the command works without",
+            Self::HostNetwork | Self::OpenNetwork => {
+                "`default = \"deny\"`, if the command works without"
+            }
             Self::Feature { .. } => "remove it, unless the command fails without",
         }
     }
@@ -276,6 +284,9 @@ impl fmt::Display for Finding {
             Self::HostNetwork => {
                 f.write_str("the network is the host's: everything can be sent everywhere")
             }
+            Self::OpenNetwork => f.write_str(
+                "everything can be sent everywhere but to closed addresses and what a rule denies",
+            ),
             Self::Feature { name, .. } => {
                 write!(
                     f,
@@ -289,8 +300,8 @@ impl fmt::Display for Finding {
 
 fn named(rule: &RuleRef) -> String {
     let access = rule
-        .access
-        .map_or(String::new(), |access| format!(" = {access}"));
+        .grants()
+        .map_or(String::new(), |grants| format!(" = {grants}"));
     let place = match &rule.source {
         Source::File(_) => String::new(),
         source => format!(" ({source})"),
@@ -340,9 +351,12 @@ impl Ruleset {
                 rule,
             }));
         }
-        if self.network() == Network::Host {
-            findings.push(Finding::HostNetwork);
+        match self.network() {
+            Network::Host => findings.push(Finding::HostNetwork),
+            Network::Allow => findings.push(Finding::OpenNetwork),
+            Network::Deny | Network::Ask => {}
         }
+        findings.extend(network::findings(self.network_rules()));
         let features = self.system().features.iter();
         findings.extend(features.map(|(name, source)| Finding::Feature {
             name: name.clone(),

@@ -8,6 +8,7 @@ mod settings;
 
 use std::ffi::OsString;
 use std::fmt;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -25,8 +26,8 @@ use crate::problem::RuleProblem;
 use crate::resolve::{Link, PathKind, Resolved, Resolver, Stopped};
 use crate::secrets::{self, SecretPath};
 use crate::{
-    Access, Context, Limits, Lost, Network, Policy, PolicyError, PolicyErrors, Preset, RuleRef,
-    Source, System, Why, place, preset,
+    Access, Context, Limits, Lost, Network, NetworkRules, Policy, PolicyError, PolicyErrors,
+    Preset, RuleRef, Source, System, Why, place, preset,
 };
 
 /// A policy, resolved.
@@ -42,7 +43,7 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct Ruleset {
     files: FileRules,
-    network: Network,
+    network: NetworkRules,
     environment: Environment,
     limits: Limits,
     system: System,
@@ -60,11 +61,13 @@ impl Ruleset {
         let mut files = resolve_files(policy, context, &resolver, &mut problems);
         refuse_broad_workspaces(&files, context, &resolver, &mut problems);
         let environment = Environment::resolve(policy);
+        let network = NetworkRules::resolve(policy, context, &mut problems);
         // What is compared, and how long the search for matches takes, is worth nothing once the policy is refused.
         if problems.is_empty() {
             let subject = Subject {
                 policy,
                 files: &files,
+                network: &network,
                 environment: &environment,
             };
             for bound in &policy.bounds {
@@ -82,7 +85,7 @@ impl Ruleset {
         }
         Ok(Self {
             files,
-            network: policy.network_access(),
+            network,
             environment,
             limits: policy.limits.clone(),
             system: policy.system.clone(),
@@ -95,7 +98,7 @@ impl Ruleset {
         let policy = Policy::new();
         Self {
             files,
-            network: policy.network_access(),
+            network: NetworkRules::default(),
             environment: Environment::resolve(&policy),
             limits: policy.limits.clone(),
             system: policy.system.clone(),
@@ -107,9 +110,21 @@ impl Ruleset {
         &self.files
     }
 
-    /// How much of the network the command has.
+    /// How much of the network the command has where no rule says it.
     pub fn network(&self) -> Network {
-        self.network
+        self.network.default
+    }
+
+    /// The rules about the network.
+    pub fn network_rules(&self) -> &NetworkRules {
+        &self.network
+    }
+
+    /// The same with other addresses of the host itself, which are closed as the loopback is: they change while it runs.
+    #[must_use]
+    pub fn with_host_addresses(mut self, addresses: impl IntoIterator<Item = IpAddr>) -> Self {
+        self.network.set_own(addresses);
+        self
     }
 
     /// Which variables the command has.
@@ -298,11 +313,10 @@ impl Draft {
     /// Takes the place of this one, and remembers it.
     fn replace(&mut self, later: Self) {
         let earlier = std::mem::replace(self, later);
+        let pattern = earlier.entry.text.to_string_lossy().into_owned();
         let reference = RuleRef {
-            pattern: earlier.entry.text.to_string_lossy().into_owned(),
             access: Some(earlier.entry.access),
-            source: earlier.entry.source,
-            reason: None,
+            ..RuleRef::new(pattern, earlier.entry.source)
         };
         self.replaced = earlier.replaced;
         self.replaced.push(Lost::new(reference, Why::Replaced));

@@ -162,6 +162,8 @@ pub enum Source {
     Secret,
     /// The table of protected paths: not writable unless a rule names the path.
     Protected,
+    /// The table of closed addresses: not reached unless a rule names them.
+    Closed,
 }
 
 impl Source {
@@ -194,6 +196,7 @@ impl fmt::Display for Source {
             Self::CommandLine => f.write_str("the command line"),
             Self::Secret => f.write_str("known secrets"),
             Self::Protected => f.write_str("protected paths"),
+            Self::Closed => f.write_str("closed addresses"),
         }
     }
 }

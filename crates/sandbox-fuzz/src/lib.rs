@@ -7,6 +7,7 @@
 #![expect(clippy::panic, reason = "a target's way to fail is to panic")]
 
 mod decide;
+mod destination;
 mod plan;
 mod policy;
 mod simulator;
@@ -29,6 +30,7 @@ pub const TARGETS: &[Target] = &[
     ("json", policy::json),
     ("pattern", pattern),
     ("decide", decide::decide),
+    ("destination", destination::destination),
     ("plan", plan::plan),
     ("simulator", simulator::simulator),
 ];

@@ -87,7 +87,7 @@ impl Plan {
     pub fn compile(ruleset: &Ruleset, facts: &HostFacts) -> Result<Self, Unenforceable> {
         require_namespaces(ruleset, facts)?;
         let view = View::compile(ruleset.files())?;
-        let own_network = ruleset.network() == Network::Deny;
+        let own_network = ruleset.network() != Network::Host;
         let rights = Rights::of(facts);
         let options = FilterOptions {
             signal_scope: facts.landlock_abi >= crate::landlock::SCOPE_ABI,
@@ -206,7 +206,7 @@ pub(crate) fn beginning(facts: &HostFacts, network: Network) -> Vec<Step> {
         gid: facts.gid,
     };
     let own_network = [Step::Network, Step::Loopback];
-    let network = own_network.into_iter().filter(|_| network == Network::Deny);
+    let network = own_network.into_iter().filter(|_| network != Network::Host);
     let devices = (0..).zip(DEVICES).map(|(slot, name)| Step::Take {
         path: Path::new("/dev").join(name),
         slot,

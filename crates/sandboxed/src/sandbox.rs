@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use sandbox_core::{Context, Policy, PolicyError, PolicyErrors, Ruleset, Source};
 use sandbox_linux::filter::Feature;
-use sandbox_linux::{Early, Enforcement, HostFacts, Plan, Prepared};
+use sandbox_linux::{Early, Enforcement, HostFacts, Plan, Prepared, Unenforceable};
 
 use crate::{Command, Error};
 
@@ -161,6 +161,7 @@ impl Builder {
         };
         let ruleset = Ruleset::resolve(policy, &context)?;
         known_features(&ruleset)?;
+        without_gateway(&ruleset)?;
         let plan = Plan::compile(&ruleset, &facts)?;
         let prepared = match early {
             Ok(early) => Prepared::with(&plan, early)?,
@@ -177,6 +178,17 @@ impl Builder {
             directory: context.cwd,
             variables,
         })))
+    }
+}
+
+/// Nothing here reaches a destination by its name: a policy that wants one is refused, not narrowed in silence.
+fn without_gateway(ruleset: &Ruleset) -> Result<(), Unenforceable> {
+    match ruleset.network_rules().needs_gateway() {
+        None => Ok(()),
+        Some((what, source_of_rule)) => Err(Unenforceable::Gateway {
+            what,
+            source_of_rule,
+        }),
     }
 }
 

@@ -43,7 +43,7 @@ use crate::error::BadStream;
 /// # Differences from std
 ///
 /// What would lead out of the sandbox is refused when the command is spawned: a directory, an `O_PATH` descriptor, a handle
-/// on a process; where the policy denies the network, every socket but a connected Unix stream, and elsewhere those that
+/// on a process; where the network is not the host's, every socket but a connected Unix stream, and elsewhere those that
 /// are neither Unix streams nor of TCP or UDP. An inherited stream that is closed is `/dev/null` inside.
 #[derive(Debug)]
 pub struct Stdio(Kind);
@@ -204,7 +204,7 @@ impl Sockets {
         match (family, kind, self.network) {
             (Some(AddressFamily::Unix), Some(SockType::Stream | SockType::SeqPacket), network) => {
                 // The namespace of abstract names is the network's: this one's would be the host's.
-                (network == Network::Deny && !connected()).then_some(BadStream::Unconnected)
+                (network != Network::Host && !connected()).then_some(BadStream::Unconnected)
             }
             (Some(AddressFamily::Unix), Some(SockType::Datagram), Network::Host)
                 if self.unix_datagram =>
@@ -217,7 +217,9 @@ impl Sockets {
                 Some(SockType::Stream | SockType::Datagram),
                 Network::Host,
             ) => None,
-            (Some(AddressFamily::Inet | AddressFamily::Inet6), _, Network::Deny) => {
+            (Some(AddressFamily::Inet | AddressFamily::Inet6), _, network)
+                if network != Network::Host =>
+            {
                 Some(BadStream::Network)
             }
             _ => Some(BadStream::Socket),

@@ -133,20 +133,23 @@ fn help_teaches() {
       [COMMAND]...  The command and its arguments
 
     Options:
-          --policy <FILE>       A policy file, TOML or JSON; without `extends` it has only its own rules and those of `/etc/sandbox/policy.toml`
-          --settings <FILE>     Settings of Anthropic's sandbox-runtime (srt) as they are, instead of a policy; docs/settings.md has every key
-          --strict              With `--settings`: refuse unknown keys instead of warning of them
-          --preset <NAME>       A built-in policy [default: agent, unless a policy extends another, or `--policy` or `--settings` is given] [possible values: agent, read-only, strict, none]
-          --write <PATTERN>     Allow reading and writing
-          --read <PATTERN>      Allow reading and executing, no writing
-          --hide <PATTERN>      Allow nothing
-          --scratch <PATTERN>   Replace by an empty private directory that is gone afterwards
-          --network <ACCESS>    The network: none of it, or the host's [possible values: deny, host]
-          --env <NAME[=VALUE]>  Pass a variable of the environment, or set one
-          --chdir <DIR>         Start in this directory, as if `sandbox` had been started there
-          --timeout <DURATION>  End the command after this time, such as `90s` or `1h 30m`: SIGTERM, 2 s later SIGKILL for everything inside
-          --user <USER>         As root: run as this account (name, uid, or UID:GID)
-      -h, --help                Print help (see more with '--help')
+          --policy <FILE>          A policy file, TOML or JSON; without `extends` it has only its own rules and those of `/etc/sandbox/policy.toml`
+          --settings <FILE>        Settings of Anthropic's sandbox-runtime (srt) as they are, instead of a policy; docs/settings.md has every key
+          --strict                 With `--settings`: refuse unknown keys instead of warning of them
+          --preset <NAME>          A built-in policy [default: agent, unless a policy extends another, or `--policy` or `--settings` is given] [possible values: agent, read-only, strict, none]
+          --write <PATTERN>        Allow reading and writing
+          --read <PATTERN>         Allow reading and executing, no writing
+          --hide <PATTERN>         Allow nothing
+          --scratch <PATTERN>      Replace by an empty private directory that is gone afterwards
+          --allow <DESTINATION>    Allow connecting to a name, `*.name`, an address or a range, with `:PORT` only there
+          --deny <DESTINATION>     Allow no connection there
+          --network <ACCESS>       The network that no rule is about: none of it, what a person says, all of it, or the host's [possible values: deny, ask, allow, host]
+          --publish <PORT[:PORT]>  Make a port of the command reachable on the host's loopback; with two, the host's is first
+          --env <NAME[=VALUE]>     Pass a variable of the environment, or set one
+          --chdir <DIR>            Start in this directory, as if `sandbox` had been started there
+          --timeout <DURATION>     End the command after this time, such as `90s` or `1h 30m`: SIGTERM, 2 s later SIGKILL for everything inside
+          --user <USER>            As root: run as this account (name, uid, or UID:GID)
+      -h, --help                   Print help (see more with '--help')
 
     Examples:
       sandbox run cargo build --release
@@ -161,20 +164,23 @@ fn help_teaches() {
     Usage: sandbox shell [OPTIONS]
 
     Options:
-          --policy <FILE>       A policy file, TOML or JSON; without `extends` it has only its own rules and those of `/etc/sandbox/policy.toml`
-          --settings <FILE>     Settings of Anthropic's sandbox-runtime (srt) as they are, instead of a policy; docs/settings.md has every key
-          --strict              With `--settings`: refuse unknown keys instead of warning of them
-          --preset <NAME>       A built-in policy [default: agent, unless a policy extends another, or `--policy` or `--settings` is given] [possible values: agent, read-only, strict, none]
-          --write <PATTERN>     Allow reading and writing
-          --read <PATTERN>      Allow reading and executing, no writing
-          --hide <PATTERN>      Allow nothing
-          --scratch <PATTERN>   Replace by an empty private directory that is gone afterwards
-          --network <ACCESS>    The network: none of it, or the host's [possible values: deny, host]
-          --env <NAME[=VALUE]>  Pass a variable of the environment, or set one
-          --chdir <DIR>         Start in this directory, as if `sandbox` had been started there
-          --timeout <DURATION>  End the command after this time, such as `90s` or `1h 30m`: SIGTERM, 2 s later SIGKILL for everything inside
-          --user <USER>         As root: run as this account (name, uid, or UID:GID)
-      -h, --help                Print help (see more with '--help')
+          --policy <FILE>          A policy file, TOML or JSON; without `extends` it has only its own rules and those of `/etc/sandbox/policy.toml`
+          --settings <FILE>        Settings of Anthropic's sandbox-runtime (srt) as they are, instead of a policy; docs/settings.md has every key
+          --strict                 With `--settings`: refuse unknown keys instead of warning of them
+          --preset <NAME>          A built-in policy [default: agent, unless a policy extends another, or `--policy` or `--settings` is given] [possible values: agent, read-only, strict, none]
+          --write <PATTERN>        Allow reading and writing
+          --read <PATTERN>         Allow reading and executing, no writing
+          --hide <PATTERN>         Allow nothing
+          --scratch <PATTERN>      Replace by an empty private directory that is gone afterwards
+          --allow <DESTINATION>    Allow connecting to a name, `*.name`, an address or a range, with `:PORT` only there
+          --deny <DESTINATION>     Allow no connection there
+          --network <ACCESS>       The network that no rule is about: none of it, what a person says, all of it, or the host's [possible values: deny, ask, allow, host]
+          --publish <PORT[:PORT]>  Make a port of the command reachable on the host's loopback; with two, the host's is first
+          --env <NAME[=VALUE]>     Pass a variable of the environment, or set one
+          --chdir <DIR>            Start in this directory, as if `sandbox` had been started there
+          --timeout <DURATION>     End the command after this time, such as `90s` or `1h 30m`: SIGTERM, 2 s later SIGKILL for everything inside
+          --user <USER>            As root: run as this account (name, uid, or UID:GID)
+      -h, --help                   Print help (see more with '--help')
     ");
     insta::assert_snapshot!(help(&["explain", "-h"]), @"
     Tells what a policy allows, and by which rule
@@ -193,13 +199,17 @@ fn help_teaches() {
           --read <PATTERN>           Allow reading and executing, no writing
           --hide <PATTERN>           Allow nothing
           --scratch <PATTERN>        Replace by an empty private directory that is gone afterwards
-          --network <ACCESS>         The network: none of it, or the host's [possible values: deny, host]
+          --allow <DESTINATION>      Allow connecting to a name, `*.name`, an address or a range, with `:PORT` only there
+          --deny <DESTINATION>       Allow no connection there
+          --network <ACCESS>         The network that no rule is about: none of it, what a person says, all of it, or the host's [possible values: deny, ask, allow, host]
+          --publish <PORT[:PORT]>    Make a port of the command reachable on the host's loopback; with two, the host's is first
           --with-env <NAME[=VALUE]>  Pass a variable of the environment, or set one
           --chdir <DIR>              Start in this directory, as if `sandbox` had been started there
           --timeout <DURATION>       End the command after this time, such as `90s` or `1h 30m`: SIGTERM, 2 s later SIGKILL for everything inside
           --user <USER>              As root: run as this account (name, uid, or UID:GID)
           --write <PATH>             Ask whether this path may be written
           --env <NAME>               Ask whether this variable is inside
+          --connect <HOST[:PORT]>    Ask whether this may be connected to; port 443 unless it is written
           --plan                     Print what is done on this host before a command runs, step by step
           --enforcement              Print which mechanism holds which part of the policy, and what is not held
           --json                     Answer in JSON, as `docs/json.md` describes it
@@ -209,6 +219,7 @@ fn help_teaches() {
       sandbox explain ~/.aws/credentials .git/hooks/pre-commit
       sandbox explain --write ~/.bashrc --env GITHUB_TOKEN
       sandbox explain --with-write ../shared ../shared/notes.md
+      sandbox explain --allow '*.example.com' --connect www.example.com:443
       sandbox explain --plan --preset strict
       sandbox explain --settings ~/.srt-settings.json .env
       sandbox explain --enforcement

@@ -3,7 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
-use sandbox_core::{Attempt, Explanation, PathKind, Verdict, is_within};
+use sandbox_core::{Attempt, Destination, Explanation, PathKind, Verdict, is_within};
 use sandbox_linux::Inside;
 use sandboxed::{Context, Plan, Ruleset};
 
@@ -20,6 +20,8 @@ pub(super) enum Subject {
     },
     /// To have a variable.
     Variable { name: OsString },
+    /// To connect.
+    Connection { destination: Destination, port: u16 },
 }
 
 /// The answer.
@@ -169,6 +171,26 @@ impl Answers<'_> {
         }
     }
 
+    /// Whether a destination may be connected to.
+    pub(super) fn connection(&self, destination: &Destination, port: u16) -> Answer {
+        let explanation = self
+            .ruleset
+            .explain(&Attempt::connect(destination.clone(), port));
+        let verdict = explanation.decision.verdict;
+        Answer {
+            subject: Subject::Connection {
+                destination: destination.clone(),
+                port,
+            },
+            verdict,
+            explanation,
+            instead: None,
+            inside: None,
+            mechanisms: self.held(verdict, || vec!["network namespace", "seccomp"]),
+            set: None,
+        }
+    }
+
     fn held(
         &self,
         verdict: Verdict,
@@ -199,7 +221,7 @@ impl Answer {
                 let is_plain = name.as_bytes().iter().all(is_word);
                 is_plain.then(|| format!("\"{name}\" = \"pass\""))
             }
-            (Subject::Path { .. }, Some(_)) => None,
+            (Subject::Path { .. } | Subject::Connection { .. }, Some(_)) => None,
             (_, None) => self.explanation.decision.remedy.clone(),
         }
     }

@@ -15,12 +15,22 @@ pub(super) fn rules(ruleset: &Ruleset) -> Value {
         Value::Object(object)
     };
     let variables: Vec<_> = ruleset.environment().iter().map(variable).collect();
+    let network = ruleset.network_rules();
+    let destinations: Vec<_> = network.iter().map(json::destination_rule).collect();
+    let published: Vec<_> = network
+        .published()
+        .iter()
+        .map(|(port, _)| port.to_string())
+        .collect();
     let limits = ruleset.limits();
     let features: Vec<_> = ruleset.system().features.keys().collect();
     json!({
         "files": files,
         "environment": variables,
         "network": ruleset.network().as_str(),
+        "destinations": destinations,
+        "publish": published,
+        "upstream": network.upstream().map(ToString::to_string),
         "limits": {
             "memory": limits.memory,
             "processes": limits.processes,
@@ -50,6 +60,11 @@ pub(super) fn answer(answer: &Answer) -> Value {
         Subject::Variable { name } => {
             object.insert("operation".to_owned(), "variable".into());
             json::name(&mut object, "name", name);
+        }
+        Subject::Connection { destination, port } => {
+            object.insert("operation".to_owned(), "connect".into());
+            object.insert("destination".to_owned(), destination.to_string().into());
+            object.insert("port".to_owned(), (*port).into());
         }
     }
     let rule = answer.explanation.decision.rule.as_ref();

@@ -3,13 +3,14 @@
 use std::fmt::Write as _;
 
 use anstyle::{AnsiColor, Style};
-use sandbox_core::{Access, RuleRef, Verdict, escaped};
+use sandbox_core::{DestinationPattern, RuleRef, Verdict, escaped};
 use sandboxed::Ruleset;
 
 use super::answer::{Answer, Subject};
 
 const ALLOW: Style = AnsiColor::Green.on_default();
 const DENY: Style = AnsiColor::Red.on_default();
+const ASK: Style = AnsiColor::Yellow.on_default();
 
 /// Every rule, with its origin, and what there is besides.
 pub(super) fn rules(ruleset: &Ruleset) -> String {
@@ -33,6 +34,18 @@ pub(super) fn rules(ruleset: &Ruleset) -> String {
         );
     }
     let _ = writeln!(text, "\nnetwork: {}", ruleset.network());
+    let network = ruleset.network_rules();
+    for rule in network.iter() {
+        let udp = if rule.allows_udp() { ", with UDP" } else { "" };
+        let (verdict, destination) = (rule.verdict().to_string(), escaped(rule.text()));
+        let _ = writeln!(text, "{verdict:7}  {destination}{udp}  ({})", rule.source());
+    }
+    for (port, source) in network.published() {
+        let _ = writeln!(text, "publish  {port}  ({source})");
+    }
+    if let Some(upstream) = network.upstream() {
+        let _ = writeln!(text, "upstream {upstream}");
+    }
     if let Some(limit) = ruleset.limits().time {
         let _ = writeln!(text, "time: {}", humantime::format_duration(limit));
     }
@@ -44,6 +57,7 @@ pub(super) fn answer(text: &mut String, answer: &Answer) {
     let style = match answer.verdict {
         Verdict::Allow => ALLOW,
         Verdict::Deny => DENY,
+        Verdict::Ask => ASK,
     };
     let _ = write!(text, "{style}{:5}{style:#} ", answer.verdict.to_string());
     let _ = match &answer.subject {
@@ -57,6 +71,10 @@ pub(super) fn answer(text: &mut String, answer: &Answer) {
             writeln!(text, "{operation:5} {}{missing}", escaped(resolved))
         }
         Subject::Variable { name } => writeln!(text, "env   {}", escaped(name)),
+        Subject::Connection { destination, port } => {
+            let place = DestinationPattern::exactly(destination, *port);
+            writeln!(text, "connect {place}")
+        }
     };
     if let Some(instead) = &answer.instead {
         let _ = writeln!(text, "      since {instead}");
@@ -67,6 +85,9 @@ pub(super) fn answer(text: &mut String, answer: &Answer) {
             let _ = writeln!(text, "      by {}", described(rule));
             if let Some(reason) = rule.reason {
                 let _ = writeln!(text, "      since: {reason}");
+            }
+            if let Some(message) = &rule.message {
+                let _ = writeln!(text, "      since: {}", escaped(message));
             }
         }
         (None, None) => text.push_str("      since no rule is about it\n"),
@@ -97,7 +118,7 @@ pub(super) fn answer(text: &mut String, answer: &Answer) {
 }
 
 fn described(rule: &RuleRef) -> String {
-    let access = rule.access.map_or("", Access::as_str);
+    let access = rule.grants().unwrap_or_default();
     let equals = if access.is_empty() { "" } else { " = " };
     format!(
         "`{}`{equals}{access} ({})",

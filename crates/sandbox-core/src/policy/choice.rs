@@ -34,12 +34,16 @@ pub enum Preset {
 ///
 /// assert_eq!(Network::default().to_string(), "deny");
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 #[non_exhaustive]
 pub enum Network {
-    /// A network of its own with nothing but a loopback interface.
+    /// A network of its own; of other destinations only what a rule allows.
     #[default]
     Deny,
+    /// As `Deny`, and a person is asked about what no rule names.
+    Ask,
+    /// A network of its own; every destination but closed addresses and what a rule denies.
+    Allow,
     /// The host's network, not isolated at all.
     Host,
 }
@@ -165,6 +169,6 @@ macro_rules! words {
 }
 
 words!(Preset: Agent = "agent", ReadOnly = "read-only", Strict = "strict", None = "none");
-words!(Network: Deny = "deny", Host = "host");
+words!(Network: Deny = "deny", Ask = "ask", Allow = "allow", Host = "host");
 words!(Tier: Namespaces = "namespaces", Landlock = "landlock");
 words!(HideBy: Cover = "cover", Assemble = "assemble");

@@ -5,6 +5,7 @@
 
 mod expect;
 pub(super) mod limits;
+mod network;
 
 use std::ffi::OsStr;
 use std::path::Path;
@@ -12,7 +13,7 @@ use std::sync::Arc;
 
 use super::entry::{self, FileEntry, VariableEntry, VariableRule};
 use super::node::{Key, Kind, Node};
-use super::{HideBy, Network, Policy, Preset, Tier};
+use super::{HideBy, Policy, Preset, Tier};
 use crate::remedy::nearest;
 use crate::source::Document;
 use crate::{Access, Location, PolicyError, PolicyErrors, Remedy, Source};
@@ -30,7 +31,11 @@ pub(super) const POLICY: &[&str] = &[
 /// Keys of `[fixed]`.
 pub(super) const FIXED: &[&str] = &["files", "network", "environment", "limits", "system"];
 /// Keys of `[network]`.
-pub(super) const NETWORK: &[&str] = &["default", "rules", "publish"];
+pub(super) const NETWORK: &[&str] = &["default", "rules", "publish", "upstream"];
+/// Keys of a rule of `[network.rules]` that is written as a table.
+pub(super) const DESTINATION_RULE: &[&str] = &["access", "reason", "udp"];
+/// Rules of `[network.rules]` that are a word.
+pub(super) const DESTINATION_WORDS: &[&str] = &["allow", "deny"];
 /// Keys of a rule of `[files]` that is written as a table.
 pub(super) const FILE_RULE: &[&str] = &["access", "optional"];
 /// Keys of a rule of `[environment]` that is written as a table.
@@ -42,8 +47,6 @@ pub(super) const SYSTEM: &[&str] = &["fallback", "hide"];
 
 /// More rules than a person writes, and few enough to resolve in a moment.
 pub(super) const RULES: usize = 10_000;
-
-const NO_GATEWAY: &str = "it needs the gateway, which this version does not have";
 
 /// Decodes a tree. Relative paths start at `base`, or at the current directory.
 pub(super) fn decode(
@@ -237,54 +240,6 @@ impl Decoder<'_> {
             self.unknown_word(node, "access", &key.text, word, Access::WORDS);
         }
         access
-    }
-
-    fn network(&mut self, node: &Node) {
-        for (key, value) in self.table("network", node, "a table", None) {
-            match key.text.as_str() {
-                "default" => self.network_default(value),
-                "rules" => {
-                    for (destination, _) in
-                        self.table("rules", value, "a table of destinations", None)
-                    {
-                        let at = self.document.at(destination.span.clone());
-                        let remedy = Remedy::RemoveOr("default = \"host\"");
-                        self.errors
-                            .push(unsupported(at, &destination.text, NO_GATEWAY, remedy));
-                    }
-                }
-                "publish" if self.list("publish", value).is_empty() => {}
-                "publish" => {
-                    let at = self.document.at(key.span.clone());
-                    self.errors.push(unsupported(
-                        at,
-                        "publish",
-                        NO_GATEWAY,
-                        Remedy::RemoveOr("publish = []"),
-                    ));
-                }
-                _ => self.unknown_key(key, "[network]", NETWORK),
-            }
-        }
-    }
-
-    fn network_default(&mut self, node: &Node) {
-        let Some(word) = self.string("default", node, "`deny` or `host`", Network::WORDS) else {
-            return;
-        };
-        let at = self.at(node);
-        match Network::ALL.iter().find(|network| network.as_str() == word) {
-            Some(network) => self.policy.network = Some((*network, Source::File(at))),
-            None if matches!(word, "ask" | "allow") => {
-                self.errors.push(unsupported(
-                    at,
-                    word,
-                    NO_GATEWAY,
-                    Remedy::OneOf(Network::WORDS),
-                ));
-            }
-            None => self.unknown_word(node, "network", "default", word, Network::WORDS),
-        }
     }
 
     fn environment(&mut self, node: &Node) {

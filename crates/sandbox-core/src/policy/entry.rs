@@ -6,7 +6,7 @@ use std::hash::Hash;
 use std::path::PathBuf;
 
 use crate::os::{OsStrExt as _, OsStringExt as _};
-use crate::{Access, Source};
+use crate::{Access, DestinationPattern, Source};
 
 /// One line of `[files]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,6 +38,30 @@ pub(crate) enum VariableRule {
     Pass,
     Drop,
     Set(OsString),
+}
+
+/// One line of `[network.rules]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct DestinationEntry {
+    /// As it was written.
+    pub(crate) text: String,
+    /// What it means: a later rule with the same one replaces this one.
+    pub(crate) pattern: DestinationPattern,
+    pub(crate) grant: Grant,
+    pub(crate) source: Source,
+}
+
+/// What a rule says of destinations.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Grant {
+    Deny {
+        /// What whoever is denied is told.
+        reason: Option<String>,
+    },
+    Allow {
+        /// Datagrams as well.
+        udp: bool,
+    },
 }
 
 impl FileEntry {
@@ -134,6 +158,16 @@ pub(super) fn wrong_feature(name: &str) -> Option<&'static str> {
         "fallback" | "hide" => Some("is a key of its own"),
         _ if !name.bytes().all(word) => Some("is not a word in lower case"),
         _ => None,
+    }
+}
+
+/// Why nobody can be told this. It goes into answers of protocols, where a line's end would begin another one.
+pub(super) fn wrong_reason(text: &str) -> Option<&'static str> {
+    match text.chars().count() {
+        0 => Some("it says nothing"),
+        1..=200 if !text.contains(char::is_control) => None,
+        1..=200 => Some("it contains a control character"),
+        _ => Some("it has more than 200 characters"),
     }
 }
 

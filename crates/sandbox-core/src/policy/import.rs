@@ -6,6 +6,7 @@
 
 mod destination;
 mod keys;
+mod network;
 mod path;
 mod srt;
 #[cfg(test)]

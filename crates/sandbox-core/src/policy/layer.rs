@@ -153,6 +153,12 @@ impl Policy {
         self.files.extend(later.files.iter().cloned());
         self.files = entry::last_of_each_key(self.files, FileEntry::key);
         self.network = later.network.clone().or(self.network);
+        self.destinations.extend(later.destinations.iter().cloned());
+        self.destinations =
+            entry::last_of_each_key(self.destinations, |entry| entry.pattern.clone());
+        self.published.extend(later.published.iter().cloned());
+        self.published = entry::last_of_each_key(self.published, |(port, _)| port.key());
+        self.upstream = later.upstream.clone().or(self.upstream);
         self.environment.extend(later.environment.iter().cloned());
         self.environment = entry::last_of_each_key(self.environment, VariableEntry::key);
         self.limits = self.limits.layer(&later.limits);

@@ -3,7 +3,7 @@
 use std::fmt::{self, Display, Formatter};
 
 use super::Policy;
-use super::entry::{self, FileEntry, VariableEntry, VariableRule};
+use super::entry::{self, DestinationEntry, FileEntry, Grant, VariableEntry, VariableRule};
 use crate::escape::write_toml_string;
 use crate::size;
 
@@ -35,12 +35,16 @@ impl Display for Policy {
             &files.into_iter().map(file_line).collect::<Vec<_>>(),
         )?;
 
-        let network: Vec<_> = self
-            .network
-            .iter()
-            .map(|(network, _)| format!("default = \"{network}\""))
-            .collect();
-        blocks.block("network", &network)?;
+        blocks.block("network", &self.network_lines())?;
+        let destinations =
+            entry::last_of_each_key(self.destinations.iter().collect(), |entry| &entry.pattern);
+        blocks.block(
+            "network.rules",
+            &destinations
+                .into_iter()
+                .map(destination_line)
+                .collect::<Vec<_>>(),
+        )?;
 
         let variables =
             entry::last_of_each_key(self.environment.iter().collect(), |entry| entry.key());
@@ -54,6 +58,22 @@ impl Display for Policy {
 }
 
 impl Policy {
+    fn network_lines(&self) -> Vec<String> {
+        let default = self.network.iter();
+        let default = default.map(|(network, _)| format!("default = \"{network}\""));
+        let published =
+            entry::last_of_each_key(self.published.iter().collect(), |(port, _)| port.key());
+        let published: Vec<_> = published
+            .iter()
+            .map(|(port, _)| format!("\"{port}\""))
+            .collect();
+        let published =
+            (!published.is_empty()).then(|| format!("publish = [{}]", published.join(", ")));
+        let upstream = self.upstream.iter();
+        let upstream = upstream.map(|(upstream, _)| format!("upstream = \"{upstream}\""));
+        default.chain(published).chain(upstream).collect()
+    }
+
     fn limit_lines(&self) -> Vec<String> {
         let limits = &self.limits;
         let memory = limits.memory.map(|bytes| match size::format(bytes) {
@@ -120,6 +140,20 @@ fn file_line(entry: &FileEntry) -> String {
         Some(_) => format!("\"{}\"", entry.access),
     };
     format!("{} = {rule}", TomlString(&key.to_string_lossy()))
+}
+
+fn destination_line(entry: &DestinationEntry) -> String {
+    let rule = match &entry.grant {
+        Grant::Allow { udp: false } => "\"allow\"".to_owned(),
+        Grant::Allow { udp: true } => "{ access = \"allow\", udp = true }".to_owned(),
+        Grant::Deny { reason: None } => "\"deny\"".to_owned(),
+        Grant::Deny {
+            reason: Some(reason),
+        } => {
+            format!("{{ access = \"deny\", reason = {} }}", TomlString(reason))
+        }
+    };
+    format!("{} = {rule}", TomlString(&entry.pattern.to_string()))
 }
 
 fn variable_line(entry: &VariableEntry) -> String {

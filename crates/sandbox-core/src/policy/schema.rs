@@ -6,8 +6,8 @@
 use std::fmt::Write as _;
 
 use super::decode::{
-    ENVIRONMENT_WORDS, FILE_RULE, FIXED, NETWORK, POLICY, RULES, SYSTEM, VARIABLE_RULE,
-    limits::LIMITS,
+    DESTINATION_RULE, DESTINATION_WORDS, ENVIRONMENT_WORDS, FILE_RULE, FIXED, NETWORK, POLICY,
+    RULES, SYSTEM, VARIABLE_RULE, limits::LIMITS,
 };
 use super::{HideBy, Network, Preset, Tier};
 use crate::Access;
@@ -60,16 +60,22 @@ const DESCRIPTIONS: &[(&str, &str)] = &[
     ),
     (
         "default",
-        "deny: nothing but a loopback interface of its own. host: the host's network, not isolated.",
+        "What holds where no rule does. deny: nothing is reached. ask: a person is asked. allow: everything but closed addresses. host: the host's network, not isolated.",
     ),
     (
         "rules",
-        "Destinations; needs the gateway, which this version does not have.",
+        "Destination = access: a name, *.name for the names below it, an address, a range as 10.0.0.0/8, localhost; of each, with :443 or :8000-8999 behind it, only these ports.",
     ),
     (
         "publish",
-        "Ports of the sandbox on the host's loopback; needs the gateway, which this version does not have.",
+        "Ports of the sandbox on the host's loopback: 3000, or 8080:3000 with the host's port first, 0 for a free one.",
     ),
+    (
+        "upstream",
+        "The HTTP proxy through which the host reaches other machines, as http://proxy.example:3128.",
+    ),
+    ("reason", "What whoever is denied is told."),
+    ("udp", "Datagrams are allowed as well."),
     ("access", "What the rule grants."),
     ("optional", "A path that does not exist is no error."),
     (
@@ -134,9 +140,24 @@ fn variable_rule() -> String {
 fn network(key: &str) -> String {
     match key {
         "default" => words(Network::WORDS),
-        "rules" => "{\"type\":\"object\",\"maxProperties\":0}".to_owned(),
-        _ => "{\"type\":\"array\",\"maxItems\":0}".to_owned(),
+        "rules" => table(&either(&words(DESTINATION_WORDS), &destination_rule())),
+        "publish" => format!(
+            "{{\"type\":\"array\",\"items\":{{\"type\":\"string\",\"pattern\":\"^([0-9]+:)?[0-9]+$\"}},\"maxItems\":{RULES}}}"
+        ),
+        _ => "{\"type\":\"string\",\"pattern\":\"^http://\"}".to_owned(),
     }
+}
+
+fn destination_rule() -> String {
+    let inner = |key: &str| match key {
+        "access" => words(DESTINATION_WORDS),
+        "reason" => "{\"type\":\"string\",\"minLength\":1,\"maxLength\":200}".to_owned(),
+        _ => "{\"type\":\"boolean\"}".to_owned(),
+    };
+    joined(
+        &closed(DESTINATION_RULE, inner),
+        "{\"required\":[\"access\"]}",
+    )
 }
 
 fn limit(key: &str) -> String {

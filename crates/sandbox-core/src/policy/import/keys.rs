@@ -104,11 +104,11 @@ const SIGNATURE: Shape = Words(&["deny", "passthrough"]);
 #[rustfmt::skip]
 pub(super) const KEYS: &[Known] = &[
     known("network", Section, Rules, "required"),
-    known("network.allowedDomains", AllowedDomains, Refused(Gateway), "required; empty: nothing can be reached"),
-    known("network.deniedDomains", DeniedDomains, Holds, "required; nothing can be reached"),
-    known("network.deniedDomainReasons", TextByText, Holds, "nothing can be reached"),
+    known("network.allowedDomains", AllowedDomains, Rules, "required; `allow`; empty: nothing can be reached"),
+    known("network.deniedDomains", DeniedDomains, Rules, "required; `deny`, also where something below is allowed"),
+    known("network.deniedDomainReasons", TextByText, Rules, "what whoever is denied is told; at most 200 characters"),
     known("network.strictAllowlist", Boolean, Holds, "nobody is asked"),
-    known("network.deniedResolvedAddresses", Ranges, Holds, "nothing can be reached"),
+    known("network.deniedResolvedAddresses", Ranges, Rules, "`deny` of the addresses, whatever name leads there"),
     known("network.allowUnixSockets", Texts, Refused(Notifier), "a socket that lies in a visible directory can be connected to; `/run`, `/tmp` and `/dev/shm` are private"),
     known("network.allowAllUnixSockets", Boolean, Refused(Notifier), "as `allowUnixSockets`"),
     known("network.allowLocalBinding", Boolean, Holds, "the command's own loopback can always be used, the host's never"),
@@ -116,14 +116,14 @@ pub(super) const KEYS: &[Known] = &[
     known("network.httpProxyPort", Number(1, 65535), Refused(Gateway), "a proxy of the host's cannot be reached"),
     known("network.socksProxyPort", Number(1, 65535), Refused(Gateway), "a proxy of the host's cannot be reached"),
     known("network.mitmProxy", Table, Refused(Gateway), "a proxy of the host's cannot be reached"),
-    known("network.parentProxy", Table, Holds, "only for what is allowed, which is nothing"),
-    known("network.tlsTerminate", Table, Holds, "only for what is allowed, which is nothing"),
+    known("network.parentProxy", Table, Rules, "`upstream`: `http` or `https`, the same if both are there; `noProxy` is refused"),
+    known("network.tlsTerminate", Table, Holds, "no connection is opened, since `filterRequest` and `mask` are refused"),
     known("network.filterRequest", Table, Refused(Library), "no setting can hold a function"),
-    known("network.allowPlaintextHeaderSet", Boolean, Holds, "only for what is allowed, which is nothing"),
-    known("network.stripResponseHeaders", Texts, Holds, "only for what is allowed, which is nothing"),
-    known("network.refuseOpaqueTunnels", Boolean, Holds, "only for what is allowed, which is nothing"),
-    known("network.requireHostMatch", Boolean, Holds, "only for what is allowed, which is nothing"),
-    known("network.ambiguousRequestTarget", Words(&["refuse", "asSpelled", "normalize"]), Holds, "only for what is allowed, which is nothing"),
+    known("network.allowPlaintextHeaderSet", Boolean, Holds, "only with `filterRequest`"),
+    known("network.stripResponseHeaders", Texts, Holds, "only with `filterRequest`"),
+    known("network.refuseOpaqueTunnels", Boolean, Holds, "only with `filterRequest`"),
+    known("network.requireHostMatch", Boolean, Holds, "only with `filterRequest`"),
+    known("network.ambiguousRequestTarget", Words(&["refuse", "asSpelled", "normalize"]), Holds, "only with `filterRequest`"),
 
     known("filesystem", Section, Rules, "required"),
     known("filesystem.denyRead", Paths, Rules, "required; `hide`; what `allowRead` or `allowWrite` name below stays visible"),
@@ -165,8 +165,8 @@ pub(super) const KEYS: &[Known] = &[
     known("sandbox.filesystem.allowedWritePaths", Paths, Rules, "as `allowWrite`, with `${CWD}` and `${HOME}`"),
     known("sandbox.filesystem.deniedReadPaths", Paths, Rules, "as `denyRead`, with `${CWD}` and `${HOME}`"),
     known("sandbox.network", Section, Rules, ""),
-    known("sandbox.network.policy", Words(&["deny", "allowlist"]), Holds, "either way nothing but `allowedDomains` can be reached"),
-    known("sandbox.network.allowedDomains", AllowedDomains, Refused(Gateway), "empty: nothing can be reached"),
+    known("sandbox.network.policy", Words(&["deny", "allowlist"]), Rules, "with `deny` nothing can be reached, whatever `allowedDomains` say"),
+    known("sandbox.network.allowedDomains", AllowedDomains, Rules, "`allow`; empty: nothing can be reached"),
 ];
 
 /// Keys that have to be there.

@@ -9,12 +9,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::keys::{self, Fate, Known, Missing, Shape};
+use super::network::Destinations;
 use super::{Imported, Role, Settings, path};
 use crate::policy::entry::{self, VariableEntry, VariableRule};
 use crate::policy::node::{Key, Kind, Node, duplicates};
 use crate::policy::{Policy, parse};
 use crate::source::Document;
-use crate::{Access, PolicyError, PolicyErrors, Preset, Remedy, Source};
+use crate::{Access, PolicyError, PolicyErrors, Preset, Remedy, Source, Upstream};
 
 /// How many directories deep protected paths are searched for, unless a key says it.
 const DEPTH: usize = 3;
@@ -47,6 +48,7 @@ pub(super) fn read(
             ..Settings::default()
         },
         has_variables: false,
+        destinations: Destinations::default(),
         errors: Vec::new(),
         warnings: Vec::new(),
     };
@@ -58,6 +60,7 @@ pub(super) fn read(
         return Err(PolicyErrors(reader.errors));
     }
     let mut policy = reader.policy;
+    policy.destinations = reader.destinations.rules();
     policy.settings = Some(Arc::new(reader.settings));
     Ok(Imported {
         policy,
@@ -71,6 +74,7 @@ struct Reader<'a> {
     settings: Settings,
     /// Paths begin with variables: the second form.
     has_variables: bool,
+    destinations: Destinations,
     errors: Vec<PolicyError>,
     warnings: Vec<PolicyError>,
 }
@@ -171,6 +175,20 @@ impl Reader<'_> {
             ("mandatoryDenySearchDepth", Kind::Integer(depth)) => {
                 self.settings.depth = usize::try_from(*depth).unwrap_or(DEPTH);
             }
+            ("network.allowedDomains" | "sandbox.network.allowedDomains", Kind::List(items)) => {
+                self.destinations(known, items, Destinations::allow);
+            }
+            ("network.deniedDomains", Kind::List(items)) => {
+                self.destinations(known, items, Destinations::deny);
+            }
+            ("network.deniedResolvedAddresses", Kind::List(items)) => {
+                self.destinations(known, items, Destinations::deny_range);
+            }
+            ("network.deniedDomainReasons", Kind::Table(entries)) => self.reasons(known, entries),
+            ("network.parentProxy", Kind::Table(entries)) => self.upstream(known, entries),
+            ("sandbox.network.policy", Kind::String(word)) => {
+                self.destinations.is_closed = word == "deny";
+            }
             ("git.safeDirectories", Kind::List(items)) => self.safe_directories(known, items),
             ("credentials.envVars", Kind::List(items)) => self.variables(known, items),
             ("credentials.files", Kind::List(items)) => self.credential_files(known, items),
@@ -257,6 +275,67 @@ impl Reader<'_> {
                 name: text.into(),
                 reason,
             }),
+        }
+    }
+
+    fn destinations(
+        &mut self,
+        known: &'static Known,
+        items: &[Node],
+        add: fn(&mut Destinations, &str, Source) -> Result<(), PolicyError>,
+    ) {
+        for item in items {
+            let source = self.source(known, item);
+            if let Some(text) = item.text()
+                && let Err(error) = add(&mut self.destinations, text, source)
+            {
+                self.errors.push(error);
+            }
+        }
+    }
+
+    fn reasons(&mut self, known: &'static Known, entries: &[(Key, Node)]) {
+        self.errors.extend(duplicates(entries, self.document));
+        for (key, value) in entries {
+            let reason = value.text().unwrap_or_default();
+            if let Err(wrong) = self.destinations.reason(&key.text, reason) {
+                self.errors.push(PolicyError::InvalidValue {
+                    at: self.source(known, value),
+                    key: known.key,
+                    value: reason.to_owned(),
+                    reason: wrong,
+                    remedy: None,
+                });
+            }
+        }
+    }
+
+    /// One proxy for all that is reached.
+    fn upstream(&mut self, known: &'static Known, entries: &[(Key, Node)]) {
+        self.errors.extend(duplicates(entries, self.document));
+        for (key, value) in entries {
+            let Some(text) = value
+                .text()
+                .filter(|_| matches!(&*key.text, "http" | "https"))
+            else {
+                self.refuse(known, key, Missing::Gateway);
+                continue;
+            };
+            let at = self.source(known, value);
+            let upstream = text
+                .parse::<Upstream>()
+                .map_err(|problem| PolicyError::Rule {
+                    at: at.clone(),
+                    text: text.into(),
+                    problem: problem.into(),
+                });
+            match (upstream, &self.policy.upstream) {
+                (Err(error), _) => self.errors.push(error),
+                (Ok(other), Some((one, _))) if other != *one => {
+                    self.refuse(known, key, Missing::Gateway);
+                }
+                (Ok(upstream), _) => self.policy.upstream = Some((upstream, at)),
+            }
         }
     }
 

@@ -86,98 +86,127 @@ fn text_that_is_no_settings_is_refused() {
     assert_eq!(about(&large), "the policy `s.json` is larger than 1 MiB");
 }
 
+/// `KEY` stands for the key with its section.
+const OF_NETWORK: &[(&str, &str, &str)] = &[
+    ("deniedDomainReasons", r#"{"a.com": "no"}"#, "accepted"),
+    (
+        "deniedDomainReasons",
+        r#"{"a.com": 1}"#,
+        "s.json:1: `KEY` must be an object of strings, not an object",
+    ),
+    ("strictAllowlist", "true", "accepted"),
+    (
+        "strictAllowlist",
+        "1",
+        "s.json:1: `KEY` must be `true` or `false`, not a number",
+    ),
+    (
+        "deniedResolvedAddresses",
+        r#"["10.0.0.0/8", "fd00::1"]"#,
+        "accepted",
+    ),
+    (
+        "deniedResolvedAddresses",
+        r#"["10.0.0.0/40"]"#,
+        "s.json:1:85, `KEY`: `KEY` cannot be `10.0.0.0/40`: the range has more bits than the address",
+    ),
+    ("allowUnixSockets", "[]", "accepted"),
+    (
+        "allowUnixSockets",
+        r#"["/run/docker.sock"]"#,
+        "s.json:1: cannot use `KEY`: it needs the notifier, which this version does not have (remove it, or write `[]`)",
+    ),
+    ("allowAllUnixSockets", "false", "accepted"),
+    (
+        "allowAllUnixSockets",
+        "true",
+        "s.json:1: cannot use `KEY`: it needs the notifier, which this version does not have (remove it, or write `false`)",
+    ),
+    ("allowLocalBinding", "true", "accepted"),
+    ("allowMachLookup", r#"["com.example.*"]"#, "accepted"),
+    (
+        "httpProxyPort",
+        "3128",
+        "s.json:1: cannot use `KEY`: it needs the gateway, which this version does not have (leave out `KEY`)",
+    ),
+    (
+        "httpProxyPort",
+        "0",
+        "s.json:1: `KEY` must be a number from 1 to 65535, not a number",
+    ),
+    (
+        "socksProxyPort",
+        "1080",
+        "s.json:1: cannot use `KEY`: it needs the gateway, which this version does not have (leave out `KEY`)",
+    ),
+    (
+        "mitmProxy",
+        "{}",
+        "s.json:1: cannot use `KEY`: it needs the gateway, which this version does not have (leave out `KEY`)",
+    ),
+    (
+        "deniedDomainReasons",
+        r#"{"a.com": ""}"#,
+        "s.json:1:90, `KEY`: `KEY` cannot be ``: it says nothing",
+    ),
+    ("parentProxy", "{}", "accepted"),
+    (
+        "parentProxy",
+        r#"{"http": "http://proxy:3128", "https": "http://PROXY:3128/"}"#,
+        "accepted",
+    ),
+    (
+        "parentProxy",
+        r#"{"http": "http://proxy:3128", "https": "http://proxy:3129"}"#,
+        "s.json:1: cannot use `KEY`: it needs the gateway, which this version does not have (leave out `KEY`)",
+    ),
+    (
+        "parentProxy",
+        r#"{"http": "http://proxy:3128", "noProxy": "a.com"}"#,
+        "s.json:1: cannot use `KEY`: it needs the gateway, which this version does not have (leave out `KEY`)",
+    ),
+    (
+        "parentProxy",
+        r#"{"http": "http://ana:s3cret@proxy:3128"}"#,
+        "s.json:1:81, `KEY`: the rule `http://ana:s3cret@proxy:3128` cannot be used: a name or password does not belong here, where the command may read it",
+    ),
+    (
+        "parentProxy",
+        "[]",
+        "s.json:1: `KEY` must be an object, not a list",
+    ),
+    ("tlsTerminate", "{}", "accepted"),
+    (
+        "filterRequest",
+        "{}",
+        "s.json:1: cannot use `KEY`: it is a function of a program that links the other sandbox (leave out `KEY`)",
+    ),
+    ("allowPlaintextHeaderSet", "true", "accepted"),
+    ("stripResponseHeaders", r#"["x"]"#, "accepted"),
+    (
+        "stripResponseHeaders",
+        "[1]",
+        "s.json:1: `KEY` must be a list of strings, not a number",
+    ),
+    ("refuseOpaqueTunnels", "true", "accepted"),
+    ("requireHostMatch", "true", "accepted"),
+    ("ambiguousRequestTarget", "\"refuse\"", "accepted"),
+    (
+        "ambiguousRequestTarget",
+        "\"refus\"",
+        "s.json:1: unknown word `refus` for `KEY` (write `refuse`)",
+    ),
+];
+
 #[test]
 fn every_key_of_the_network_is_known() {
-    // `KEY` stands for the key with its section.
-    let table = [
-        ("deniedDomainReasons", r#"{"a.com": "no"}"#, "accepted"),
-        (
-            "deniedDomainReasons",
-            r#"{"a.com": 1}"#,
-            "s.json:1: `KEY` must be an object of strings, not an object",
-        ),
-        ("strictAllowlist", "true", "accepted"),
-        (
-            "strictAllowlist",
-            "1",
-            "s.json:1: `KEY` must be `true` or `false`, not a number",
-        ),
-        (
-            "deniedResolvedAddresses",
-            r#"["10.0.0.0/8", "fd00::1"]"#,
-            "accepted",
-        ),
-        (
-            "deniedResolvedAddresses",
-            r#"["10.0.0.0/40"]"#,
-            "s.json:1:85, `KEY`: `KEY` cannot be `10.0.0.0/40`: the range has more bits than the address",
-        ),
-        ("allowUnixSockets", "[]", "accepted"),
-        (
-            "allowUnixSockets",
-            r#"["/run/docker.sock"]"#,
-            "s.json:1: cannot use `KEY`: it needs the notifier, which this version does not have (remove it, or write `[]`)",
-        ),
-        ("allowAllUnixSockets", "false", "accepted"),
-        (
-            "allowAllUnixSockets",
-            "true",
-            "s.json:1: cannot use `KEY`: it needs the notifier, which this version does not have (remove it, or write `false`)",
-        ),
-        ("allowLocalBinding", "true", "accepted"),
-        ("allowMachLookup", r#"["com.example.*"]"#, "accepted"),
-        (
-            "httpProxyPort",
-            "3128",
-            "s.json:1: cannot use `KEY`: it needs the gateway, which this version does not have (leave out `KEY`)",
-        ),
-        (
-            "httpProxyPort",
-            "0",
-            "s.json:1: `KEY` must be a number from 1 to 65535, not a number",
-        ),
-        (
-            "socksProxyPort",
-            "1080",
-            "s.json:1: cannot use `KEY`: it needs the gateway, which this version does not have (leave out `KEY`)",
-        ),
-        (
-            "mitmProxy",
-            "{}",
-            "s.json:1: cannot use `KEY`: it needs the gateway, which this version does not have (leave out `KEY`)",
-        ),
-        ("parentProxy", "{}", "accepted"),
-        (
-            "parentProxy",
-            "[]",
-            "s.json:1: `KEY` must be an object, not a list",
-        ),
-        ("tlsTerminate", "{}", "accepted"),
-        (
-            "filterRequest",
-            "{}",
-            "s.json:1: cannot use `KEY`: it is a function of a program that links the other sandbox (leave out `KEY`)",
-        ),
-        ("allowPlaintextHeaderSet", "true", "accepted"),
-        ("stripResponseHeaders", r#"["x"]"#, "accepted"),
-        (
-            "stripResponseHeaders",
-            "[1]",
-            "s.json:1: `KEY` must be a list of strings, not a number",
-        ),
-        ("refuseOpaqueTunnels", "true", "accepted"),
-        ("requireHostMatch", "true", "accepted"),
-        ("ambiguousRequestTarget", "\"refuse\"", "accepted"),
-        (
-            "ambiguousRequestTarget",
-            "\"refus\"",
-            "s.json:1: unknown word `refus` for `KEY` (write `refuse`)",
-        ),
-    ];
-    let table = table.map(|(key, value, message)| {
-        let message = message.replace("KEY", &format!("network.{key}"));
-        (settings(&format!(", \"{key}\": {value}"), "", ""), message)
-    });
+    let table: Vec<_> = OF_NETWORK
+        .iter()
+        .map(|(key, value, message)| {
+            let message = message.replace("KEY", &format!("network.{key}"));
+            (settings(&format!(", \"{key}\": {value}"), "", ""), message)
+        })
+        .collect();
     assert_said(
         table
             .iter()
@@ -193,9 +222,10 @@ fn hosts_are_refused_by_their_place() {
         ))
     };
     assert_eq!(at("[]", r#"["*", "*.evil.com:443"]"#), "accepted");
+    assert_eq!(at(r#"["a.com"]"#, "[]"), "accepted");
     assert_eq!(
-        at(r#"["a.com"]"#, "[]"),
-        "s.json:2: cannot use `network.allowedDomains`: it needs the gateway, which this version does not have (write `[]`)"
+        at(r#"["*.co.uk"]"#, "[]"),
+        "s.json:2:20, `network.allowedDomains`: the rule `*.co.uk` cannot be used: anybody can register a name below `co.uk` (write `*.example.co.uk`)"
     );
     assert_eq!(
         at(r#"["a.com", "*"]"#, r#"["https://a.com"]"#),
@@ -439,10 +469,7 @@ fn the_second_form_has_variables() {
             r#"{"network": {"policy": "allow"}}"#,
             "s.json:1: unknown word `allow` for `sandbox.network.policy` (write `deny` or `allowlist`)",
         ),
-        (
-            r#"{"network": {"allowedDomains": ["a.com"]}}"#,
-            "s.json:1: cannot use `sandbox.network.allowedDomains`: it needs the gateway, which this version does not have (write `[]`)",
-        ),
+        (r#"{"network": {"allowedDomains": ["a.com"]}}"#, "accepted"),
         (
             r#"{"filesystem": {"deniedReadPaths": ["${USER}/x"]}}"#,
             "s.json:1:49, `sandbox.filesystem.deniedReadPaths`: the path `${USER}/x` has a variable elsewhere than `${CWD}` or `${HOME}` at its beginning",

@@ -225,6 +225,15 @@ fn layers() -> impl Strategy<Value = Policy> {
         "~/.ssh",
         "~/.ssh/config",
     ]);
+    let destination = proptest::sample::select(vec![
+        "a.example",
+        "*.example:443",
+        "*.example",
+        "10.0.0.0/8",
+        "10.0.0.1:80-443",
+        "0.0.0.0/0",
+        "localhost",
+    ]);
     let name = proptest::sample::select(vec!["LANG", "X_TOKEN", "*", "X_*"]);
     (
         proptest::option::of(proptest::sample::select(Preset::ALL.to_vec())),
@@ -233,32 +242,42 @@ fn layers() -> impl Strategy<Value = Policy> {
         proptest::option::weighted(0.2, proptest::sample::select(Network::ALL.to_vec())),
         proptest::option::weighted(0.2, 1..4_u64),
         proptest::bool::weighted(0.1),
+        proptest::collection::vec((destination, 0..3), 0..3),
     )
-        .prop_map(|(preset, files, names, network, memory, weak)| {
-            let mut policy = preset.map_or_else(Policy::new, Policy::preset);
-            for (path, access) in files {
-                policy = match access {
-                    0 => policy.hide_matching(path),
-                    1 => policy.read_matching(path),
-                    2 => policy.scratch_matching(path),
-                    _ => policy.write_matching(path),
-                };
-            }
-            for (name, pass) in names {
-                policy = if pass {
-                    policy.pass(name)
+        .prop_map(
+            |(preset, files, names, network, memory, weak, destinations)| {
+                let mut policy = preset.map_or_else(Policy::new, Policy::preset);
+                for (path, access) in files {
+                    policy = match access {
+                        0 => policy.hide_matching(path),
+                        1 => policy.read_matching(path),
+                        2 => policy.scratch_matching(path),
+                        _ => policy.write_matching(path),
+                    };
+                }
+                for (name, pass) in names {
+                    policy = if pass {
+                        policy.pass(name)
+                    } else {
+                        policy.drop_variable(name)
+                    };
+                }
+                for (destination, grant) in destinations {
+                    policy = match grant {
+                        0 => policy.deny(destination),
+                        1 => policy.allow(destination),
+                        _ => policy.allow_udp(destination),
+                    };
+                }
+                policy = network.into_iter().fold(policy, Policy::network);
+                policy = memory.into_iter().fold(policy, Policy::memory);
+                if weak {
+                    policy.fallback(Tier::Landlock)
                 } else {
-                    policy.drop_variable(name)
-                };
-            }
-            policy = network.into_iter().fold(policy, Policy::network);
-            policy = memory.into_iter().fold(policy, Policy::memory);
-            if weak {
-                policy.fallback(Tier::Landlock)
-            } else {
-                policy
-            }
-        })
+                    policy
+                }
+            },
+        )
 }
 
 const PLACES: &[&str] = &[
@@ -308,7 +327,25 @@ proptest! {
             let variables = || [("LANG".into(), "C".into()), ("X_TOKEN".into(), "t".into())];
             let given = before.environment().apply(variables());
             prop_assert!(now.environment().apply(variables()).iter().all(|one| given.contains(one)));
-            prop_assert!(now.network() == Network::Deny || now.network() == before.network());
+            prop_assert!(now.network() <= before.network());
+            for destination in ["a.example", "b.example", "c", "10.0.0.1", "10.0.0.2", "127.0.0.1", "9.9.9.9"] {
+                for port in [80, 443, 444] {
+                    let destination: crate::Destination = destination.parse().unwrap();
+                    let attempts = [
+                        Attempt::connect(destination.clone(), port),
+                        Attempt::send(destination, port),
+                    ];
+                    for attempt in attempts {
+                        let (now, before) = (now.decide(&attempt), before.decide(&attempt));
+                        let is_less = match now.verdict {
+                            Verdict::Deny => true,
+                            Verdict::Ask => before.verdict != Verdict::Deny,
+                            Verdict::Allow => before.verdict == Verdict::Allow,
+                        };
+                        prop_assert!(is_less, "{attempt:?}: {now:?}, before {before:?}");
+                    }
+                }
+            }
             let memory = |ruleset: &Ruleset| ruleset.limits().memory.unwrap_or(u64::MAX);
             prop_assert!(memory(&now) <= memory(&before));
             prop_assert!(now.system().fallback.is_none() || before.system().fallback.is_some());

@@ -46,10 +46,21 @@ fn accepts(schema: &Value, document: &Value) -> bool {
             "minLength" => document
                 .as_str()
                 .is_none_or(|text| text.chars().count() as u64 >= value.as_u64().unwrap()),
+            "maxLength" => document
+                .as_str()
+                .is_none_or(|text| count(text.chars().count(), value)),
             "pattern" => {
-                assert_eq!(value, "\\.(toml|json)$");
-                let ends = |text: &str| [".toml", ".json"].iter().any(|end| text.ends_with(end));
-                document.as_str().is_none_or(ends)
+                let is_number =
+                    |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+                let matches = |text: &str| match value.as_str().unwrap() {
+                    "\\.(toml|json)$" => [".toml", ".json"].iter().any(|end| text.ends_with(end)),
+                    "^([0-9]+:)?[0-9]+$" => text.splitn(2, ':').all(is_number),
+                    "^http://" => text.starts_with("http://"),
+                    other => {
+                        panic!("the schema has a pattern that the test does not know: {other}")
+                    }
+                };
+                document.as_str().is_none_or(matches)
             }
             "propertyNames" => document
                 .as_object()
@@ -103,7 +114,10 @@ const PLACES: &[&[&str]] = &[
     &["network", "default"],
     &["network", "rules"],
     &["network", "rules", "example.org"],
+    &["network", "rules", "example.org", "access"],
+    &["network", "rules", "example.org", "acess"],
     &["network", "publish"],
+    &["network", "upstream"],
     &["network", "defalt"],
     &["environment"],
     &["environment", "CI"],
@@ -140,6 +154,7 @@ fn the_decoder_and_the_schema_agree() {
         Tier::WORDS,
         HideBy::WORDS,
         ENVIRONMENT_WORDS,
+        DESTINATION_WORDS,
     ];
     let words = words
         .concat()
@@ -151,6 +166,10 @@ fn the_decoder_and_the_schema_agree() {
         json!([]),
         json!(["agent"]),
         json!(["agnet"]),
+        json!(["8080:3000"]),
+        json!("http://proxy.example:3128"),
+        json!({"access": "allow", "udp": true}),
+        json!({"access": "deny", "reason": "why"}),
         json!([1]),
         json!(0),
         json!(1),

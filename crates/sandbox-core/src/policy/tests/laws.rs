@@ -14,6 +14,38 @@ fn text() -> impl Strategy<Value = String> {
     ]
 }
 
+fn network_rules() -> impl Strategy<Value = Policy> {
+    let destination = proptest::sample::select(vec![
+        "Example.com.",
+        "*.b\u{fc}cher.example:80-90",
+        "0x7f.1",
+        "[::ffff:10.0.0.1]:80",
+        "fd00::/8:443",
+    ]);
+    let rules = proptest::collection::vec((destination, 0..4), 0..4);
+    let port = proptest::sample::select(vec!["80", "8080:80", "0:81"]);
+    let upstream = proptest::option::of(Just("http://[::1]:3128/"));
+    let reason = "[^\\pC]{1,20}";
+    (
+        rules,
+        proptest::collection::vec(port, 0..3),
+        upstream,
+        reason,
+    )
+        .prop_map(|(rules, ports, upstream, reason)| {
+            let policy = rules
+                .iter()
+                .fold(Policy::new(), |policy, (rule, grant)| match grant {
+                    0 => policy.allow(rule),
+                    1 => policy.allow_udp(rule),
+                    2 => policy.deny(rule),
+                    _ => policy.deny_because(rule, &reason),
+                });
+            let policy = ports.iter().fold(policy, Policy::publish);
+            upstream.into_iter().fold(policy, Policy::upstream)
+        })
+}
+
 fn policies() -> impl Strategy<Value = Policy> {
     let file = (
         text(),
@@ -49,9 +81,19 @@ fn policies() -> impl Strategy<Value = Policy> {
             proptest::sample::select(HideBy::ALL),
         ),
         proptest::collection::vec("[a-z][a-z0-9_-]{0,6}", 0..3),
+        network_rules(),
     )
         .prop_map(
-            |(presets, files, network, variables, limits, (tier, hide), features)| {
+            |(
+                presets,
+                files,
+                network,
+                variables,
+                limits,
+                (tier, hide),
+                features,
+                network_rules,
+            )| {
                 let mut policy = presets.into_iter().fold(Policy::new(), Policy::extends);
                 for (path, pattern, access, optional, base) in files {
                     policy = policy.file(path.as_ref(), pattern, access, optional);
@@ -66,6 +108,7 @@ fn policies() -> impl Strategy<Value = Policy> {
                         _ => policy.set(name, value),
                     };
                 }
+                policy = policy.merge(&network_rules);
                 policy.network = network.map(|network| (network, Source::Library));
                 let (exact, memory, count, seconds) = limits;
                 policy.limits.memory = memory.or(exact);

@@ -141,23 +141,53 @@ fn files() {
 
 #[test]
 fn network() {
-    insta::assert_snapshot!(toml("[network]\ndefault = 'ask'\npublish = ['3000']\n[network.rules]\n'github.com' = 'allow'\n'10.0.0.0/8' = {}\n"), @r#"
-    error: cannot use `ask`: it needs the gateway, which this version does not have
-     2:11 | default = 'ask'
-                      ^^^^^
-      help: write `deny` or `host`
-    error: cannot use `publish`: it needs the gateway, which this version does not have
-     3:1 | publish = ['3000']
+    insta::assert_snapshot!(toml(
+        "[network]\ndefault = 'ask'\npublish = ['3000', '0', 80]\nupstream = 'proxy:3128'\n[network.rules]\n'github.com' = 'allow'\n'10.0.0.0/8' = {}\n'*.com' = 'allow'\n'a.example' = { methods = ['GET'] }\n'b.example' = { access = 'alow', reasn = 'x' }\n'c.example' = { access = 'allow', reason = 'x' }\n'd.example' = { access = 'deny', udp = true }\n'e.example' = { udp = true }\nf.example = 'deny'\n"
+    ), @r#"
+    error: the rule `0` cannot be used
+     3:20 | publish = ['3000', '0', 80]
+                               ^^^
+    error: `publish` must be a list of ports, not a number
+     3:25 | publish = ['3000', '0', 80]
+                                    ^^
+      help: write `"80"`
+    error: the rule `proxy:3128` cannot be used
+     4:12 | upstream = 'proxy:3128'
+                       ^^^^^^^^^^^^
+    error: `10.0.0.0/8` must be `allow`, `deny` or a table with `access`, not an empty table
+     7:16 | '10.0.0.0/8' = {}
+                           ^^
+    error: the rule `*.com` cannot be used
+     8:1 | '*.com' = 'allow'
            ^^^^^^^
-      help: remove it, or write `publish = []`
-    error: cannot use `github.com`: it needs the gateway, which this version does not have
-     5:1 | 'github.com' = 'allow'
-           ^^^^^^^^^^^^
-      help: remove it, or write `default = "host"`
-    error: cannot use `10.0.0.0/8`: it needs the gateway, which this version does not have
-     6:1 | '10.0.0.0/8' = {}
-           ^^^^^^^^^^^^
-      help: remove it, or write `default = "host"`
+      help: write `*.example.com`
+    error: cannot use `methods`: it needs the inspection of TLS, which this version does not have
+     9:17 | 'a.example' = { methods = ['GET'] }
+                            ^^^^^^^
+      help: leave out `methods`
+    error: unknown access `alow` for `b.example`
+     10:26 | 'b.example' = { access = 'alow', reasn = 'x' }
+                                      ^^^^^^
+      help: write `allow`
+    error: unknown key `reasn` in the rule of a destination
+     10:34 | 'b.example' = { access = 'alow', reasn = 'x' }
+                                              ^^^^^
+      help: write `reason`
+    error: cannot use `reason`: only whoever is denied is told one
+     11:35 | 'c.example' = { access = 'allow', reason = 'x' }
+                                               ^^^^^^
+      help: leave out `reason`
+    error: cannot use `udp`: a rule that denies is about UDP, too
+     12:34 | 'd.example' = { access = 'deny', udp = true }
+                                              ^^^
+      help: leave out `udp`
+    error: `e.example` must be a table with `access`, not a table without it
+     13:15 | 'e.example' = { udp = true }
+                           ^^^^^^^^^^^^^^
+    error: `f` must be `allow`, `deny` or a table with `access`, not another table
+     14:1 | f.example = 'deny'
+            ^
+      help: put the path or name in quotes
     "#);
     insta::assert_snapshot!(toml("[network]\ndefault = 'dney'\nrule = {}\npublish = 3000\n"), @"
     error: unknown network `dney` for `default`
@@ -173,10 +203,10 @@ fn network() {
                       ^^^^
     ");
     insta::assert_snapshot!(toml("[network]\ndefault = 1\nrules = []\n"), @"
-    error: `default` must be `deny` or `host`, not a number
+    error: `default` must be a string, not a number
      2:11 | default = 1
                       ^
-      help: write `deny` or `host`
+      help: write `deny`, `ask`, `allow` or `host`
     error: `rules` must be a table of destinations, not a list
      3:9 | rules = []
                    ^^

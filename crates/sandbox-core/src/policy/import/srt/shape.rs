@@ -122,7 +122,6 @@ impl Reader<'_> {
     pub(super) fn refuse(&mut self, known: &'static Known, key: &Key, missing: Missing) {
         let remedy = match known.shape {
             Shape::Boolean => Remedy::RemoveOr("false"),
-            Shape::AllowedDomains => Remedy::Write("[]".to_owned()),
             Shape::Texts | Shape::List => Remedy::RemoveOr("[]"),
             _ => Remedy::LeaveOut(known.key.to_owned()),
         };

@@ -10,7 +10,7 @@ use super::raw::{Errno, Result};
 use super::serve::Stack;
 use super::sys::{self, Fd};
 use super::watch::Watch;
-use super::wire::{KEPT, Reader, step};
+use super::wire::{Answer, DOOR, KEPT, Reader, answer, door, step};
 
 /// Mount attributes (`mount_setattr(2)`).
 const NOSUID_NOEXEC: u64 = 2 | 8;
@@ -62,6 +62,8 @@ pub(crate) struct Builder<'a> {
     /// Directories of the host below private ones, and what is followed in them.
     kept: [Kept; KEPT],
     followed: Reader<'static>,
+    /// The gateway's sockets: connections, and questions for names.
+    doors: [Fd; 2],
     pub(crate) confinement: Confinement,
 }
 
@@ -91,6 +93,7 @@ impl<'a> Builder<'a> {
             is_copy: false,
             kept: [Kept::NONE; KEPT],
             followed: Reader(&[]),
+            doors: [Fd::NONE; 2],
             confinement,
         })
     }
@@ -105,7 +108,14 @@ impl<'a> Builder<'a> {
         Some(match code {
             step::MAP_IDS => map_ids(fields.u32()?, fields.u32()?),
             step::NETWORK => sys::unshare_network(),
-            step::LOOPBACK => sys::netlink_route(&LOOPBACK_UP),
+            step::NETLINK => {
+                let (protocol, may_fail) = (fields.u32()?, fields.u32()? != 0);
+                match sys::netlink(protocol, fields.0) {
+                    Err(_) if may_fail => Ok(()),
+                    asked => asked,
+                }
+            }
+            step::DOORS => self.open_doors(),
             step::PRIVATE => sys::mount_setattr(self.host, 0, MS_PRIVATE, true),
             step::TAKE => self.take(
                 fields.u32()?,
@@ -193,6 +203,31 @@ impl<'a> Builder<'a> {
             }
             _ => Err(Errno::INVAL),
         })
+    }
+
+    fn open_doors(&mut self) -> Result<()> {
+        let listener = sys::bound(sys::SOCK_STREAM, DOOR)?;
+        sys::listen(listener)?;
+        self.doors = [listener, sys::bound(sys::SOCK_DGRAM, DOOR)?];
+        Ok(())
+    }
+
+    /// Hands the gateway's sockets to the caller, once: it serves them.
+    pub(crate) fn hand_over_doors(&mut self) -> Result<()> {
+        for (socket, value) in self.doors.iter_mut().zip([door::STREAMS, door::NAMES]) {
+            let socket = core::mem::replace(socket, Fd::NONE);
+            if socket == Fd::NONE {
+                continue;
+            }
+            let answer = Answer {
+                kind: answer::DOOR,
+                value,
+                ..Answer::default()
+            };
+            sys::send_with(super::CONTROL, &answer, socket)?;
+            sys::close(socket)?;
+        }
+        Ok(())
     }
 
     fn take(&mut self, slot: u32, attributes: u64, may_be_gone: bool, path: &CStr) -> Result<()> {
@@ -454,19 +489,6 @@ fn map_line(line: &mut [u8; MAP_LINE], id: u32) -> &[u8] {
     }
     line.get(..length).unwrap_or(&[])
 }
-
-/// `RTM_NEWLINK` for interface 1, which `lo` is in every fresh network namespace: an nlmsghdr (length, type and flags
-/// `REQUEST | ACK`, sequence, port) and an ifinfomsg (family, type, index, flags and change `IFF_UP`) (rtnetlink(7)).
-const LOOPBACK_UP: [u8; 32] = {
-    let mut message = [0_u8; 32];
-    message[0] = 32;
-    message[4] = 16;
-    message[6] = 5;
-    message[20] = 1;
-    message[24] = 1;
-    message[28] = 1;
-    message
-};
 
 #[cfg(test)]
 mod tests {

@@ -16,6 +16,9 @@ pub(crate) const DESCRIPTORS: usize = 4096;
 /// The most directories of the host that init keeps hold of, to show what is added to them.
 pub(crate) const KEPT: usize = 64;
 
+/// The port of the gateway's sockets inside: that of DNS. A command, which has no capability, can't bind it (ip(7)).
+pub(crate) const DOOR: u16 = 53;
+
 /// Standard input, output and error, which every command has.
 pub(crate) const STREAMS: usize = 3;
 
@@ -57,6 +60,16 @@ pub(crate) mod answer {
     pub(crate) const STATE: u32 = 6;
     /// The command has ended and nothing that it started is left: wait status, resource usage.
     pub(crate) const ENDED: u32 = 5;
+    /// A socket for the gateway: which [`door`](super::door); descriptor: the socket. Before the answer to the first command.
+    pub(crate) const DOOR: u32 = 7;
+}
+
+/// Which socket comes with an [`answer::DOOR`].
+pub(crate) mod door {
+    /// A listener for connections to every address and port.
+    pub(crate) const STREAMS: i32 = 0;
+    /// Datagrams to port [`DOOR`](super::DOOR) of every address.
+    pub(crate) const NAMES: i32 = 1;
 }
 
 /// What failed is init's own memory, and no step.
@@ -126,8 +139,10 @@ pub(crate) mod step {
     pub(crate) const MAP_IDS: u32 = 1;
     /// A network namespace of its own.
     pub(crate) const NETWORK: u32 = 24;
-    /// Brings up the loopback interface.
-    pub(crate) const LOOPBACK: u32 = 2;
+    /// netlink protocol, whether it may fail; the rest of the step are messages, of which the kernel acknowledges one.
+    pub(crate) const NETLINK: u32 = 2;
+    /// The gateway's sockets, to be handed to the caller.
+    pub(crate) const DOORS: u32 = 33;
     /// Nothing that is mounted here reaches the host, and the other way round.
     pub(crate) const PRIVATE: u32 = 3;
     /// slot, mount attributes, whether it may be gone, path: a copy of a host tree, to be put somewhere.

@@ -2,12 +2,12 @@
 
 mod error;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use nix::poll::PollTimeout;
 use nix::sys::socket::{
@@ -137,11 +137,18 @@ impl Prepared {
         steps: &[Step],
         command: &Start<'_>,
     ) -> Result<Child, LaunchError> {
-        let (received, terminal) = init
-            .hear_with(PollTimeout::NONE)
-            .map_err(preparing("hear from the sandbox's first process"))?;
-        let Received::Answer(got) = received else {
-            return Err(ended(&init));
+        let (got, terminal) = loop {
+            let (received, descriptor) = init
+                .hear_with(PollTimeout::NONE)
+                .map_err(preparing("hear from the sandbox's first process"))?;
+            match received {
+                Received::Answer(got) if got.kind == answer::DOOR => {
+                    let mut doors = self.doors.lock().unwrap_or_else(PoisonError::into_inner);
+                    doors.put(got.value, descriptor);
+                }
+                Received::Answer(got) => break (got, descriptor),
+                Received::End => return Err(ended(&init)),
+            }
         };
         let source = io::Error::from_raw_os_error(got.errno);
         match got.kind {

@@ -13,6 +13,7 @@
 
 mod child;
 mod cpus;
+mod doors;
 mod facts;
 pub mod filter;
 mod inits;
@@ -53,6 +54,7 @@ mod wire;
 mod init;
 
 pub use self::child::{Child, Report, Update, Usage};
+pub use self::doors::Doors;
 pub use self::facts::{
     Consequence, HostFacts, KernelVersion, Lowering, LoweringError, MemfdExec, NamespaceRefusal,
     Obstacle, Part, Remedy, UserNamespaces,
@@ -60,7 +62,8 @@ pub use self::facts::{
 pub use self::filter::{Filter, FilterError, FilterOptions};
 pub use self::launch::{LaunchError, NumberProblem};
 pub use self::plan::{
-    Enforcement, Followed, Held, Inside, MountAttributes, Plan, Resource, Step, Unenforceable,
+    Connectivity, Enforcement, Family, Followed, Held, Inside, MountAttributes, NetworkRequest,
+    OWN_V4, OWN_V6, Plan, Resource, Step, Unenforceable,
 };
 pub use self::prepare::{Early, Prepared};
 pub use self::start::{ProcessGroup, Start, TerminalSize};

@@ -9,6 +9,7 @@ mod error;
 mod follow;
 mod inside;
 mod joining;
+mod netlink;
 mod step;
 #[cfg(test)]
 mod tests;
@@ -22,7 +23,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use sandbox_core::{Limits, Network, Ruleset, Tier, upwards};
+use sandbox_core::{Limits, Ruleset, Tier, upwards};
 
 use crate::landlock::Rights;
 use crate::view::{Cover, LiveKind, Node, View};
@@ -32,6 +33,7 @@ pub use self::enforcement::{Enforcement, Held};
 pub use self::error::Unenforceable;
 pub use self::inside::Inside;
 pub(crate) use self::joining::joining;
+pub use self::netlink::{Connectivity, Family, NetworkRequest, OWN_V4, OWN_V6};
 pub use self::step::{Followed, MountAttributes, Resource, Step};
 
 /// The nodes of every private `/dev`: what `null(4)`, `random(4)`, `full(4)` and `tty(4)` describe, and nothing of the
@@ -87,7 +89,7 @@ impl Plan {
     pub fn compile(ruleset: &Ruleset, facts: &HostFacts) -> Result<Self, Unenforceable> {
         require_namespaces(ruleset, facts)?;
         let view = View::compile(ruleset.files())?;
-        let own_network = ruleset.network() != Network::Host;
+        let network = Connectivity::of(ruleset.network());
         let rights = Rights::of(facts);
         let options = FilterOptions {
             signal_scope: facts.landlock_abi >= crate::landlock::SCOPE_ABI,
@@ -102,7 +104,7 @@ impl Plan {
 
         let mut plan = Compiler {
             view: &view,
-            steps: beginning(facts, ruleset.network()),
+            steps: beginning(facts, &network),
             made: BTreeSet::new(),
             followed: follow::followed(&view, ruleset.files()),
         };
@@ -119,7 +121,7 @@ impl Plan {
         plan.follow();
         let steps = plan.steps;
         Ok(Self {
-            own_network,
+            own_network: network != Connectivity::Host,
             steps: steps.into(),
             view,
             landlock_abi: facts.landlock_abi,
@@ -200,13 +202,11 @@ fn require_namespaces(ruleset: &Ruleset, facts: &HostFacts) -> Result<(), Unenfo
 
 /// The first steps of every plan for this host. They depend on no rule about files, so that they can be carried out while
 /// those are still being resolved.
-pub(crate) fn beginning(facts: &HostFacts, network: Network) -> Vec<Step> {
+pub(crate) fn beginning(facts: &HostFacts, network: &Connectivity) -> Vec<Step> {
     let ids = Step::MapIds {
         uid: facts.uid,
         gid: facts.gid,
     };
-    let own_network = [Step::Network, Step::Loopback];
-    let network = own_network.into_iter().filter(|_| network != Network::Host);
     let devices = (0..).zip(DEVICES).map(|(slot, name)| Step::Take {
         path: Path::new("/dev").join(name),
         slot,
@@ -228,7 +228,7 @@ pub(crate) fn beginning(facts: &HostFacts, network: Network) -> Vec<Step> {
         Step::Terminals { slot: PTS },
     ];
     std::iter::once(ids)
-        .chain(network)
+        .chain(network.steps())
         .chain([Step::Private])
         .chain(devices)
         .chain(own_file_systems)

@@ -4,18 +4,16 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use nix::fcntl::{FcntlArg, SealFlag, fcntl};
-
-use sandbox_core::Network;
 
 use crate::cpus::Cpus;
 use crate::inits::{Init, Inits};
 use crate::launch::{begin, send};
 use crate::plan::encode;
 use crate::wire::order;
-use crate::{HostFacts, LaunchError, Plan, Step, plan, sys};
+use crate::{Connectivity, Doors, HostFacts, LaunchError, Plan, Step, plan, sys};
 
 /// The init program, compiled by `build.rs`.
 const IMAGE: &[u8] = include_bytes!(env!("SANDBOX_INIT"));
@@ -46,6 +44,8 @@ pub struct Prepared {
     pub(crate) steps: Arc<[Step]>,
     pub(crate) joining: OnceLock<Joining>,
     pub(crate) inits: Arc<Inits>,
+    /// What the first init has opened, until it is taken.
+    pub(crate) doors: Mutex<Doors>,
 }
 
 /// The steps of an init that joins the first one, and the same as init reads them.
@@ -59,11 +59,11 @@ pub(crate) struct Joining {
 /// network, which takes as long as all the rest, and waits for its plan. Dropping it ends it.
 ///
 /// ```
-/// use sandbox_core::{Context, Network, Policy, Preset, Ruleset};
-/// use sandbox_linux::{Early, HostFacts, Plan, Prepared};
+/// use sandbox_core::{Context, Policy, Preset, Ruleset};
+/// use sandbox_linux::{Connectivity, Early, HostFacts, Plan, Prepared};
 ///
 /// let facts = HostFacts::detect();
-/// let early = Early::begin(&facts, Network::Deny)?;
+/// let early = Early::begin(&facts, &Connectivity::Alone)?;
 /// let ruleset = Ruleset::resolve(&Policy::preset(Preset::ReadOnly), &Context::new("/"))?;
 /// let plan = Plan::compile(&ruleset, &facts)?;
 /// let prepared = Prepared::with(&plan, early)?;
@@ -85,7 +85,7 @@ impl Early {
     /// # Errors
     ///
     /// [`LaunchError`], by what failed.
-    pub fn begin(facts: &HostFacts, network: Network) -> Result<Self, LaunchError> {
+    pub fn begin(facts: &HostFacts, network: &Connectivity) -> Result<Self, LaunchError> {
         let image = image()?;
         let beginning = plan::beginning(facts, network);
         let init = begin(&image, &encode::steps(&beginning)?)?;
@@ -125,6 +125,13 @@ impl Prepared {
         Self::made_of(plan, bytes, early.image, goes_on.then_some(early.init))
     }
 
+    /// The gateway's sockets, once: after the first command was launched, and again where the sandbox had to be made anew. `None`
+    /// where there are no new ones.
+    pub fn take_doors(&self) -> Option<Doors> {
+        let mut doors = self.doors.lock().unwrap_or_else(PoisonError::into_inner);
+        doors.is_complete().then(|| std::mem::take(&mut *doors))
+    }
+
     fn made_of(
         plan: &Plan,
         bytes: Vec<u8>,
@@ -139,6 +146,7 @@ impl Prepared {
             steps: plan.shared_steps(),
             joining: OnceLock::new(),
             inits: Arc::new(Inits::new(begun)),
+            doors: Mutex::default(),
         })
     }
 }

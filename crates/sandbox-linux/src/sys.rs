@@ -265,9 +265,10 @@ fn negative(error: raw::Errno) -> isize {
 }
 
 fn become_init(birth: &Birth) -> raw::Result<isize> {
-    const SYS_ADMIN_NET_ADMIN_SYS_CHROOT_SETPCAP: [u32; 4] = [21, 12, 18, 8];
+    // SYS_ADMIN, NET_ADMIN, SYS_CHROOT, SETPCAP, NET_BIND_SERVICE (capabilities(7)).
+    const KEPT: [u32; 5] = [21, 12, 18, 8, 10];
     const CLOSE_RANGE_CLOEXEC: usize = 4;
-    keep_capabilities(&SYS_ADMIN_NET_ADMIN_SYS_CHROOT_SETPCAP)?;
+    keep_capabilities(&KEPT)?;
     // 0 to 2 as placeholders: nothing of the caller's stays open in init, and what it opens lies above.
     for number in 0..=3 {
         call(nr::DUP3, [arg(birth.control), number, 0, 0, 0, 0])?;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use sandbox_core::{Context, Policy, PolicyError, PolicyErrors, Ruleset, Source};
 use sandbox_linux::filter::Feature;
-use sandbox_linux::{Early, Enforcement, HostFacts, Plan, Prepared, Unenforceable};
+use sandbox_linux::{Connectivity, Early, Enforcement, HostFacts, Plan, Prepared, Unenforceable};
 
 use crate::{Command, Error};
 
@@ -154,7 +154,7 @@ impl Builder {
         let facts = self.facts.unwrap_or_else(HostFacts::detect);
         // It begins meanwhile. What keeps it from that keeps every other from it, and is told by the first command, after
         // what is wrong with the policy.
-        let early = Early::begin(&facts, policy.network_access());
+        let early = Early::begin(&facts, &Connectivity::of(policy.network_access()));
         let context = match self.context {
             Some(context) => context,
             None => Context::detect().map_err(PolicyErrors::from)?,

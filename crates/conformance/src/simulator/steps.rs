@@ -13,7 +13,8 @@ fn is_met_by_nothing(step: &Step) -> bool {
         step,
         Step::MapIds { .. }
             | Step::Network
-            | Step::Loopback
+            | Step::Netlink(_)
+            | Step::Doors
             | Step::Private
             | Step::Keep { .. }
             | Step::Raise { .. }

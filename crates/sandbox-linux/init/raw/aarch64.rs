@@ -56,8 +56,11 @@ pub(crate) mod nr {
         UMASK = 166;
         PRCTL = 167;
         SOCKET = 198;
+        BIND = 200;
+        LISTEN = 201;
         SENDTO = 206;
         RECVFROM = 207;
+        SETSOCKOPT = 208;
         SENDMSG = 211;
         RECVMSG = 212;
         MUNMAP = 215;

@@ -35,6 +35,9 @@ pub(crate) mod nr {
         RECVFROM = 45;
         SENDMSG = 46;
         RECVMSG = 47;
+        BIND = 49;
+        LISTEN = 50;
+        SETSOCKOPT = 54;
         CLONE = 56;
         EXECVE = 59;
         EXIT = 60;

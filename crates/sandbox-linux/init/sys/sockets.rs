@@ -103,22 +103,62 @@ pub(crate) fn send_with<T: Copy>(socket: Fd, value: &T, fd: Fd) -> Result<()> {
         .map(drop)
 }
 
-/// Asks the kernel by a route netlink message, and waits for its acknowledgement.
-pub(crate) fn netlink_route(message: &[u8]) -> Result<()> {
+/// Asks the kernel by a netlink message of `protocol`, and waits for its acknowledgement.
+pub(crate) fn netlink(protocol: u32, message: &[u8]) -> Result<()> {
     const AF_NETLINK: usize = 16;
     const SOCK_RAW: usize = 3;
-    let socket = to_fd(call!(nr::SOCKET, AF_NETLINK, SOCK_RAW | O_CLOEXEC, 0; "no pointer")?);
+    let socket =
+        to_fd(call!(nr::SOCKET, AF_NETLINK, SOCK_RAW | O_CLOEXEC, protocol; "no pointer")?);
+    let answered = ask(socket, message);
+    close(socket)?;
+    match answered? {
+        0 => Ok(()),
+        error => Err(Errno(error.wrapping_neg())),
+    }
+}
+
+/// What the kernel says to `message`: 0, or a negative error number.
+fn ask(socket: Fd, message: &[u8]) -> Result<i32> {
     call!(nr::SENDTO, socket.arg(), message.as_ptr(), message.len(), 0; "`message` is as long as said")?;
-    // nlmsghdr (16 bytes), then nlmsgerr: the error, 0 or negative (netlink(7)).
+    // nlmsghdr (16 bytes), then nlmsgerr: the error (netlink(7)).
     let mut answer = [0_i32; 64];
     call!(nr::RECVFROM, socket.arg(), answer.as_mut_ptr(), size_of::<[i32; 64]>(); "`answer` is as large as said")?;
-    close(socket)?;
     let [_, _, _, _, error, ..] = answer;
-    if error == 0 {
-        Ok(())
-    } else {
-        Err(Errno(error.wrapping_neg()))
+    Ok(error)
+}
+
+/// A socket of a kind, bound to a port of every address, IPv4 and IPv6 alike, that answers for each of them.
+pub(crate) fn bound(kind: usize, port: u16) -> Result<Fd> {
+    const AF_INET6: u16 = 10;
+    const SOL_IP: usize = 0;
+    const SOL_IPV6: usize = 41;
+    const V6ONLY: usize = 26;
+    const RECVPKTINFO: usize = 49;
+    const TRANSPARENT_V6: usize = 75;
+    const TRANSPARENT: usize = 19;
+    let socket = to_fd(call!(nr::SOCKET, AF_INET6, kind | O_CLOEXEC, 0; "no pointer")?);
+    for (level, option, value) in [
+        (SOL_IPV6, V6ONLY, 0_i32),
+        (SOL_IPV6, TRANSPARENT_V6, 1),
+        (SOL_IP, TRANSPARENT, 1),
+        (SOL_IPV6, RECVPKTINFO, 1),
+    ] {
+        call!(nr::SETSOCKOPT, socket.arg(), level, option, &raw const value, size_of::<i32>(); "`value` is as large as said")?;
     }
+    // sockaddr_in6: family, port in network order, flow, address, scope (ipv6(7)).
+    let mut address = [0_u16; 14];
+    let [family, in_port, ..] = &mut address;
+    (*family, *in_port) = (AF_INET6, port.to_be());
+    call!(nr::BIND, socket.arg(), address.as_ptr(), size_of::<[u16; 14]>(); "`address` is as large as said")?;
+    Ok(socket)
+}
+
+pub(crate) const SOCK_STREAM: usize = 1;
+pub(crate) const SOCK_DGRAM: usize = 2;
+
+pub(crate) fn listen(socket: Fd) -> Result<()> {
+    const BACKLOG: usize = 4096;
+    call!(nr::LISTEN, socket.arg(), BACKLOG; "no pointer").map(drop)
 }
 
 /// Gives a mapping back.

@@ -9,15 +9,15 @@ use sandbox_core::{Context, Policy, Preset, Ruleset};
 use super::*;
 use crate::plan::encode;
 use crate::wire::DESCRIPTORS;
-use crate::{Early, Plan, ProcessGroup, Report, Step};
+use crate::{Connectivity, Early, Plan, ProcessGroup, Report, Step};
 
-fn plan(policy: &Policy) -> Plan {
+pub(crate) fn plan(policy: &Policy) -> Plan {
     let ruleset = Ruleset::resolve(policy, &Context::new("/usr/lib")).expect("the policy is right");
     Plan::compile(&ruleset, &HostFacts::detect()).expect("this host can do it")
 }
 
 /// Runs `args` in a sandbox that shows the host's files.
-fn run(
+pub(crate) fn run(
     prepared: &Prepared,
     args: &[&str],
     change: impl FnOnce(&mut Start<'_>),
@@ -143,7 +143,7 @@ fn a_command_that_cannot_be_sent_is_an_error_and_the_next_one_runs() {
     use nix::sys::signal::{SigSet, Signal};
     let plan = plan(&Policy::preset(Preset::Agent));
     in_own_process(|| {
-        let early = Early::begin(&HostFacts::detect(), sandbox_core::Network::Deny).unwrap();
+        let early = Early::begin(&HostFacts::detect(), &Connectivity::Alone).unwrap();
         let prepared = Prepared::with(&plan, early).unwrap();
         // Too long for the socket, and the memory file for it would be longer than files may be.
         let long = "x".repeat(100_000);
@@ -368,7 +368,7 @@ fn dropping_a_child_ends_what_it_confines() {
 #[test]
 fn an_init_that_has_begun_and_ended_is_replaced() {
     let plan = plan(&Policy::preset(Preset::Agent));
-    let early = Early::begin(&HostFacts::detect(), sandbox_core::Network::Deny).unwrap();
+    let early = Early::begin(&HostFacts::detect(), &Connectivity::Alone).unwrap();
     let prepared = Prepared::with(&plan, early).unwrap();
     let before = host();
     let init = prepared.inits.set_up().begun.as_ref().unwrap().id();
@@ -417,7 +417,7 @@ fn an_init_that_is_killed_before_its_command_is_told_as_killed() {
 fn a_fork_has_commands_of_its_own_and_leaves_its_parents_alone() {
     use nix::sys::wait::{WaitStatus, waitpid};
     let plan = plan(&Policy::preset(Preset::Agent));
-    let early = Early::begin(&HostFacts::detect(), sandbox_core::Network::Deny).unwrap();
+    let early = Early::begin(&HostFacts::detect(), &Connectivity::Alone).unwrap();
     let prepared = Prepared::with(&plan, early).unwrap();
     // SAFETY: the child runs what a daemon would run, and ends without returning to the test harness.
     match unsafe { nix::unistd::fork() }.unwrap() {

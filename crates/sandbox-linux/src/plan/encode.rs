@@ -168,8 +168,13 @@ fn write(fields: &mut Fields<'_>, step: &Step) -> Result<(), Unenforceable> {
                 })?;
             }
         }
+        Step::Netlink(request) => {
+            let protocol = fields.u32(request.protocol());
+            protocol.u32(request.may_fail().into());
+            fields.0.extend(request.to_bytes());
+        }
         Step::Network
-        | Step::Loopback
+        | Step::Doors
         | Step::Private
         | Step::NewRoot
         | Step::EnterRoot

@@ -30,8 +30,10 @@ pub enum Step {
     },
     /// Makes a network of the sandbox's own.
     Network,
-    /// Brings up its loopback interface.
-    Loopback,
+    /// Asks the kernel something about it.
+    Netlink(super::NetworkRequest),
+    /// Opens the gateway's sockets, for the caller to serve.
+    Doors,
     /// Cuts the mounts off from the host's.
     Private,
     /// Takes a copy of a host tree, to be put somewhere.
@@ -324,7 +326,8 @@ impl Step {
         match self {
             Self::MapIds { .. } => "map the user into the sandbox",
             Self::Network => "make a network of its own",
-            Self::Loopback => "bring up the loopback interface",
+            Self::Netlink(request) => request.action(),
+            Self::Doors => "open the gateway's sockets",
             Self::Private => "cut the mounts off from the host's",
             Self::Take { .. } => "take",
             Self::Restrict { .. } => "make the file system read-only inside",
@@ -369,7 +372,8 @@ impl Step {
         match self {
             Self::MapIds { .. } => step::MAP_IDS,
             Self::Network => step::NETWORK,
-            Self::Loopback => step::LOOPBACK,
+            Self::Netlink(_) => step::NETLINK,
+            Self::Doors => step::DOORS,
             Self::Private => step::PRIVATE,
             Self::Take { .. } => step::TAKE,
             Self::Restrict { .. } => step::RESTRICT,

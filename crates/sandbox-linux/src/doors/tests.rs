@@ -1,0 +1,167 @@
+//! What comes through the doors, as the host's side sees it.
+
+use std::io::{IoSlice, IoSliceMut, Write};
+use std::net::{Ipv6Addr, SocketAddr, TcpListener};
+use std::os::fd::AsRawFd;
+use std::thread;
+
+use nix::sys::socket::{
+    ControlMessage, ControlMessageOwned, MsgFlags, SockaddrIn6, recvmsg, sendmsg,
+};
+use sandbox_core::{Policy, Preset};
+
+use super::*;
+use crate::launch::tests::{plan, run};
+use crate::plan::encode;
+use crate::{Connectivity, Prepared, Step};
+
+/// A sandbox whose network leads to the gateway's doors, and these.
+fn sandbox(loopback: &[u16]) -> (Prepared, Doors) {
+    let plan = plan(&Policy::preset(Preset::Agent));
+    let network = Connectivity::Gateway {
+        loopback: loopback.iter().map(|port| *port..=*port).collect(),
+    };
+    let is_network = |step: &Step| matches!(step, Step::Network | Step::Netlink(_));
+    let (ids, rest) = plan.beginning().split_at(1);
+    let rest = rest.iter().filter(|step| !is_network(step)).cloned();
+    let beginning: Vec<Step> = (ids.iter().cloned())
+        .chain(network.steps())
+        .chain(rest)
+        .collect();
+    let prepared = Prepared {
+        beginning: encode::steps(&beginning).unwrap(),
+        ..Prepared::new(&plan).unwrap()
+    };
+    assert_eq!(status(&prepared, "true"), 0);
+    let doors = prepared.take_doors().unwrap();
+    assert!(prepared.take_doors().is_none());
+    (prepared, doors)
+}
+
+fn status(prepared: &Prepared, script: &str) -> i32 {
+    let report = run(prepared, &["/bin/bash", "-c", script], |_| {}).unwrap();
+    report.status >> 8
+}
+
+/// Says to each connection where it wanted to go.
+fn say_where(doors: Doors) {
+    let listener = TcpListener::from(doors.streams.unwrap());
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let wanted = stream.local_addr().unwrap();
+            let wanted = SocketAddr::new(wanted.ip().to_canonical(), wanted.port());
+            let _ = writeln!(stream, "{wanted}");
+        }
+    });
+}
+
+#[test]
+fn every_connection_comes_to_the_listener() {
+    let (prepared, doors) = sandbox(&[5432]);
+    say_where(doors);
+    for (host, port, shown) in [
+        ("7.7.7.7", 443, "7.7.7.7:443"),
+        ("169.254.169.254", 80, "169.254.169.254:80"),
+        ("255.255.255.254", 65535, "255.255.255.254:65535"),
+        ("2001:db8::7", 8443, "[2001:db8::7]:8443"),
+        ("9.9.9.9", 53, "9.9.9.9:53"),
+        ("127.0.0.53", 53, "127.0.0.53:53"),
+        ("127.0.0.1", 5432, "127.0.0.1:5432"),
+        ("::1", 5432, "[::1]:5432"),
+    ] {
+        let script = format!("read where </dev/tcp/{host}/{port} && [ \"$where\" = \"{shown}\" ]");
+        assert_eq!(status(&prepared, &script), 0, "{shown}");
+    }
+    for loopback in ["127.0.0.1/5433", "127.8.9.10/80", "::1/80"] {
+        let script = format!("! true </dev/tcp/{loopback}");
+        assert_eq!(
+            status(&prepared, &script),
+            0,
+            "{loopback} is the command's own"
+        );
+    }
+    // A command beside the first has the same network.
+    let script = "read where </dev/tcp/7.7.7.7/1 && [ $where = 7.7.7.7:1 ]";
+    thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| assert_eq!(status(&prepared, script), 0));
+        }
+    });
+}
+
+#[test]
+fn questions_to_every_name_server_come_and_are_answered() {
+    let (prepared, doors) = sandbox(&[]);
+    let names = doors.names.unwrap();
+    thread::spawn(move || {
+        loop {
+            answer_one(&names);
+        }
+    });
+    for server in ["9.9.9.9", "127.0.0.53", "2001:4860:4860::8888", "::1"] {
+        // A connected socket hears only whom it has asked.
+        let script = format!(
+            "exec 3<>/dev/udp/{server}/53 && echo question >&3 && [ \"$(timeout 5 head -n1 <&3)\" = {server} ]"
+        );
+        assert_eq!(status(&prepared, &script), 0, "{server}");
+    }
+    // Where nobody listens the sender is told at once.
+    let refused = "exec 3<>/dev/udp/8.8.8.8/443; echo one >&3; sleep 0.1; ! echo two >&3";
+    assert_eq!(status(&prepared, refused), 0);
+}
+
+/// Answers with the address that was asked.
+fn answer_one(names: &OwnedFd) {
+    let mut question = [0; 64];
+    let mut space = nix::cmsg_space!(libc::in6_pktinfo);
+    let mut vectors = [IoSliceMut::new(&mut question)];
+    let flags = MsgFlags::empty();
+    let got = recvmsg::<SockaddrIn6>(names.as_raw_fd(), &mut vectors, Some(&mut space), flags);
+    let got = got.unwrap();
+    let asked = got.cmsgs().unwrap().find_map(|message| match message {
+        ControlMessageOwned::Ipv6PacketInfo(info) => Some(info),
+        _ => None,
+    });
+    let mut info = asked.unwrap();
+    info.ipi6_ifindex = 0;
+    let ip = Ipv6Addr::from(info.ipi6_addr.s6_addr).to_canonical();
+    let text = format!("{ip}\n");
+    let control = [ControlMessage::Ipv6PacketInfo(&info)];
+    let vectors = [IoSlice::new(text.as_bytes())];
+    sendmsg(
+        names.as_raw_fd(),
+        &vectors,
+        &control,
+        flags,
+        got.address.as_ref(),
+    )
+    .unwrap();
+}
+
+#[test]
+fn a_command_can_take_no_door_and_open_none() {
+    let (prepared, doors) = sandbox(&[]);
+    say_where(doors);
+    // Ports of its own stay its own, and the doors' is nobody's to bind.
+    let script = "/usr/bin/python3 -c '
+import socket
+s = socket.socket(socket.AF_INET6)
+s.bind((\"::\", 8443)); s.listen()
+c = socket.create_connection((\"127.0.0.1\", 8443)); s.accept()
+c = socket.create_connection((\"7.7.7.7\", 8443), 5)
+assert c.recv(99) == b\"7.7.7.7:8443\\n\"
+for kind in socket.SOCK_STREAM, socket.SOCK_DGRAM:
+    for address in \"127.0.0.1\", \"0.0.0.0\", \"9.9.9.9\":
+        t = socket.socket(socket.AF_INET, kind)
+        t.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        t.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        try: t.bind((address, 53))
+        except PermissionError: continue
+        raise SystemExit(3)
+try: socket.socket().setsockopt(socket.SOL_IP, 19, 1)
+except PermissionError: raise SystemExit(0)
+raise SystemExit(4)
+'";
+    assert_eq!(status(&prepared, script), 0);
+}

@@ -10,7 +10,7 @@ use super::raw::{Errno, Result};
 use super::serve::Stack;
 use super::sys::{self, Fd};
 use super::watch::Watch;
-use super::wire::{Answer, DOOR, KEPT, Reader, answer, door, step};
+use super::wire::{Answer, DOOR, KEPT, PROXY, Reader, answer, door, step};
 
 /// Mount attributes (`mount_setattr(2)`).
 const NOSUID_NOEXEC: u64 = 2 | 8;
@@ -62,8 +62,8 @@ pub(crate) struct Builder<'a> {
     /// Directories of the host below private ones, and what is followed in them.
     kept: [Kept; KEPT],
     followed: Reader<'static>,
-    /// The gateway's sockets: connections, and questions for names.
-    doors: [Fd; 2],
+    /// The gateway's sockets, in the order of [`door`].
+    doors: [Fd; 3],
     pub(crate) confinement: Confinement,
 }
 
@@ -93,7 +93,7 @@ impl<'a> Builder<'a> {
             is_copy: false,
             kept: [Kept::NONE; KEPT],
             followed: Reader(&[]),
-            doors: [Fd::NONE; 2],
+            doors: [Fd::NONE; 3],
             confinement,
         })
     }
@@ -206,15 +206,21 @@ impl<'a> Builder<'a> {
     }
 
     fn open_doors(&mut self) -> Result<()> {
-        let listener = sys::bound(sys::SOCK_STREAM, DOOR)?;
-        sys::listen(listener)?;
-        self.doors = [listener, sys::bound(sys::SOCK_DGRAM, DOOR)?];
+        self.doors = [
+            sys::listener(DOOR)?,
+            sys::bound(sys::SOCK_DGRAM, DOOR)?,
+            sys::listener(PROXY)?,
+        ];
         Ok(())
     }
 
     /// Hands the gateway's sockets to the caller, once: it serves them.
     pub(crate) fn hand_over_doors(&mut self) -> Result<()> {
-        for (socket, value) in self.doors.iter_mut().zip([door::STREAMS, door::NAMES]) {
+        for (socket, value) in
+            self.doors
+                .iter_mut()
+                .zip([door::STREAMS, door::NAMES, door::PROXIES])
+        {
             let socket = core::mem::replace(socket, Fd::NONE);
             if socket == Fd::NONE {
                 continue;

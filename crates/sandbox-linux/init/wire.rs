@@ -19,6 +19,9 @@ pub(crate) const KEPT: usize = 64;
 /// The port of the gateway's sockets inside: that of DNS. A command, which has no capability, can't bind it (ip(7)).
 pub(crate) const DOOR: u16 = 53;
 
+/// The port of loopback where programs find the gateway as a proxy, which a command can't bind either.
+pub(crate) const PROXY: u16 = 880;
+
 /// Standard input, output and error, which every command has.
 pub(crate) const STREAMS: usize = 3;
 
@@ -70,6 +73,8 @@ pub(crate) mod door {
     pub(crate) const STREAMS: i32 = 0;
     /// Datagrams to port [`DOOR`](super::DOOR) of every address.
     pub(crate) const NAMES: i32 = 1;
+    /// A listener for connections to port [`PROXY`](super::PROXY) of loopback.
+    pub(crate) const PROXIES: i32 = 2;
 }
 
 /// What failed is init's own memory, and no step.

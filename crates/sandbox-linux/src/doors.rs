@@ -4,17 +4,39 @@
 #[cfg(test)]
 mod tests;
 
+use std::io;
 use std::os::fd::OwnedFd;
+use std::sync::Weak;
 
-use crate::wire::door;
+use crate::inits::Inits;
+use crate::sys;
+use crate::wire::{self, door};
+
+/// A way into a sandbox's network, for connections that the host makes to servers inside. It does not keep the sandbox.
+#[derive(Clone, Debug)]
+pub struct WayIn(pub(crate) Weak<Inits>);
+
+impl WayIn {
+    /// A stream socket in the sandbox's network, not connected yet. It is an IPv6 one, which reaches IPv4 as well.
+    ///
+    /// # Errors
+    ///
+    /// `NotConnected` where the sandbox is gone or has had no command yet; else those of `setns(2)` and `socket(2)`.
+    pub fn stream(&self) -> io::Result<OwnedFd> {
+        let inits = self.0.upgrade();
+        let init = inits.and_then(|inits| inits.set_up().done.upgrade());
+        let init = init.ok_or(io::ErrorKind::NotConnected)?;
+        sys::socket_beside(init.pidfd(), libc::SOCK_STREAM)
+    }
+}
 
 /// The gateway's sockets in the sandbox's network: whoever has them decides what becomes of every connection.
 ///
 /// ```
 /// use sandbox_linux::Doors;
 ///
-/// let Doors { streams, names, .. } = Doors::default();
-/// assert!(streams.is_none() && names.is_none());
+/// let doors = Doors::default();
+/// assert!(doors.streams.is_none() && doors.names.is_none() && doors.proxies.is_none());
 /// ```
 #[derive(Debug, Default)]
 #[non_exhaustive]
@@ -24,18 +46,24 @@ pub struct Doors {
     pub streams: Option<OwnedFd>,
     /// A socket that gets the datagrams to port 53 of every address; it says which with each (`IPV6_PKTINFO`, ipv6(7)).
     pub names: Option<OwnedFd>,
+    /// A listener on [`Doors::PROXY`] of loopback, for programs that ask a proxy.
+    pub proxies: Option<OwnedFd>,
 }
 
 impl Doors {
+    /// The port of [`proxies`](Self::proxies).
+    pub const PROXY: u16 = wire::PROXY;
+
     pub(crate) fn put(&mut self, which: i32, socket: Option<OwnedFd>) {
         match which {
             door::STREAMS => self.streams = socket,
             door::NAMES => self.names = socket,
+            door::PROXIES => self.proxies = socket,
             _ => {}
         }
     }
 
     pub(crate) const fn is_complete(&self) -> bool {
-        self.streams.is_some() && self.names.is_some()
+        self.streams.is_some() && self.names.is_some() && self.proxies.is_some()
     }
 }

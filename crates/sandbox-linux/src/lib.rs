@@ -54,7 +54,7 @@ mod wire;
 mod init;
 
 pub use self::child::{Child, Report, Update, Usage};
-pub use self::doors::Doors;
+pub use self::doors::{Doors, WayIn};
 pub use self::facts::{
     Consequence, HostFacts, KernelVersion, Lowering, LoweringError, MemfdExec, NamespaceRefusal,
     Obstacle, Part, Remedy, UserNamespaces,

@@ -13,7 +13,7 @@ use crate::inits::{Init, Inits};
 use crate::launch::{begin, send};
 use crate::plan::encode;
 use crate::wire::order;
-use crate::{Connectivity, Doors, HostFacts, LaunchError, Plan, Step, plan, sys};
+use crate::{Connectivity, Doors, HostFacts, LaunchError, Plan, Step, WayIn, plan, sys};
 
 /// The init program, compiled by `build.rs`.
 const IMAGE: &[u8] = include_bytes!(env!("SANDBOX_INIT"));
@@ -130,6 +130,11 @@ impl Prepared {
     pub fn take_doors(&self) -> Option<Doors> {
         let mut doors = self.doors.lock().unwrap_or_else(PoisonError::into_inner);
         doors.is_complete().then(|| std::mem::take(&mut *doors))
+    }
+
+    /// A way into the sandbox's network.
+    pub fn way_in(&self) -> WayIn {
+        WayIn(Arc::downgrade(&self.inits))
     }
 
     fn made_of(

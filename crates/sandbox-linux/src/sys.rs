@@ -156,7 +156,7 @@ pub(crate) fn clone_beside(
     });
     let mask = block_all_signals();
     // CLONE_FILES: the pidfd that the child gets is to be ours. Without a signal to us when the child ends.
-    let cloned = clone(join, libc::CLONE_FILES, &mut birth, outer.end());
+    let cloned = clone(join, libc::CLONE_FILES, &mut *birth, outer.end());
     restore_signals(mask);
     reap(&owned(cloned?.1.into())?);
     let (pid, pidfd) = birth.beside;
@@ -180,25 +180,72 @@ fn errno(failed: isize) -> io::Error {
     io::Error::from_raw_os_error(i32::try_from(failed.unsigned_abs()).unwrap_or(libc::EINVAL))
 }
 
+/// What the child of [`socket_beside`] is told, and what it leaves there.
+struct Request {
+    other: RawFd,
+    kind: i32,
+    /// The socket, or a negative error number.
+    socket: isize,
+}
+
+/// A socket (IPv6, which reaches IPv4 as well) in the network of `other`, an init. Its namespaces are entered by a child that has our
+/// descriptors (`CLONE_FILES`), so that what it opens is ours.
+pub(crate) fn socket_beside(other: BorrowedFd<'_>, kind: i32) -> io::Result<OwnedFd> {
+    let mut stack = Stack::new();
+    let mut request = Request {
+        other: other.as_raw_fd(),
+        kind,
+        socket: -isize::try_from(libc::EINTR).unwrap_or(1),
+    };
+    let mask = block_all_signals();
+    let cloned = clone(enter, libc::CLONE_FILES, &mut request, stack.end());
+    restore_signals(mask);
+    reap(&owned(cloned?.1.into())?);
+    if request.socket < 0 {
+        return Err(errno(request.socket));
+    }
+    owned(libc::c_long::try_from(request.socket).unwrap_or(-1))
+}
+
+/// The child of [`socket_beside`]; as careful as [`begin`].
+extern "C" fn enter(request: &mut Request) -> libc::c_int {
+    let namespaces = (libc::CLONE_NEWUSER | libc::CLONE_NEWNET).cast_unsigned() as usize;
+    let (domain, kind) = (libc::AF_INET6, request.kind | libc::SOCK_CLOEXEC);
+    let made = call(nr::SETNS, [arg(request.other), namespaces, 0, 0, 0, 0])
+        .and_then(|_| call(nr::SOCKET, [arg(domain), arg(kind), 0, 0, 0, 0]));
+    request.socket = match made {
+        Ok(socket) => isize::try_from(socket).unwrap_or(-1),
+        Err(error) => negative(error),
+    };
+    0
+}
+
 /// Clones a child that runs `run` in our memory, on the stack that ends at `stack` and that nobody else uses, and sleeps
 /// until it has executed or ended; its process id and pidfd.
-fn clone(
-    run: extern "C" fn(*mut libc::c_void) -> libc::c_int,
+fn clone<T>(
+    run: extern "C" fn(&mut T) -> libc::c_int,
     flags: i32,
-    birth: &mut Birth,
+    told: &mut T,
     stack: *mut u8,
 ) -> io::Result<(libc::pid_t, RawFd)> {
     let mut pidfd: RawFd = -1;
     let flags = flags | libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_PIDFD;
+    // SAFETY: a reference is passed to a function as a pointer is (std, `fn`, "ABI compatibility").
+    let run = unsafe {
+        std::mem::transmute::<
+            extern "C" fn(&mut T) -> libc::c_int,
+            extern "C" fn(*mut libc::c_void) -> libc::c_int,
+        >(run)
+    };
     // SAFETY: the stack is ours until the child has executed or ended, which is when `clone` returns (CLONE_VFORK) unless this
-    // process is killed meanwhile; `birth` too, and nothing here reads or writes it until then. Of the process whose child
+    // process is killed meanwhile; `told` too, and nothing here reads or writes it until then. Of the process whose child
     // calls this, `clone_beside` keeps both for good in that case. `pidfd` is where CLONE_PIDFD puts its result.
     let pid = unsafe {
         libc::clone(
             run,
             stack.cast(),
             flags,
-            (&raw mut *birth).cast(),
+            (&raw mut *told).cast(),
             &raw mut pidfd,
         )
     };
@@ -224,9 +271,7 @@ pub(crate) fn reap(pidfd: &OwnedFd) -> Option<i32> {
 }
 
 /// The child of [`clone_init`]. It shares the caller's memory: raw system calls only, no libc, no allocation, no lock.
-extern "C" fn begin(birth: *mut libc::c_void) -> libc::c_int {
-    // SAFETY: `clone` passes a `Birth` of its caller, and sleeps until this child is gone from its memory.
-    let birth = unsafe { &mut *birth.cast::<Birth>() };
+extern "C" fn begin(birth: &mut Birth) -> libc::c_int {
     if let Err(error) = become_init(birth) {
         birth.failed = negative(error);
     }
@@ -235,14 +280,12 @@ extern "C" fn begin(birth: *mut libc::c_void) -> libc::c_int {
 
 /// The child of [`clone_beside`]: enters the namespaces of the other init, and clones the new one there as a child of the
 /// caller. As careful as [`begin`]; of libc it uses the wrapper of clone(2), which touches nothing but `errno`.
-extern "C" fn join(birth: *mut libc::c_void) -> libc::c_int {
+extern "C" fn join(birth: &mut Birth) -> libc::c_int {
     const NAMESPACES: i32 = libc::CLONE_NEWUSER
         | libc::CLONE_NEWNS
         | libc::CLONE_NEWIPC
         | libc::CLONE_NEWUTS
         | libc::CLONE_NEWCGROUP;
-    // SAFETY: as in `begin`.
-    let birth = unsafe { &mut *birth.cast::<Birth>() };
     let namespaces = (NAMESPACES | birth.network).cast_unsigned() as usize;
     let entered = call(nr::SETNS, [arg(birth.other), namespaces, 0, 0, 0, 0]);
     if let Err(error) = entered {
@@ -250,7 +293,8 @@ extern "C" fn join(birth: *mut libc::c_void) -> libc::c_int {
         return 125;
     }
     let flags = libc::CLONE_NEWPID | libc::CLONE_NEWNS | libc::CLONE_PARENT;
-    match clone(begin, flags, birth, birth.stack) {
+    let stack = birth.stack;
+    match clone(begin, flags, birth, stack) {
         Ok(beside) => birth.beside = beside,
         Err(error) => {
             let errno = error.raw_os_error().unwrap_or(libc::EINVAL);

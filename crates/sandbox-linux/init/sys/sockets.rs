@@ -153,12 +153,15 @@ pub(crate) fn bound(kind: usize, port: u16) -> Result<Fd> {
     Ok(socket)
 }
 
-pub(crate) const SOCK_STREAM: usize = 1;
 pub(crate) const SOCK_DGRAM: usize = 2;
 
-pub(crate) fn listen(socket: Fd) -> Result<()> {
+/// A listener as [`bound`] makes it.
+pub(crate) fn listener(port: u16) -> Result<Fd> {
+    const SOCK_STREAM: usize = 1;
     const BACKLOG: usize = 4096;
-    call!(nr::LISTEN, socket.arg(), BACKLOG; "no pointer").map(drop)
+    let socket = bound(SOCK_STREAM, port)?;
+    call!(nr::LISTEN, socket.arg(), BACKLOG; "no pointer")?;
+    Ok(socket)
 }
 
 /// Gives a mapping back.

@@ -1,12 +1,14 @@
 //! What comes through the doors, as the host's side sees it.
 
-use std::io::{IoSlice, IoSliceMut, Write};
-use std::net::{Ipv6Addr, SocketAddr, TcpListener};
+use std::io::{IoSlice, IoSliceMut, Read, Write};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsRawFd;
 use std::thread;
+use std::time::Duration;
 
 use nix::sys::socket::{
-    ControlMessage, ControlMessageOwned, MsgFlags, SockaddrIn6, recvmsg, sendmsg,
+    ControlMessage, ControlMessageOwned, MsgFlags, SockaddrIn6, SockaddrStorage, connect, recvmsg,
+    sendmsg,
 };
 use sandbox_core::{Policy, Preset};
 
@@ -91,6 +93,15 @@ fn every_connection_comes_to_the_listener() {
 }
 
 #[test]
+fn whoever_asks_a_proxy_finds_it_on_loopback() {
+    let (prepared, mut doors) = sandbox(&[]);
+    doors.streams = doors.proxies.take();
+    say_where(doors);
+    let script = "read where </dev/tcp/127.0.0.1/880 && [ $where = 127.0.0.1:880 ]";
+    assert_eq!(status(&prepared, script), 0);
+}
+
+#[test]
 fn questions_to_every_name_server_come_and_are_answered() {
     let (prepared, doors) = sandbox(&[]);
     let names = doors.names.unwrap();
@@ -152,11 +163,11 @@ c = socket.create_connection((\"127.0.0.1\", 8443)); s.accept()
 c = socket.create_connection((\"7.7.7.7\", 8443), 5)
 assert c.recv(99) == b\"7.7.7.7:8443\\n\"
 for kind in socket.SOCK_STREAM, socket.SOCK_DGRAM:
-    for address in \"127.0.0.1\", \"0.0.0.0\", \"9.9.9.9\":
+    for address in [(a, p) for a in (\"127.0.0.1\", \"0.0.0.0\", \"9.9.9.9\") for p in (53, 880)]:
         t = socket.socket(socket.AF_INET, kind)
         t.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         t.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        try: t.bind((address, 53))
+        try: t.bind(address)
         except PermissionError: continue
         raise SystemExit(3)
 try: socket.socket().setsockopt(socket.SOL_IP, 19, 1)
@@ -164,4 +175,33 @@ except PermissionError: raise SystemExit(0)
 raise SystemExit(4)
 '";
     assert_eq!(status(&prepared, script), 0);
+}
+
+#[test]
+fn the_host_finds_a_way_in() {
+    let (prepared, _doors) = sandbox(&[]);
+    let way_in = prepared.way_in();
+    let script = "/usr/bin/python3 -c '
+import socket
+s = socket.create_server((\"127.0.0.1\", 3000))
+c, _ = s.accept()
+c.sendall(b\"from inside\")
+'";
+    thread::scope(|scope| {
+        let server = scope.spawn(|| status(&prepared, script));
+        let to = SocketAddr::from((Ipv4Addr::LOCALHOST.to_ipv6_mapped(), 3000));
+        let connected = (0..10_000).find_map(|_| {
+            thread::sleep(Duration::from_millis(2));
+            let socket = way_in.stream().unwrap();
+            let reached = connect(socket.as_raw_fd(), &SockaddrStorage::from(to));
+            reached.ok().map(|()| socket)
+        });
+        let mut said = String::new();
+        let stream = TcpStream::from(connected.expect("a server inside"));
+        (&stream).read_to_string(&mut said).unwrap();
+        assert_eq!((said.as_str(), server.join().unwrap()), ("from inside", 0));
+    });
+    drop(prepared);
+    let gone = way_in.stream().unwrap_err();
+    assert_eq!(gone.kind(), std::io::ErrorKind::NotConnected);
 }

@@ -62,6 +62,8 @@ pub(crate) struct Builder<'a> {
     /// Directories of the host below private ones, and what is followed in them.
     kept: [Kept; KEPT],
     followed: Reader<'static>,
+    /// Why the kernel did not do the last request about the network, which is to bring connections to the gateway; 0 if it did.
+    missing: Errno,
     /// The gateway's sockets, in the order of [`door`].
     doors: [Fd; 3],
     pub(crate) confinement: Confinement,
@@ -93,6 +95,7 @@ impl<'a> Builder<'a> {
             is_copy: false,
             kept: [Kept::NONE; KEPT],
             followed: Reader(&[]),
+            missing: Errno(0),
             doors: [Fd::NONE; 3],
             confinement,
         })
@@ -110,10 +113,9 @@ impl<'a> Builder<'a> {
             step::NETWORK => sys::unshare_network(),
             step::NETLINK => {
                 let (protocol, may_fail) = (fields.u32()?, fields.u32()? != 0);
-                match sys::netlink(protocol, fields.0) {
-                    Err(_) if may_fail => Ok(()),
-                    asked => asked,
-                }
+                let asked = sys::netlink(protocol, fields.0);
+                self.missing = asked.err().unwrap_or(Errno(0));
+                if may_fail { Ok(()) } else { asked }
             }
             step::DOORS => self.open_doors(),
             step::PRIVATE => sys::mount_setattr(self.host, 0, MS_PRIVATE, true),
@@ -228,6 +230,7 @@ impl<'a> Builder<'a> {
             let answer = Answer {
                 kind: answer::DOOR,
                 value,
+                errno: self.missing.0,
                 ..Answer::default()
             };
             sys::send_with(super::CONTROL, &answer, socket)?;

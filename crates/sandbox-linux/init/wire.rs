@@ -63,7 +63,8 @@ pub(crate) mod answer {
     pub(crate) const STATE: u32 = 6;
     /// The command has ended and nothing that it started is left: wait status, resource usage.
     pub(crate) const ENDED: u32 = 5;
-    /// A socket for the gateway: which [`door`](super::door); descriptor: the socket. Before the answer to the first command.
+    /// A socket for the gateway: which [`door`](super::door), error number if connections are not brought there; descriptor: the
+    /// socket. Before the answer to the first command.
     pub(crate) const DOOR: u32 = 7;
 }
 

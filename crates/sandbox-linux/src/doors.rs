@@ -44,6 +44,9 @@ pub struct Doors {
     /// A listener: it accepts connections to every address and port. The accepted socket's own address is the one that was
     /// dialled.
     pub streams: Option<OwnedFd>,
+    /// Whether this kernel brings connections to `streams`. It does not without the transparent proxy of nf_tables: then whoever does not
+    /// ask a proxy is refused.
+    pub captured: bool,
     /// A socket that gets the datagrams to port 53 of every address; it says which with each (`IPV6_PKTINFO`, ipv6(7)).
     pub names: Option<OwnedFd>,
     /// A listener on [`Doors::PROXY`] of loopback, for programs that ask a proxy.
@@ -54,7 +57,8 @@ impl Doors {
     /// The port of [`proxies`](Self::proxies).
     pub const PROXY: u16 = wire::PROXY;
 
-    pub(crate) fn put(&mut self, which: i32, socket: Option<OwnedFd>) {
+    pub(crate) fn put(&mut self, which: i32, errno: i32, socket: Option<OwnedFd>) {
+        self.captured = errno == 0;
         match which {
             door::STREAMS => self.streams = socket,
             door::NAMES => self.names = socket,

@@ -144,7 +144,7 @@ impl Prepared {
             match received {
                 Received::Answer(got) if got.kind == answer::DOOR => {
                     let mut doors = self.doors.lock().unwrap_or_else(PoisonError::into_inner);
-                    doors.put(got.value, descriptor);
+                    doors.put(got.value, got.errno, descriptor);
                 }
                 Received::Answer(got) => break (got, descriptor),
                 Received::End => return Err(ended(&init)),

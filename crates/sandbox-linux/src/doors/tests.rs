@@ -13,7 +13,7 @@ use nix::sys::socket::{
 use sandbox_core::{Policy, Preset};
 
 use super::*;
-use crate::launch::tests::{plan, run};
+use crate::launch::tests::{in_own_process, plan, run};
 use crate::plan::encode;
 use crate::{Connectivity, Prepared, Step};
 
@@ -90,6 +90,40 @@ fn every_connection_comes_to_the_listener() {
             scope.spawn(|| assert_eq!(status(&prepared, script), 0));
         }
     });
+}
+
+#[test]
+fn without_nf_tables_whoever_asks_no_proxy_is_refused() {
+    in_own_process(|| {
+        forbid_netfilter();
+        let (prepared, mut doors) = sandbox(&[]);
+        let is_captured = doors.captured;
+        doors.streams = doors.proxies.take();
+        say_where(doors);
+        !is_captured
+            && status(&prepared, "! true </dev/tcp/7.7.7.7/443") == 0
+            && status(&prepared, "! true </dev/tcp/2001:db8::7/443") == 0
+            && status(&prepared, "read where </dev/tcp/127.0.0.1/880") == 0
+    });
+    assert!(sandbox(&[]).1.captured);
+}
+
+/// From now on the kernel seems to have no netfilter, for this process and what it starts.
+fn forbid_netfilter() {
+    use seccompiler::{
+        BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
+        SeccompRule,
+    };
+    let is = |at, value: i32| {
+        let value = u64::from(value.cast_unsigned());
+        SeccompCondition::new(at, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, value).unwrap()
+    };
+    let netfilter = vec![is(0, libc::AF_NETLINK), is(2, libc::NETLINK_NETFILTER)];
+    let rules = [(libc::SYS_socket, vec![SeccompRule::new(netfilter).unwrap()])];
+    let missing = SeccompAction::Errno(libc::EPROTONOSUPPORT.cast_unsigned());
+    let arch = std::env::consts::ARCH.try_into().unwrap();
+    let filter = SeccompFilter::new(rules.into(), SeccompAction::Allow, missing, arch).unwrap();
+    seccompiler::apply_filter(&BpfProgram::try_from(filter).unwrap()).unwrap();
 }
 
 #[test]

@@ -62,7 +62,7 @@ fn host() -> (String, String) {
 
 /// Asserts that `attempt` succeeds, within 20 s, in a process whose limits and group are its own.
 #[expect(unsafe_code, reason = "a process of its own")]
-fn in_own_process(attempt: impl FnOnce() -> bool) {
+pub(crate) fn in_own_process(attempt: impl FnOnce() -> bool) {
     use nix::sys::wait::{WaitStatus, waitpid};
     // SAFETY: the child ends without returning to the test harness.
     match unsafe { nix::unistd::fork() }.unwrap() {

@@ -33,6 +33,11 @@ pub const TARGETS: &[Target] = &[
     ("destination", destination::destination),
     ("plan", plan::plan),
     ("simulator", simulator::simulator),
+    ("dns", sandbox_gateway::fuzzing::dns),
+    ("hello", sandbox_gateway::fuzzing::hello),
+    ("protocol", sandbox_gateway::fuzzing::protocol),
+    ("proxies", sandbox_gateway::fuzzing::proxies),
+    ("requests", sandbox_gateway::fuzzing::requests),
 ];
 
 /// Runs the target of that name.

@@ -1,0 +1,113 @@
+//! What a confined program may cost the gateway: nothing in this crate grows, waits or repeats without one of these.
+
+use std::time::Duration;
+
+/// Connections at one time, each of which holds two descriptors; a build with many jobs has some hundreds.
+pub(crate) const CONNECTIONS: usize = 4096;
+
+/// What is read at once of a stream: of a loopback stream 0.88 passes with this, 0.84 with four times as much.
+pub(crate) const CHUNK: usize = 64 * 1024;
+
+/// How long nothing may pass on a connection: what address translators must grant (RFC 5382, 5).
+pub(crate) const IDLE: Duration = Duration::from_mins(124);
+
+/// How long all of dialling may take, over all addresses.
+pub(crate) const DIAL: Duration = Duration::from_secs(30);
+
+/// How much ahead the other kind of address is tried (RFC 8305, 5).
+pub(crate) const HEAD_START: Duration = Duration::from_millis(250);
+
+/// How long whoever is behind an upstream proxy may take to be reached.
+pub(crate) const UPSTREAM_ANSWER: Duration = Duration::from_secs(30);
+
+/// Threads that wait for the host's resolver. One that hangs holds its thread until it returns.
+pub(crate) const LOOKUPS: usize = 32;
+
+/// How long a connection waits for the host's resolver, whose own patience is 10 to 30 s (resolv.conf(5)).
+pub(crate) const LOOKUP: Duration = Duration::from_secs(15);
+
+/// How long a resolver's answer is good: that to a question is what the connection after it dials.
+pub(crate) const ANSWER_LIFE: Duration = Duration::from_secs(30);
+
+/// Answers of the resolver that are kept.
+pub(crate) const ANSWERS: usize = 512;
+
+/// Addresses of one name that are looked at; more are tried one after the other by nobody.
+pub(crate) const ADDRESSES: usize = 32;
+
+/// Names that have addresses inside: an eighth of the range, so that a free place is near, and 6 MB if all are as long as can
+/// be. There is no forgetting, since an address must not come to mean another name.
+pub(crate) const NAMES: usize = 16 * 1024;
+
+/// Questions that people have before them at one time, each of which holds a thread.
+pub(crate) const QUESTIONS: usize = 8;
+
+/// Answers for the whole run that are remembered; who has more to ask is asked again.
+pub(crate) const SETTLED: usize = 4096;
+
+/// Denials that are told at once, …
+pub(crate) const DENIALS: u32 = 256;
+/// … and how long it takes until one more may be: a log can't be flooded.
+pub(crate) const DENIAL_EVERY: Duration = Duration::from_millis(50);
+
+/// How long a question about a name waits for the host's resolver: less than the 5 s after which it is put again
+/// (resolv.conf(5)).
+pub(crate) const QUESTION: Duration = Duration::from_secs(3);
+
+/// How long a client of a proxy may take to say what it wants, and one of HTTP to say what it wants next.
+pub(crate) const GREETING: Duration = Duration::from_secs(30);
+
+/// What is read at once of a client that speaks HTTP.
+pub(crate) const HTTP_READ: usize = 16 * 1024;
+
+/// The longest head of a request: as much as servers take that take much (8 KiB is common).
+pub(crate) const HTTP_HEAD: usize = 64 * 1024;
+
+/// The longest trailers of a request.
+pub(crate) const HTTP_TRAILERS: usize = 16 * 1024;
+
+/// Fields of a head, and of trailers.
+pub(crate) const HTTP_HEADERS: usize = 128;
+
+/// What is kept of a message in either direction, and so the longest head of an answer.
+pub(crate) const HTTP_BUFFER: usize = 128 * 1024;
+
+/// How long a body is kept back that a server has not asked for: as long as curl does it.
+pub(crate) const HTTP_CONTINUE: Duration = Duration::from_secs(1);
+
+/// How long a request is still waited for whose client has ended its side: most are gone, some listen.
+pub(crate) const HTTP_ABANDONED: Duration = Duration::from_mins(1);
+
+/// How long the end of a connection waits for the other side to take notice, …
+pub(crate) const LINGER: Duration = Duration::from_secs(2);
+/// … and how much it sends meanwhile.
+pub(crate) const LINGER_BYTES: u64 = 256 * 1024;
+
+/// What is looked at of a connection's first bytes: the longest record of TLS, and so the longest `ClientHello` in use.
+pub(crate) const FIRST: usize = 16 * 1024 + 512;
+
+/// How long a program may take from its first byte until it is known what it says.
+pub(crate) const FIRST_WORD: Duration = Duration::from_secs(15);
+
+/// How long a program that is refused may take to say what it speaks, and to hear it.
+pub(crate) const REFUSAL: Duration = Duration::from_secs(1);
+
+/// The longest question about a name: what needs no fragments (RFC 9715).
+pub(crate) const MESSAGE: usize = 1232;
+
+/// Questions about names that are answered at the same time; more are dropped, and put again.
+pub(crate) const MESSAGES: usize = 256;
+
+/// How long a connection for questions may be silent (RFC 7766, 6.2.3).
+pub(crate) const MESSAGE_IDLE: Duration = Duration::from_secs(10);
+
+/// Names whose denial has been told of, and how long it is not told again: a name is asked for several times in a row.
+pub(crate) const TOLD: usize = 256;
+/// See [`TOLD`].
+pub(crate) const TOLD_AGAIN: Duration = Duration::from_secs(5);
+
+/// How long nothing is accepted after it failed: descriptors may be short.
+pub(crate) const RECOVERY: Duration = Duration::from_millis(20);
+
+/// Look-ups, and questions to people, that are under way or wait for a thread; they outlive whoever waited for them.
+pub(crate) const UNDER_WAY: usize = 1024;

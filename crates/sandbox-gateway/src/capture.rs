@@ -1,0 +1,242 @@
+//! Connections from inside, as they come: to any address, by programs that know of no proxy.
+//!
+//! What is said inside of a connection must agree with what it was made to: a server that shares its address with others goes by
+//! the name in TLS and in HTTP, not by the one that we have dialled (domain fronting). So the command's first bytes are held
+//! until they are judged. What the server says goes out at once, since in many protocols it speaks first.
+
+use std::io;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::rc::Rc;
+
+use futures_util::future::{Either, select};
+use sandbox_core::{Attempt, Decision, Destination, Name, Verdict};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::spawn_local;
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::bounds;
+use crate::event::{Door, End, target};
+use crate::hall::{Hall, Wish};
+use crate::opened::{Opened, finish};
+use crate::protocol::Protocol;
+use crate::refusal::{Refusal, Why};
+use crate::refuse::refuse;
+use crate::tls::{Hello, Progress};
+use crate::{dns, http, proxy};
+
+/// The port of name servers.
+const DNS: u16 = 53;
+
+/// Serves connections to the proxies.
+pub(crate) async fn proxies(listener: TcpListener, hall: Rc<Hall>) {
+    serve(&listener, &hall, proxy::serve).await;
+}
+
+/// Serves captured connections.
+pub(crate) async fn streams(listener: TcpListener, hall: Rc<Hall>) {
+    serve(&listener, &hall, |client, hall| async move {
+        if let Ok(dialled) = client.local_addr() {
+            captured(client, dialled, hall).await;
+        }
+    })
+    .await;
+}
+
+async fn serve<F>(listener: &TcpListener, hall: &Rc<Hall>, one: impl Fn(TcpStream, Rc<Hall>) -> F)
+where
+    F: Future<Output = ()> + 'static,
+{
+    loop {
+        match listener.accept().await {
+            Ok((client, _)) => {
+                let Some(place) = hall.place() else {
+                    let _ = client.set_zero_linger();
+                    continue;
+                };
+                let _ = client.set_nodelay(true);
+                let served = one(client, Rc::clone(hall));
+                spawn_local(async move {
+                    served.await;
+                    drop(place);
+                });
+            }
+            Err(_) => sleep(bounds::RECOVERY).await,
+        }
+    }
+}
+
+/// Serves a connection that was made to an address.
+pub(crate) async fn captured(client: TcpStream, dialled: SocketAddr, hall: Rc<Hall>) {
+    if dialled.port() == DNS {
+        return Box::pin(dns::stream(client, &hall)).await;
+    }
+    let destination = Destination::from(dialled.ip());
+    let wish = Wish {
+        destination: hall.meaning(destination.clone()).unwrap_or(destination),
+        port: dialled.port(),
+        door: Door::Capture,
+    };
+    // On the heap, since what they need is not needed as long as the connection lasts.
+    match Box::pin(hall.open(wish.clone())).await {
+        Ok(opened) => pass(client, Vec::new(), wish, opened, hall).await,
+        Err(refusal) => Box::pin(refuse(client, Vec::new(), &refusal)).await,
+    }
+}
+
+/// Lets pass what agrees with where it goes. `first` is what the command has said already.
+pub(crate) async fn pass(
+    client: TcpStream,
+    mut first: Vec<u8>,
+    wish: Wish,
+    mut opened: Opened,
+    hall: Rc<Hall>,
+) {
+    match Box::pin(hall.judge(&client, &mut first, &mut opened, &wish)).await {
+        Ok(Judged::Agrees) => hall.relay(client, first, opened).await,
+        Ok(Judged::Http) => {
+            Box::pin(http::serve_captured(client, first, wish, opened, hall)).await;
+        }
+        Ok(Judged::Differs(said)) => {
+            opened.ends(End::Mismatch(said.clone()));
+            drop(opened);
+            let target = target(&wish.destination, Some(wish.port));
+            let why = Why::Mismatch(said);
+            let refusal = Refusal { target, why };
+            Box::pin(refuse(client, first, &refusal)).await;
+        }
+        Err(error) => {
+            if error.kind() == io::ErrorKind::TimedOut {
+                opened.ends(End::Idle);
+            }
+            let _ = client.set_zero_linger();
+        }
+    }
+}
+
+/// What the first bytes say.
+enum Judged {
+    /// Nothing else than the destination.
+    Agrees,
+    /// Each request has to be judged.
+    Http,
+    /// Another destination, or none; what it says.
+    Differs(String),
+}
+
+impl Hall {
+    /// Reads what the command says until it is judged, and passes on what the server says meanwhile.
+    async fn judge(
+        &self,
+        client: &TcpStream,
+        first: &mut Vec<u8>,
+        opened: &mut Opened,
+        wish: &Wish,
+    ) -> io::Result<Judged> {
+        let mut rest = Vec::from(std::mem::take(&mut opened.early));
+        let judged = {
+            let line = &opened.line;
+            let server = async {
+                let passed = |count| opened.record.bytes.received(count);
+                self.pump(&line.stream, client, &mut rest, passed).await?;
+                line.finished()?;
+                // The command may still be heard.
+                finish(client)?;
+                std::future::pending().await
+            };
+            let command = self.listen(client, first, wish);
+            match select(pin!(command), pin!(server)).await {
+                Either::Left((judged, _)) => judged,
+                Either::Right((ended, _)) => ended,
+            }
+        };
+        opened.early = rest.into();
+        judged
+    }
+
+    async fn listen(
+        &self,
+        client: &TcpStream,
+        first: &mut Vec<u8>,
+        wish: &Wish,
+    ) -> io::Result<Judged> {
+        let mut hello = Hello::default();
+        let mut began = (!first.is_empty()).then(Instant::now);
+        let (mut start, mut is_end) = (0, false);
+        loop {
+            let is_more = is_end || first.len() > start;
+            let protocol = if is_end {
+                // Nothing follows: a line has ended.
+                Protocol::of(&[first, &b"\n"[..]].concat())
+            } else {
+                Protocol::of(first)
+            };
+            match protocol {
+                _ if !is_more => {}
+                Protocol::Http => return Ok(Judged::Http),
+                Protocol::Other => return Ok(Judged::Agrees),
+                Protocol::Unknown if is_end => return Ok(Judged::Agrees),
+                Protocol::Tls => {
+                    let fed = if hello.is_empty() { 0 } else { start };
+                    match hello.read(first.get(fed..).unwrap_or_default()) {
+                        Progress::Complete(name) => return Ok(self.agrees(wish, name)),
+                        Progress::Incomplete if !is_end => {}
+                        _ => return Ok(Judged::Differs("its ClientHello is none".to_owned())),
+                    }
+                }
+                Protocol::Unknown if first.len() > bounds::FIRST => {
+                    return Ok(Judged::Differs("its first line is too long".to_owned()));
+                }
+                Protocol::Unknown => {}
+            }
+            let patience = match began {
+                None => bounds::IDLE,
+                Some(began) => bounds::FIRST_WORD.saturating_sub(began.elapsed()),
+            };
+            if timeout(patience, client.readable()).await.is_err() {
+                return Ok(match began {
+                    None => return Err(io::ErrorKind::TimedOut.into()),
+                    Some(_) => Judged::Differs("it does not say what it is in time".to_owned()),
+                });
+            }
+            start = first.len();
+            is_end = match self.read(client, first) {
+                Ok(count) => count == 0,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
+                Err(error) => return Err(error),
+            };
+            began.get_or_insert_with(Instant::now);
+        }
+    }
+
+    /// Appends what has come, no more than is looked at.
+    fn read(&self, client: &TcpStream, first: &mut Vec<u8>) -> io::Result<usize> {
+        let mut buffer = self.buffer.borrow_mut();
+        let length = (bounds::FIRST + 1).saturating_sub(first.len());
+        let place = buffer.get_mut(..length).unwrap_or_default();
+        let count = client.try_read(place)?;
+        first.extend_from_slice(place.get(..count).unwrap_or_default());
+        Ok(count)
+    }
+
+    /// Whether TLS for this name is what was opened.
+    fn agrees(&self, wish: &Wish, said: Option<Name>) -> Judged {
+        Judged::Differs(match (&wish.destination, said) {
+            (Destination::Name(name), Some(said)) if *name != said => {
+                format!("TLS is for `{said}`")
+            }
+            (Destination::Name(_), None) => "TLS is for no name".to_owned(),
+            (Destination::Address(_), Some(said)) if self.closed(&said, wish.port).is_some() => {
+                format!("TLS is for `{said}`, which a rule denies")
+            }
+            _ => return Judged::Agrees,
+        })
+    }
+
+    /// What denies a name at an address that is allowed: there it is only a claim, about which no rule need say anything.
+    pub(crate) fn closed(&self, name: &Name, port: u16) -> Option<Decision> {
+        let attempt = Attempt::connect(name.clone(), port);
+        let decision = self.rules().ruleset.decide(&attempt);
+        (decision.verdict == Verdict::Deny && decision.rule.is_some()).then_some(decision)
+    }
+}

@@ -1,0 +1,131 @@
+//! Names that programs inside ask for: every name that could be reached has addresses of ours, no other name exists.
+//!
+//! Nothing of a question leaves this machine but the name itself, to the host's own resolver, and only if rules allow it: a
+//! question is as good a way out as a connection. So no record but addresses is ever looked up, and no person is waited for.
+
+mod message;
+mod socket;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::time::Instant;
+
+use sandbox_core::{Attempt, Name, Verdict};
+
+pub(crate) use self::message::{Answer, Record, parse};
+use self::message::{Kind, Query};
+pub(crate) use self::socket::{datagrams, stream};
+use crate::bounds;
+use crate::event::{Door, End};
+use crate::hall::{Hall, Wish};
+use crate::log;
+use crate::names::Meaning;
+use crate::resolver::Lookup;
+
+/// How long an answer may be kept. Its meaning never changes; whether the name is still allowed may.
+const LIFE: u32 = 30;
+
+/// The port whose rules are named where no port is known.
+const HTTPS: u16 = 443;
+
+/// Names whose denial has been told of lately.
+#[derive(Default)]
+pub(crate) struct Told(HashMap<Name, Instant>);
+
+impl Told {
+    /// Whether to tell of a name, which then has been.
+    fn is_news(&mut self, name: &Name) -> bool {
+        let is_recent = |at: &Instant| at.elapsed() < bounds::TOLD_AGAIN;
+        if self.0.get(name).is_some_and(is_recent) {
+            return false;
+        }
+        if self.0.len() >= bounds::TOLD {
+            self.0.retain(|_, at| is_recent(at));
+        }
+        if self.0.len() < bounds::TOLD {
+            self.0.insert(name.clone(), Instant::now());
+        }
+        true
+    }
+}
+
+impl Hall {
+    /// The answer to a message; none to what is no question.
+    pub(crate) async fn answer(&self, message: &[u8]) -> Option<Vec<u8>> {
+        let query = match parse(message) {
+            Ok(query) => query,
+            Err(answer) => return answer,
+        };
+        let answer = self.resolve(&query).await;
+        query.reply(answer, LIFE)
+    }
+
+    async fn resolve(&self, query: &Query<'_>) -> Answer {
+        match (&query.kind, &query.name) {
+            (Kind::Pointer(Some(address)), _) => match self.names.borrow().meaning(*address) {
+                Meaning::Name(name) => Answer::Record(Record::Pointer(name)),
+                Meaning::Itself | Meaning::Nothing => Answer::NoSuchName,
+            },
+            (Kind::Pointer(None), _) | (_, None) => Answer::NoSuchName,
+            (kind, Some(name)) if name.is_localhost() => match kind {
+                Kind::V4 => Answer::address(Ipv4Addr::LOCALHOST.into()),
+                Kind::V6 => Answer::address(Ipv6Addr::LOCALHOST.into()),
+                _ => Answer::Nothing,
+            },
+            (kind, Some(name)) => {
+                let verdict = self.rules().best(name);
+                if verdict == Verdict::Deny {
+                    self.tell(name);
+                    return Answer::NoSuchName;
+                }
+                match kind {
+                    Kind::V4 => self.address(name, verdict, |pair| pair.v4.into()).await,
+                    Kind::V6 => self.address(name, verdict, |pair| pair.v6.into()).await,
+                    Kind::Tunnel => Answer::Refused,
+                    Kind::Pointer(_) | Kind::Other => Answer::Nothing,
+                }
+            }
+        }
+    }
+
+    /// The address that stands for a name which could be reached.
+    async fn address(
+        &self,
+        name: &Name,
+        verdict: Verdict,
+        which: impl Fn(crate::names::Pair) -> IpAddr,
+    ) -> Answer {
+        // What a person has not allowed is not looked up.
+        if verdict == Verdict::Allow && !self.rules().has_upstream(name) {
+            match self.resolver.lookup(name, bounds::QUESTION).await {
+                Lookup::Nothing => return Answer::NoSuchName,
+                Lookup::Failed => return Answer::Failed,
+                Lookup::Found(_) | Lookup::Late => {}
+            }
+        }
+        match self.names.borrow_mut().addresses(name) {
+            Some(pair) => Answer::address(which(pair)),
+            None => Answer::Failed,
+        }
+    }
+
+    /// Tells that a name was denied. The port is not known: what would allow it is a rule for all of them.
+    fn tell(&self, name: &Name) {
+        if !self.denied_names.borrow_mut().is_news(name) {
+            return;
+        }
+        let wish = Wish {
+            destination: name.clone().into(),
+            port: 0,
+            door: Door::Dns,
+        };
+        let attempt = Attempt::connect(name.clone(), HTTPS);
+        let mut decision = self.rules().ruleset.decide(&attempt);
+        decision.remedy = decision.remedy.map(|_| format!("\"{name}\" = \"allow\""));
+        let mut record = log::Record::new(&self.log, &wish);
+        record.decided(decision);
+        record.ends(End::Denied);
+    }
+}

@@ -1,0 +1,48 @@
+//! Work that many wait for is done once.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::rc::Rc;
+
+use tokio::sync::watch;
+use tokio::task::spawn_local;
+
+use crate::bounds;
+
+/// What is under way, by what it is about.
+pub(crate) struct Flights<K, V>(Rc<RefCell<HashMap<K, watch::Receiver<Option<V>>>>>);
+
+impl<K, V> Default for Flights<K, V> {
+    fn default() -> Self {
+        Self(Rc::default())
+    }
+}
+
+impl<K: Eq + Hash + Clone + 'static, V: Clone + 'static> Flights<K, V> {
+    /// Waits for what is under way, or starts it. It goes on when nobody waits any more.
+    ///
+    /// None when there is too much under way, or the gateway ends.
+    pub(crate) async fn join<F>(&self, key: K, start: impl FnOnce() -> F) -> Option<V>
+    where
+        F: Future<Output = V> + 'static,
+    {
+        let under_way = self.0.borrow().get(&key).cloned();
+        if under_way.is_none() && self.0.borrow().len() >= bounds::UNDER_WAY {
+            return None;
+        }
+        let mut result = under_way.unwrap_or_else(|| {
+            let (sender, receiver) = watch::channel(None);
+            self.0.borrow_mut().insert(key.clone(), receiver.clone());
+            let (flights, work) = (Rc::clone(&self.0), start());
+            spawn_local(async move {
+                let value = work.await;
+                flights.borrow_mut().remove(&key);
+                sender.send_replace(Some(value));
+            });
+            receiver
+        });
+        let value = result.wait_for(Option::is_some).await.ok()?;
+        value.clone()
+    }
+}

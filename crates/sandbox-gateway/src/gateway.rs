@@ -1,0 +1,306 @@
+//! The gateway's thread: it serves the doors of one sandbox, and ends with its handle.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::io;
+use std::net::{TcpListener, UdpSocket};
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use nix::sys::signal::SigSet;
+use sandbox_core::Ruleset;
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::task::{AbortHandle, LocalSet, spawn_local};
+
+use crate::bounds;
+use crate::event::Event;
+use crate::hall::Hall;
+use crate::log::OnEvent;
+use crate::publish::{Connect, published};
+use crate::question::{Answer, Ask, Question};
+use crate::upstream::HostProxy;
+
+/// How long a person may think, where nothing else is said.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// The gateway of one sandbox. Dropping it ends every connection, and its thread.
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use sandbox_core::{Context, Policy, Ruleset};
+/// use sandbox_gateway::{Doors, Gateway, Options};
+///
+/// let policy = Policy::default().allow("github.com:443");
+/// let ruleset = Arc::new(Ruleset::resolve(&policy, &Context::new("/"))?);
+/// let gateway = Gateway::start(ruleset, Options::default())?;
+/// gateway.serve(Doors::default())?;                          // none, here
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Gateway {
+    orders: Option<UnboundedSender<Order>>,
+    thread: Option<JoinHandle<()>>,
+    host_proxy: HostProxy,
+}
+
+/// What a gateway does besides deciding. By default it tells nobody and asks nobody.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use sandbox_gateway::{HostProxy, Options};
+///
+/// let mut options = Options::default();
+/// options.host_proxy = HostProxy::from_environment();
+/// options.ask_timeout = Duration::from_secs(10);
+/// ```
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct Options {
+    /// Is told of everything that happens at the doors, on the gateway's thread: what takes long here holds up all connections.
+    pub on_event: Option<OnEvent>,
+    /// Answers for destinations that no rule names, where the policy says `ask`. Without it they are denied.
+    pub ask: Option<Ask>,
+    /// How long a connection waits for an answer; 60 s by default.
+    pub ask_timeout: Duration,
+    /// A file like hosts(5), which is asked for names instead of the host's resolver.
+    pub hosts: Option<PathBuf>,
+    /// The proxy through which the host reaches other machines; none by default.
+    pub host_proxy: HostProxy,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            on_event: None,
+            ask: None,
+            ask_timeout: PATIENCE,
+            hosts: None,
+            host_proxy: HostProxy::default(),
+        }
+    }
+}
+
+impl Options {
+    /// Sets what is told of events.
+    #[must_use]
+    pub fn on_event(mut self, tell: impl Fn(&Event) + Send + Sync + 'static) -> Self {
+        self.on_event = Some(Arc::new(tell));
+        self
+    }
+
+    /// Sets what answers questions.
+    #[must_use]
+    pub fn ask(mut self, ask: impl Fn(&Question) -> Answer + Send + Sync + 'static) -> Self {
+        self.ask = Some(Arc::new(ask));
+        self
+    }
+}
+
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Options")
+            .field("on_event", &self.on_event.is_some())
+            .field("ask", &self.ask.is_some())
+            .field("ask_timeout", &self.ask_timeout)
+            .field("hosts", &self.hosts)
+            .field("host_proxy", &self.host_proxy)
+            .finish()
+    }
+}
+
+impl fmt::Debug for Gateway {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gateway").finish_non_exhaustive()
+    }
+}
+
+/// The sockets through which programs of a sandbox come; made in its network, served here.
+///
+/// ```
+/// use sandbox_gateway::Doors;
+///
+/// let Doors { streams, names, proxies } = Doors::default();
+/// assert!(streams.is_none() && names.is_none() && proxies.is_none());
+/// ```
+#[derive(Debug, Default)]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "whoever makes the sockets gives all of them"
+)]
+pub struct Doors {
+    /// A listener which accepts connections to every address: the accepted socket's own address is the one that was dialled.
+    pub streams: Option<OwnedFd>,
+    /// An `AF_INET6` socket for both kinds of addresses that gets the datagrams to port 53 of every address, and says which
+    /// with each (`IPV6_RECVPKTINFO`, ipv6(7)).
+    pub names: Option<OwnedFd>,
+    /// A listener on the sandbox's loopback for programs that know of the proxies.
+    pub proxies: Option<OwnedFd>,
+}
+
+enum Order {
+    Serve(Doors),
+    Update(Arc<Ruleset>),
+    Publish(TcpListener, u16, Connect),
+}
+
+impl Gateway {
+    /// Starts a gateway that decides by these rules. It serves nobody yet.
+    ///
+    /// # Errors
+    ///
+    /// The host gives no thread or no descriptors, or its proxy is one that can't be used.
+    pub fn start(ruleset: Arc<Ruleset>, options: Options) -> io::Result<Self> {
+        options
+            .host_proxy
+            .matcher(ruleset.network_rules().upstream())?;
+        let runtime = Builder::new_current_thread()
+            .enable_io()
+            .enable_time()
+            .max_blocking_threads(bounds::LOOKUPS + bounds::QUESTIONS)
+            .thread_name("sandbox-gateway")
+            .build()?;
+        let host_proxy = options.host_proxy.clone();
+        let (orders, receiver) = unbounded_channel();
+        // Its threads begin with the mask of this one: signals are the caller's.
+        let mask = SigSet::all().thread_swap_mask(nix::sys::signal::SigmaskHow::SIG_SETMASK)?;
+        let thread = thread::Builder::new()
+            .name("sandbox-gateway".to_owned())
+            .spawn(move || run(runtime, ruleset, options, receiver));
+        mask.thread_set_mask()?;
+        Ok(Self {
+            orders: Some(orders),
+            thread: Some(thread?),
+            host_proxy,
+        })
+    }
+
+    /// Serves these doors, in place of those that were served before.
+    ///
+    /// # Errors
+    ///
+    /// A socket can't be served, or the gateway has failed.
+    pub fn serve(&self, doors: Doors) -> io::Result<()> {
+        for socket in [&doors.streams, &doors.names, &doors.proxies]
+            .into_iter()
+            .flatten()
+        {
+            set_nonblocking(socket)?;
+        }
+        self.order(Order::Serve(doors))
+    }
+
+    /// Serves a listener outside for a port inside. `connect` connects to that port, each time it is called.
+    ///
+    /// # Errors
+    ///
+    /// The listener can't be served, or the gateway has failed.
+    pub fn publish(
+        &self,
+        listener: TcpListener,
+        port: u16,
+        connect: impl Fn() -> io::Result<OwnedFd> + Send + Sync + 'static,
+    ) -> io::Result<()> {
+        listener.set_nonblocking(true)?;
+        self.order(Order::Publish(listener, port, Arc::new(connect)))
+    }
+
+    /// Decides by other rules from now on. Connections that they deny end.
+    ///
+    /// # Errors
+    ///
+    /// The gateway has failed, or the host's proxy is one that can't be used; then the rules are as they were.
+    pub fn update(&self, ruleset: Arc<Ruleset>) -> io::Result<()> {
+        self.host_proxy
+            .matcher(ruleset.network_rules().upstream())?;
+        self.order(Order::Update(ruleset))
+    }
+
+    fn order(&self, order: Order) -> io::Result<()> {
+        let sent = self.orders.as_ref().map(|orders| orders.send(order));
+        match sent {
+            Some(Ok(())) => Ok(()),
+            _ => Err(io::Error::other("the gateway has ended")),
+        }
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        self.orders.take();
+        if let Some(thread) = self.thread.take()
+            && thread.thread().id() != thread::current().id()
+        {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn set_nonblocking(socket: &OwnedFd) -> io::Result<()> {
+    use nix::fcntl::{FcntlArg, OFlag, fcntl};
+    let flags = fcntl(socket, FcntlArg::F_GETFL)?;
+    let flags = OFlag::from_bits_retain(flags) | OFlag::O_NONBLOCK;
+    fcntl(socket, FcntlArg::F_SETFL(flags))?;
+    Ok(())
+}
+
+fn run(
+    runtime: Runtime,
+    ruleset: Arc<Ruleset>,
+    options: Options,
+    orders: UnboundedReceiver<Order>,
+) {
+    let tasks = LocalSet::new();
+    if let Ok(hall) = Hall::new(ruleset, options) {
+        tasks.block_on(&runtime, obey(Rc::new(hall), orders));
+    }
+    drop(tasks);
+    // A resolver that hangs, or a person who does not answer, holds up no end.
+    runtime.shutdown_background();
+}
+
+async fn obey(hall: Rc<Hall>, mut orders: UnboundedReceiver<Order>) {
+    let served = RefCell::new(Vec::<AbortHandle>::new());
+    while let Some(order) = orders.recv().await {
+        match order {
+            Order::Update(ruleset) => hall.update(ruleset),
+            Order::Publish(listener, port, connect) => {
+                if let Ok(listener) = tokio::net::TcpListener::from_std(listener) {
+                    spawn_local(published(listener, port, connect, Rc::clone(&hall)));
+                }
+            }
+            Order::Serve(doors) => {
+                let doors = serve(&hall, doors);
+                for door in served.replace(doors) {
+                    door.abort();
+                }
+            }
+        }
+    }
+}
+
+/// Starts to serve the doors, each by a task that ends by being aborted.
+fn serve(hall: &Rc<Hall>, doors: Doors) -> Vec<AbortHandle> {
+    let listener =
+        |socket: OwnedFd| tokio::net::TcpListener::from_std(TcpListener::from(socket)).ok();
+    let mut tasks = Vec::new();
+    if let Some(listener) = doors.proxies.and_then(listener) {
+        let task = spawn_local(crate::capture::proxies(listener, Rc::clone(hall)));
+        tasks.push(task.abort_handle());
+    }
+    if let Some(listener) = doors.streams.and_then(listener) {
+        let task = spawn_local(crate::capture::streams(listener, Rc::clone(hall)));
+        tasks.push(task.abort_handle());
+    }
+    let socket = |socket: OwnedFd| tokio::net::UdpSocket::from_std(UdpSocket::from(socket)).ok();
+    if let Some(socket) = doors.names.and_then(socket) {
+        let task = spawn_local(crate::dns::datagrams(socket, Rc::clone(hall)));
+        tasks.push(task.abort_handle());
+    }
+    tasks
+}

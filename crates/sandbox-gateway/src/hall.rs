@@ -1,0 +1,331 @@
+//! What all doors lead to: a wish is decided here, and what is allowed is dialled from here.
+
+use std::cell::RefCell;
+use std::io;
+use std::net::IpAddr;
+use std::rc::Rc;
+use std::sync::{Arc, Weak};
+
+use bytes::Bytes;
+use hyper_util::client::proxy::matcher::{Intercept, Matcher};
+use sandbox_core::{Attempt, Decision, Destination, Name, Ruleset, Verdict};
+use tokio::net::TcpStream;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::bounds;
+use crate::dial::{dial, tunnel};
+use crate::dns::Told;
+use crate::event::{Door, target};
+use crate::gateway::Options;
+use crate::log::{Log, Record};
+use crate::names::{Meaning, Names};
+use crate::opened::{Line, Opened};
+use crate::question::{Question, Questions};
+use crate::refusal::{Refusal, Why};
+use crate::resolver::{Lookup, Resolver};
+use crate::upstream::{HostProxy, proxy_for};
+
+/// Where a program inside wants to go.
+#[derive(Clone, Debug)]
+pub(crate) struct Wish {
+    pub(crate) destination: Destination,
+    pub(crate) port: u16,
+    pub(crate) door: Door,
+}
+
+/// What the doors share.
+pub(crate) struct Hall {
+    rules: RefCell<Rc<Rules>>,
+    pub(crate) names: RefCell<Names>,
+    pub(crate) resolver: Resolver,
+    questions: Questions,
+    pub(crate) log: Arc<Log>,
+    places: Arc<Semaphore>,
+    running: RefCell<Vec<Weak<Line>>>,
+    host_proxy: HostProxy,
+    pub(crate) denied_names: RefCell<Told>,
+    /// For whoever copies, as long as nothing is waited for.
+    pub(crate) buffer: RefCell<Box<[u8]>>,
+}
+
+/// What a ruleset says of the network, and what follows from it.
+pub(crate) struct Rules {
+    pub(crate) ruleset: Arc<Ruleset>,
+    /// The ports at which an answer about some destination may change, and so one of each kind.
+    ports: Vec<u16>,
+    upstream: Matcher,
+}
+
+impl Rules {
+    fn new(ruleset: Arc<Ruleset>, host_proxy: &HostProxy) -> io::Result<Self> {
+        let rules = ruleset.network_rules();
+        let upstream = host_proxy.matcher(rules.upstream())?;
+        let of_rules = rules.iter().flat_map(|rule| {
+            let ports = rule.pattern().ports();
+            [Some(ports.first()), ports.last().checked_add(1)]
+        });
+        let mut ports: Vec<u16> = of_rules.flatten().chain([1]).collect();
+        ports.sort_unstable();
+        ports.dedup();
+        Ok(Self {
+            ruleset,
+            ports,
+            upstream,
+        })
+    }
+
+    /// What of a name is reached at the port at which most is.
+    pub(crate) fn best(&self, name: &Name) -> Verdict {
+        let verdicts = self.ports.iter().map(|port| {
+            let attempt = Attempt::connect(name.clone(), *port);
+            self.ruleset.decide(&attempt).verdict
+        });
+        let rank = |verdict: &Verdict| match verdict {
+            Verdict::Deny => 0,
+            Verdict::Ask => 1,
+            Verdict::Allow => 2,
+        };
+        verdicts.max_by_key(rank).unwrap_or(Verdict::Deny)
+    }
+
+    /// Whether names are looked up by a proxy that may know more of them than the host.
+    pub(crate) fn has_upstream(&self, name: &Name) -> bool {
+        proxy_for(&self.upstream, &name.clone().into(), 443).is_some()
+    }
+}
+
+impl Hall {
+    pub(crate) fn new(ruleset: Arc<Ruleset>, options: Options) -> io::Result<Self> {
+        let rules = Rules::new(ruleset, &options.host_proxy)?;
+        Ok(Self {
+            rules: RefCell::new(Rc::new(rules)),
+            names: RefCell::default(),
+            resolver: Resolver::new(options.hosts),
+            questions: Questions::new(options.ask, options.ask_timeout),
+            log: Log::new(options.on_event),
+            places: Arc::new(Semaphore::new(bounds::CONNECTIONS)),
+            running: RefCell::default(),
+            host_proxy: options.host_proxy,
+            denied_names: RefCell::default(),
+            buffer: RefCell::new(vec![0; bounds::CHUNK].into()),
+        })
+    }
+
+    pub(crate) fn rules(&self) -> Rc<Rules> {
+        Rc::clone(&self.rules.borrow())
+    }
+
+    /// Takes other rules, and ends what they deny.
+    pub(crate) fn update(&self, ruleset: Arc<Ruleset>) {
+        let Ok(rules) = Rules::new(ruleset, &self.host_proxy) else {
+            return;
+        };
+        let rules = Rc::new(rules);
+        self.rules.replace(Rc::clone(&rules));
+        for line in self.running.borrow().iter().filter_map(Weak::upgrade) {
+            if line.is_denied_by(&rules.ruleset) {
+                line.withdraw();
+            }
+        }
+    }
+
+    /// A place for one more connection from inside; none where there are too many.
+    pub(crate) fn place(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.places).try_acquire_owned().ok()
+    }
+
+    /// The name that an address inside stands for, or the destination itself.
+    pub(crate) fn meaning(&self, destination: Destination) -> Option<Destination> {
+        let Destination::Address(address) = destination else {
+            return Some(destination);
+        };
+        match self.names.borrow().meaning(address.to_canonical()) {
+            Meaning::Itself => Some(address.into()),
+            Meaning::Name(name) => Some(name.into()),
+            Meaning::Nothing => None,
+        }
+    }
+
+    /// Decides, and dials what is allowed: the one value that was decided, at an address that was judged too, without a second
+    /// look-up. A refusal has been told of.
+    pub(crate) async fn open(&self, mut wish: Wish) -> Result<Opened, Refusal> {
+        let mut record = Record::new(&self.log, &wish);
+        let meaning = self.meaning(wish.destination.clone());
+        let has_meaning = meaning.is_some();
+        wish.destination = meaning.unwrap_or(wish.destination);
+        record.destination(wish.destination.clone());
+        let reached = if has_meaning {
+            self.reach(&wish, &mut record).await
+        } else {
+            Err(Why::Mismatch(
+                "the address stands for no name that was asked for".to_owned(),
+            ))
+        };
+        match reached {
+            Ok((line, early)) => {
+                record.bytes.received(early.len());
+                Ok(Opened {
+                    line,
+                    early,
+                    record,
+                })
+            }
+            Err(why) => Err(refused(record, &wish, why)),
+        }
+    }
+
+    /// Refuses a wish for what is said besides; it has been told of.
+    pub(crate) fn refuse(&self, wish: &Wish, why: Why) -> Refusal {
+        refused(Record::new(&self.log, wish), wish, why)
+    }
+
+    async fn reach(&self, wish: &Wish, record: &mut Record) -> Result<(Arc<Line>, Bytes), Why> {
+        let (destination, port) = (&wish.destination, wish.port);
+        let rules = self.rules();
+        let attempt = Attempt::connect(destination.clone(), port);
+        let decision = rules.ruleset.decide(&attempt);
+        record.decided(decision.clone());
+        match decision.verdict {
+            Verdict::Allow => {}
+            Verdict::Deny => return Err(Why::Denied(decision.into())),
+            Verdict::Ask => self.ask(wish, decision).await?,
+        }
+        let proxy = proxy_for(&rules.upstream, destination, port);
+        let (stream, early) = if let Some(proxy) = &proxy {
+            self.through(proxy, &rules, destination, port).await?
+        } else {
+            let addresses = self.addresses(&rules, destination, port).await?;
+            let stream = dial(&addresses, port).await.map_err(failed)?;
+            (stream, Bytes::new())
+        };
+        let peer = stream.peer_addr().map_err(failed)?.ip().to_canonical();
+        let address = proxy.is_none().then_some(peer);
+        record.dialled(address);
+        let line = Arc::new(Line::new(stream, destination.clone(), port, address));
+        // Others may hold since it was decided.
+        let now = self.rules();
+        if !Rc::ptr_eq(&now, &rules) && line.is_denied_by(&now.ruleset) {
+            return Err(Why::Denied(now.ruleset.decide(&attempt).into()));
+        }
+        self.keep(&line);
+        Ok((line, early))
+    }
+
+    async fn ask(&self, wish: &Wish, decision: Decision) -> Result<(), Why> {
+        let question = Question {
+            destination: wish.destination.clone(),
+            port: wish.port,
+            door: wish.door,
+            remedy: decision.remedy.clone(),
+        };
+        match self.questions.put(question).await {
+            Some(answer) if answer.allows() => Ok(()),
+            Some(_) => Err(Why::Denied(decision.into())),
+            None => Err(Why::Unanswered(decision.into())),
+        }
+    }
+
+    /// The addresses of a destination that may be dialled.
+    async fn addresses(
+        &self,
+        rules: &Rules,
+        destination: &Destination,
+        port: u16,
+    ) -> Result<Vec<IpAddr>, Why> {
+        match destination {
+            Destination::Address(address) => Ok(vec![*address]),
+            Destination::Name(name) => match self.resolver.lookup(name, bounds::LOOKUP).await {
+                Lookup::Found(addresses) => judged(&rules.ruleset, name, &addresses, port),
+                Lookup::Late => Err(Why::TimedOut),
+                Lookup::Nothing | Lookup::Failed => Err(Why::Unresolved),
+            },
+        }
+    }
+
+    /// Has an upstream proxy connect to a destination. It looks up the name itself; what the host knows of the name is judged
+    /// all the same.
+    async fn through(
+        &self,
+        proxy: &Intercept,
+        rules: &Rules,
+        destination: &Destination,
+        port: u16,
+    ) -> Result<(TcpStream, Bytes), Why> {
+        if let Destination::Name(name) = destination
+            && let Lookup::Found(addresses) = self.resolver.lookup(name, bounds::QUESTION).await
+        {
+            judged(&rules.ruleset, name, &addresses, port)?;
+        }
+        let stream = self.proxy(proxy.uri()).await.map_err(|error| {
+            let message = format!("the upstream proxy can't be reached: {error}");
+            Why::Unreachable(io::Error::new(error.kind(), message))
+        })?;
+        let target = target(destination, Some(port));
+        tunnel(stream, &target, proxy.basic_auth())
+            .await
+            .map_err(failed)
+    }
+
+    /// A connection to an upstream proxy, which is the host's own affair.
+    async fn proxy(&self, uri: &hyper::Uri) -> io::Result<TcpStream> {
+        const PORT: u16 = 80;
+        let host = uri.host().unwrap_or_default();
+        let host = host.parse().map_err(io::Error::other)?;
+        let addresses = match &host {
+            Destination::Address(address) => vec![*address],
+            Destination::Name(name) => match self.resolver.lookup(name, bounds::LOOKUP).await {
+                Lookup::Found(addresses) => addresses.to_vec(),
+                _ => return Err(io::Error::other("it has no address")),
+            },
+        };
+        dial(&addresses, uri.port_u16().unwrap_or(PORT)).await
+    }
+
+    fn keep(&self, line: &Arc<Line>) {
+        let mut running = self.running.borrow_mut();
+        if running.len() == running.capacity() {
+            running.retain(|line| line.strong_count() > 0);
+        }
+        running.push(Arc::downgrade(line));
+    }
+}
+
+fn refused(mut record: Record, wish: &Wish, why: Why) -> Refusal {
+    let target = target(&wish.destination, Some(wish.port));
+    let refusal = Refusal { target, why };
+    if let Why::Denied(decision) | Why::Unanswered(decision) = &refusal.why {
+        record.decided((**decision).clone());
+    }
+    record.ends(refusal.end());
+    refusal
+}
+
+/// Those addresses at which a name may be dialled.
+fn judged(
+    ruleset: &Ruleset,
+    name: &Name,
+    addresses: &[IpAddr],
+    port: u16,
+) -> Result<Vec<IpAddr>, Why> {
+    let mut denied = None;
+    let allowed = addresses.iter().copied().filter(|address| {
+        let decision = ruleset.decide(&Attempt::dial(name.clone(), *address, port));
+        let is_allowed = decision.verdict == Verdict::Allow;
+        if !is_allowed {
+            denied.get_or_insert(decision);
+        }
+        is_allowed
+    });
+    let allowed: Vec<IpAddr> = allowed.collect();
+    match denied {
+        Some(decision) if allowed.is_empty() => Err(Why::Denied(decision.into())),
+        _ => Ok(allowed),
+    }
+}
+
+fn failed(error: io::Error) -> Why {
+    match error.kind() {
+        io::ErrorKind::TimedOut => Why::TimedOut,
+        _ => Why::Unreachable(error),
+    }
+}

@@ -1,0 +1,167 @@
+//! A connection that was allowed and dialled.
+
+use std::io;
+use std::net::IpAddr;
+use std::os::fd::AsRawFd;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use nix::sys::socket::{Shutdown, shutdown};
+use sandbox_core::{Attempt, Destination, Ruleset, Verdict};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+
+use crate::event::End;
+use crate::log::Record;
+
+/// A connection to where the command wanted to go. It is told of when it is dropped.
+///
+/// It reads and writes as the stream does, and counts.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    pub(crate) line: Arc<Line>,
+    /// What the other side has said already.
+    pub(crate) early: Bytes,
+    pub(crate) record: Record,
+}
+
+/// The stream, and what it was allowed for: so that it can be ended, whoever holds it.
+#[derive(Debug)]
+pub(crate) struct Line {
+    pub(crate) stream: TcpStream,
+    pub(crate) destination: Destination,
+    pub(crate) port: u16,
+    /// The address that was dialled; none where a proxy did it.
+    pub(crate) address: Option<IpAddr>,
+    withdrawn: AtomicBool,
+}
+
+impl Line {
+    pub(crate) fn new(
+        stream: TcpStream,
+        destination: Destination,
+        port: u16,
+        address: Option<IpAddr>,
+    ) -> Self {
+        Self {
+            stream,
+            destination,
+            port,
+            address,
+            withdrawn: AtomicBool::new(false),
+        }
+    }
+
+    /// Whether rules deny what was allowed by others. What a person allows is no rule's to deny.
+    pub(crate) fn is_denied_by(&self, ruleset: &Ruleset) -> bool {
+        let denies = |attempt| ruleset.decide(&attempt).verdict == Verdict::Deny;
+        let (destination, port) = (&self.destination, self.port);
+        let dial = match (destination, self.address) {
+            (Destination::Name(name), Some(address)) => {
+                Some(Attempt::dial(name.clone(), address, port))
+            }
+            _ => None,
+        };
+        denies(Attempt::connect(destination.clone(), port)) || dial.is_some_and(denies)
+    }
+
+    /// Ends the connection, whoever holds it.
+    pub(crate) fn withdraw(&self) {
+        self.withdrawn.store(true, Ordering::Relaxed);
+        let _ = shutdown(self.stream.as_raw_fd(), Shutdown::Both);
+    }
+
+    /// What its end means when nothing more comes.
+    ///
+    /// # Errors
+    ///
+    /// It has not come to its end, it was brought to it.
+    pub(crate) fn finished(&self) -> io::Result<()> {
+        if self.is_withdrawn() {
+            Err(io::ErrorKind::ConnectionAborted.into())
+        } else {
+            Ok(())
+        }
+    }
+
+    fn is_withdrawn(&self) -> bool {
+        self.withdrawn.load(Ordering::Relaxed)
+    }
+}
+
+impl Opened {
+    /// Says how it ended, where it did not simply end.
+    pub(crate) fn ends(&mut self, end: End) {
+        self.record.ends(end);
+    }
+}
+
+impl Drop for Opened {
+    fn drop(&mut self) {
+        if self.line.is_withdrawn() {
+            self.record.ends(End::Withdrawn);
+        }
+    }
+}
+
+impl AsyncRead for Opened {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if !self.early.is_empty() {
+            let length = buffer.remaining().min(self.early.len());
+            buffer.put_slice(&self.early.split_to(length));
+            return Poll::Ready(Ok(()));
+        }
+        loop {
+            ready!(self.line.stream.poll_read_ready(context))?;
+            match self.line.stream.try_read(buffer.initialize_unfilled()) {
+                Ok(length) => {
+                    buffer.advance(length);
+                    self.record.bytes.received(length);
+                    return Poll::Ready(Ok(()));
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+        }
+    }
+}
+
+impl AsyncWrite for Opened {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        loop {
+            ready!(self.line.stream.poll_write_ready(context))?;
+            match self.line.stream.try_write(bytes) {
+                Ok(length) => {
+                    self.record.bytes.sent(length);
+                    return Poll::Ready(Ok(length));
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(finish(&self.line.stream))
+    }
+}
+
+/// Tells the other side that nothing more comes.
+pub(crate) fn finish(stream: &TcpStream) -> io::Result<()> {
+    Ok(shutdown(stream.as_raw_fd(), Shutdown::Write)?)
+}

@@ -1,0 +1,133 @@
+//! What a program speaks, by its first bytes.
+//!
+//! Only two protocols name a destination once more, TLS and HTTP, and a server that is dialled for one name would serve another by
+//! it. So what could be one of them to a lenient server is one of them here; what can't be passes.
+
+/// What the first bytes are of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Protocol {
+    /// TLS (RFC 8446, 5.1), or something that begins like it.
+    Tls,
+    /// HTTP before its second version, or something that a server might take for it.
+    Http,
+    /// Something that names no destination.
+    Other,
+    /// It takes more bytes to know.
+    Unknown,
+}
+
+/// Methods by which a line is HTTP before it has ended (the registry of RFC 9110, 18.2, those in use).
+const METHODS: &[&[u8]] = &[
+    b"GET", b"HEAD", b"POST", b"PUT", b"DELETE", b"CONNECT", b"OPTIONS", b"TRACE", b"PATCH",
+];
+
+const HANDSHAKE: u8 = 22;
+const MAJOR_VERSION: u8 = 3;
+
+impl Protocol {
+    /// What these bytes begin.
+    pub(crate) fn of(bytes: &[u8]) -> Self {
+        match bytes {
+            [HANDSHAKE] => return Self::Unknown,
+            [HANDSHAKE, MAJOR_VERSION, ..] => return Self::Tls,
+            _ => {}
+        }
+        // Empty lines before a request are skipped (RFC 9112, 2.2), blanks by some.
+        let start = bytes.iter().position(|byte| !byte.is_ascii_whitespace());
+        let Some((_, line)) = start.and_then(|start| bytes.split_at_checked(start)) else {
+            return Self::Unknown;
+        };
+        let end = line.iter().position(|byte| *byte == b'\n');
+        let (line, is_whole) = match end.and_then(|end| line.split_at_checked(end)) {
+            Some((line, _)) => (line, true),
+            None => (line, false),
+        };
+        let is_blank = |byte: &u8| byte.is_ascii_whitespace();
+        let (method, has_more) = match line.iter().position(is_blank) {
+            Some(end) => (line.get(..end).unwrap_or_default(), true),
+            None => (line, false),
+        };
+        if has_more && METHODS.contains(&method) {
+            return Self::Http;
+        }
+        // A method is a token (RFC 9110, 5.6.2), and no server reads on behind a NUL.
+        if !method.iter().all(|byte| is_of_token(*byte)) || line.contains(&0) {
+            return Self::Other;
+        }
+        match (is_whole, has_version(line)) {
+            (true, true) => Self::Http,
+            (true, false) => Self::Other,
+            (false, _) => Self::Unknown,
+        }
+    }
+}
+
+fn is_of_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+fn has_version(line: &[u8]) -> bool {
+    const VERSION: &[u8] = b"HTTP/";
+    let mut places = line.windows(VERSION.len());
+    places.any(|place| place.eq_ignore_ascii_case(VERSION))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use Protocol::*;
+
+    #[test]
+    fn the_first_bytes_say_what_it_is() {
+        let cases: &[(&[u8], Protocol)] = &[
+            (b"", Unknown),
+            (b"\x16", Unknown),
+            (b"\x16\x03\x01", Tls),
+            (b"\x16\x03\x07garbage", Tls),
+            (b"\x16\x02", Other),
+            (b"GET ", Http),
+            (b"GET", Unknown),
+            (b"POST\t/ HTTP/1.1\r\n", Http),
+            (b"\r\n\r\nGET / HTTP/1.1\r\n", Http),
+            (b" \nGET /", Http),
+            (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", Http),
+            (b"BREW /pot HTTP/1.1\r\n", Http),
+            (b"BREW /pot HTTP/1.1", Unknown),
+            (b"get / http/1.1\n", Http),
+            (b"X\rGET / HTTP/1.1\r\n", Http),
+            (b"EHLO me\r\n", Other),
+            (b"SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n", Other),
+            (b"SSH-2.0-Open", Unknown),
+            (b"0032git-upload-pack /a.git\0host=example.com\0", Other),
+            (b"*1\r\n$4\r\nPING\r\n", Other),
+            (b"\x00\x00\x00\x08\x04\xd2\x16\x2f", Other),
+            (b"AMQP\x00\x00\x09\x01", Other),
+            (b"{\"id\": 1}", Other),
+            (b"\r\n", Unknown),
+        ];
+        for (bytes, expected) in cases {
+            let text = bytes.escape_ascii();
+            assert_eq!(Protocol::of(bytes), *expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn more_bytes_never_change_what_is_known() {
+        let texts: &[&[u8]] = &[
+            b"GET / HTTP/1.1\r\nHost: a\r\n\r\n",
+            b"BREW /pot HTTP/1.1\r\n\r\n",
+            b"EHLO me\r\nGET / HTTP/1.1\r\n",
+            b"0032git-upload-pack /a.git\0host=b\0\n",
+            b"\x16\x03\x01\x00\x05",
+        ];
+        for text in texts {
+            let mut known = Unknown;
+            for end in 0..=text.len() {
+                let next = Protocol::of(&text[..end]);
+                assert!(known == Unknown || next == known, "{}", text.escape_ascii());
+                known = next;
+            }
+            assert_ne!(known, Unknown);
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! The host's own resolver, which only names that are allowed are put to.
+//!
+//! It can't be interrupted and may hang as long as it likes: each question has a thread, of which there are so many, and nobody
+//! waits for one longer than its bound.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{self, Read};
+use std::net::{IpAddr, ToSocketAddrs};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use sandbox_core::Name;
+use tokio::sync::Semaphore;
+use tokio::task::spawn_blocking;
+use tokio::time::timeout;
+
+use crate::bounds;
+use crate::flights::Flights;
+
+/// What became of a question.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Lookup {
+    /// The name's addresses, at least one, each in its one form.
+    Found(Rc<[IpAddr]>),
+    /// There is no such name, or it has no address.
+    Nothing,
+    /// The resolver could not find out.
+    Failed,
+    /// Nobody knows yet.
+    Late,
+}
+
+/// Asks the host's resolver.
+pub(crate) struct Resolver {
+    /// A file like hosts(5), which is asked instead.
+    hosts: Option<PathBuf>,
+    slots: Arc<Semaphore>,
+    under_way: Flights<Name, Lookup>,
+    answers: RefCell<HashMap<Name, (Instant, Lookup)>>,
+}
+
+impl Resolver {
+    pub(crate) fn new(hosts: Option<PathBuf>) -> Self {
+        Self {
+            hosts,
+            slots: Arc::new(Semaphore::new(bounds::LOOKUPS)),
+            under_way: Flights::default(),
+            answers: RefCell::default(),
+        }
+    }
+
+    /// The addresses of a name, of a question that was put a short time ago if there was one.
+    pub(crate) async fn lookup(&self, name: &Name, patience: Duration) -> Lookup {
+        if let Some((at, answer)) = self.answers.borrow().get(name)
+            && at.elapsed() < bounds::ANSWER_LIFE
+        {
+            return answer.clone();
+        }
+        let start = || {
+            let (name, hosts) = (name.clone(), self.hosts.clone());
+            let slots = Arc::clone(&self.slots);
+            async move {
+                let Ok(slot) = slots.acquire_owned().await else {
+                    return Lookup::Failed;
+                };
+                let found = spawn_blocking(move || {
+                    let found = match hosts {
+                        None => resolve(&name),
+                        Some(hosts) => named_in(&hosts, &name),
+                    };
+                    drop(slot);
+                    found
+                });
+                match found.await {
+                    Ok(Ok(addresses)) => answer(addresses),
+                    Ok(Err(error)) if is_temporary(&error) => Lookup::Failed,
+                    Ok(Err(_)) => Lookup::Nothing,
+                    Err(_) => Lookup::Failed,
+                }
+            }
+        };
+        let flight = self.under_way.join(name.clone(), start);
+        let Ok(answer) = timeout(patience, flight).await else {
+            return Lookup::Late;
+        };
+        let answer = answer.unwrap_or(Lookup::Failed);
+        if let Lookup::Found(_) = answer {
+            self.remember(name, &answer);
+        }
+        answer
+    }
+
+    fn remember(&self, name: &Name, answer: &Lookup) {
+        let mut answers = self.answers.borrow_mut();
+        if answers.len() >= bounds::ANSWERS {
+            answers.retain(|_, (at, _)| at.elapsed() < bounds::ANSWER_LIFE);
+        }
+        if answers.len() < bounds::ANSWERS {
+            answers.insert(name.clone(), (Instant::now(), answer.clone()));
+        }
+    }
+}
+
+fn answer(mut addresses: Vec<IpAddr>) -> Lookup {
+    for address in &mut addresses {
+        *address = address.to_canonical();
+    }
+    let mut seen = Vec::new();
+    addresses.retain(|address| {
+        let is_new = !seen.contains(address) && seen.len() < bounds::ADDRESSES;
+        if is_new {
+            seen.push(*address);
+        }
+        is_new
+    });
+    if addresses.is_empty() {
+        Lookup::Nothing
+    } else {
+        Lookup::Found(addresses.into())
+    }
+}
+
+fn resolve(name: &Name) -> io::Result<Vec<IpAddr>> {
+    let found = (name.as_str(), 0).to_socket_addrs()?;
+    Ok(found.map(|address| address.ip()).collect())
+}
+
+/// What `EAI_AGAIN` is called (`gai_strerror(3)` of glibc, and of musl): the library has no other way to tell it.
+fn is_temporary(error: &io::Error) -> bool {
+    let text = error.to_string();
+    text.contains("Temporary failure") || text.contains("Try again")
+}
+
+/// The longest hosts file that is read.
+const LONGEST_FILE: u64 = 4 << 20;
+
+fn named_in(hosts: &Path, name: &Name) -> io::Result<Vec<IpAddr>> {
+    let mut text = String::new();
+    File::open(hosts)?
+        .take(LONGEST_FILE)
+        .read_to_string(&mut text)?;
+    Ok(addresses_in(&text, name))
+}
+
+/// The addresses that a hosts file (hosts(5)) has for a name.
+fn addresses_in(text: &str, name: &Name) -> Vec<IpAddr> {
+    let lines = text.lines().filter_map(|line| {
+        let line = line.split('#').next()?;
+        let mut words = line.split_whitespace();
+        let address = words.next()?.parse().ok()?;
+        let is_named = words.any(|word| word.parse::<Name>().is_ok_and(|word| word == *name));
+        is_named.then_some(address)
+    });
+    lines.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_files_are_read_as_resolvers_do() {
+        let text = "127.0.0.1 localhost\n# 1.1.1.1 a.example\n10.0.0.1\tA.Example. b # c.example\n\
+                    ::1 b\nnonsense b\n10.0.0.2";
+        for (name, expected) in [
+            ("a.example", vec!["10.0.0.1"]),
+            ("b", vec!["10.0.0.1", "::1"]),
+            ("c.example", vec![]),
+        ] {
+            let found = addresses_in(text, &name.parse().unwrap());
+            let found: Vec<String> = found.iter().map(IpAddr::to_string).collect();
+            assert_eq!(found, expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn addresses_are_in_their_one_form_once_and_not_too_many() {
+        let addresses = |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect();
+        let found: Vec<IpAddr> = addresses(&["::ffff:10.0.0.1", "10.0.0.1", "::1"]);
+        let expected: Vec<IpAddr> = addresses(&["10.0.0.1", "::1"]);
+        assert_eq!(answer(found), Lookup::Found(expected.into()));
+        assert_eq!(answer(Vec::new()), Lookup::Nothing);
+        let many = (0..1000).map(|number| std::net::Ipv4Addr::from(number).into());
+        let Lookup::Found(found) = answer(many.collect()) else {
+            panic!("nothing");
+        };
+        assert_eq!(found.len(), bounds::ADDRESSES);
+    }
+}

@@ -1,0 +1,240 @@
+//! A gateway as its caller has it: its thread, its doors, its end.
+
+#![cfg(target_os = "linux")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test's way to fail is to panic"
+)]
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::sync::{Arc, Mutex, mpsc};
+
+use nix::sys::socket::{
+    AddressFamily, SockFlag, SockType, SockaddrIn6, bind, setsockopt, socket, sockopt,
+};
+use nix::sys::stat::Mode;
+use sandbox_core::{Context, Network, Policy, Ruleset};
+use sandbox_gateway::{Answer, Doors, Event, Gateway, Options};
+
+fn rules(policy: &Policy) -> Arc<Ruleset> {
+    Ruleset::resolve(policy, &Context::new("/")).unwrap().into()
+}
+
+/// What is known of this process's threads of that name.
+fn threads() -> Vec<String> {
+    let tasks = fs::read_dir("/proc/self/task").unwrap().flatten();
+    let status = tasks.filter_map(|task| fs::read_to_string(task.path().join("status")).ok());
+    status
+        .filter(|status| status.starts_with("Name:\tsandbox-gateway\n"))
+        .collect()
+}
+
+fn descriptors() -> usize {
+    fs::read_dir("/proc/self/fd").unwrap().count()
+}
+
+/// A socket as init makes it for names, on a free port.
+fn names() -> (OwnedFd, u16) {
+    let names = socket(
+        AddressFamily::Inet6,
+        SockType::Datagram,
+        SockFlag::SOCK_CLOEXEC,
+        None,
+    );
+    let names = names.unwrap();
+    setsockopt(&names, sockopt::Ipv6RecvPacketInfo, &true).unwrap();
+    setsockopt(&names, sockopt::Ipv6V6Only, &false).unwrap();
+    let any = SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0));
+    let SocketAddr::V6(any) = any else { panic!() };
+    bind(names.as_raw_fd(), &SockaddrIn6::from(any)).unwrap();
+    let port = UdpSocket::from(names.try_clone().unwrap()).local_addr();
+    (names, port.unwrap().port())
+}
+
+/// A question for the address of a name, whose labels are these.
+fn question(labels: &[&str]) -> Vec<u8> {
+    let mut message = vec![7, 7, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0];
+    for label in labels {
+        message.push(u8::try_from(label.len()).unwrap());
+        message.extend(label.as_bytes());
+    }
+    message.extend([0, 0, 1, 0, 1]);
+    message
+}
+
+#[test]
+fn questions_are_answered_by_the_server_that_was_asked() {
+    let policy = Policy::default().network(Network::Ask).deny("evil.example");
+    let gateway = Gateway::start(rules(&policy), Options::default()).unwrap();
+    let (names, port) = names();
+    let doors = Doors {
+        names: Some(names),
+        ..Doors::default()
+    };
+    gateway.serve(doors).unwrap();
+    for server in ["127.0.0.1", "127.9.9.9", "::1"] {
+        let server = SocketAddr::new(server.parse().unwrap(), port);
+        let from = if server.is_ipv4() {
+            "0.0.0.0:0"
+        } else {
+            "[::]:0"
+        };
+        // Connected, it hears nobody else.
+        let program = UdpSocket::bind(from).unwrap();
+        program.connect(server).unwrap();
+        let mut answer = [0; 512];
+        for (labels, code) in [(["good", "example"], 0), (["evil", "example"], 3)] {
+            program.send(&question(&labels)).unwrap();
+            let length = program.recv(&mut answer).unwrap();
+            assert!(length > 12);
+            assert_eq!(answer[3] & 15, code, "{server} {labels:?}");
+        }
+    }
+}
+
+#[test]
+fn rules_are_swapped_while_it_serves() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let proxies = OwnedFd::from(listener);
+    let denies = Policy::default().network(Network::Deny);
+    let gateway = Gateway::start(rules(&denies), Options::default()).unwrap();
+    let (names, port) = names();
+    let doors = Doors {
+        names: Some(names),
+        proxies: Some(proxies),
+        ..Doors::default()
+    };
+    gateway.serve(doors).unwrap();
+    let program = UdpSocket::bind("127.0.0.1:0").unwrap();
+    program.connect(("127.0.0.1", port)).unwrap();
+    let code = || {
+        let mut answer = [0; 512];
+        program.send(&question(&["good", "example"])).unwrap();
+        program.recv(&mut answer).unwrap();
+        answer[3] & 15
+    };
+    assert_eq!(code(), 3);
+    gateway
+        .update(rules(&Policy::default().network(Network::Ask)))
+        .unwrap();
+    assert_eq!(code(), 0);
+    gateway.update(rules(&denies)).unwrap();
+    assert_eq!(code(), 3);
+}
+
+#[test]
+fn its_threads_have_no_signals_and_end_with_it_whoever_hangs() {
+    // A resolver and a person that never answer.
+    let directory = tempfile::tempdir().unwrap();
+    let hosts = directory.path().join("hosts");
+    nix::unistd::mkfifo(&hosts, Mode::S_IRWXU).unwrap();
+    let (asked, was_asked) = mpsc::channel();
+    let (asked, (_never, wait)) = (Mutex::new(asked), mpsc::channel::<()>());
+    let wait = Mutex::new(wait);
+    let mut options = Options::default().ask(move |_| {
+        asked.lock().unwrap().send(()).unwrap();
+        let _ = wait.lock().unwrap().recv();
+        Answer::Allow
+    });
+    options.hosts = Some(hosts.clone());
+    let policy = Policy::default()
+        .network(Network::Ask)
+        .allow("good.example");
+    let before = descriptors();
+    let gateway = Gateway::start(rules(&policy), options).unwrap();
+    let (names, port) = names();
+    // What is dialled is the listener's own address.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let dialled = listener.local_addr().unwrap();
+    let doors = Doors {
+        names: Some(names),
+        streams: Some(listener.into()),
+        ..Doors::default()
+    };
+    gateway.serve(doors).unwrap();
+    let program = UdpSocket::bind("127.0.0.1:0").unwrap();
+    program.connect(("127.0.0.1", port)).unwrap();
+    program.send(&question(&["good", "example"])).unwrap();
+    // Loopback is closed, and so nobody is asked about it.
+    let mut stream = TcpStream::connect(dialled).unwrap();
+    stream.write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap();
+    let mut page = String::new();
+    stream.read_to_string(&mut page).unwrap();
+    assert!(page.starts_with("HTTP/1.1 403 "), "{page}");
+    assert!(was_asked.try_recv().is_err());
+    while threads().len() < 2 {
+        std::thread::yield_now();
+    }
+    for thread in threads() {
+        let line = thread
+            .lines()
+            .find_map(|line| line.strip_prefix("SigBlk:\t"));
+        let blocked = u64::from_str_radix(line.unwrap(), 16).unwrap();
+        // All but SIGKILL and SIGSTOP, and the two of the C library's own.
+        let all = 0xffff_fffe_7ffb_feff;
+        assert_eq!(blocked & all, all, "{thread}");
+    }
+    let own = fs::read_to_string("/proc/thread-self/status").unwrap();
+    assert!(own.contains("SigBlk:\t0000000000000000"), "{own}");
+    drop(gateway);
+    // The thread that hangs is left to itself; it serves nobody.
+    assert!(threads().len() < 2);
+    assert!(TcpStream::connect(dialled).is_err());
+    drop((program, stream));
+    // And once its resolver returns, nothing is left.
+    drop(fs::OpenOptions::new().write(true).open(&hosts).unwrap());
+    while !threads().is_empty() || descriptors() > before {
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn events_are_told_as_lines() {
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let tell = Arc::clone(&told);
+    let options = Options::default()
+        .on_event(move |event: &Event| tell.lock().unwrap().push(event.to_json()));
+    let policy = Policy::default()
+        .network(Network::Deny)
+        .deny_because("127.0.0.1", "no \"loopback\"");
+    let gateway = Gateway::start(rules(&policy), options).unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let dialled = listener.local_addr().unwrap();
+    let doors = Doors {
+        streams: Some(listener.into()),
+        ..Doors::default()
+    };
+    gateway.serve(doors).unwrap();
+    let mut stream = TcpStream::connect(dialled).unwrap();
+    let _ = stream.write_all(b"\0raw");
+    assert!(stream.read_to_end(&mut Vec::new()).is_err());
+    drop(gateway);
+    let told = told.lock().unwrap();
+    let [event] = told.as_slice() else {
+        panic!("{told:?}");
+    };
+    let event: serde_json::Value = serde_json::from_str(event).unwrap();
+    assert_eq!(event["destination"], "127.0.0.1");
+    assert_eq!(event["port"], dialled.port());
+    assert_eq!(
+        (event["door"].as_str(), event["verdict"].as_str()),
+        (Some("capture"), Some("deny"))
+    );
+    assert_eq!(event["rule"]["reason"], "no \"loopback\"");
+    assert_eq!(
+        event["remedy"],
+        format!("\"127.0.0.1:{}\" = \"allow\"", dialled.port())
+    );
+}
+
+#[test]
+fn what_users_hold_may_go_between_threads() {
+    fn is_shared<T: Send + Sync>() {}
+    is_shared::<Gateway>();
+    is_shared::<Event>();
+    is_shared::<Options>();
+}

@@ -193,6 +193,13 @@ impl Environment {
         is_variable(name, value) && self.rule(name).is_some_and(passes)
     }
 
+    /// Whether a rule that somebody wrote names this very variable.
+    pub fn names(&self, name: &OsStr) -> bool {
+        let written = |rule: &&NameRule| !matches!(rule.source, Source::Secret | Source::Preset(_));
+        let mut rules = self.rules().iter().filter(written);
+        rules.any(|rule| rule.is_literal() && rule.matches(name))
+    }
+
     /// What a rule sets this variable to.
     pub fn value(&self, name: &OsStr) -> Option<&OsStr> {
         match &self.rule(name)?.rule {

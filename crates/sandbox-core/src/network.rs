@@ -17,6 +17,7 @@ pub(crate) mod wider;
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::ops::RangeInclusive;
 
 use ipnet::IpNet;
 
@@ -29,7 +30,7 @@ use crate::policy::DestinationEntry;
 use crate::problem::RuleProblem;
 use crate::{
     Context, Decision, Destination, DestinationPattern, Lost, Name, Network, Policy, PolicyError,
-    RuleRef, Source, Verdict, Why,
+    Ports, RuleRef, Source, Verdict, Why,
 };
 
 /// The rules about the network, resolved.
@@ -150,6 +151,34 @@ impl NetworkRules {
         all.lengths.dedup();
         all.set_own(own);
         all
+    }
+
+    /// The rules of a policy before it is resolved: they say which network it needs, and nothing of what is wrong.
+    pub fn of(policy: &Policy) -> Self {
+        let entries = policy.destinations.iter().cloned();
+        let mut rules = Self::new(policy.network_access(), entries, []);
+        rules.published.clone_from(&policy.published);
+        rules
+    }
+
+    /// What holds for a destination that no rule names.
+    pub fn unnamed(&self) -> Network {
+        self.default
+    }
+
+    /// The ports, from the first to the last, of services on the host's loopback that rules name with their port: connections
+    /// inside to loopback at these ports are meant for the host.
+    pub fn loopback_ports(&self) -> Vec<RangeInclusive<u16>> {
+        let allowed = self.iter().filter(|rule| rule.verdict() == Verdict::Allow);
+        let named = allowed
+            .map(DestinationRule::pattern)
+            .filter(|pattern| pattern.ports() != Ports::ANY && pattern.scope.is_loopback());
+        let mut ports: Vec<_> = named
+            .map(|pattern| pattern.ports().first()..=pattern.ports().last())
+            .collect();
+        ports.sort_unstable_by_key(|ports| (*ports.start(), *ports.end()));
+        ports.dedup();
+        ports
     }
 
     /// The rules, in no order that matters.

@@ -5,8 +5,11 @@
 mod tests;
 
 use std::io;
-use std::os::fd::OwnedFd;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddrV6};
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::Weak;
+
+use nix::sys::socket::{SockaddrIn6, connect};
 
 use crate::inits::Inits;
 use crate::sys;
@@ -17,16 +20,22 @@ use crate::wire::{self, door};
 pub struct WayIn(pub(crate) Weak<Inits>);
 
 impl WayIn {
-    /// A stream socket in the sandbox's network, not connected yet. It is an IPv6 one, which reaches IPv4 as well.
+    /// A connection to a port of the sandbox's loopback.
     ///
     /// # Errors
     ///
-    /// `NotConnected` where the sandbox is gone or has had no command yet; else those of `setns(2)` and `socket(2)`.
-    pub fn stream(&self) -> io::Result<OwnedFd> {
+    /// `NotConnected` where the sandbox is gone or has had no command yet; else those of `setns(2)`, `socket(2)` and `connect(2)`.
+    pub fn connect(&self, port: u16) -> io::Result<OwnedFd> {
         let inits = self.0.upgrade();
         let init = inits.and_then(|inits| inits.set_up().done.upgrade());
         let init = init.ok_or(io::ErrorKind::NotConnected)?;
-        sys::socket_beside(init.pidfd(), libc::SOCK_STREAM)
+        let to = |address: Ipv6Addr| {
+            let socket = sys::socket_beside(init.pidfd(), libc::SOCK_STREAM)?;
+            let address = SocketAddrV6::new(address, port, 0, 0);
+            connect(socket.as_raw_fd(), &SockaddrIn6::from(address))?;
+            Ok(socket)
+        };
+        to(Ipv4Addr::LOCALHOST.to_ipv6_mapped()).or_else(|_: io::Error| to(Ipv6Addr::LOCALHOST))
     }
 }
 

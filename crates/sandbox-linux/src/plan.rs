@@ -89,7 +89,7 @@ impl Plan {
     pub fn compile(ruleset: &Ruleset, facts: &HostFacts) -> Result<Self, Unenforceable> {
         require_namespaces(ruleset, facts)?;
         let view = View::compile(ruleset.files())?;
-        let network = Connectivity::of(ruleset.network());
+        let network = Connectivity::of(ruleset.network_rules());
         let rights = Rights::of(facts);
         let options = FilterOptions {
             signal_scope: facts.landlock_abi >= crate::landlock::SCOPE_ABI,

@@ -288,7 +288,7 @@ impl<'sandbox> Command<'sandbox> {
             time: self.time_limit().map(deadline::last_resort),
         };
         let started = Instant::now();
-        let child = self.sandbox.prepared().launch(&start)?;
+        let child = self.sandbox.launch(&start)?;
         let deadline = self
             .time_limit()
             .and_then(|limit| Deadline::new(limit, started));

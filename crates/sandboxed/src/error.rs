@@ -58,6 +58,20 @@ pub enum Error {
         /// The whole of it.
         text: OsString,
     },
+    /// The gateway, through which destinations are reached, does not start.
+    #[error("cannot start the gateway")]
+    Gateway {
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A port of the host's loopback at which one of the sandbox is published.
+    #[error("cannot publish at port {port} of the host's loopback")]
+    Publish {
+        /// The port; 0 for any.
+        port: u16,
+        /// What the system said.
+        source: io::Error,
+    },
     /// A variable name is empty or contains `=`.
     #[error("`{}` is not the name of a variable", escaped(.name))]
     VariableName {
@@ -171,8 +185,14 @@ impl Error {
             Self::Stream { stream, .. } => {
                 Some(format!("give {stream} a file, a pipe or `/dev/null`"))
             }
+            Self::Publish { port, source } if source.kind() == io::ErrorKind::AddrInUse => {
+                let free = "`publish = [\"0:PORT\"]` takes a free one";
+                Some(format!("end what listens at {port}; {free}"))
+            }
             Self::Policy(_)
             | Self::Unsupported
+            | Self::Gateway { .. }
+            | Self::Publish { .. }
             | Self::Nul { .. }
             | Self::VariableName { .. }
             | Self::OpenStream { .. }

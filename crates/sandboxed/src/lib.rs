@@ -61,6 +61,8 @@ mod error;
 #[cfg(backend)]
 mod limits;
 #[cfg(backend)]
+mod network;
+#[cfg(backend)]
 mod sandbox;
 #[cfg(backend)]
 mod search;
@@ -107,6 +109,9 @@ pub use {
     command::Command,
     error::{BadStream, Error},
     sandbox::{Builder, Sandbox},
+    sandbox_gateway::{
+        Answer as NetworkAnswer, Door, End, Event as NetworkEvent, Question as NetworkQuestion,
+    },
     sandbox_linux::{
         Enforcement, HostFacts, LaunchError, Lowering, NumberProblem, Plan, TerminalSize,
         Unenforceable, Usage,

@@ -5,11 +5,12 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use sandbox_core::{Context, Policy, PolicyError, PolicyErrors, Ruleset, Source};
+use sandbox_core::{Context, NetworkRules, Policy, PolicyError, PolicyErrors, Ruleset, Source};
 use sandbox_linux::filter::Feature;
-use sandbox_linux::{Connectivity, Early, Enforcement, HostFacts, Plan, Prepared, Unenforceable};
+use sandbox_linux::{Connectivity, Early, Enforcement, HostFacts, Plan, Prepared, Start};
 
-use crate::{Command, Error};
+use crate::network::{self, Service};
+use crate::{Command, Error, NetworkAnswer, NetworkEvent, NetworkQuestion};
 
 /// A policy made ready for this host: resolved, compiled, everything opened. Commands run in it.
 ///
@@ -43,9 +44,11 @@ use crate::{Command, Error};
 pub struct Sandbox(Arc<Shared>);
 
 struct Shared {
-    ruleset: Ruleset,
+    ruleset: Arc<Ruleset>,
     plan: Plan,
     prepared: Prepared,
+    /// Its gateway, if its policy names destinations.
+    network: Option<Service>,
     directory: PathBuf,
     variables: Vec<(OsString, OsString)>,
 }
@@ -69,6 +72,7 @@ pub struct Builder {
     context: Option<Context>,
     facts: Option<HostFacts>,
     environment: Option<Vec<(OsString, OsString)>>,
+    gateway: sandbox_gateway::Options,
 }
 
 impl Sandbox {
@@ -108,8 +112,15 @@ impl Sandbox {
         &self.0.ruleset
     }
 
-    pub(crate) fn prepared(&self) -> &Prepared {
-        &self.0.prepared
+    /// Starts a command, and with the first one the gateway.
+    pub(crate) fn launch(&self, start: &Start<'_>) -> Result<sandbox_linux::Child, Error> {
+        let Some(network) = &self.0.network else {
+            return Ok(self.0.prepared.launch(start)?);
+        };
+        network.start(&self.0.ruleset, &self.0.prepared)?;
+        let child = self.0.prepared.launch(start)?;
+        network.serve(&self.0.prepared)?;
+        Ok(child)
     }
 
     /// The directory that the policy was resolved for.
@@ -145,6 +156,41 @@ impl Builder {
         self
     }
 
+    /// Is told of each connection when it has ended, and of what was denied, on the gateway's thread: what takes long there holds
+    /// up every connection.
+    ///
+    /// ```
+    /// use sandboxed::{Network, Policy, Preset, Sandbox};
+    ///
+    /// # fn main() -> Result<(), sandboxed::Error> {
+    /// let policy = Policy::preset(Preset::Agent).allow("localhost:5432");
+    /// let sandbox = Sandbox::builder()
+    ///     .on_network(|event| eprintln!("{}", event.to_json()))
+    ///     .build(&policy)?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn on_network(mut self, tell: impl Fn(&NetworkEvent) + Send + Sync + 'static) -> Self {
+        self.gateway = self.gateway.on_event(tell);
+        self
+    }
+
+    /// Answers for destinations that no rule names, where the policy says `ask`; without it they are denied. A connection waits for
+    /// the answer for a minute; several to the same destination wait for one.
+    pub fn on_request(
+        mut self,
+        answer: impl Fn(&NetworkQuestion) -> NetworkAnswer + Send + Sync + 'static,
+    ) -> Self {
+        self.gateway = self.gateway.ask(answer);
+        self
+    }
+
+    /// A file like hosts(5) that is asked for names, in the place of the host's resolver.
+    pub fn hosts(mut self, file: impl Into<PathBuf>) -> Self {
+        self.gateway.hosts = Some(file.into());
+        self
+    }
+
     /// Resolves, compiles and prepares `policy`.
     ///
     /// # Errors
@@ -154,41 +200,35 @@ impl Builder {
         let facts = self.facts.unwrap_or_else(HostFacts::detect);
         // It begins meanwhile. What keeps it from that keeps every other from it, and is told by the first command, after
         // what is wrong with the policy.
-        let early = Early::begin(&facts, &Connectivity::of(policy.network_access()));
+        let connectivity = Connectivity::of(&NetworkRules::of(policy));
+        let early = Early::begin(&facts, &connectivity);
         let context = match self.context {
             Some(context) => context,
             None => Context::detect().map_err(PolicyErrors::from)?,
         };
-        let ruleset = Ruleset::resolve(policy, &context)?;
+        let ruleset = Arc::new(Ruleset::resolve(policy, &context)?);
         known_features(&ruleset)?;
-        without_gateway(&ruleset)?;
+        let network = Service::of(&ruleset, self.gateway);
         let plan = Plan::compile(&ruleset, &facts)?;
         let prepared = match early {
             Ok(early) => Prepared::with(&plan, early)?,
             Err(_) => Prepared::new(&plan)?,
         };
-        let variables = match self.environment {
+        let mut variables = match self.environment {
             Some(variables) => ruleset.environment().apply(variables),
             None => ruleset.environment().apply(std::env::vars_os()),
         };
+        if network.is_some() {
+            network::name_proxies(&ruleset, &mut variables);
+        }
         Ok(Sandbox(Arc::new(Shared {
             ruleset,
             plan,
             prepared,
+            network,
             directory: context.cwd,
             variables,
         })))
-    }
-}
-
-/// Nothing here reaches a destination by its name: a policy that wants one is refused, not narrowed in silence.
-fn without_gateway(ruleset: &Ruleset) -> Result<(), Unenforceable> {
-    match ruleset.network_rules().needs_gateway() {
-        None => Ok(()),
-        Some((what, source_of_rule)) => Err(Unenforceable::Gateway {
-            what,
-            source_of_rule,
-        }),
     }
 }
 

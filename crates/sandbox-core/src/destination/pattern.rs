@@ -170,6 +170,15 @@ impl Scope {
         }
     }
 
+    /// Whether all of it is loopback.
+    pub(crate) fn is_loopback(&self) -> bool {
+        match self {
+            Self::Name(name) => name.as_str() == LOCALHOST,
+            Self::Below(_) => false,
+            Self::Range(range) => range.network().is_loopback() && range.broadcast().is_loopback(),
+        }
+    }
+
     /// The range of its addresses in which this one is.
     pub(crate) fn range_around(&self, address: IpAddr) -> Option<IpNet> {
         match self {

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use sandbox_core::{Access, Source, Tier};
+use sandbox_core::{Access, Tier};
 
 use crate::{FilterError, Obstacle};
 
@@ -66,16 +66,6 @@ pub enum Unenforceable {
         /// The path.
         path: PathBuf,
     },
-    /// What is reached by name, or reached from outside, passes a gateway.
-    #[error(
-        "cannot use `{what}` ({source_of_rule}): it needs the gateway, which this version does not have"
-    )]
-    Gateway {
-        /// The rule or key, as a policy has it.
-        what: String,
-        /// Where it was written.
-        source_of_rule: Source,
-    },
     /// More rules than a plan can hold.
     #[error("the policy has too many rules")]
     TooLarge,
@@ -109,10 +99,6 @@ impl Unenforceable {
             Self::ScratchPlace { path } => {
                 Some(format!("create it: `mkdir -p {}`", path.display()))
             }
-            Self::Gateway { .. } => Some(
-                "remove it, or write `default = \"host\"` in `[network]`, which is not isolated at all"
-                    .to_owned(),
-            ),
             Self::Filter(_) | Self::Nul { .. } | Self::TooLarge => None,
         }
     }

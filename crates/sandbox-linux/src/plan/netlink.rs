@@ -6,7 +6,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ops::RangeInclusive;
 
-use sandbox_core::Network;
+use sandbox_core::{Network, NetworkRules};
 
 use super::Step;
 use crate::wire::DOOR;
@@ -19,10 +19,11 @@ pub const OWN_V6: Ipv6Addr = Ipv6Addr::new(0xfd73, 0x616e, 0x6462, 0x6f78, 0, 0,
 /// What of a network the commands have.
 ///
 /// ```
-/// use sandbox_core::Network;
+/// use sandbox_core::{NetworkRules, Policy};
 /// use sandbox_linux::Connectivity;
 ///
-/// assert_eq!(Connectivity::of(Network::Host), Connectivity::Host);
+/// let rules = NetworkRules::of(&Policy::default().allow("localhost:5432"));
+/// assert_eq!(Connectivity::of(&rules), Connectivity::Gateway { loopback: vec![5432..=5432] });
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "a network, the host's, or a door")]
@@ -39,12 +40,17 @@ pub enum Connectivity {
 }
 
 impl Connectivity {
-    /// What a policy with such a network needs.
+    /// What these rules need.
     #[must_use]
-    pub const fn of(network: Network) -> Self {
-        match network {
-            Network::Host => Self::Host,
-            _ => Self::Alone,
+    pub fn of(rules: &NetworkRules) -> Self {
+        if rules.unnamed() == Network::Host {
+            Self::Host
+        } else if rules.needs_gateway().is_none() {
+            Self::Alone
+        } else {
+            Self::Gateway {
+                loopback: rules.loopback_ports(),
+            }
         }
     }
 

@@ -1,6 +1,6 @@
 //! What all doors lead to: a wish is decided here, and what is allowed is dialled from here.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::net::IpAddr;
 use std::rc::Rc;
@@ -46,6 +46,8 @@ pub(crate) struct Hall {
     pub(crate) denied_names: RefCell<Told>,
     /// For whoever copies, as long as nothing is waited for.
     pub(crate) buffer: RefCell<Box<[u8]>>,
+    /// Bytes that were read and that their receivers have not taken.
+    pub(crate) held: Cell<usize>,
 }
 
 /// What a ruleset says of the network, and what follows from it.
@@ -108,6 +110,7 @@ impl Hall {
             host_proxy: options.host_proxy,
             denied_names: RefCell::default(),
             buffer: RefCell::new(vec![0; bounds::CHUNK].into()),
+            held: Cell::new(0),
         })
     }
 

@@ -14,10 +14,11 @@ mod wire;
 
 use std::cell::RefCell;
 use std::future::poll_fn;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::time::Duration;
 
+use futures_util::future::{Either, select};
 use hyper::body::Incoming;
 use hyper::http::request::Parts;
 use hyper::server::conn::http1::Builder;
@@ -112,13 +113,17 @@ where
         .max_headers(bounds::HTTP_HEADERS)
         .max_buf_size(bounds::HTTP_BUFFER)
         .serve_connection(TokioIo::new(wire), service);
+    // Not `without_shutdown`, which may leave the end of an answer behind that the client is slow to take.
     let served = poll_fn(|context| {
         if session.turn.is_over(context) {
             Pin::new(&mut connection).graceful_shutdown();
         }
-        connection.poll_without_shutdown(context)
+        Pin::new(&mut connection).poll(context)
     });
-    served.await.ok()?;
+    match select(pin!(served), pin!(session.turn.idle(bounds::IDLE))).await {
+        Either::Left((served, _)) => served.ok()?,
+        Either::Right(_) => return None,
+    }
     let parts = connection.into_parts();
     let wire = parts.io.into_inner();
     let fault = wire.fault();
@@ -248,12 +253,11 @@ impl Session {
         };
         let protocol = forward::protocol(&head, &body).cloned();
         let sent = passage.send(forward::request(head, body, host));
-        let answered = match timeout(bounds::IDLE, sent).await {
-            Ok(Ok(answered)) => answered,
+        let answered = match sent.await {
+            Ok(answered) => answered,
             // It was closed while nobody had anything to say, as any server may do: the client is to see the same.
-            Ok(Err(error)) if !is_new => return Err(error),
-            Ok(Err(error)) => return Ok(answer::unanswered(&shown, &error)),
-            Err(_) => return Ok(answer::late(&shown)),
+            Err(error) if !is_new => return Err(error),
+            Err(error) => return Ok(answer::unanswered(&shown, &error)),
         };
         let (mut head, body) = answered.into_parts();
         if head.status != StatusCode::SWITCHING_PROTOCOLS {

@@ -21,6 +21,10 @@ const METHODS: &[&[u8]] = &[
     b"GET", b"HEAD", b"POST", b"PUT", b"DELETE", b"CONNECT", b"OPTIONS", b"TRACE", b"PATCH",
 ];
 
+/// Before TLS or HTTP this says from where they come (HAProxy's PROXY protocol, 2.1 and 2.2): to a server that takes it from
+/// anybody all else is said behind it. It counts as HTTP, in which there is no such thing.
+const PROXY: (&[u8], &[u8]) = (b"PROXY", b"\r\n\r\n\0\r\nQUIT\n");
+
 const HANDSHAKE: u8 = 22;
 const MAJOR_VERSION: u8 = 3;
 
@@ -30,6 +34,11 @@ impl Protocol {
         match bytes {
             [HANDSHAKE] => return Self::Unknown,
             [HANDSHAKE, MAJOR_VERSION, ..] => return Self::Tls,
+            // A `ClientHello` in the form of SSL 2.0, which has no place for a name (RFC 5246, E.2).
+            [0x80..=0xff, _, 1, 0 | 2 | 3, ..] => return Self::Tls,
+            [0x80..=0xff] | [0x80..=0xff, _] | [0x80..=0xff, _, 1] => return Self::Unknown,
+            _ if bytes.starts_with(PROXY.1) => return Self::Http,
+            _ if PROXY.1.starts_with(bytes) => return Self::Unknown,
             _ => {}
         }
         // Empty lines before a request are skipped (RFC 9112, 2.2), blanks by some.
@@ -47,7 +56,7 @@ impl Protocol {
             Some(end) => (line.get(..end).unwrap_or_default(), true),
             None => (line, false),
         };
-        if has_more && METHODS.contains(&method) {
+        if has_more && (METHODS.contains(&method) || method == PROXY.0) {
             return Self::Http;
         }
         // A method is a token (RFC 9110, 5.6.2), and no server reads on behind a NUL.
@@ -95,6 +104,15 @@ mod tests {
             (b"BREW /pot HTTP/1.1", Unknown),
             (b"get / http/1.1\n", Http),
             (b"X\rGET / HTTP/1.1\r\n", Http),
+            (b"PROXY TCP4 1.2.3.4 5.6.7.8 9 443\r\nGET", Http),
+            (b"\r\n\r\n\0\r\nQUIT\n\x21\x11", Http),
+            (b"\r\n\r\n\0\r\nQUI", Unknown),
+            (b"\r\n\r\n\0\r\nQUIX", Other),
+            (b"\x80\x2e\x01\x03\x01", Tls),
+            (b"\x80\x2e\x01\x00\x02", Tls),
+            (b"\x80\x2e\x01", Unknown),
+            (b"\x80\x01\x00\x01", Other),
+            (b"\xff\xfd\x18", Other),
             (b"EHLO me\r\n", Other),
             (b"SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n", Other),
             (b"SSH-2.0-Open", Unknown),

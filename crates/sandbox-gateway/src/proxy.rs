@@ -84,7 +84,7 @@ pub(crate) async fn read_some<S>(client: &mut S, into: &mut Vec<u8>) -> io::Resu
 where
     S: AsyncRead + Unpin,
 {
-    into.reserve(bounds::HTTP_READ);
+    into.reserve(bounds::CLIENT_READ);
     match client.read_buf(into).await? {
         0 => Err(io::ErrorKind::UnexpectedEof.into()),
         _ => Ok(()),

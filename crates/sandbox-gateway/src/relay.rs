@@ -1,9 +1,9 @@
 //! Copying both ways between the command and what was dialled.
 //!
 //! All connections share one buffer, since only one of them is read at a time: an idle one costs none. What the receiver does
-//! not take at once is kept beside until it does, and nothing more is read meanwhile.
+//! not take at once is kept beside until it does, and nothing more is read meanwhile; where much is kept, little is read.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
@@ -54,6 +54,7 @@ impl Hall {
             // Whoever was broken off breaks off the other.
             Either::Left((Err(_), _)) => {
                 let _ = client.set_zero_linger();
+                let _ = line.stream.set_zero_linger();
                 false
             }
             Either::Right(_) => true,
@@ -73,9 +74,12 @@ impl Hall {
         passed: impl Fn(usize),
     ) -> io::Result<()> {
         loop {
-            drain(to, rest).await?;
+            if !rest.is_empty() {
+                let _held = Held::new(&self.held, rest.len());
+                drain(to, rest).await?;
+            }
             from.readable().await?;
-            match pass(from, to, &self.buffer, rest) {
+            match self.pass(from, to, rest) {
                 Ok(0) => return Ok(()),
                 Ok(count) => passed(count),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
@@ -83,32 +87,45 @@ impl Hall {
             }
         }
     }
+
+    /// Reads once and writes once: how much was read; what of it was not written is put into `rest`.
+    fn pass(&self, from: &TcpStream, to: &TcpStream, rest: &mut Vec<u8>) -> io::Result<usize> {
+        let mut buffer = self.buffer.borrow_mut();
+        let left = bounds::HELD.saturating_sub(self.held.get());
+        let length = left.clamp(bounds::SMALL_CHUNK, bounds::CHUNK);
+        let count = from.try_read(buffer.get_mut(..length).unwrap_or_default())?;
+        let bytes = buffer.get(..count).unwrap_or_default();
+        let written = match to.try_write(bytes) {
+            Ok(written) => written,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
+            Err(error) => return Err(error),
+        };
+        rest.extend_from_slice(bytes.get(written..).unwrap_or_default());
+        Ok(count)
+    }
 }
 
-/// Reads once and writes once: how much was read; what of it was not written is put into `rest`.
-fn pass(
-    from: &TcpStream,
-    to: &TcpStream,
-    buffer: &RefCell<Box<[u8]>>,
-    rest: &mut Vec<u8>,
-) -> io::Result<usize> {
-    let mut buffer = buffer.borrow_mut();
-    let count = from.try_read(&mut buffer)?;
-    let bytes = buffer.get(..count).unwrap_or_default();
-    let written = match to.try_write(bytes) {
-        Ok(written) => written,
-        Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
-        Err(error) => return Err(error),
-    };
-    rest.extend_from_slice(bytes.get(written..).unwrap_or_default());
-    Ok(count)
+/// So many bytes wait to be written, as long as this lives.
+struct Held<'a> {
+    total: &'a Cell<usize>,
+    count: usize,
+}
+
+impl<'a> Held<'a> {
+    fn new(total: &'a Cell<usize>, count: usize) -> Self {
+        total.set(total.get().saturating_add(count));
+        Self { total, count }
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.total.set(self.total.get().saturating_sub(self.count));
+    }
 }
 
 /// Writes all of it; whatever is still in it was not written.
 async fn drain(to: &TcpStream, bytes: &mut Vec<u8>) -> io::Result<()> {
-    if bytes.is_empty() {
-        return Ok(());
-    }
     while !bytes.is_empty() {
         to.writable().await?;
         match to.try_write(bytes) {

@@ -6,6 +6,7 @@
 mod attacks;
 mod capture;
 mod dial;
+#[cfg(target_os = "linux")]
 mod load;
 mod questions;
 pub(crate) mod world;
@@ -142,6 +143,15 @@ pub(crate) fn wish(destination: &str, port: u16) -> Wish {
         port,
         door: Door::Capture,
     }
+}
+
+/// A port of an address at which nobody listens, as long as this is held.
+pub(crate) fn unserved(address: &str) -> (tokio::net::TcpSocket, u16) {
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    let address: IpAddr = address.parse().unwrap();
+    socket.bind((address, 0).into()).unwrap();
+    let port = socket.local_addr().unwrap().port();
+    (socket, port)
 }
 
 /// A server at an address of the loopback.

@@ -19,6 +19,7 @@ use nix::sys::socket::{
 use nix::sys::stat::Mode;
 use sandbox_core::{Context, Network, Policy, Ruleset};
 use sandbox_gateway::{Answer, Doors, Event, Gateway, Options};
+use sandbox_testing::alone;
 
 fn rules(policy: &Policy) -> Arc<Ruleset> {
     Ruleset::resolve(policy, &Context::new("/")).unwrap().into()
@@ -128,6 +129,12 @@ fn rules_are_swapped_while_it_serves() {
 
 #[test]
 fn its_threads_have_no_signals_and_end_with_it_whoever_hangs() {
+    alone("threads_and_signals");
+}
+
+#[test]
+#[ignore = "started by `its_threads_have_no_signals_and_end_with_it_whoever_hangs`"]
+fn threads_and_signals() {
     // A resolver and a person that never answer.
     let directory = tempfile::tempdir().unwrap();
     let hosts = directory.path().join("hosts");

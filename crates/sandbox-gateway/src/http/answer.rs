@@ -57,14 +57,6 @@ pub(crate) fn failed(target: &str, reason: &str) -> Response<Body> {
     )
 }
 
-/// That whoever was dialled gives no answer in time.
-pub(crate) fn late(target: &str) -> Response<Body> {
-    own(
-        StatusCode::GATEWAY_TIMEOUT,
-        format!("sandbox: `{target}`: nobody answers\n"),
-    )
-}
-
 /// That a request is none, or none that is passed on. It costs the client the connection.
 pub(crate) fn fault(fault: Fault) -> Response<Body> {
     closing(own(fault.status, text(fault)))

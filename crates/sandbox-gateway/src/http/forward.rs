@@ -1,6 +1,7 @@
 //! A request that is passed on, and its answer: written anew, without what concerns one connection only (RFC 9110, 7.6.1).
 //!
-//! There is no `Via`: servers that find one leave out compression, and the machine's own programs need not be told.
+//! There is no `Via`: servers that find one leave out compression, and the machine's own programs need not be told. Of answers
+//! before the last one (1xx) only that which asks for the body is passed back, in hyper's own words.
 
 use std::pin::Pin;
 use std::sync::Arc;

@@ -16,10 +16,11 @@ use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker, ready};
+use std::time::Duration;
 
 use hyper::StatusCode;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::{Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
 use crate::bounds;
 
@@ -64,8 +65,11 @@ pub(crate) struct Wire<S> {
 pub(crate) struct Turn {
     is_answered: Cell<bool>,
     is_over: Cell<bool>,
+    is_unwritten: Cell<bool>,
     reader: RefCell<Option<Waker>>,
     server: RefCell<Option<Waker>>,
+    /// When something has passed for the last time.
+    passed: Cell<Option<Instant>>,
 }
 
 impl Turn {
@@ -85,10 +89,28 @@ impl Turn {
         }
     }
 
-    /// Whether no further request is to be answered; whoever asks is woken when it is so.
+    /// Takes note that so many bytes pass.
+    fn pass(&self, count: usize) -> usize {
+        if count > 0 {
+            self.passed.set(Some(Instant::now()));
+        }
+        count
+    }
+
+    /// Returns when nothing has passed for so long.
+    pub(crate) async fn idle(&self, bound: Duration) {
+        let mut until = Instant::now() + bound;
+        while Instant::now() < until {
+            sleep_until(until).await;
+            until = self.passed.get().map_or(until, |passed| passed + bound);
+        }
+    }
+
+    /// Whether no further request is to be answered, and nothing that was answered is still to be written: hyper, told to
+    /// end where a tunnel was asked for, would drop it. Whoever asks is woken when it is so.
     pub(crate) fn is_over(&self, context: &Context<'_>) -> bool {
         self.server.replace(Some(context.waker().clone()));
-        self.is_over.get()
+        self.is_over.get() && !self.is_unwritten.get()
     }
 }
 
@@ -132,6 +154,17 @@ impl<S> Wire<S> {
         self.buffer.drain(..self.at.min(self.buffer.len()));
         self.at = 0;
     }
+
+    /// The client says nothing more that counts. It may be gone, or wait for what it has asked for: so the end of its stream
+    /// is kept back until all is answered.
+    fn poll_end(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let turn = &self.turn;
+        let patience = self.ended.get_or_insert_with(|| {
+            turn.over();
+            Box::pin(sleep(bounds::HTTP_ABANDONED))
+        });
+        patience.as_mut().poll(context).map(Ok)
+    }
 }
 
 impl<S: AsyncRead + Unpin> Wire<S> {
@@ -139,7 +172,7 @@ impl<S: AsyncRead + Unpin> Wire<S> {
     fn poll_fill(&mut self, context: &mut Context<'_>) -> Poll<io::Result<bool>> {
         self.compact();
         let filled = self.buffer.len();
-        self.buffer.resize(filled + bounds::HTTP_READ, 0);
+        self.buffer.resize(filled + bounds::CLIENT_READ, 0);
         let mut free = ReadBuf::new(self.buffer.get_mut(filled..).unwrap_or_default());
         let polled = Pin::new(&mut self.stream).poll_read(context, &mut free);
         let read = free.filled().len();
@@ -148,6 +181,7 @@ impl<S: AsyncRead + Unpin> Wire<S> {
             // A connection that waits is to cost little: there may be thousands.
             self.buffer = Vec::new();
         }
+        self.turn.pass(read);
         polled.map_ok(|()| read > 0)
     }
 }
@@ -181,8 +215,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Wire<S> {
                     this.checked = length;
                     continue;
                 }
-                // As if the client had closed: what was answered before is still sent.
-                Err(_) if !this.framing.is_in_request => return Poll::Ready(Ok(())),
+                Err(_) if !this.framing.is_in_request => return this.poll_end(context),
                 Err(fault) => {
                     let error = io::Error::new(io::ErrorKind::InvalidData, fault.reason);
                     return Poll::Ready(Err(error));
@@ -194,17 +227,14 @@ impl<S: AsyncRead + Unpin> AsyncRead for Wire<S> {
                     return Poll::Pending;
                 }
             }
-            if let Some(patience) = &mut this.ended {
-                ready!(patience.as_mut().poll(context));
-                return Poll::Ready(Ok(()));
+            if this.ended.is_some() {
+                return this.poll_end(context);
             }
             if !ready!(this.poll_fill(context))? {
-                if !matches!(this.framing.part, Part::Head | Part::Whole) {
-                    return Poll::Ready(Ok(()));
-                }
-                // The client may have ended, or just have said all that it has to say.
-                this.turn.over();
-                this.ended = Some(Box::pin(sleep(bounds::HTTP_ABANDONED)));
+                return match this.framing.part {
+                    Part::Head | Part::Whole => this.poll_end(context),
+                    _ => Poll::Ready(Ok(())),
+                };
             }
         }
     }
@@ -216,7 +246,10 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Wire<S> {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().stream).poll_write(context, bytes)
+        let this = self.get_mut();
+        this.turn.is_unwritten.set(true);
+        let polled = Pin::new(&mut this.stream).poll_write(context, bytes);
+        polled.map_ok(|written| this.turn.pass(written))
     }
 
     fn poll_write_vectored(
@@ -224,7 +257,10 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Wire<S> {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().stream).poll_write_vectored(context, slices)
+        let this = self.get_mut();
+        this.turn.is_unwritten.set(true);
+        let polled = Pin::new(&mut this.stream).poll_write_vectored(context, slices);
+        polled.map_ok(|written| this.turn.pass(written))
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -232,11 +268,17 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Wire<S> {
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_flush(context)
+        let this = self.get_mut();
+        ready!(Pin::new(&mut this.stream).poll_flush(context))?;
+        if this.turn.is_unwritten.replace(false) && this.turn.is_over.get() {
+            this.turn.over();
+        }
+        Poll::Ready(Ok(()))
     }
 
+    /// Not of the stream: what comes after HTTP goes over it.
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_shutdown(context)
+        self.poll_flush(context)
     }
 }
 

@@ -64,6 +64,8 @@ fn tls_without_a_name_or_that_is_none_is_refused() {
             hello_for("good example"),
             b"\x16\x03\x01\x00\x05garbage".to_vec(),
             b"\x16\x03".to_vec(),
+            // In the form of SSL 2.0.
+            b"\x80\x1c\x01\x03\x01\0\x03\0\0\0\x10\0\0\x050123456789abcdef".to_vec(),
         ] {
             let mut program = house.connect(dialled).await;
             let answer = say(&mut program, &hello).await;

@@ -143,8 +143,7 @@ fn whoever_is_denied_is_told_in_its_own_protocol() {
 fn what_cant_be_reached_ends_as_a_broken_connection() {
     run(async {
         let house = house(&["good.example", "nowhere.example"]);
-        // Nobody listens there.
-        let gone = Server::echo("127.3.0.2", "").await.port;
+        let (_held, gone) = unserved("127.3.0.1");
         let mut tls = house.connect(house.address("good.example", gone)).await;
         tls.write_all(&hello_for("good.example")).await.unwrap();
         assert!(is_reset(&mut tls).await);
@@ -163,6 +162,35 @@ fn what_cant_be_reached_ends_as_a_broken_connection() {
             )
         );
         assert_eq!(told[1], "allow capture nowhere.example:80: unresolved");
+    });
+}
+
+#[test]
+fn who_breaks_off_breaks_off_the_other_side() {
+    run(async {
+        let house = house(&["good.example"]);
+        let listener = TcpListener::bind("127.3.0.1:0").await.unwrap();
+        let dialled = house.address("good.example", listener.local_addr().unwrap().port());
+        // The server, before the command has spoken and after.
+        for said in [&b""[..], b"\0raw"] {
+            let mut program = house.connect(dialled).await;
+            let (mut server, _) = listener.accept().await.unwrap();
+            program.write_all(said).await.unwrap();
+            let mut heard = vec![0; said.len()];
+            server.read_exact(&mut heard).await.unwrap();
+            server.set_zero_linger().unwrap();
+            drop(server);
+            assert!(is_reset(&mut program).await);
+        }
+        // The command.
+        let mut program = house.connect(dialled).await;
+        let (mut server, _) = listener.accept().await.unwrap();
+        program.write_all(b"\0raw").await.unwrap();
+        server.read_exact(&mut [0; 4]).await.unwrap();
+        program.set_zero_linger().unwrap();
+        drop(program);
+        assert!(is_reset(&mut server).await);
+        assert_eq!(house.events(3).await.len(), 3);
     });
 }
 

@@ -84,15 +84,15 @@ fn a_resolver_that_hangs_holds_up_nothing_else() {
 #[test]
 fn of_several_addresses_one_that_answers_is_enough() {
     run(async {
-        let server = Server::echo("127.5.0.3", "").await;
-        let hosts = "127.5.0.1 good.example\n127.5.0.2 good.example\n127.5.0.3 good.example";
+        let server = Server::echo("127.5.2.3", "").await;
+        let hosts = "127.5.2.1 good.example\n127.5.2.2 good.example\n127.5.2.3 good.example";
         let house = House::new(&only(&["good.example", "127.5.0.0/16"]), hosts);
         let opened = house
             .hall
             .open(wish("good.example", server.port))
             .await
             .unwrap();
-        assert_eq!(opened.line.address, Some("127.5.0.3".parse().unwrap()));
+        assert_eq!(opened.line.address, Some("127.5.2.3".parse().unwrap()));
     });
 }
 
@@ -240,11 +240,8 @@ fn a_proxy_that_refuses_or_is_down_says_so() {
         let (address, _) =
             proxy("HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n").await;
         let policy = only(&["good.example"]);
-        let down = TcpListener::bind("127.5.1.2:0")
-            .await
-            .unwrap()
-            .local_addr()
-            .unwrap();
+        let (_held, port) = unserved("127.5.1.2");
+        let down = SocketAddr::from(([127, 5, 1, 2], port));
         for (address, expected) in [
             (
                 address,

@@ -1,6 +1,7 @@
 //! Many connections, at once and one after the other.
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use sandbox_testing::alone;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::*;
@@ -38,6 +39,12 @@ fn memory() -> usize {
 
 #[test]
 fn two_thousand_at_once_are_held_in_little_memory() {
+    alone("tests::load::two_thousand_at_once");
+}
+
+#[test]
+#[ignore = "started by `two_thousand_at_once_are_held_in_little_memory`"]
+fn two_thousand_at_once() {
     raise_limit();
     run(async {
         let server = Server::echo("127.7.0.1", "").await;
@@ -77,13 +84,18 @@ fn two_thousand_at_once_are_held_in_little_memory() {
             assert_eq!(&heard, b"two!");
         }
         let gateway = grown[1].saturating_sub(grown[0]);
-        println!("{grown:?}");
         assert!(gateway < 10 << 20, "{grown:?}");
     });
 }
 
 #[test]
 fn ten_thousand_leave_nothing_behind() {
+    alone("tests::load::ten_thousand");
+}
+
+#[test]
+#[ignore = "started by `ten_thousand_leave_nothing_behind`"]
+fn ten_thousand() {
     run(async {
         let server = Server::echo("127.7.0.2", "").await;
         let house = House::new(
@@ -111,5 +123,59 @@ fn ten_thousand_leave_nothing_behind() {
         // What was told is remembered here, 1 kB each.
         let grown = memory().saturating_sub(bytes);
         assert!(grown < 20 << 20, "{grown}");
+    });
+}
+
+#[test]
+fn those_who_take_nothing_cost_little() {
+    run(async {
+        // A server that never ends.
+        let listener = TcpListener::bind("127.7.0.3:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        spawn_local(async move {
+            loop {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                spawn_local(async move { while stream.write_all(&[7; 65536]).await.is_ok() {} });
+            }
+        });
+        let house = House::new(
+            &only(&["good.example", "127.7.0.3"]),
+            "127.7.0.3 good.example",
+        );
+        let dialled = house.address("good.example", port);
+        // The kernel keeps little for these, so that it is to us.
+        let small = || {
+            let socket = tokio::net::TcpSocket::new_v4().unwrap();
+            socket.set_recv_buffer_size(4096).unwrap();
+            socket.set_send_buffer_size(4096).unwrap();
+            socket
+        };
+        let door = small();
+        door.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let door = door.listen(64).unwrap();
+        let mut programs = Vec::new();
+        for _ in 0..64 {
+            let program = small().connect(door.local_addr().unwrap()).await.unwrap();
+            let (client, _) = door.accept().await.unwrap();
+            spawn_local(crate::capture::captured(
+                client,
+                dialled,
+                Rc::clone(&house.hall),
+            ));
+            programs.push(program);
+        }
+        let held = || house.hall.held.get();
+        while held() + crate::bounds::SMALL_CHUNK < crate::bounds::HELD {
+            tokio::task::yield_now().await;
+        }
+        // Control: whoever takes something gets all of it, whatever the others do.
+        let mut heard = vec![0; 3 << 20];
+        programs[63].read_exact(&mut heard).await.unwrap();
+        assert!(heard.iter().all(|byte| *byte == 7));
+        assert!(held() <= crate::bounds::HELD + 64 * crate::bounds::SMALL_CHUNK);
+        drop(programs);
+        while held() > 0 {
+            tokio::task::yield_now().await;
+        }
     });
 }

@@ -340,7 +340,7 @@ fn bodies_are_as_fast_as_their_readers() {
         .await;
         let mut client = world.captured("a.example", server.port).await;
         client
-            .say("GET / HTTP/1.1\r\nHost: a.example\r\n\r\n")
+            .say("GET / HTTP/1.1\r\nHost: a.example\r\nConnection: close\r\n\r\n")
             .await;
         client.until("\r\n\r\n").await;
         let (mut read, mut chunk) = (0, vec![0; 256 << 10]);
@@ -348,6 +348,7 @@ fn bodies_are_as_fast_as_their_readers() {
             read += client.stream.read(&mut chunk).await.unwrap();
             assert!(sent.get() <= read + AHEAD, "{} ahead", sent.get() - read);
         }
+        assert_eq!(client.stream.read(&mut chunk).await.unwrap(), 0);
         assert_eq!(read, SIZE);
     });
 }
@@ -445,6 +446,13 @@ fn who_has_said_everything_still_hears_the_answer() {
             let requests = request.matches("GET").count();
             assert_eq!(answer.matches("\r\n\r\nok").count(), requests, "{answer}");
         }
+        // What follows and is no request costs nothing of the answer.
+        let mut client = world.captured("a.example", port).await;
+        let answer = client
+            .ask("GET / HTTP/1.1\r\nHost: a.example\r\n\r\nGET\n\n")
+            .await;
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        assert!(answer.contains("\r\n\r\nokHTTP/1.1 400"), "{answer}");
         // Who goes away in the middle of a request has said nothing.
         let mut client = world.captured("a.example", port).await;
         client

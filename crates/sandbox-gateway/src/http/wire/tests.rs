@@ -207,3 +207,19 @@ fn what_follows_a_request_waits_for_its_answer() {
         assert_eq!(rest, GET.as_bytes());
     });
 }
+
+#[test]
+fn a_connection_is_idle_while_nothing_passes() {
+    run(async {
+        let (mut client, server) = tokio::io::duplex(1024);
+        let mut wire = Wire::new(Vec::new(), server);
+        let turn = wire.turn();
+        client.write_all(b"GET").await.unwrap();
+        let mut byte = [0];
+        let waits = std::pin::pin!(wire.read(&mut byte));
+        // Whoever waits is polled again and again, which is no byte.
+        let idle = std::pin::pin!(turn.idle(Duration::from_millis(20)));
+        let first = futures_util::future::select(waits, idle).await;
+        assert!(matches!(first, futures_util::future::Either::Right(_)));
+    });
+}

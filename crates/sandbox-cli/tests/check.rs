@@ -57,7 +57,7 @@ fn a_careless_policy_has_warnings() {
     7 | "~" = "write"
       | ^^^
       |
-      = help: name the directories that are needed
+      = help: name what is needed of it
 
     warning: `src/*.rs` = write never decides anything: `src` = write holds wherever it matches
      --> sandbox.toml:8:1

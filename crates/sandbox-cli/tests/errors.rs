@@ -81,12 +81,12 @@ fn options_that_are_none() {
 
     For more information, try '--help'.
 ");
-    insta::assert_snapshot!(about_options(["--network", "allow"]), @r"
-    error: invalid value 'allow' for '--network <ACCESS>'
-      [possible values: deny, host]
+    insta::assert_snapshot!(about_options(["--network", "none"]), @"
+    error: invalid value 'none' for '--network <ACCESS>'
+      [possible values: deny, ask, allow, host]
 
     For more information, try '--help'.
-");
+    ");
     insta::assert_snapshot!(about_options(["--timeout", "10M"]), @r"
     error: invalid value '10M' for '--timeout <DURATION>': units are written small, as in `90s`, `10m`, `1h 30m`
 

@@ -118,20 +118,20 @@ fn a_policy_of_the_wrong_types() {
     2 | files = ["/"]
       |         ^^^^^
 
-    error: `default` must be `deny` or `host`, not a number
+    error: `default` must be a string, not a number
      --> @policies/0.toml:4:11
       |
     4 | default = 1
       |           ^
       |
-      = help: write `deny` or `host`
+      = help: write `deny`, `ask`, `allow` or `host`
 
     error: `processes` must be a whole number, not a string
      --> @policies/0.toml:6:13
       |
     6 | processes = "many"
       |             ^^^^^^
-"#);
+    "#);
 }
 
 #[test]

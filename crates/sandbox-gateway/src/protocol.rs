@@ -21,7 +21,7 @@ const METHODS: &[&[u8]] = &[
     b"GET", b"HEAD", b"POST", b"PUT", b"DELETE", b"CONNECT", b"OPTIONS", b"TRACE", b"PATCH",
 ];
 
-/// Before TLS or HTTP this says from where they come (HAProxy's PROXY protocol, 2.1 and 2.2): to a server that takes it from
+/// Before TLS or HTTP this says from where they come (the PROXY protocol of haproxy, 2.1 and 2.2): to a server that takes it from
 /// anybody all else is said behind it. It counts as HTTP, in which there is no such thing.
 const PROXY: (&[u8], &[u8]) = (b"PROXY", b"\r\n\r\n\0\r\nQUIT\n");
 
@@ -32,11 +32,13 @@ impl Protocol {
     /// What these bytes begin.
     pub(crate) fn of(bytes: &[u8]) -> Self {
         match bytes {
-            [HANDSHAKE] => return Self::Unknown,
-            [HANDSHAKE, MAJOR_VERSION, ..] => return Self::Tls,
-            // A `ClientHello` in the form of SSL 2.0, which has no place for a name (RFC 5246, E.2).
-            [0x80..=0xff, _, 1, 0 | 2 | 3, ..] => return Self::Tls,
-            [0x80..=0xff] | [0x80..=0xff, _] | [0x80..=0xff, _, 1] => return Self::Unknown,
+            // The second is a `ClientHello` in the form of SSL 2.0, which has no place for a name (RFC 5246, E.2).
+            [HANDSHAKE, MAJOR_VERSION, ..] | [0x80..=0xff, _, 1, 0 | 2 | 3, ..] => {
+                return Self::Tls;
+            }
+            [HANDSHAKE | 0x80..=0xff] | [0x80..=0xff, _] | [0x80..=0xff, _, 1] => {
+                return Self::Unknown;
+            }
             _ if bytes.starts_with(PROXY.1) => return Self::Http,
             _ if PROXY.1.starts_with(bytes) => return Self::Unknown,
             _ => {}

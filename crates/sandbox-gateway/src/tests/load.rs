@@ -135,7 +135,7 @@ fn those_who_take_nothing_cost_little() {
         spawn_local(async move {
             loop {
                 let (mut stream, _) = listener.accept().await.unwrap();
-                spawn_local(async move { while stream.write_all(&[7; 65536]).await.is_ok() {} });
+                spawn_local(async move { while stream.write_all(&[7; 4096]).await.is_ok() {} });
             }
         });
         let house = House::new(

@@ -17,7 +17,9 @@ const fn read(path: &'static str, reason: &'static str) -> Readable {
 /// What tools need of `/run`, which is private in every preset.
 #[rustfmt::skip]
 pub(crate) const RUN: &[Readable] = &[
-    read("/run/systemd/resolve", "/etc/resolv.conf is a link into it"),
+    // Not the directory: the sockets in it are doors to the host's resolver.
+    read("/run/systemd/resolve/resolv.conf", "/etc/resolv.conf is a link to it"),
+    read("/run/systemd/resolve/stub-resolv.conf", "/etc/resolv.conf is a link to it"),
     read("/run/resolvconf", "/etc/resolv.conf is a link into it"),
     read("/run/NetworkManager/resolv.conf", "/etc/resolv.conf is a link to it"),
     read("/run/current-system", "every program of NixOS"),

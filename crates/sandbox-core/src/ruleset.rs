@@ -24,7 +24,7 @@ use crate::pattern::{Expanded, Glob, expand, is_relative_spelling};
 use crate::policy::FileEntry;
 use crate::problem::RuleProblem;
 use crate::resolve::{Link, PathKind, Resolved, Resolver, Stopped};
-use crate::secrets::{self, SecretPath};
+use crate::secrets::{self, RESOLVERS, SecretPath};
 use crate::{
     Access, Context, Limits, Lost, Network, NetworkRules, Policy, PolicyError, PolicyErrors,
     Preset, RuleRef, Source, System, Why, place, preset,
@@ -221,13 +221,15 @@ struct Way {
 
 /// The secrets of the table that are there, as rules, and those that are not.
 fn secrets(policy: &Policy, context: &Context, resolver: &Resolver) -> (Vec<Draft>, AbsentSecrets) {
-    if is_unrestricted(policy) || !has_secrets(policy.presets.iter().map(|(preset, _)| preset)) {
-        return (Vec::new(), AbsentSecrets::default());
+    let of_host = |secret: &'static SecretPath| Draft::secret(secret.path.into(), secret);
+    let mut drafts = Vec::new();
+    if NetworkRules::of(policy).needs_gateway().is_some() {
+        drafts.push(of_host(&RESOLVERS));
     }
-    let of_host = secrets::of_host(context);
-    let mut drafts: Vec<_> = of_host
-        .map(|secret| Draft::secret(secret.path.into(), secret))
-        .collect();
+    if is_unrestricted(policy) || !has_secrets(policy.presets.iter().map(|(preset, _)| preset)) {
+        return (drafts, AbsentSecrets::default());
+    }
+    drafts.extend(secrets::of_host(context).map(of_host));
     let mut homes = Vec::new();
     for written in context.all_homes() {
         // Of what cannot be resolved nothing is absent: its secrets are rules, which say what is wrong.

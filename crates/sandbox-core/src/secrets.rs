@@ -275,6 +275,13 @@ const PATHS: &[SecretPath] = &[
 /// Hidden as a whole from everybody whose home is not in it.
 static ROOT_HOME: SecretPath = secret("/root", "the home of the superuser");
 
+/// Of every policy that needs a gateway. Whoever finds nothing in it asks the machine itself, and so the gateway: glibc, musl,
+/// Go, c-ares. With the host's `search` list every name would be asked for under each of the host's domains, too.
+pub(crate) static RESOLVERS: SecretPath = emptied(
+    "/etc/resolv.conf",
+    "the host's resolvers and domains; the gateway answers for every name",
+);
+
 /// One line an entry: general words, code hosts, clouds, services, doors to agents of the host. Names are compared without
 /// regard to case.
 #[rustfmt::skip]

@@ -11,14 +11,16 @@ use sandbox_linux::{Prepared, WayIn};
 use crate::Error;
 
 /// Where programs look for a proxy, with its scheme; twins in lower case, which some read alone.
-const PROXIES: [(&str, &str); 6] = [
+const PROXIES: [(&str, &str); 7] = [
     ("HTTP_PROXY", "http"),
     ("http_proxy", "http"),
     ("HTTPS_PROXY", "http"),
     ("https_proxy", "http"),
-    // Of those who ask for a proxy for everything, most speak SOCKS, and leave names to it.
-    ("ALL_PROXY", "socks5h"),
-    ("all_proxy", "socks5h"),
+    // Not SOCKS: some who know of it by name alone refuse to start (httpx, on which kits for services of models are built).
+    ("ALL_PROXY", "http"),
+    ("all_proxy", "http"),
+    // For who looks for SOCKS. Its twin would be wget's, which does not speak it.
+    ("FTP_PROXY", "socks5h"),
 ];
 const NO_PROXIES: [&str; 2] = ["NO_PROXY", "no_proxy"];
 /// What is the sandbox's own: a proxy would reach the host's.

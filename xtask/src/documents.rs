@@ -69,16 +69,43 @@ fn names(line: &str) -> Vec<Name> {
 
 fn exists(root: &Path, name: &Name) -> Result<bool, Error> {
     let package = root.join("crates").join(&name.package);
-    if let Some(module) = name.path.strip_suffix("::tests") {
-        let module = package.join("src").join(module.replace("::", "/"));
-        return Ok(module.join("tests.rs").is_file() || module.with_extension("rs").is_file());
+    // A module of unit tests, or one with some in it.
+    let module = package.join("src").join(name.path.replace("::", "/"));
+    let around = name.path.strip_suffix("::tests");
+    let around = around.map(|path| package.join("src").join(path.replace("::", "/")));
+    for module in [Some(module), around].into_iter().flatten() {
+        let file = module.with_extension("rs");
+        if file.is_file() && read(file)?.contains("#[test]") {
+            return Ok(true);
+        }
     }
     let (file, test) = name.path.split_once("::").unwrap_or((&name.path, ""));
-    let file = package.join("tests").join(file).with_extension("rs");
-    if test.is_empty() || !file.is_file() {
-        return Ok(file.is_file());
+    let tests = package.join("tests").join(file);
+    for file in files(&tests)? {
+        if test.is_empty() || has_test(&read(file)?, test) {
+            return Ok(true);
+        }
     }
-    Ok(has_test(&read(file)?, test))
+    Ok(false)
+}
+
+/// The files of a test: one, or those of a directory.
+fn files(test: &Path) -> Result<Vec<PathBuf>, Error> {
+    let one = test.with_extension("rs");
+    if one.is_file() {
+        return Ok(vec![one]);
+    }
+    let Ok(entries) = fs::read_dir(test) else {
+        return Ok(Vec::new());
+    };
+    let paths = entries.map(|entry| entry.map(|entry| entry.path()));
+    let paths: Result<Vec<_>, _> = paths.collect();
+    let paths = paths.map_err(|source| Error::Document {
+        path: test.to_owned(),
+        source,
+    })?;
+    let is_source = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "rs");
+    Ok(paths.into_iter().filter(is_source).collect())
 }
 
 /// Whether a file has a test of this name.

@@ -1,5 +1,5 @@
 //! The sockets of the sandbox's own network that the caller's side serves. A socket stays in the namespace in which it was made
-//! (network_namespaces(7)).
+//! (`network_namespaces(7)`).
 
 #[cfg(test)]
 mod tests;
@@ -53,7 +53,7 @@ pub struct Doors {
     /// A listener: it accepts connections to every address and port. The accepted socket's own address is the one that was
     /// dialled.
     pub streams: Option<OwnedFd>,
-    /// Whether this kernel brings connections to `streams`. It does not without the transparent proxy of nf_tables: then whoever does not
+    /// Whether this kernel brings connections to `streams`. It does not without the transparent proxy of `nf_tables`: then whoever does not
     /// ask a proxy is refused.
     pub captured: bool,
     /// A socket that gets the datagrams to port 53 of every address; it says which with each (`IPV6_PKTINFO`, ipv6(7)).

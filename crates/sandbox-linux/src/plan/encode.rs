@@ -134,20 +134,7 @@ fn write(fields: &mut Fields<'_>, step: &Step) -> Result<(), Unenforceable> {
         | Step::Cover { path, .. } => {
             mount(fields, step).path(path)?;
         }
-        Step::Watch { names, is_copy } => {
-            fields.u32((*is_copy).into());
-            for (directory, names) in Step::by_directory(names) {
-                one(fields.0, step::WITHIN, |group| {
-                    group.path(directory)?;
-                    names.iter().try_for_each(|step| {
-                        let name = step.path().map(sandbox_core::name).unwrap_or_default();
-                        one(group.0, step.code(), |fields| {
-                            mount(fields, step).string(name).map(drop)
-                        })
-                    })
-                })?;
-            }
-        }
+        Step::Watch { names, is_copy } => watch(fields, names, *is_copy)?,
         Step::Follow {
             attributes,
             most,
@@ -179,6 +166,23 @@ fn write(fields: &mut Fields<'_>, step: &Step) -> Result<(), Unenforceable> {
         | Step::NewRoot
         | Step::EnterRoot
         | Step::Lock => {}
+    }
+    Ok(())
+}
+
+/// What is done again, by the directory in which it is.
+fn watch(fields: &mut Fields<'_>, names: &[Step], is_copy: bool) -> Result<(), Unenforceable> {
+    fields.u32(is_copy.into());
+    for (directory, names) in Step::by_directory(names) {
+        one(fields.0, step::WITHIN, |group| {
+            group.path(directory)?;
+            names.iter().try_for_each(|step| {
+                let name = step.path().map(sandbox_core::name).unwrap_or_default();
+                one(group.0, step.code(), |fields| {
+                    mount(fields, step).string(name).map(drop)
+                })
+            })
+        })?;
     }
     Ok(())
 }

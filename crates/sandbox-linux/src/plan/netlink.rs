@@ -278,7 +278,7 @@ fn local_route(family: Family) -> Vec<u8> {
         .finish()
 }
 
-/// What `nft` would send for this table, in one transaction (kernel, include/uapi/linux/netfilter/nf_tables.h):
+/// What `nft` would send for this table, in one transaction (kernel, `include/uapi/linux/netfilter/nf_tables.h`):
 ///
 /// ```text
 /// table inet sandbox { chain capture { type filter hook prerouting priority -150;
@@ -435,7 +435,7 @@ fn payload(base: u32, offset: u32, length: u32) -> Expression {
     ("payload", load)
 }
 
-/// The destination: 127.0.0.0/8, of which the first byte tells, or ::1.
+/// The destination: 127.0.0.0/8, of which the first byte tells, or `::1`.
 fn is_loopback(family: Family) -> impl Iterator<Item = Expression> + use<> {
     const NETWORK_HEADER: u32 = 1;
     let (offset, address) = match family {

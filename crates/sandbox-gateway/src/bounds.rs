@@ -95,6 +95,10 @@ pub(crate) const FIRST: usize = 16 * 1024 + 512;
 /// How long a program may take from its first byte until it is known what it says.
 pub(crate) const FIRST_WORD: Duration = Duration::from_secs(15);
 
+/// How long a server may take to answer a `ClientHello`, behind which nothing is passed on until it does: as long as servers wait
+/// for the other side (nginx, `client_header_timeout`).
+pub(crate) const SERVER_HELLO: Duration = Duration::from_mins(1);
+
 /// How long a program that is refused may take to say what it speaks, and to hear it.
 pub(crate) const REFUSAL: Duration = Duration::from_secs(1);
 

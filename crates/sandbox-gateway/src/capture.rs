@@ -4,6 +4,8 @@
 //! the name in TLS and in HTTP, not by the one that we have dialled (domain fronting). So the command's first bytes are held
 //! until they are judged. What the server says goes out at once, since in many protocols it speaks first.
 
+mod retry;
+
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -22,7 +24,7 @@ use crate::opened::{Opened, finish};
 use crate::protocol::Protocol;
 use crate::refusal::{Refusal, Why};
 use crate::refuse::refuse;
-use crate::tls::{Hello, Progress};
+use crate::tls::{self, Hello, Progress};
 use crate::{dns, http, proxy};
 
 /// The port of name servers.
@@ -92,8 +94,16 @@ pub(crate) async fn pass(
     mut opened: Opened,
     hall: Rc<Hall>,
 ) {
-    match Box::pin(hall.judge(&client, &mut first, &mut opened, &wish)).await {
-        Ok(Judged::Agrees) => hall.relay(client, first, opened).await,
+    let hello = Hello::default();
+    let judged = Box::pin(hall.judge(&client, &mut first, &mut opened, &wish, hello)).await;
+    let judged = match judged {
+        Ok(Judged::Tls(end)) => {
+            Box::pin(hall.judge_second(&client, &mut first, &mut opened, &wish, end)).await
+        }
+        judged => judged,
+    };
+    match judged {
+        Ok(Judged::Agrees | Judged::Tls(_)) => hall.relay(client, first, opened).await,
         Ok(Judged::Http) => {
             Box::pin(http::serve_captured(client, first, wish, opened, hall)).await;
         }
@@ -118,6 +128,8 @@ pub(crate) async fn pass(
 enum Judged {
     /// Nothing else than the destination.
     Agrees,
+    /// The same, in a first `ClientHello` that ends here: there may be a second one.
+    Tls(usize),
     /// Each request has to be judged.
     Http,
     /// Another destination, or none; what it says.
@@ -132,6 +144,7 @@ impl Hall {
         first: &mut Vec<u8>,
         opened: &mut Opened,
         wish: &Wish,
+        hello: Hello,
     ) -> io::Result<Judged> {
         let mut rest = Vec::from(std::mem::take(&mut opened.early));
         let judged = {
@@ -144,7 +157,7 @@ impl Hall {
                 finish(client)?;
                 std::future::pending().await
             };
-            let command = self.listen(client, first, wish);
+            let command = self.listen(client, first, wish, hello);
             match select(pin!(command), pin!(server)).await {
                 Either::Left((judged, _)) => judged,
                 Either::Right((ended, _)) => ended,
@@ -159,13 +172,15 @@ impl Hall {
         client: &TcpStream,
         first: &mut Vec<u8>,
         wish: &Wish,
+        mut hello: Hello,
     ) -> io::Result<Judged> {
-        let mut hello = Hello::default();
         let mut began = (!first.is_empty()).then(Instant::now);
         let (mut start, mut is_end) = (0, false);
         loop {
             let is_more = is_end || first.len() > start;
-            let protocol = if is_end {
+            let protocol = if hello.is_second {
+                Protocol::Tls
+            } else if is_end {
                 // Nothing follows: a line has ended.
                 Protocol::of(&[first, &b"\n"[..]].concat())
             } else {
@@ -177,10 +192,14 @@ impl Hall {
                 Protocol::Other => return Ok(Judged::Agrees),
                 Protocol::Unknown if is_end => return Ok(Judged::Agrees),
                 Protocol::Tls => {
-                    let fed = if hello.is_empty() { 0 } else { start };
-                    match hello.read(first.get(fed..).unwrap_or_default()) {
-                        Progress::Complete(name) => return Ok(self.agrees(wish, name)),
-                        Progress::Incomplete if !is_end => {}
+                    let begin = hello.begin(first);
+                    let fed = begin.map(|begin| if hello.is_empty() { begin } else { start });
+                    let more = fed.and_then(|fed| first.get(fed..)).unwrap_or_default();
+                    match hello.read(more) {
+                        Progress::Complete(name) => {
+                            return Ok(self.agrees(wish, name, first, &hello));
+                        }
+                        Progress::Incomplete if !is_end && first.len() <= bounds::FIRST => {}
                         _ => return Ok(Judged::Differs("its ClientHello is none".to_owned())),
                     }
                 }
@@ -219,8 +238,8 @@ impl Hall {
         Ok(count)
     }
 
-    /// Whether TLS for this name is what was opened.
-    fn agrees(&self, wish: &Wish, said: Option<Name>) -> Judged {
+    /// Whether TLS for this name is what was opened. `first` begins with the hello.
+    fn agrees(&self, wish: &Wish, said: Option<Name>, first: &[u8], hello: &Hello) -> Judged {
         Judged::Differs(match (&wish.destination, said) {
             (Destination::Name(name), Some(said)) if *name != said => {
                 format!("TLS is for `{said}`")
@@ -229,7 +248,11 @@ impl Hall {
             (Destination::Address(_), Some(said)) if self.closed(&said, wish.port).is_some() => {
                 format!("TLS is for `{said}`, which a rule denies")
             }
-            _ => return Judged::Agrees,
+            _ if hello.is_second => return Judged::Agrees,
+            _ => match tls::end(first) {
+                Some(end) => return Judged::Tls(end),
+                None => "more follows its ClientHello than belongs to it".to_owned(),
+            },
         })
     }
 

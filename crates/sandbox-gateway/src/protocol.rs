@@ -3,6 +3,8 @@
 //! Only two protocols name a destination once more, TLS and HTTP, and a server that is dialled for one name would serve another by
 //! it. So what could be one of them to a lenient server is one of them here; what can't be passes.
 
+use std::ops::RangeInclusive;
+
 /// What the first bytes are of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Protocol {
@@ -25,26 +27,41 @@ const METHODS: &[&[u8]] = &[
 /// anybody all else is said behind it. It counts as HTTP, in which there is no such thing.
 const PROXY: (&[u8], &[u8]) = (b"PROXY", b"\r\n\r\n\0\r\nQUIT\n");
 
-const HANDSHAKE: u8 = 22;
-const MAJOR_VERSION: u8 = 3;
+/// How TLS may begin to some server, byte by byte. Go's takes records of any version below 16.0, and an alert before the
+/// handshake; OpenSSL a hello as SSL 2 had it (RFC 5246, E.2).
+const TLS: &[&[RangeInclusive<u8>]] = &[
+    &[HANDSHAKE, 3..=3],
+    &[HANDSHAKE, VERSION, ANY, ANY, ANY, 1..=1],
+    &[21..=21, VERSION, ANY, 0..=0, 2..=2],
+    &[20..=20, VERSION, ANY, 0..=0, 1..=1],
+    &[0x80..=0xff, ANY, 1..=1, 0..=3],
+];
+const HANDSHAKE: RangeInclusive<u8> = 22..=22;
+const VERSION: RangeInclusive<u8> = 0..=15;
+const ANY: RangeInclusive<u8> = 0..=255;
 
 impl Protocol {
     /// What these bytes begin.
     pub(crate) fn of(bytes: &[u8]) -> Self {
-        match bytes {
-            // The second is a `ClientHello` in the form of SSL 2.0, which has no place for a name (RFC 5246, E.2).
-            [HANDSHAKE, MAJOR_VERSION, ..] | [0x80..=0xff, _, 1, 0 | 2 | 3, ..] => {
-                return Self::Tls;
-            }
-            [HANDSHAKE | 0x80..=0xff] | [0x80..=0xff, _] | [0x80..=0xff, _, 1] => {
-                return Self::Unknown;
-            }
-            _ if bytes.starts_with(PROXY.1) => return Self::Http,
-            _ if PROXY.1.starts_with(bytes) => return Self::Unknown,
-            _ => {}
+        let begins = |shape: &&&[_]| {
+            let mut both = bytes.iter().zip(shape.iter());
+            both.all(|(byte, range): (_, &RangeInclusive<u8>)| range.contains(byte))
+        };
+        let mut shapes = TLS.iter().filter(begins);
+        if shapes.clone().any(|shape| bytes.len() >= shape.len()) {
+            return Self::Tls;
+        }
+        if shapes.next().is_some() {
+            return Self::Unknown;
+        }
+        if bytes.starts_with(PROXY.1) {
+            return Self::Http;
+        }
+        if PROXY.1.starts_with(bytes) {
+            return Self::Unknown;
         }
         // Empty lines before a request are skipped (RFC 9112, 2.2), blanks by some.
-        let start = bytes.iter().position(|byte| !byte.is_ascii_whitespace());
+        let start = bytes.iter().position(|byte| !is_blank(*byte));
         let Some((_, line)) = start.and_then(|start| bytes.split_at_checked(start)) else {
             return Self::Unknown;
         };
@@ -53,16 +70,17 @@ impl Protocol {
             Some((line, _)) => (line, true),
             None => (line, false),
         };
-        let is_blank = |byte: &u8| byte.is_ascii_whitespace();
-        let (method, has_more) = match line.iter().position(is_blank) {
+        let (method, has_more) = match line.iter().position(|byte| is_blank(*byte)) {
             Some(end) => (line.get(..end).unwrap_or_default(), true),
             None => (line, false),
         };
         if has_more && (METHODS.contains(&method) || method == PROXY.0) {
             return Self::Http;
         }
-        // A method is a token (RFC 9110, 5.6.2), and no server reads on behind a NUL.
-        if !method.iter().all(|byte| is_of_token(*byte)) || line.contains(&0) {
+        // A method is a token (RFC 9110, 5.6.2). The first line of git's own protocol begins with its length, and does not end.
+        let length = method.first_chunk::<4>();
+        let is_git = length.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit));
+        if !method.iter().all(|byte| is_of_token(*byte)) || is_git && line.contains(&0) {
             return Self::Other;
         }
         match (is_whole, has_version(line)) {
@@ -71,6 +89,11 @@ impl Protocol {
             (false, _) => Self::Unknown,
         }
     }
+}
+
+/// What parts a line to some server: Python's parts it at all of these.
+fn is_blank(byte: u8) -> bool {
+    matches!(byte, b'\t'..=b'\r' | 0x1c..=b' ' | 0x85 | 0xa0)
 }
 
 fn is_of_token(byte: u8) -> bool {
@@ -95,7 +118,17 @@ mod tests {
             (b"\x16", Unknown),
             (b"\x16\x03\x01", Tls),
             (b"\x16\x03\x07garbage", Tls),
-            (b"\x16\x02", Other),
+            (b"\x16\x02", Unknown),
+            (b"\x16\x02\0\0\x05\x01", Tls),
+            (b"\x16\x0f\xff\0\x05\x01", Tls),
+            (b"\x16\x10", Other),
+            (b"\x16\x01\0\x01\x85", Unknown),
+            (b"\x16\x01\0\x01\x85\xa6", Other),
+            (b"\x15\x03\x01\0\x02\x01\x5a", Tls),
+            (b"\x14\x03\x03\0\x01\x01", Tls),
+            (b"\x80\x2e\x01\x03\x01", Tls),
+            (b"\x80\x00\x00\x05", Other),
+            (b"\xff\xfb\x01\xff", Other),
             (b"GET ", Http),
             (b"GET", Unknown),
             (b"POST\t/ HTTP/1.1\r\n", Http),
@@ -104,6 +137,7 @@ mod tests {
             (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", Http),
             (b"BREW /pot HTTP/1.1\r\n", Http),
             (b"BREW /pot HTTP/1.1", Unknown),
+            (b"BREW /\0pot HTTP/1.1\r\n", Http),
             (b"get / http/1.1\n", Http),
             (b"X\rGET / HTTP/1.1\r\n", Http),
             (b"PROXY TCP4 1.2.3.4 5.6.7.8 9 443\r\nGET", Http),
@@ -115,6 +149,8 @@ mod tests {
             (b"\x80\x2e\x01", Unknown),
             (b"\x80\x01\x00\x01", Other),
             (b"\xff\xfd\x18", Other),
+            (b"GET\x0b/\x0bHTTP/1.1\r\n", Http),
+            (b"\xa0GET\x1f/ HTTP/1.1\r\n", Http),
             (b"EHLO me\r\n", Other),
             (b"SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n", Other),
             (b"SSH-2.0-Open", Unknown),
@@ -139,6 +175,9 @@ mod tests {
             b"EHLO me\r\nGET / HTTP/1.1\r\n",
             b"0032git-upload-pack /a.git\0host=b\0\n",
             b"\x16\x03\x01\x00\x05",
+            b"\x16\x02\x01\x00\x05\x01",
+            b"\x15\x0a\x01\x00\x02\x01",
+            b"\xa0\x85\x01GET / HTTP/1.1\n",
         ];
         for text in texts {
             let mut known = Unknown;

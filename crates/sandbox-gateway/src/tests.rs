@@ -6,6 +6,7 @@
 mod attacks;
 mod capture;
 mod dial;
+mod hellos;
 #[cfg(target_os = "linux")]
 mod load;
 mod questions;

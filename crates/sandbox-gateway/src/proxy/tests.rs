@@ -12,7 +12,7 @@ use tokio::task::{spawn_blocking, spawn_local};
 use crate::tests::run;
 use crate::tests::world::{Server, World};
 use crate::tls::ACCESS_DENIED;
-use crate::tls::tests::hello_for;
+use crate::tls::tests::{hello_for, hello_that_ends};
 
 fn world() -> World {
     World::new(
@@ -168,9 +168,9 @@ fn what_is_said_in_a_tunnel_agrees_with_where_it_leads() {
                 }
             }
             // Control: the name that was asked for.
-            let hello = hello_for("a.example");
+            let hello = hello_that_ends("a.example", b"\r\n\r\n");
             let mut client = world.proxies().await;
-            client.say([&*door, &*hello, b"\r\n\r\n"].concat()).await;
+            client.say([&*door, &*hello].concat()).await;
             client.until("\r\n\r\nok").await;
         }
         let heard = server.heard().concat();

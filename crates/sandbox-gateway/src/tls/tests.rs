@@ -45,8 +45,22 @@ pub(crate) fn hello_for(name: &str) -> Vec<u8> {
     hello(&[server_name(name.as_bytes()), usual()])
 }
 
+/// One whose last bytes are these.
+pub(crate) fn hello_that_ends(name: &str, end: &[u8]) -> Vec<u8> {
+    let unknown = extension(0xfafa, end);
+    hello(&[server_name(name.as_bytes()), usual(), unknown])
+}
+
 pub(crate) fn hello_without_name() -> Vec<u8> {
     hello(&[usual()])
+}
+
+/// By which a server asks for a second hello.
+pub(crate) fn retry() -> Vec<u8> {
+    let random = b"\xcf\x21\xad\x74\xe5\x9a\x61\x11\xbe\x1d\x8c\x02\x1e\x65\xb8\x91\
+                   \xc2\xa2\x11\x16\x7a\xbb\x8c\x5e\x07\x9e\x09\xe2\xc8\xa8\x33\x9c";
+    let rest = [0, 0x13, 1, 0, 0, 0];
+    record(&[&[2, 0, 0, 40, 3, 3], &random[..], &rest].concat())
 }
 
 fn read(bytes: &[u8]) -> Progress {
@@ -146,4 +160,32 @@ fn it_does_not_grow_without_bound() {
         assert!(taken <= bounds::FIRST + more.len());
     }
     assert_eq!(progress, Progress::Malformed);
+}
+
+#[test]
+fn whether_a_server_asks_for_a_second_one_is_known_by_its_random_bytes() {
+    let retry = retry();
+    let mut other = retry.clone();
+    other[42] = 0;
+    for (said, known) in [(&retry, true), (&other, false)] {
+        for end in 0..=said.len() {
+            let expected = (end >= 43).then_some(known);
+            assert_eq!(retries(&said[..end]), expected, "{end}");
+        }
+    }
+    assert_eq!(retries(b"\x15\x03"), Some(false));
+    assert_eq!(retries(b"HTTP"), Some(false));
+}
+
+#[test]
+fn a_hello_ends_with_its_last_record() {
+    let whole = hello_for("example.com");
+    let message = whole.split_at(5).1;
+    let records: Vec<u8> = message.iter().flat_map(|byte| record(&[*byte])).collect();
+    for hello in [whole.clone(), records] {
+        let said = [&hello[..], &[20, 3, 3, 0, 1, 1]].concat();
+        assert_eq!(end(&said), Some(hello.len()));
+        assert_eq!(end(&hello[..hello.len() - 1]), None);
+    }
+    assert_eq!(end(&record(&[message, &[0]].concat())), None);
 }

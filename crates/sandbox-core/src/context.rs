@@ -40,7 +40,7 @@ pub struct Context {
     pub homes: Vec<PathBuf>,
     /// The user on whose behalf the command runs.
     pub uid: u32,
-    /// Addresses of the host's interfaces, which are closed like the loopback's. Nobody looks for them here.
+    /// Addresses of the host's interfaces, which are closed like the loopback's. Nobody looks for them here; the gateway does.
     pub addresses: Vec<IpAddr>,
     /// What `${NAME}` means.
     pub variables: BTreeMap<OsString, OsString>,

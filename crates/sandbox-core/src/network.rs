@@ -149,7 +149,7 @@ impl NetworkRules {
         all.lengths = all.ranges.keys().map(IpNet::prefix_len).collect();
         all.lengths.sort_unstable_by(|a, b| b.cmp(a));
         all.lengths.dedup();
-        all.set_own(own);
+        all.add_own(own);
         all
     }
 
@@ -214,11 +214,9 @@ impl NetworkRules {
             })
     }
 
-    pub(crate) fn set_own(&mut self, own: impl IntoIterator<Item = IpAddr>) {
-        self.own = own
-            .into_iter()
-            .map(|address| address.to_canonical())
-            .collect();
+    pub(crate) fn add_own(&mut self, own: impl IntoIterator<Item = IpAddr>) {
+        let own = own.into_iter().map(|address| address.to_canonical());
+        self.own.extend(own);
     }
 
     /// Whether a destination is reached.

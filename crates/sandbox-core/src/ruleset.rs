@@ -120,10 +120,10 @@ impl Ruleset {
         &self.network
     }
 
-    /// The same with other addresses of the host itself, which are closed as the loopback is: they change while it runs.
+    /// The same with more addresses of the host itself, which are closed as the loopback is: they change while it runs.
     #[must_use]
     pub fn with_host_addresses(mut self, addresses: impl IntoIterator<Item = IpAddr>) -> Self {
-        self.network.set_own(addresses);
+        self.network.add_own(addresses);
         self
     }
 

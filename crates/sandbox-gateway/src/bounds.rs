@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-/// Connections at one time, each of which holds two descriptors; a build with many jobs has some hundreds.
+/// Connections at one time, each of which holds two descriptors; a build with many jobs has some hundreds. Fewer where the process
+/// may have few descriptors.
 pub(crate) const CONNECTIONS: usize = 4096;
 
 /// What is read at once of a stream: of a loopback stream 0.93 to 1 passes with this where both ends have buffers of 64 KiB, with
@@ -16,6 +17,9 @@ pub(crate) const SMALL_CHUNK: usize = 4 * 1024;
 
 /// How long nothing may pass on a connection: what address translators must grant (RFC 5382, 5).
 pub(crate) const IDLE: Duration = Duration::from_mins(124);
+
+/// How old what is known of the host's own addresses may be: to look is as much work as a short connection.
+pub(crate) const OWN_ADDRESSES: Duration = Duration::from_secs(1);
 
 /// How long all of dialling may take, over all addresses.
 pub(crate) const DIAL: Duration = Duration::from_secs(30);

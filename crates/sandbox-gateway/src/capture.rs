@@ -52,7 +52,7 @@ where
     loop {
         match listener.accept().await {
             Ok((client, _)) => {
-                let Some(place) = hall.place() else {
+                let Some(place) = hall.place(&client) else {
                     let _ = client.set_zero_linger();
                     continue;
                 };

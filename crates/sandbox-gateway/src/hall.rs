@@ -3,11 +3,14 @@
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::net::IpAddr;
+use std::os::fd::AsRawFd;
 use std::rc::Rc;
 use std::sync::{Arc, Weak};
+use std::time::Instant;
 
 use bytes::Bytes;
 use hyper_util::client::proxy::matcher::{Intercept, Matcher};
+use nix::sys::resource::{Resource, getrlimit};
 use sandbox_core::{Attempt, Decision, Destination, Name, Ruleset, Verdict};
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -20,6 +23,7 @@ use crate::gateway::Options;
 use crate::log::{Log, Record};
 use crate::names::{Meaning, Names};
 use crate::opened::{Line, Opened};
+use crate::own;
 use crate::question::{Question, Questions};
 use crate::refusal::{Refusal, Why};
 use crate::resolver::{Lookup, Resolver};
@@ -36,6 +40,8 @@ pub(crate) struct Wish {
 /// What the doors share.
 pub(crate) struct Hall {
     rules: RefCell<Rc<Rules>>,
+    /// When the host's addresses were last looked at.
+    looked: Cell<Instant>,
     pub(crate) names: RefCell<Names>,
     pub(crate) resolver: Resolver,
     questions: Questions,
@@ -53,13 +59,17 @@ pub(crate) struct Hall {
 /// What a ruleset says of the network, and what follows from it.
 pub(crate) struct Rules {
     pub(crate) ruleset: Arc<Ruleset>,
+    /// As they were given, without the host's addresses.
+    given: Arc<Ruleset>,
+    own: Vec<IpAddr>,
     /// The ports at which an answer about some destination may change, and so one of each kind.
     ports: Vec<u16>,
     upstream: Matcher,
 }
 
 impl Rules {
-    fn new(ruleset: Arc<Ruleset>, host_proxy: &HostProxy) -> io::Result<Self> {
+    fn new(given: Arc<Ruleset>, own: Vec<IpAddr>, host_proxy: &HostProxy) -> io::Result<Self> {
+        let ruleset = Ruleset::clone(&given).with_host_addresses(own.iter().copied());
         let rules = ruleset.network_rules();
         let upstream = host_proxy.matcher(rules.upstream())?;
         let of_rules = rules.iter().flat_map(|rule| {
@@ -70,7 +80,9 @@ impl Rules {
         ports.sort_unstable();
         ports.dedup();
         Ok(Self {
-            ruleset,
+            ruleset: ruleset.into(),
+            given,
+            own,
             ports,
             upstream,
         })
@@ -98,9 +110,10 @@ impl Rules {
 
 impl Hall {
     pub(crate) fn new(ruleset: Arc<Ruleset>, options: Options) -> io::Result<Self> {
-        let rules = Rules::new(ruleset, &options.host_proxy)?;
+        let rules = Rules::new(ruleset, own::addresses()?, &options.host_proxy)?;
         Ok(Self {
             rules: RefCell::new(Rc::new(rules)),
+            looked: Cell::new(Instant::now()),
             names: RefCell::default(),
             resolver: Resolver::new(options.hosts),
             questions: Questions::new(options.ask, options.ask_timeout),
@@ -118,9 +131,25 @@ impl Hall {
         Rc::clone(&self.rules.borrow())
     }
 
+    /// The rules, by which the addresses are closed that the host has by now.
+    fn rules_now(&self) -> Rc<Rules> {
+        if self.looked.get().elapsed() >= bounds::OWN_ADDRESSES {
+            self.looked.set(Instant::now());
+            let rules = self.rules();
+            if let Ok(own) = own::addresses()
+                && own != rules.own
+                && let Ok(rules) = Rules::new(Arc::clone(&rules.given), own, &self.host_proxy)
+            {
+                self.rules.replace(Rc::new(rules));
+            }
+        }
+        self.rules()
+    }
+
     /// Takes other rules, and ends what they deny.
     pub(crate) fn update(&self, ruleset: Arc<Ruleset>) {
-        let Ok(rules) = Rules::new(ruleset, &self.host_proxy) else {
+        let own = self.rules().own.clone();
+        let Ok(rules) = Rules::new(ruleset, own, &self.host_proxy) else {
             return;
         };
         let rules = Rc::new(rules);
@@ -132,9 +161,15 @@ impl Hall {
         }
     }
 
-    /// A place for one more connection from inside; none where there are too many.
-    pub(crate) fn place(&self) -> Option<OwnedSemaphorePermit> {
-        Arc::clone(&self.places).try_acquire_owned().ok()
+    /// A place for a connection that has come; none where there are too many.
+    ///
+    /// The caller shares its descriptors with us, and with other gateways. As their numbers are the lowest that are free, that of
+    /// this connection says how many are in use.
+    pub(crate) fn place(&self, connection: &impl AsRawFd) -> Option<OwnedSemaphorePermit> {
+        let (descriptors, _) = getrlimit(Resource::RLIMIT_NOFILE).ok()?;
+        let is_free = bounds::CONNECTIONS - self.places.available_permits() < places(descriptors)
+            && u64::try_from(connection.as_raw_fd()).ok()? < descriptors / 2;
+        is_free.then(|| Arc::clone(&self.places).try_acquire_owned().ok())?
     }
 
     /// The name that an address inside stands for, or the destination itself.
@@ -184,7 +219,7 @@ impl Hall {
 
     async fn reach(&self, wish: &Wish, record: &mut Record) -> Result<(Arc<Line>, Bytes), Why> {
         let (destination, port) = (&wish.destination, wish.port);
-        let rules = self.rules();
+        let rules = self.rules_now();
         let attempt = Attempt::connect(destination.clone(), port);
         let decision = rules.ruleset.decide(&attempt);
         record.decided(decision.clone());
@@ -291,6 +326,13 @@ impl Hall {
         }
         running.push(Arc::downgrade(line));
     }
+}
+
+/// How many connections a process holds that may have so many descriptors. Each has two, and at most one more while it is dialled.
+pub(crate) fn places(descriptors: u64) -> usize {
+    usize::try_from(descriptors / 4).map_or(bounds::CONNECTIONS, |places| {
+        places.min(bounds::CONNECTIONS)
+    })
 }
 
 fn refused(mut record: Record, wish: &Wish, why: Why) -> Refusal {

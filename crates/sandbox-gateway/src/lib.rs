@@ -22,6 +22,7 @@ mod http;
 mod log;
 mod names;
 mod opened;
+mod own;
 mod protocol;
 mod proxy;
 mod publish;

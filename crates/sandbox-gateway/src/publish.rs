@@ -27,7 +27,7 @@ pub(crate) async fn published(listener: TcpListener, port: u16, connect: Connect
             sleep(bounds::RECOVERY).await;
             continue;
         };
-        let Some(place) = hall.place() else {
+        let Some(place) = hall.place(&outside) else {
             let _ = outside.set_zero_linger();
             continue;
         };

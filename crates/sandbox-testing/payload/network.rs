@@ -1,12 +1,14 @@
 //! Connections, tried and reported.
 
 use std::{
+    ffi::OsString,
     io::{self, Read, Write},
     net::{TcpListener, TcpStream, UdpSocket},
     os::{
         linux::net::SocketAddrExt,
         unix::net::{SocketAddr, UnixStream},
     },
+    process::{Command, ExitCode},
     time::Duration,
 };
 
@@ -68,4 +70,49 @@ pub(crate) fn loopback() {
             Err(_) => Err(io::Error::other("the server panicked")),
         }
     }));
+}
+
+/// Binds a listener and a datagram socket to each address.
+pub(crate) fn bind(addresses: &[String]) {
+    for address in addresses {
+        report(TcpListener::bind(address).map(|_| "bound".to_owned()));
+        report(UdpSocket::bind(address).map(|_| "bound".to_owned()));
+    }
+}
+
+/// Opens connections to an address until it has so many, or as many as it may; when the last one has been dealt with, it says so,
+/// and keeps them until the standard input ends.
+pub(crate) fn flood(words: &[String]) {
+    let [address, count] = words else {
+        panic!("usage: payload flood ADDRESS COUNT");
+    };
+    let count: usize = count.parse().expect("a number");
+    let connect = |_| TcpStream::connect(address).ok();
+    let mut open: Vec<_> = (0..count).map_while(connect).collect();
+    if let Some(last) = open.last_mut() {
+        report(
+            last.set_read_timeout(Some(Duration::from_secs(10)))
+                .and_then(|()| hear(last)),
+        );
+    }
+    println!("opened {}", open.len());
+    let _ = io::stdin().read_to_end(&mut Vec::new());
+}
+
+/// Says `the host` to whoever connects to an address, as long as a command runs.
+pub(crate) fn serve(words: &[OsString]) -> ExitCode {
+    let [address, program, args @ ..] = words else {
+        panic!("usage: payload serve ADDRESS COMMAND");
+    };
+    let listener = TcpListener::bind(address.to_str().expect("an address")).expect("it is free");
+    std::thread::spawn(move || {
+        while let Ok((mut stream, _)) = listener.accept() {
+            let _ = stream.write_all(b"the host");
+        }
+    });
+    let status = Command::new(program)
+        .args(args)
+        .status()
+        .expect("it starts");
+    ExitCode::from(u8::try_from(status.code().unwrap_or(1)).unwrap_or(1))
 }

@@ -1,5 +1,6 @@
 //! Attacks by a program that knows the gateway's source, each with its control.
 
+use nix::sys::resource::{Resource, getrlimit};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::*;
@@ -293,11 +294,12 @@ fn who_comes_when_all_places_are_taken_costs_nobody_else() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let dialled = listener.local_addr().unwrap();
         spawn_local(crate::capture::streams(listener, Rc::clone(&house.hall)));
-        let mut places = Vec::new();
-        while let Some(place) = house.hall.place() {
+        let (mut places, (some, _)) = (Vec::new(), pair().await);
+        while let Some(place) = house.hall.place(&some) {
             places.push(place);
         }
-        assert_eq!(places.len(), crate::bounds::CONNECTIONS);
+        let (descriptors, _) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+        assert_eq!(places.len(), crate::hall::places(descriptors));
         let mut one_more = TcpStream::connect(dialled).await.unwrap();
         assert!(is_reset(&mut one_more).await);
         // Control: a place that becomes free is the next one's, who is heard and refused.
@@ -310,4 +312,16 @@ fn who_comes_when_all_places_are_taken_costs_nobody_else() {
             page.escape_ascii()
         );
     });
+}
+
+#[test]
+fn connections_take_no_more_than_half_of_the_callers_descriptors() {
+    for (descriptors, expected) in [
+        (64, 16),
+        (1024, 256),
+        (1 << 20, crate::bounds::CONNECTIONS),
+        (u64::MAX, crate::bounds::CONNECTIONS),
+    ] {
+        assert_eq!(crate::hall::places(descriptors), expected);
+    }
 }

@@ -36,6 +36,9 @@ pub(crate) const LOOKUPS: usize = 32;
 /// How long a connection waits for the host's resolver, whose own patience is 10 to 30 s (resolv.conf(5)).
 pub(crate) const LOOKUP: Duration = Duration::from_secs(15);
 
+/// Threads that connect to published ports. A server inside that does not accept holds one until the connection is given up.
+pub(crate) const CONNECTS: usize = 8;
+
 /// How long a resolver's answer is good: that to a question is what the connection after it dials.
 pub(crate) const ANSWER_LIFE: Duration = Duration::from_secs(30);
 

@@ -162,7 +162,7 @@ impl Gateway {
         let runtime = Builder::new_current_thread()
             .enable_io()
             .enable_time()
-            .max_blocking_threads(bounds::LOOKUPS + bounds::QUESTIONS)
+            .max_blocking_threads(bounds::LOOKUPS + bounds::QUESTIONS + bounds::CONNECTS)
             .thread_name("sandbox-gateway")
             .build()?;
         let host_proxy = options.host_proxy.clone();

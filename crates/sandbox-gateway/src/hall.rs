@@ -47,6 +47,8 @@ pub(crate) struct Hall {
     questions: Questions,
     pub(crate) log: Arc<Log>,
     places: Arc<Semaphore>,
+    /// For whoever connects to a port inside.
+    pub(crate) connects: Arc<Semaphore>,
     running: RefCell<Vec<Weak<Line>>>,
     host_proxy: HostProxy,
     pub(crate) denied_names: RefCell<Told>,
@@ -119,6 +121,7 @@ impl Hall {
             questions: Questions::new(options.ask, options.ask_timeout),
             log: Log::new(options.on_event),
             places: Arc::new(Semaphore::new(bounds::CONNECTIONS)),
+            connects: Arc::new(Semaphore::new(bounds::CONNECTS)),
             running: RefCell::default(),
             host_proxy: options.host_proxy,
             denied_names: RefCell::default(),

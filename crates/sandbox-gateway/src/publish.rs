@@ -46,10 +46,18 @@ async fn one(outside: TcpStream, port: u16, connect: Connect, hall: &Hall) {
         door: Door::Publish,
     };
     let mut record = Record::new(&hall.log, &wish);
-    let connected = spawn_blocking(move || connect().and_then(nonblocking));
+    let slots = Arc::clone(&hall.connects);
+    let connected = async move {
+        let slot = slots.acquire_owned().await.map_err(io::Error::other)?;
+        let connected = spawn_blocking(move || {
+            let connected = connect().and_then(nonblocking);
+            drop(slot);
+            connected
+        });
+        connected.await.map_err(io::Error::other)?
+    };
     let connected = match timeout(bounds::DIAL, connected).await {
-        Ok(Ok(connected)) => connected.and_then(TcpStream::from_std),
-        Ok(Err(error)) => Err(io::Error::other(error)),
+        Ok(connected) => connected.and_then(TcpStream::from_std),
         Err(_) => Err(io::ErrorKind::TimedOut.into()),
     };
     match connected {

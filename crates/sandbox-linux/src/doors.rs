@@ -9,11 +9,15 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddrV6};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::Weak;
 
-use nix::sys::socket::{SockaddrIn6, connect};
+use nix::sys::socket::{SockaddrIn6, connect, setsockopt, sockopt};
+use nix::sys::time::TimeVal;
 
 use crate::inits::Inits;
 use crate::sys;
 use crate::wire::{self, door};
+
+/// How long a server inside may take to take a connection that the host makes.
+const PATIENCE: TimeVal = TimeVal::new(2, 0);
 
 /// A way into a sandbox's network, for connections that the host makes to servers inside. It does not keep the sandbox.
 #[derive(Clone, Debug)]
@@ -24,7 +28,8 @@ impl WayIn {
     ///
     /// # Errors
     ///
-    /// `NotConnected` where the sandbox is gone or has had no command yet; else those of `setns(2)`, `socket(2)` and `connect(2)`.
+    /// `NotConnected` where the sandbox is gone or has had no command yet; else those of `setns(2)`, `socket(2)` and `connect(2)`,
+    /// which waits for two seconds at most.
     pub fn connect(&self, port: u16) -> io::Result<OwnedFd> {
         let inits = self.0.upgrade();
         let init = inits.and_then(|inits| inits.set_up().done.upgrade());
@@ -32,6 +37,8 @@ impl WayIn {
         let to = |address: Ipv6Addr| {
             let socket = sys::socket_beside(init.pidfd(), libc::SOCK_STREAM)?;
             let address = SocketAddrV6::new(address, port, 0, 0);
+            // It counts for connect(2), which waits for minutes otherwise (socket(7)).
+            setsockopt(&socket, sockopt::SendTimeout, &PATIENCE)?;
             connect(socket.as_raw_fd(), &SockaddrIn6::from(address))?;
             Ok(socket)
         };

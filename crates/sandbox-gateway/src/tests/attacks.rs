@@ -6,6 +6,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use super::*;
 use crate::event::End;
 use crate::names::Meaning;
+use crate::resolver::Lookup;
 use crate::tls::ACCESS_DENIED;
 use crate::tls::tests::hello_for;
 
@@ -324,4 +325,48 @@ fn connections_take_no_more_than_half_of_the_callers_descriptors() {
     ] {
         assert_eq!(crate::hall::places(descriptors), expected);
     }
+}
+
+#[test]
+fn published_ports_where_nobody_accepts_leave_threads_to_others() {
+    run(async {
+        let house = house(&["good.example"]);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (accepting, closed) = std::sync::mpsc::channel::<()>();
+        let (waiting, closed) = (Arc::new(Mutex::new(0)), Mutex::new(closed));
+        let count = Arc::clone(&waiting);
+        let connect = move || {
+            *count.lock().unwrap() += 1;
+            let _ = closed.lock().unwrap().recv();
+            Err(std::io::ErrorKind::ConnectionRefused.into())
+        };
+        let hall = Rc::clone(&house.hall);
+        spawn_local(crate::publish::published(
+            listener,
+            3000,
+            Arc::new(connect),
+            hall,
+        ));
+        let mut outside = Vec::new();
+        for _ in 0..4 * crate::bounds::CONNECTS {
+            outside.push(TcpStream::connect(address).await.unwrap());
+        }
+        // All have been accepted, and those that may have begun to connect.
+        while house.hall.connects.available_permits() > 0 {
+            tokio::task::yield_now().await;
+        }
+        let name = "good.example".parse().unwrap();
+        let found = house
+            .hall
+            .resolver
+            .lookup(&name, crate::bounds::LOOKUP)
+            .await;
+        assert!(matches!(found, Lookup::Found(_)));
+        assert!(*waiting.lock().unwrap() <= crate::bounds::CONNECTS);
+        // Control: all of them are told, in the end.
+        drop(accepting);
+        house.events(outside.len()).await;
+        assert_eq!(*waiting.lock().unwrap(), outside.len());
+    });
 }

@@ -235,3 +235,32 @@ c.sendall(b\"from inside\")
     let gone = way_in.connect(3000).unwrap_err();
     assert_eq!(gone.kind(), std::io::ErrorKind::NotConnected);
 }
+
+#[test]
+fn who_does_not_accept_holds_up_nobody_for_minutes() {
+    let (prepared, _doors) = sandbox(&[]);
+    let way_in = prepared.way_in();
+    let script = "/usr/bin/python3 -c '
+import socket
+full = socket.socket()
+full.bind((\"127.0.0.1\", 3000))
+full.listen(0)
+waiting = [socket.socket() for _ in range(4)]
+for one in waiting:
+    one.setblocking(False)
+    one.connect_ex((\"127.0.0.1\", 3000))
+ready, _ = socket.create_server((\"127.0.0.1\", 3001)).accept()
+ready.recv(1)
+'";
+    thread::scope(|scope| {
+        let server = scope.spawn(|| status(&prepared, script));
+        let ready = (0..10_000).find_map(|_| {
+            thread::sleep(Duration::from_millis(2));
+            way_in.connect(3001).ok()
+        });
+        // It returns.
+        way_in.connect(3000).unwrap_err();
+        drop(ready.expect("a server inside"));
+        assert_eq!(server.join().unwrap(), 0);
+    });
+}

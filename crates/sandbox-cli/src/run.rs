@@ -4,6 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use sandbox_core::{Access, Source};
 use sandboxed::Sandbox;
 
@@ -63,10 +64,19 @@ fn confined(situation: Situation, program: &OsStr, args: &[OsString]) -> Result<
             },
         ));
     }
+    raise_descriptors();
     // Until here a signal ends us as it ends any program; from here on it is the command's.
     let signals = Signals::block()?;
     let child = sandbox.command(program).args(args).spawn()?;
     supervise(sandbox, child, &signals)
+}
+
+/// As many descriptors as there can be: the gateway holds only so many connections as half of them serve. The command has the
+/// limit that we were given, since its first process has been made.
+fn raise_descriptors() {
+    if let Ok((_, most)) = getrlimit(Resource::RLIMIT_NOFILE) {
+        let _ = setrlimit(Resource::RLIMIT_NOFILE, most, most);
+    }
 }
 
 /// The presets open the current directory, and make `/tmp` private: where both are one, the person's files would neither be

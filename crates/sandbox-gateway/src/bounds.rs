@@ -6,9 +6,9 @@ use std::time::Duration;
 /// may have few descriptors.
 pub(crate) const CONNECTIONS: usize = 4096;
 
-/// What is read at once of a stream: of a loopback stream 0.93 to 1 passes with this where both ends have buffers of 64 KiB, with
-/// 64 KiB 0.73 to 0.87. There is one such buffer.
-pub(crate) const CHUNK: usize = 256 * 1024;
+/// What is read at once of a stream: of a loopback stream 0.72 to 0.87 passes with this on two CPUs, with 256 KiB 0.59 to 0.74, with
+/// 64 KiB 0.33 (`docs/performance.md`). There is one such buffer.
+pub(crate) const CHUNK: usize = 1024 * 1024;
 
 /// What all receivers together may leave unread of what was read for them before less is read at once, …
 pub(crate) const HELD: usize = 4 << 20;

@@ -16,6 +16,7 @@ const BENCHES: &[&str] = &[
     "callers",
     "concurrent",
     "streams",
+    "gateway",
     "walk",
     "work",
 ];

@@ -1,0 +1,278 @@
+//! What the gateway costs: one stream and small requests through each of its doors next to the same on the host's loopback; the
+//! start of a sandbox with rules next to one without; and memory.
+//!
+//! `gateway [--rounds N] [--mebibytes N] [--piece KIBIBYTES] [--requests N]`. Client and server are this program's own.
+
+#![expect(clippy::print_stdout, reason = "its output is the table")]
+
+#[path = "gateway/client.rs"]
+mod client;
+#[path = "gateway/server.rs"]
+mod server;
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+use std::time::{Duration, Instant};
+
+use benches::{Contender, Error, interleave, micros, ratio};
+use lexopt::prelude::*;
+use sandboxed::{Policy, Preset, Sandbox};
+use tempfile::NamedTempFile;
+
+use self::client::{Job, Way};
+use self::server::NAME;
+
+struct Options {
+    rounds: usize,
+    mebibytes: u64,
+    /// What both ends write and read at once.
+    piece: usize,
+    requests: u64,
+    /// What this process does as the client; none in the process that a person starts.
+    client: Option<(Way, Job, u16, u64)>,
+}
+
+pub(crate) fn main() -> ExitCode {
+    let result = options().and_then(|options| match options.client {
+        None => run(&options),
+        Some((way, job, port, count)) => {
+            let time = client::run(way, job, port, count).map_err(failed)?;
+            println!("{}", time.as_nanos());
+            Ok(())
+        }
+    });
+    result.map_or_else(|error| error.report(), |()| ExitCode::SUCCESS)
+}
+
+fn options() -> Result<Options, Error> {
+    let mut options = Options {
+        rounds: 20,
+        mebibytes: 512,
+        piece: 256 << 10,
+        requests: 200,
+        client: None,
+    };
+    let mut words = lexopt::Parser::from_env();
+    while let Some(word) = words.next()? {
+        match word {
+            Long("rounds") => options.rounds = words.value()?.parse()?,
+            Long("mebibytes") => options.mebibytes = words.value()?.parse()?,
+            Long("piece") => options.piece = words.value()?.parse::<usize>()? << 10,
+            Long("requests") => options.requests = words.value()?.parse()?,
+            Long("client") => {
+                let way = words.value()?.parse()?;
+                let job = words.value()?.parse()?;
+                options.client = Some((way, job, words.value()?.parse()?, words.value()?.parse()?));
+            }
+            unexpected => return Err(unexpected.unexpected().into()),
+        }
+    }
+    Ok(options)
+}
+
+/// A server, and a sandbox that may reach it by name.
+struct Place {
+    program: PathBuf,
+    port: u16,
+    with_rules: Policy,
+    hosts: NamedTempFile,
+}
+
+fn run(options: &Options) -> Result<(), Error> {
+    let program = std::env::current_exe().map_err(failed)?;
+    let port = server::start(options.piece).map_err(failed)?;
+    let mut hosts = NamedTempFile::new().map_err(failed)?;
+    writeln!(hosts, "127.0.0.1 {NAME}").map_err(failed)?;
+    let without = Policy::preset(Preset::ReadOnly).read(&program);
+    let with_rules = without
+        .clone()
+        .allow(NAME)
+        .allow(format!("127.0.0.1:{port}"));
+    let place = Place {
+        program,
+        port,
+        with_rules,
+        hosts,
+    };
+    // Whatever the caller needs besides is there before its memory is looked at.
+    confined(&Sandbox::new(&without)?)?;
+    outside(&place, Job::Requests, options.requests)?;
+    let before = memory();
+    let sandbox = place.sandbox()?;
+    streams(&place, &sandbox, options)?;
+    requests(&place, &sandbox, options)?;
+    println!(
+        "the caller has grown by {} kB (goal < 10240)\n",
+        memory().saturating_sub(before)
+    );
+    starts(&place, &without, options.rounds)
+}
+
+impl Place {
+    fn sandbox(&self) -> Result<Sandbox, Error> {
+        let builder = Sandbox::builder().hosts(self.hosts.path());
+        Ok(builder.build(&self.with_rules)?)
+    }
+
+    fn args(&self, way: Way, job: Job, count: u64) -> [String; 5] {
+        let words = [way.to_string(), job.to_string()];
+        let [way, job] = words;
+        let [port, count] = [self.port.to_string(), count.to_string()];
+        ["--client".to_owned(), way, job, port, count]
+    }
+}
+
+/// What the client says about its time, outside of any sandbox.
+fn outside(place: &Place, job: Job, count: u64) -> Result<Duration, Error> {
+    let mut command = Command::new(&place.program);
+    let output = command
+        .args(place.args(Way::Direct, job, count))
+        .output()
+        .map_err(failed)?;
+    told(output.status.success(), &output.stdout)
+}
+
+/// What it says in a sandbox.
+fn inside(
+    place: &Place,
+    sandbox: &Sandbox,
+    way: Way,
+    job: Job,
+    count: u64,
+) -> Result<Duration, Error> {
+    let mut command = sandbox.command(&place.program);
+    let output = command.args(place.args(way, job, count)).output()?;
+    told(output.status.success(), &output.stdout)
+}
+
+fn told(is_success: bool, text: &[u8]) -> Result<Duration, Error> {
+    let nanoseconds = str::from_utf8(text)
+        .ok()
+        .and_then(|text| text.trim().parse().ok());
+    match nanoseconds {
+        Some(nanoseconds) if is_success => Ok(Duration::from_nanos(nanoseconds)),
+        _ => Err(Error::Confined {
+            contender: "the client",
+        }),
+    }
+}
+
+fn streams(place: &Place, sandbox: &Sandbox, options: &Options) -> Result<(), Error> {
+    let bytes = options.mebibytes << 20;
+    let medians = every_way(
+        place,
+        sandbox,
+        Job::Stream(options.piece),
+        bytes,
+        options.rounds,
+    )?;
+    println!(
+        "one stream of {} MiB in pieces of {} KiB; median MiB per second of {} interleaved rounds\n",
+        options.mebibytes,
+        options.piece >> 10,
+        options.rounds
+    );
+    let rate = |time| i128::from(options.mebibytes) * 1_000_000 / micros(time).max(1);
+    let direct = medians.first().map_or(0, |(_, time)| rate(*time));
+    for (way, time) in medians {
+        let rate = rate(time);
+        println!("{way:<12}{rate:>10}{:>8.2}", ratio(rate, direct));
+    }
+    println!("\n(goal: at least 0.70 of direct)\n");
+    Ok(())
+}
+
+fn requests(place: &Place, sandbox: &Sandbox, options: &Options) -> Result<(), Error> {
+    for (job, title) in [
+        (Job::Requests, "a request, each by a connection of its own"),
+        (Job::Kept, "a request, all by one connection"),
+    ] {
+        let medians = every_way(place, sandbox, job, options.requests, options.rounds)?;
+        println!("{title}; median µs, and what is added to direct\n");
+        let direct = medians.first().map_or(0, |(_, time)| micros(*time));
+        for (way, time) in medians {
+            // Its first bytes would be no request.
+            if !matches!(way, Way::Tls) {
+                let time = micros(time);
+                println!("{way:<12}{time:>10}{:>+8}", time - direct);
+            }
+        }
+        println!("\n(goal: less than 300 added)\n");
+    }
+    Ok(())
+}
+
+fn every_way(
+    place: &Place,
+    sandbox: &Sandbox,
+    job: Job,
+    count: u64,
+    rounds: usize,
+) -> Result<Vec<(Way, Duration)>, Error> {
+    let mut contenders = Way::ALL.map(|way| {
+        Contender::timed(way.name(), move || match way {
+            Way::Direct => outside(place, job, count),
+            _ => inside(place, sandbox, way, job, count),
+        })
+    });
+    interleave(&mut contenders, rounds)?;
+    let medians = contenders.iter().map(Contender::median);
+    Ok(Way::ALL.into_iter().zip(medians).collect())
+}
+
+fn starts(place: &Place, without: &Policy, rounds: usize) -> Result<(), Error> {
+    let (warm, warm_with) = (Sandbox::new(without)?, place.sandbox()?);
+    let cold = |sandbox: &dyn Fn() -> Result<Sandbox, Error>| {
+        let start = Instant::now();
+        let sandbox = sandbox()?;
+        confined(&sandbox)?;
+        Ok(start.elapsed())
+    };
+    let mut contenders = [
+        Contender::timed("first command", || cold(&|| Ok(Sandbox::new(without)?))),
+        Contender::timed("  with rules", || cold(&|| place.sandbox())),
+        Contender::new("every further", || confined(&warm)),
+        Contender::new("  with rules", || confined(&warm_with)),
+    ];
+    let rounds = rounds * 5;
+    interleave(&mut contenders, rounds)?;
+    println!("starting `true`; median µs of {rounds} interleaved rounds, and what rules add\n");
+    for pair in contenders.chunks(2) {
+        let medians: Vec<i128> = pair.iter().map(|one| micros(one.median())).collect();
+        if let ([without, with_rules], [first, second]) = (pair, medians.as_slice()) {
+            println!("{:<16}{first:>8}", without.name);
+            println!("{:<16}{second:>8}{:>+8}", with_rules.name, second - first);
+        }
+    }
+    println!("\n(goal: at most 1000 added to a first command, nothing to a further one)\n");
+    Ok(())
+}
+
+fn confined(sandbox: &Sandbox) -> Result<(), Error> {
+    if sandbox.command("true").status()?.success() {
+        Ok(())
+    } else {
+        Err(Error::Confined {
+            contender: "library",
+        })
+    }
+}
+
+/// Resident memory of this process in kB, without files.
+fn memory() -> u64 {
+    let status = fs::read_to_string(Path::new("/proc/self/status")).unwrap_or_default();
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("RssAnon:"));
+    line.and_then(|line| line.split_whitespace().next()?.parse().ok())
+        .unwrap_or(0)
+}
+
+fn failed(source: io::Error) -> Error {
+    Error::Start {
+        contender: "the client or the server".to_owned(),
+        source,
+    }
+}

@@ -48,7 +48,8 @@ fn show(show: &PolicyShow) -> Result<ExitCode, Failure> {
     let situation = Situation::new(&show.setting)?;
     // One that nothing would run under is not shown.
     let _ = Ruleset::resolve(&situation.policy, &situation.context).map_err(Error::from)?;
-    let text = situation.policy.to_string();
+    let policy = situation.policy.without_replaced(&situation.context);
+    let text = policy.to_string();
     if show.json {
         let value = toml::from_str(&text).map_err(|error| Failure::Own {
             action: "print the policy as JSON",

@@ -117,7 +117,7 @@ impl fmt::Display for Why {
             Self::Tie => "of equals the lower access holds",
             Self::Lowered => "a pattern lowers it",
             Self::Raises => "a pattern raises only what less specific rules say",
-            Self::Replaced => "a later rule with the same key replaces it",
+            Self::Replaced => "a rule of a later layer with the same key replaces it",
             Self::Named => "a rule names the path",
             Self::Protected => "it does not name the protected path",
             Self::Ports => "a rule about the same destinations and fewer ports holds",

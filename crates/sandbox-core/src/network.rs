@@ -23,10 +23,10 @@ use ipnet::IpNet;
 
 pub use self::doors::{PublishedPort, Upstream};
 pub use self::rule::DestinationRule;
-use crate::destination::{LOCALHOST, Scope, is_localhost};
+use crate::destination::{Scope, is_localhost};
 use crate::escape::toml_string;
 use crate::map::Map;
-use crate::policy::DestinationEntry;
+use crate::policy::{DestinationEntry, of_last_layers};
 use crate::problem::RuleProblem;
 use crate::{
     Context, Decision, Destination, DestinationPattern, Lost, Name, Network, Policy, PolicyError,
@@ -49,6 +49,8 @@ pub struct NetworkRules {
     rules: Vec<DestinationRule>,
     /// Rules about one name.
     exact: Map<Name, Vec<usize>>,
+    /// Of these those about the two addresses of `localhost`, too.
+    loopback: Vec<usize>,
     /// Rules about the names below one, by that one.
     below: Map<Name, Vec<usize>>,
     ranges: Map<IpNet, Vec<usize>>,
@@ -111,30 +113,29 @@ impl NetworkRules {
         rules
     }
 
-    /// Of entries with the same key the last one counts.
+    /// Lower layers first.
     pub(crate) fn new(
         default: Network,
         entries: impl IntoIterator<Item = DestinationEntry>,
         own: impl IntoIterator<Item = IpAddr>,
     ) -> Self {
-        let mut rules: Vec<DestinationRule> = Vec::new();
-        let mut index: Map<DestinationPattern, usize> = Map::default();
-        for entry in entries {
-            let at = *index.entry(entry.pattern.clone()).or_insert(rules.len());
-            let replaced = Vec::new();
-            let mut rule = DestinationRule { entry, replaced };
-            match rules.get_mut(at) {
-                Some(earlier) => {
-                    rule.replaced.append(&mut earlier.replaced);
-                    let lost = Lost::new(earlier.reference(), Why::Replaced);
-                    rule.replaced.push(lost);
-                    *earlier = rule;
-                }
-                None => rules.push(rule),
-            }
-        }
+        let rules = entries.into_iter().map(DestinationRule::from).collect();
+        let rules = of_last_layers(
+            rules,
+            |rule| rule.pattern().clone(),
+            |rule: &DestinationRule| rule.entry.layer,
+        );
+        let rules: Vec<_> = rules
+            .into_iter()
+            .map(|(rule, replaced)| rule.instead_of(&replaced))
+            .collect();
+        let is_localhost = |rule: &DestinationRule| rule.pattern().scope.is_localhost();
+        let loopback = (0..)
+            .zip(&rules)
+            .filter(|(_, rule)| is_localhost(rule) && !rule.is_of_localhost_alone());
         let mut all = Self {
             default,
+            loopback: loopback.map(|(at, _)| at).collect(),
             rules,
             ..Self::default()
         };
@@ -171,6 +172,7 @@ impl NetworkRules {
     pub fn loopback_ports(&self) -> Vec<RangeInclusive<u16>> {
         let allowed = self.iter().filter(|rule| rule.verdict() == Verdict::Allow);
         let named = allowed
+            .filter(|rule| !rule.is_of_localhost_alone())
             .map(DestinationRule::pattern)
             .filter(|pattern| pattern.ports() != Ports::ANY && pattern.scope.is_loopback());
         let mut ports: Vec<_> = named
@@ -313,7 +315,20 @@ impl NetworkRules {
             };
             return Decision::new(Verdict::Deny, Some(rule), None);
         }
-        self.dial_address(address, port)
+        let decision = self.dial_address(address, port);
+        let is_closed = decision
+            .rule
+            .as_ref()
+            .is_some_and(|rule| rule.source == Source::Closed);
+        if is_closed && is_localhost(address) {
+            // Who allows the name alone means where it leads.
+            let rule = self.winner(&Destination::Name(name.clone()), port);
+            let opens = rule.filter(|rule| rule.is_of_localhost_alone());
+            if let Some(rule) = opens.filter(|rule| rule.verdict() == Verdict::Allow) {
+                return Decision::new(Verdict::Allow, Some(rule.reference()), None);
+            }
+        }
+        decision
     }
 
     /// Whether a name may be dialled at an address, if it is not this machine's own.
@@ -394,10 +409,10 @@ impl NetworkRules {
                 let alone = IpNet::from(*address).prefix_len();
                 let ranges = self.lengths.iter().filter(|bits| **bits < alone);
                 // `localhost` is two addresses, and so more than one and less than any range.
-                let localhost = is_localhost(*address).then(|| self.exact.get(LOCALHOST));
+                let localhost = is_localhost(*address).then_some(&self.loopback);
                 around(&alone)
                     .into_iter()
-                    .chain(localhost.flatten())
+                    .chain(localhost)
                     .chain(ranges.filter_map(around))
                     .collect()
             }

@@ -17,6 +17,7 @@ mod node;
 mod parse;
 mod print;
 mod schema;
+mod spelled;
 #[cfg(test)]
 mod tests;
 
@@ -26,7 +27,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use choice::{HideBy, Limits, Network, Preset, System, Tier};
-pub(crate) use entry::{DestinationEntry, FileEntry, Grant, VariableEntry, VariableRule};
+pub(crate) use entry::{
+    DestinationEntry, FileEntry, Grant, VariableEntry, VariableRule, of_last_layers,
+};
 pub use import::Imported;
 pub(crate) use import::{Role, Settings};
 pub use layer::Distrust;
@@ -41,8 +44,8 @@ use crate::{Access, PolicyError, PolicyErrors, PublishedPort, Source, Upstream};
 /// Rules about files, network, environment, limits and system, as a person writes them.
 ///
 /// Paths take `~`, patterns also `${HOME}`, `${CWD}` and `${TMPDIR}`; relative ones start at the current directory, those
-/// of a policy file at the file's. Of two rules with the same key the later one holds, and so of two presets the later
-/// one's; otherwise their order never matters.
+/// of a policy file at the file's. Their order never matters: of two rules with the same key the one holds that grants
+/// less. What a [`layer`](Self::layer) on top says replaces the same key, and so do the rules of a later preset.
 ///
 /// ```
 /// use sandbox_core::{Network, Policy, Preset};
@@ -79,7 +82,7 @@ use crate::{Access, PolicyError, PolicyErrors, PublishedPort, Source, Upstream};
 #[must_use]
 pub struct Policy {
     pub(crate) presets: Vec<(Preset, Source)>,
-    /// In the order they were written; where two have the same key the later one replaces the earlier.
+    /// Those of lower layers first.
     pub(crate) files: Vec<FileEntry>,
     pub(crate) network: Option<(Network, Source)>,
     pub(crate) destinations: Vec<DestinationEntry>,
@@ -96,6 +99,8 @@ pub struct Policy {
     fixed: Option<Box<Self>>,
     /// What it may not grant more than.
     pub(crate) bounds: Vec<Bound>,
+    /// How many layers lie below the rules that the setters write.
+    top: usize,
     /// Whose rules the setters write.
     origin: Source,
 }
@@ -303,6 +308,7 @@ impl Policy {
                 access,
                 optional,
                 base: None,
+                layer: self.top,
                 source,
             }),
         }

@@ -89,6 +89,7 @@ pub(crate) fn files(preset: Preset) -> Vec<FileEntry> {
         access,
         optional,
         base: None,
+        layer: 0,
         source: Source::Preset(preset),
     };
     let mut rules = vec![rule("/", root, false), rule("${CWD}", workspace, false)];

@@ -19,9 +19,8 @@ use crate::files::absent::{AbsentSecrets, Home};
 use crate::files::anchors;
 use crate::files::nested::Search;
 use crate::files::{FileRule, FileRules, Looks};
-use crate::map::Map;
 use crate::pattern::{Expanded, Glob, expand, is_relative_spelling};
-use crate::policy::FileEntry;
+use crate::policy::{FileEntry, of_last_layers};
 use crate::problem::RuleProblem;
 use crate::resolve::{Link, PathKind, Resolved, Resolver, Stopped};
 use crate::secrets::{self, RESOLVERS, SecretPath};
@@ -250,7 +249,7 @@ fn secrets(policy: &Policy, context: &Context, resolver: &Resolver) -> (Vec<Draf
     (drafts, AbsentSecrets::new(homes))
 }
 
-/// Expands every rule; of two with the same key the later one stays.
+/// Expands every rule; of those with the same key the last layer's stay.
 ///
 /// The secrets come first, and without keys: where a rule of a person's is about the same path, a secret gives way to it
 /// in any spelling.
@@ -260,14 +259,19 @@ fn merge(
     context: &Context,
     problems: &mut Vec<PolicyError>,
 ) -> Vec<Draft> {
-    let mut drafts = secrets;
-    let mut index: Map<OsString, usize> = Map::default();
     let presets = policy
         .presets
         .iter()
         .flat_map(|(preset, _)| preset::files(*preset))
         .filter(|entry| policy.settings.is_none() || settings::keeps(entry));
-    for entry in presets.chain(policy.files.iter().cloned()) {
+    let presets: Vec<_> = presets.collect();
+    let below = presets.len();
+    // In a preset the order counts, which nobody else writes: the current directory may be `/tmp`.
+    let layers = (0..).zip(presets);
+    let above = policy.files.iter().cloned();
+    let layers = layers.chain(above.map(|entry| (below + entry.layer, entry)));
+    let mut drafts = Vec::new();
+    for (layer, entry) in layers {
         let base = entry.base.as_deref().unwrap_or(&context.cwd);
         let expanded = match expand(&entry.text, entry.pattern, base, context) {
             Ok(expanded) => expanded,
@@ -278,20 +282,21 @@ fn merge(
                 continue;
             }
         };
-        let next = drafts.len();
-        let at = *index.entry(expanded.key()).or_insert(next);
         let draft = Draft {
             entry,
             expanded,
             secret: None,
             replaced: Vec::new(),
         };
-        match drafts.get_mut(at) {
-            Some(earlier) => earlier.replace(draft),
-            None => drafts.push(draft),
-        }
+        drafts.push((layer, draft));
     }
-    drafts
+    let key = |(_, draft): &(usize, Draft)| draft.expanded.key();
+    let drafts = of_last_layers(drafts, key, |(layer, _)| *layer);
+    let drafts = drafts.into_iter().map(|((_, draft), replaced)| {
+        let replaced = replaced.into_iter().map(|(_, draft)| draft);
+        draft.instead_of(replaced)
+    });
+    secrets.into_iter().chain(drafts).collect()
 }
 
 impl Draft {
@@ -302,6 +307,7 @@ impl Draft {
             access: Access::Hide,
             optional: true,
             base: None,
+            layer: 0,
             source: Source::Secret,
         };
         Self {
@@ -312,16 +318,17 @@ impl Draft {
         }
     }
 
-    /// Takes the place of this one, and remembers it.
-    fn replace(&mut self, later: Self) {
-        let earlier = std::mem::replace(self, later);
-        let pattern = earlier.entry.text.to_string_lossy().into_owned();
-        let reference = RuleRef {
-            access: Some(earlier.entry.access),
-            ..RuleRef::new(pattern, earlier.entry.source)
-        };
-        self.replaced = earlier.replaced;
-        self.replaced.push(Lost::new(reference, Why::Replaced));
+    /// Takes the place of these, and remembers them.
+    fn instead_of(mut self, earlier: impl Iterator<Item = Self>) -> Self {
+        self.replaced.extend(earlier.map(|earlier| {
+            let pattern = earlier.entry.text.to_string_lossy().into_owned();
+            let reference = RuleRef {
+                access: Some(earlier.entry.access),
+                ..RuleRef::new(pattern, earlier.entry.source)
+            };
+            Lost::new(reference, Why::Replaced)
+        }));
+        self
     }
 }
 

@@ -22,7 +22,7 @@ use crate::event::{Door, target};
 use crate::gateway::Options;
 use crate::log::{Log, Record};
 use crate::names::{Meaning, Names};
-use crate::opened::{Line, Opened};
+use crate::opened::{Line, Opened, Relay};
 use crate::own;
 use crate::question::{Question, Questions};
 use crate::refusal::{Refusal, Why};
@@ -35,6 +35,20 @@ pub(crate) struct Wish {
     pub(crate) destination: Destination,
     pub(crate) port: u16,
     pub(crate) door: Door,
+}
+
+/// What a connection is wanted for.
+#[derive(Clone, Copy)]
+enum Purpose {
+    Anything,
+    Requests,
+}
+
+/// What a wish leads to.
+struct Reached {
+    line: Arc<Line>,
+    early: Bytes,
+    relay: Option<Relay>,
 }
 
 /// What the doors share.
@@ -189,25 +203,35 @@ impl Hall {
 
     /// Decides, and dials what is allowed: the one value that was decided, at an address that was judged too, without a second
     /// look-up. A refusal has been told of.
-    pub(crate) async fn open(&self, mut wish: Wish) -> Result<Opened, Refusal> {
+    pub(crate) async fn open(&self, wish: Wish) -> Result<Opened, Refusal> {
+        self.open_for(wish, Purpose::Anything).await
+    }
+
+    /// The same, for requests of HTTP alone: these an upstream proxy takes as they are, and many open no tunnel for them.
+    pub(crate) async fn open_for_requests(&self, wish: Wish) -> Result<Opened, Refusal> {
+        self.open_for(wish, Purpose::Requests).await
+    }
+
+    async fn open_for(&self, mut wish: Wish, purpose: Purpose) -> Result<Opened, Refusal> {
         let mut record = Record::new(&self.log, &wish);
         let meaning = self.meaning(wish.destination.clone());
         let has_meaning = meaning.is_some();
         wish.destination = meaning.unwrap_or(wish.destination);
         record.destination(wish.destination.clone());
         let reached = if has_meaning {
-            self.reach(&wish, &mut record).await
+            self.reach(&wish, purpose, &mut record).await
         } else {
             Err(Why::Mismatch(
                 "the address stands for no name that was asked for".to_owned(),
             ))
         };
         match reached {
-            Ok((line, early)) => {
+            Ok(Reached { line, early, relay }) => {
                 record.bytes.received(early.len());
                 Ok(Opened {
                     line,
                     early,
+                    relay,
                     record,
                 })
             }
@@ -220,24 +244,50 @@ impl Hall {
         refused(Record::new(&self.log, wish), wish, why)
     }
 
-    async fn reach(&self, wish: &Wish, record: &mut Record) -> Result<(Arc<Line>, Bytes), Why> {
+    async fn reach(
+        &self,
+        wish: &Wish,
+        purpose: Purpose,
+        record: &mut Record,
+    ) -> Result<Reached, Why> {
         let (destination, port) = (&wish.destination, wish.port);
         let rules = self.rules_now();
         let attempt = Attempt::connect(destination.clone(), port);
         let decision = rules.ruleset.decide(&attempt);
         record.decided(decision.clone());
+        let is_named = decision.rule.is_some();
         match decision.verdict {
             Verdict::Allow => {}
             Verdict::Deny => return Err(Why::Denied(decision.into())),
             Verdict::Ask => self.ask(wish, decision).await?,
         }
-        let proxy = proxy_for(&rules.upstream, destination, port);
-        let (stream, early) = if let Some(proxy) = &proxy {
-            self.through(proxy, &rules, destination, port).await?
-        } else {
-            let addresses = self.addresses(&rules, destination, port).await?;
-            let stream = dial(&addresses, port).await.map_err(failed)?;
-            (stream, Bytes::new())
+        let proxy = match proxy_for(&rules.upstream, destination, port) {
+            Some(proxy) if self.is_elsewhere(destination, is_named).await => Some(proxy),
+            _ => None,
+        };
+        let mut relay = None;
+        let (stream, early) = match &proxy {
+            None => {
+                let addresses = self.addresses(&rules, destination, port).await?;
+                let stream = dial(&addresses, port).await.map_err(failed)?;
+                (stream, Bytes::new())
+            }
+            Some(proxy) => {
+                let stream = self.through(proxy, &rules, destination, port).await?;
+                match purpose {
+                    Purpose::Requests => {
+                        relay = Some(Relay {
+                            authorization: proxy.basic_auth().cloned(),
+                        });
+                        (stream, Bytes::new())
+                    }
+                    Purpose::Anything => {
+                        let target = target(destination, Some(port));
+                        let made = tunnel(stream, &target, proxy.basic_auth()).await;
+                        made.map_err(failed)?
+                    }
+                }
+            }
         };
         let peer = stream.peer_addr().map_err(failed)?.ip().to_canonical();
         let address = proxy.is_none().then_some(peer);
@@ -249,7 +299,18 @@ impl Hall {
             return Err(Why::Denied(now.ruleset.decide(&attempt).into()));
         }
         self.keep(&line);
-        Ok((line, early))
+        Ok(Reached { line, early, relay })
+    }
+
+    /// Whether a destination may be on another machine. A name below `localhost` is on this one or nowhere (RFC 6761), unless
+    /// a rule names it and this machine does not know it.
+    async fn is_elsewhere(&self, destination: &Destination, is_named: bool) -> bool {
+        match destination {
+            Destination::Name(name) if name.is_localhost() => {
+                is_named && self.resolver.lookup(name, bounds::QUESTION).await == Lookup::Nothing
+            }
+            _ => true,
+        }
     }
 
     async fn ask(&self, wish: &Wish, decision: Decision) -> Result<(), Why> {
@@ -283,28 +344,24 @@ impl Hall {
         }
     }
 
-    /// Has an upstream proxy connect to a destination. It looks up the name itself; what the host knows of the name is judged
-    /// all the same.
+    /// A connection to an upstream proxy that is to lead to a destination. It looks up the name itself; what the host knows of
+    /// the name is judged all the same.
     async fn through(
         &self,
         proxy: &Intercept,
         rules: &Rules,
         destination: &Destination,
         port: u16,
-    ) -> Result<(TcpStream, Bytes), Why> {
+    ) -> Result<TcpStream, Why> {
         if let Destination::Name(name) = destination
             && let Lookup::Found(addresses) = self.resolver.lookup(name, bounds::QUESTION).await
         {
             judged(&rules.ruleset, name, &addresses, port)?;
         }
-        let stream = self.proxy(proxy.uri()).await.map_err(|error| {
+        self.proxy(proxy.uri()).await.map_err(|error| {
             let message = format!("the upstream proxy can't be reached: {error}");
             Why::Unreachable(io::Error::new(error.kind(), message))
-        })?;
-        let target = target(destination, Some(port));
-        tunnel(stream, &target, proxy.basic_auth())
-            .await
-            .map_err(failed)
+        })
     }
 
     /// A connection to an upstream proxy, which is the host's own affair.

@@ -110,6 +110,8 @@ where
     let mut connection = Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(patience)
+        // Some who look for a name in it know only the case in which it is documented.
+        .title_case_headers(true)
         .max_headers(bounds::HTTP_HEADERS)
         .max_buf_size(bounds::HTTP_BUFFER)
         .serve_connection(TokioIo::new(wire), service);
@@ -227,17 +229,26 @@ impl Session {
 
     /// Passes on a request and the answer to it.
     async fn pass(&self, wish: Wish, named: Named, head: Parts, body: Incoming) -> Answered {
+        let protocol = forward::protocol(&head, &body).cloned();
+        let upgrades = protocol.is_some();
         let last = match self.last.take() {
-            Some(mut last) => last.serves(&wish).await.then_some(last),
+            Some(mut last) => last.serves(&wish, upgrades).await.then_some(last),
             None => None,
         };
         let is_new = last.is_none();
         let mut passage = match last {
             Some(last) => last,
-            None => match self.hall.open(wish.clone()).await {
-                Ok(opened) => self.passage_over(opened).await?,
-                Err(refusal) => return Ok(answer::refusal(&refusal)),
-            },
+            None => {
+                let opened = if upgrades {
+                    self.hall.open(wish.clone()).await
+                } else {
+                    self.hall.open_for_requests(wish.clone()).await
+                };
+                match opened {
+                    Ok(opened) => self.passage_over(opened).await?,
+                    Err(refusal) => return Ok(answer::refusal(&refusal)),
+                }
+            }
         };
         let shown = shown(passage.destination(), Some(wish.port));
         // An address inside stands for a name that only we know.
@@ -251,15 +262,18 @@ impl Session {
             Ok(host) => host,
             Err(fault) => return Ok(answer::fault(fault)),
         };
-        let protocol = forward::protocol(&head, &body).cloned();
-        let sent = passage.send(forward::request(head, body, host));
-        let answered = match sent.await {
+        let request = forward::request(head, body, host, passage.relay());
+        let answered = match passage.send(request).await {
             Ok(answered) => answered,
             // It was closed while nobody had anything to say, as any server may do: the client is to see the same.
             Err(error) if !is_new => return Err(error),
             Err(error) => return Ok(answer::unanswered(&shown, &error)),
         };
         let (mut head, body) = answered.into_parts();
+        if passage.relay().is_some() && head.status == StatusCode::PROXY_AUTHENTICATION_REQUIRED {
+            // The client has no business with it.
+            return Ok(answer::failed(&shown, "the upstream proxy answers 407"));
+        }
         if head.status != StatusCode::SWITCHING_PROTOCOLS {
             forward::answer(&mut head, None);
             self.last.replace(Some(passage));

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
+use hyper::header::HeaderValue;
 use nix::sys::socket::{Shutdown, shutdown};
 use sandbox_core::{Attempt, Destination, Ruleset, Verdict};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -25,7 +26,16 @@ pub(crate) struct Opened {
     pub(crate) line: Arc<Line>,
     /// What the other side has said already.
     pub(crate) early: Bytes,
+    /// Where it leads to a proxy, which takes requests, and not to the destination.
+    pub(crate) relay: Option<Relay>,
     pub(crate) record: Record,
+}
+
+/// An upstream proxy that passes requests on.
+#[derive(Clone, Debug)]
+pub(crate) struct Relay {
+    /// What it is to be told of who asks.
+    pub(crate) authorization: Option<HeaderValue>,
 }
 
 /// The stream, and what it was allowed for: so that it can be ended, whoever holds it.

@@ -64,6 +64,7 @@ async fn one(outside: TcpStream, port: u16, connect: Connect, hall: &Hall) {
         Ok(inside) => {
             let line = Line::new(outside, wish.destination, port, None);
             let opened = Opened {
+                relay: None,
                 line: Arc::new(line),
                 early: Bytes::new(),
                 record,

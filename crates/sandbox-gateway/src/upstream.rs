@@ -76,14 +76,14 @@ impl std::fmt::Debug for HostProxy {
     }
 }
 
-/// The proxy for a destination, if it is to go through one. What is on this machine never does.
+/// The proxy for a destination, if it is to go through one. What is on this machine wherever it is asked never does.
 pub(crate) fn proxy_for(
     matcher: &Matcher,
     destination: &Destination,
     port: u16,
 ) -> Option<Intercept> {
     let is_here = match destination {
-        Destination::Name(name) => name.is_localhost(),
+        Destination::Name(name) => name.as_str() == "localhost",
         Destination::Address(address) => address.is_loopback(),
     };
     if is_here {
@@ -133,7 +133,7 @@ mod tests {
             ("10.1.2.3", false),
             ("11.1.2.3", true),
             ("localhost", false),
-            ("a.localhost", false),
+            ("a.localhost", true),
             ("127.0.0.9", false),
             ("::1", false),
         ] {

@@ -233,9 +233,7 @@ fn a_remedy_applied_allows_its_attempt() {
                 "files"
             };
             let lines = Policy::from_toml(&format!("[{table}]\n{remedy}\n"), None).unwrap();
-            let mut remedied = policy.clone();
-            remedied.files.extend(lines.files);
-            remedied.environment.extend(lines.environment);
+            let remedied = policy.clone().layer(lines);
             assert_eq!(
                 host.decide(&remedied, attempt).verdict,
                 Verdict::Allow,

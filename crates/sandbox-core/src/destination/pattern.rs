@@ -170,10 +170,15 @@ impl Scope {
         }
     }
 
+    /// Whether it is the one name that has addresses everywhere.
+    pub(crate) fn is_localhost(&self) -> bool {
+        matches!(self, Self::Name(name) if name.as_str() == LOCALHOST)
+    }
+
     /// Whether all of it is loopback.
     pub(crate) fn is_loopback(&self) -> bool {
         match self {
-            Self::Name(name) => name.as_str() == LOCALHOST,
+            Self::Name(_) => self.is_localhost(),
             Self::Below(_) => false,
             Self::Range(range) => range.network().is_loopback() && range.broadcast().is_loopback(),
         }
@@ -183,9 +188,7 @@ impl Scope {
     pub(crate) fn range_around(&self, address: IpAddr) -> Option<IpNet> {
         match self {
             Self::Range(range) => range.contains(&address).then_some(*range),
-            Self::Name(name) if name.as_str() == LOCALHOST && is_localhost(address) => {
-                Some(address.into())
-            }
+            Self::Name(_) if self.is_localhost() && is_localhost(address) => Some(address.into()),
             Self::Name(_) | Self::Below(_) => None,
         }
     }

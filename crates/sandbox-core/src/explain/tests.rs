@@ -65,6 +65,17 @@ fn every_rule_about_the_path_is_named_with_the_reason() {
             base.clone().read("./src/").write("src"),
             "w/src",
             &[
+                "src write: tie",
+                ". write: less-specific",
+                "@ read: less-specific",
+            ],
+        ),
+        (
+            base.clone()
+                .read("./src/")
+                .layer(Policy::new().write("src")),
+            "w/src",
+            &[
                 "./src/ read: replaced",
                 ". write: less-specific",
                 "@ read: less-specific",

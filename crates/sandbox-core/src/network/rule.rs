@@ -1,7 +1,7 @@
 //! One rule about destinations.
 
 use crate::policy::{DestinationEntry, Grant};
-use crate::{DestinationPattern, Lost, Ports, RuleRef, Source, Verdict};
+use crate::{DestinationPattern, Lost, Ports, RuleRef, Source, Verdict, Why};
 
 /// A rule about destinations.
 ///
@@ -19,7 +19,25 @@ pub struct DestinationRule {
     pub(super) replaced: Vec<Lost>,
 }
 
+impl From<DestinationEntry> for DestinationRule {
+    fn from(entry: DestinationEntry) -> Self {
+        Self {
+            entry,
+            replaced: Vec::new(),
+        }
+    }
+}
+
 impl DestinationRule {
+    /// It holds in the place of these.
+    pub(super) fn instead_of(mut self, replaced: &[Self]) -> Self {
+        let lost = replaced
+            .iter()
+            .map(|rule| Lost::new(rule.reference(), Why::Replaced));
+        self.replaced.extend(lost);
+        self
+    }
+
     /// The destinations that it is about.
     pub fn pattern(&self) -> &DestinationPattern {
         &self.entry.pattern
@@ -51,6 +69,11 @@ impl DestinationRule {
         }
     }
 
+    /// Whether it is about the name `localhost` and not about the addresses that it means.
+    pub(super) fn is_of_localhost_alone(&self) -> bool {
+        self.entry.name_only && self.pattern().scope.is_localhost()
+    }
+
     /// Where it was written.
     pub fn source(&self) -> &Source {
         &self.entry.source
@@ -69,18 +92,13 @@ impl DestinationRule {
         self.pattern().ports()
     }
 
-    /// Least first.
-    fn rank(&self) -> u8 {
-        match self.entry.grant {
-            Grant::Deny { .. } => 0,
-            Grant::Allow { udp: false } => 1,
-            Grant::Allow { udp: true } => 2,
-        }
-    }
-
     /// Of rules about the same destinations the smallest holds: the pattern last, so that the answer does not depend on the
     /// order of rules.
     pub(super) fn weight(&self) -> impl Ord + use<'_> {
-        (self.ports().spread(), self.rank(), self.pattern())
+        (
+            self.ports().spread(),
+            self.entry.grant.rank(),
+            self.pattern(),
+        )
     }
 }

@@ -185,6 +185,7 @@ impl Decoder<'_> {
                 access,
                 optional,
                 base: self.base.map(Path::to_path_buf),
+                layer: 0,
                 source: self.source(key),
             });
         }

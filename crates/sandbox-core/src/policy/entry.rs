@@ -1,6 +1,6 @@
 //! One line of a policy, and what no line can be.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::ffi::{OsStr, OsString};
 use std::hash::Hash;
 use std::path::PathBuf;
@@ -20,6 +20,8 @@ pub(crate) struct FileEntry {
     pub(crate) optional: bool,
     /// Where a relative path starts, absolute; `None` is the current directory of the command.
     pub(crate) base: Option<PathBuf>,
+    /// How many layers lie below the one that it stands in.
+    pub(crate) layer: usize,
     pub(crate) source: Source,
 }
 
@@ -45,9 +47,14 @@ pub(crate) enum VariableRule {
 pub(crate) struct DestinationEntry {
     /// As it was written.
     pub(crate) text: String,
-    /// What it means: a later rule with the same one replaces this one.
+    /// What it means: a rule of a later layer with the same one replaces this one.
     pub(crate) pattern: DestinationPattern,
+    /// Of `localhost` the name alone, as another sandbox's settings mean it: it is reached by this name and not by an
+    /// address, which inside is the sandbox's own.
+    pub(crate) name_only: bool,
     pub(crate) grant: Grant,
+    /// How many layers lie below the one that it stands in.
+    pub(crate) layer: usize,
     pub(crate) source: Source,
 }
 
@@ -64,9 +71,20 @@ pub(crate) enum Grant {
     },
 }
 
+impl Grant {
+    /// Least first.
+    pub(crate) fn rank(&self) -> u8 {
+        match self {
+            Self::Deny { .. } => 0,
+            Self::Allow { udp: false } => 1,
+            Self::Allow { udp: true } => 2,
+        }
+    }
+}
+
 impl FileEntry {
-    /// The rule's path as a pattern that means the same wherever it is read. A later rule with the same one replaces
-    /// this one.
+    /// The rule's path as a pattern that means the same wherever it is read. A rule of a later layer with the same one
+    /// replaces this one.
     pub(super) fn key(&self) -> OsString {
         let text = self.text.as_bytes();
         let mut pattern = if self.pattern {
@@ -109,6 +127,35 @@ pub(super) fn literal_pattern(text: &[u8]) -> Vec<u8> {
         }
     }
     pattern
+}
+
+/// The entries, lower layers first, without those of a key that a later layer has as well: the first of each key with these.
+///
+/// Several may have one key, of which the rules decide: what one layer says must not depend on its order.
+pub(crate) fn of_last_layers<E, K: Eq + Hash, L: Ord>(
+    entries: Vec<E>,
+    key: impl Fn(&E) -> K,
+    layer: impl Fn(&E) -> L,
+) -> Vec<(E, Vec<E>)> {
+    let keys: Vec<K> = entries.iter().map(key).collect();
+    let mut last = HashMap::with_capacity(entries.len());
+    for (key, entry) in keys.iter().zip(&entries) {
+        let layer = layer(entry);
+        let known = last.get(key);
+        if known.is_none_or(|known| *known < layer) {
+            last.insert(key, layer);
+        }
+    }
+    let mut kept = Vec::with_capacity(entries.len());
+    let mut replaced: HashMap<&K, Vec<E>> = HashMap::new();
+    for (key, entry) in keys.iter().zip(entries) {
+        if last.get(key) == Some(&layer(&entry)) {
+            kept.push((entry, replaced.remove(key).unwrap_or_default()));
+        } else {
+            replaced.entry(key).or_default().push(entry);
+        }
+    }
+    kept
 }
 
 /// Keeps the last entry of each key, where it stands.

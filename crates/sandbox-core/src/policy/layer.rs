@@ -7,7 +7,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use super::Policy;
-use super::entry::{self, FileEntry, VariableEntry};
+use super::entry::{self, DestinationEntry, FileEntry, VariableEntry};
 
 /// Something that a policy may not grant more than.
 #[derive(Clone, Debug)]
@@ -145,17 +145,29 @@ impl Policy {
         }
     }
 
-    /// The rules of both; of those with the same key the later one's.
+    /// The rules of both; of those with the same key those of the later one.
     pub(super) fn merge(mut self, later: &Self) -> Self {
         if !later.presets.is_empty() {
             self.presets.clone_from(&later.presets);
         }
-        self.files.extend(later.files.iter().cloned());
-        self.files = entry::last_of_each_key(self.files, FileEntry::key);
+        let below = self.top + 1;
+        let files = later.files.iter().cloned();
+        self.files.extend(files.map(|entry| FileEntry {
+            layer: below + entry.layer,
+            ..entry
+        }));
+        self.files = entry::of_last_layers(self.files, FileEntry::key, |entry| entry.layer)
+            .into_iter()
+            .map(|(entry, _)| entry)
+            .collect();
         self.network = later.network.clone().or(self.network);
-        self.destinations.extend(later.destinations.iter().cloned());
-        self.destinations =
-            entry::last_of_each_key(self.destinations, |entry| entry.pattern.clone());
+        let destinations = later.destinations.iter().cloned();
+        self.destinations
+            .extend(destinations.map(|entry| DestinationEntry {
+                layer: below + entry.layer,
+                ..entry
+            }));
+        self.top = below + later.top;
         self.published.extend(later.published.iter().cloned());
         self.published = entry::last_of_each_key(self.published, |(port, _)| port.key());
         self.upstream = later.upstream.clone().or(self.upstream);

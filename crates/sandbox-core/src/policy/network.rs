@@ -85,7 +85,9 @@ impl Policy {
             self.destinations.push(DestinationEntry {
                 text: text.to_owned(),
                 pattern,
+                name_only: false,
                 grant,
+                layer: self.top,
                 source,
             });
         }

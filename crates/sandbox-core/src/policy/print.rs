@@ -1,9 +1,11 @@
 //! A policy as TOML. What is printed reads back as the same policy.
 
+use std::cmp::Reverse;
 use std::fmt::{self, Display, Formatter};
 
 use super::Policy;
 use super::entry::{self, DestinationEntry, FileEntry, Grant, VariableEntry, VariableRule};
+use crate::Access;
 use crate::escape::write_toml_string;
 use crate::size;
 
@@ -29,15 +31,34 @@ impl Display for Policy {
         if self.settings.is_some() {
             blocks.block("", &["settings = \"not-toml\"".to_owned()])?;
         }
-        let files = entry::last_of_each_key(self.files.iter().collect(), |entry| entry.key());
+        // Of those with the same key in one layer the one that grants least, which must exist if any must.
+        let files = entry::of_last_layers(
+            self.files.iter().collect(),
+            |entry| entry.key(),
+            |entry| {
+                let rank = (entry.access.rank(), entry.access == Access::Scratch);
+                (entry.layer, Reverse(rank), !entry.optional)
+            },
+        );
+        let files = entry::last_of_each_key(
+            files.into_iter().map(|(entry, _)| entry).collect(),
+            |entry| entry.key(),
+        );
         blocks.block(
             "files",
             &files.into_iter().map(file_line).collect::<Vec<_>>(),
         )?;
 
         blocks.block("network", &self.network_lines())?;
-        let destinations =
-            entry::last_of_each_key(self.destinations.iter().collect(), |entry| &entry.pattern);
+        let destinations = entry::of_last_layers(
+            self.destinations.iter().collect(),
+            |entry| &entry.pattern,
+            |entry| (entry.layer, Reverse(entry.grant.rank())),
+        );
+        let destinations = entry::last_of_each_key(
+            destinations.into_iter().map(|(entry, _)| entry).collect(),
+            |entry| &entry.pattern,
+        );
         blocks.block(
             "network.rules",
             &destinations

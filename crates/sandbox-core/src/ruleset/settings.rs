@@ -96,6 +96,7 @@ fn written(settings: &Settings, context: &Context) -> Vec<(Role, FileEntry)> {
         access,
         optional: false,
         base: None,
+        layer: 0,
         source,
     };
     if let Some(source) = &settings.unrestricted {

@@ -86,12 +86,27 @@ impl Host {
 }
 
 #[test]
-fn a_later_rule_with_the_same_key_replaces_the_earlier() {
+fn a_later_layer_replaces_the_same_key_and_in_one_layer_the_least_holds() {
     let host = host(&["h/.ssh/"]);
-    let policy = Policy::default()
-        .hide("~/.ssh")
-        .read(host.root.join("h/.ssh"));
-    assert_eq!(host.anchors(&policy), ["h/.ssh read Directory"]);
+    let home = || Policy::default().hide("~/.ssh");
+    let path = || Policy::default().read(host.root.join("h/.ssh"));
+    let both = |one: Policy, other: Policy| host.anchors(&one.layer(other));
+    assert_eq!(both(home(), path()), ["h/.ssh read Directory"]);
+    assert_eq!(both(path(), home()), ["h/.ssh hide Directory"]);
+    // Also where what is below is written last.
+    let layered = Policy::default().layer(home());
+    let written = layered.read(host.root.join("h/.ssh"));
+    assert_eq!(host.anchors(&written), ["h/.ssh hide Directory"]);
+    for policy in [
+        home().read(host.root.join("h/.ssh")),
+        path().hide("~/.ssh"),
+        path().hide(host.root.join("h/./.ssh")),
+        path().hide(host.root.join("h/.ssh")).write("~/.ssh"),
+    ] {
+        assert_eq!(host.anchors(&policy), ["h/.ssh hide Directory"]);
+        let read = Policy::from_toml(&policy.to_string(), None).unwrap();
+        assert_eq!(host.anchors(&read), ["h/.ssh hide Directory"]);
+    }
 }
 
 #[test]

@@ -20,6 +20,7 @@ use tokio::sync::Notify;
 use tokio::time::timeout;
 
 use crate::bounds;
+use crate::opened::Relay;
 
 /// What concerns one connection only, whether or not `Connection` names it.
 const HOP_BY_HOP: [HeaderName; 8] = [
@@ -44,11 +45,26 @@ const TE_OPTION: HeaderValue = HeaderValue::from_static("te");
 const UPGRADE_OPTION: HeaderValue = HeaderValue::from_static("upgrade");
 
 /// The request as it is passed on. `host` is the destination in the spelling that was judged.
-pub(crate) fn request(head: Parts, body: Incoming, host: HeaderValue) -> Request<Outgoing> {
+pub(crate) fn request(
+    head: Parts,
+    body: Incoming,
+    host: HeaderValue,
+    relay: Option<&Relay>,
+) -> Request<Outgoing> {
     let upgrade = protocol(&head, &body).cloned();
     let takes_trailers = has_token(&head.headers, &TE, "trailers");
     let mut headers = head.headers;
     strip(&mut headers);
+    let path = origin(head.uri);
+    let uri = match relay {
+        None => path,
+        Some(relay) => {
+            if let Some(authorization) = &relay.authorization {
+                headers.insert(PROXY_AUTHORIZATION, authorization.clone());
+            }
+            absolute(&host, path)
+        }
+    };
     headers.insert(HOST, host);
     if let Some(protocol) = upgrade {
         headers.insert(CONNECTION, UPGRADE_OPTION);
@@ -60,7 +76,7 @@ pub(crate) fn request(head: Parts, body: Incoming, host: HeaderValue) -> Request
     let waits = !body.is_end_stream() && has_token(&headers, &EXPECT, "100-continue");
     let mut request = Request::new(Outgoing { body, wait: None });
     *request.method_mut() = head.method;
-    *request.uri_mut() = origin(head.uri);
+    *request.uri_mut() = uri;
     *request.version_mut() = Version::HTTP_11;
     *request.headers_mut() = headers;
     if waits {
@@ -125,6 +141,14 @@ fn has_token(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {
 fn origin(uri: Uri) -> Uri {
     let mut parts = uri::Parts::default();
     parts.path_and_query = uri.into_parts().path_and_query;
+    Uri::from_parts(parts).unwrap_or_default()
+}
+
+/// The target with the destination, as proxies expect it (RFC 9112, 3.2.2).
+fn absolute(host: &HeaderValue, path: Uri) -> Uri {
+    let mut parts = path.into_parts();
+    parts.scheme = Some(uri::Scheme::HTTP);
+    parts.authority = uri::Authority::try_from(host.as_bytes()).ok();
     Uri::from_parts(parts).unwrap_or_default()
 }
 

@@ -10,12 +10,13 @@ use tokio::task::{JoinHandle, spawn_local};
 use super::forward::Outgoing;
 use crate::bounds;
 use crate::hall::Wish;
-use crate::opened::Opened;
+use crate::opened::{Opened, Relay};
 
 /// It ends when it is dropped.
 pub(crate) struct Passage {
     destination: Destination,
     port: u16,
+    relay: Option<Relay>,
     sender: SendRequest<Outgoing>,
     connection: JoinHandle<Option<Opened>>,
 }
@@ -27,6 +28,7 @@ impl Passage {
         ended: impl FnOnce() + 'static,
     ) -> Result<Self, hyper::Error> {
         let (destination, port) = (opened.line.destination.clone(), opened.line.port);
+        let relay = opened.relay.clone();
         let mut client = Builder::new();
         client
             .max_headers(bounds::HTTP_HEADERS)
@@ -44,6 +46,7 @@ impl Passage {
         Ok(Self {
             destination,
             port,
+            relay,
             sender,
             connection,
         })
@@ -53,10 +56,17 @@ impl Passage {
         &self.destination
     }
 
-    /// Whether a request can go over it that would be dialled for otherwise.
-    pub(crate) async fn serves(&mut self, wish: &Wish) -> bool {
+    /// Who passes on what is sent, where that is not the destination.
+    pub(crate) fn relay(&self) -> Option<&Relay> {
+        self.relay.as_ref()
+    }
+
+    /// Whether a request can go over it that would be dialled for otherwise. What `upgrades` the connection to another
+    /// protocol needs one to the destination itself.
+    pub(crate) async fn serves(&mut self, wish: &Wish, upgrades: bool) -> bool {
         self.destination == wish.destination
             && self.port == wish.port
+            && !(upgrades && self.relay.is_some())
             && self.sender.ready().await.is_ok()
     }
 

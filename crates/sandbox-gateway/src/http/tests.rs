@@ -1,6 +1,7 @@
 //! The proxy and captured HTTP as a hostile client sees them, and the servers behind.
 
 mod passing;
+mod relayed;
 
 use sandbox_core::Policy;
 
@@ -40,7 +41,7 @@ fn an_allowed_name_is_reached_and_the_next_one_is_not() {
             .await;
         assert!(answer.starts_with("HTTP/1.1 403 Forbidden\r\n"), "{answer}");
         assert!(
-            answer.contains("\r\nx-proxy-error: blocked-by-allowlist\r\n"),
+            answer.contains("\r\nX-Proxy-Error: blocked-by-allowlist\r\n"),
             "{answer}"
         );
         assert!(answer.contains("`b.example:"), "{answer}");
@@ -124,7 +125,7 @@ fn what_a_request_says_of_its_destination_agrees() {
                 answer.starts_with("HTTP/1.1 403"),
                 "{target} {host}: {answer}"
             );
-            assert!(answer.contains("\r\nconnection: close\r\n"), "{answer}");
+            assert!(answer.contains("\r\nConnection: close\r\n"), "{answer}");
         }
         for (target, host) in [
             (format!("CONNECT a.example:{port}"), "b.example".to_owned()),

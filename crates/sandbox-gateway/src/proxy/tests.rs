@@ -263,7 +263,7 @@ fn what_is_not_connected_says_why() {
         let answer = world.proxies().await.ask(connect).await;
         assert!(answer.starts_with("HTTP/1.1 403"), "{answer}");
         assert!(
-            answer.contains("\r\nx-proxy-error: blocked-by-allowlist\r\n"),
+            answer.contains("\r\nX-Proxy-Error: blocked-by-allowlist\r\n"),
             "{answer}"
         );
         assert!(

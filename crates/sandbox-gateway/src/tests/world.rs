@@ -169,6 +169,11 @@ pub(crate) struct Heard {
 }
 
 impl Heard {
+    /// How many came before it.
+    pub(crate) fn index(&self) -> usize {
+        self.index
+    }
+
     /// Reads the head of a request; none at the end.
     pub(crate) async fn request(&mut self) -> bool {
         self.until("\r\n\r\n").await

@@ -49,7 +49,9 @@ impl Decoder<'_> {
                 self.policy.destinations.push(DestinationEntry {
                     text: key.text.clone(),
                     pattern,
+                    name_only: false,
                     grant,
+                    layer: 0,
                     source,
                 });
             }

@@ -104,7 +104,7 @@ const SIGNATURE: Shape = Words(&["deny", "passthrough"]);
 #[rustfmt::skip]
 pub(super) const KEYS: &[Known] = &[
     known("network", Section, Rules, "required"),
-    known("network.allowedDomains", AllowedDomains, Rules, "required; `allow`; empty: nothing can be reached"),
+    known("network.allowedDomains", AllowedDomains, Rules, "required; `allow`; empty: nothing can be reached; `localhost` is the name, not its addresses"),
     known("network.deniedDomains", DeniedDomains, Rules, "required; `deny`, also where something below is allowed"),
     known("network.deniedDomainReasons", TextByText, Rules, "what whoever is denied is told; at most 200 characters"),
     known("network.strictAllowlist", Boolean, Holds, "nobody is asked"),
@@ -116,7 +116,7 @@ pub(super) const KEYS: &[Known] = &[
     known("network.httpProxyPort", Number(1, 65535), Refused(Gateway), "a proxy of the host's cannot be reached"),
     known("network.socksProxyPort", Number(1, 65535), Refused(Gateway), "a proxy of the host's cannot be reached"),
     known("network.mitmProxy", Table, Refused(Gateway), "a proxy of the host's cannot be reached"),
-    known("network.parentProxy", Table, Rules, "`upstream`: `http` or `https`, the same if both are there; `noProxy` is refused"),
+    known("network.parentProxy", Table, Rules, "`upstream`: `http` or `https`, the same if both are there; a name that the host does not know is left to it; `noProxy` is refused"),
     known("network.tlsTerminate", Table, Holds, "no connection is opened, since `filterRequest` and `mask` are refused"),
     known("network.filterRequest", Table, Refused(Library), "no setting can hold a function"),
     known("network.allowPlaintextHeaderSet", Boolean, Holds, "only with `filterRequest`"),

@@ -92,14 +92,16 @@ impl Destinations {
         Ok(())
     }
 
-    /// The rules; of those with the same key the last one holds, and denials come last.
+    /// The rules; of those with the same key a denial holds.
     pub(super) fn rules(self) -> Vec<DestinationEntry> {
         let deny = |denied: &Entry<Denied>, pattern: DestinationPattern| DestinationEntry {
             text: denied.text.clone(),
             pattern,
+            name_only: true,
             grant: Grant::Deny {
                 reason: self.reasons.get(&denied.text).cloned(),
             },
+            layer: 0,
             source: denied.source.clone(),
         };
         let mut denials = Vec::new();
@@ -116,7 +118,9 @@ impl Destinations {
             denials.push(DestinationEntry {
                 text: range.text,
                 pattern: range.pattern,
+                name_only: true,
                 grant: Grant::Deny { reason: None },
+                layer: 0,
                 source: range.source,
             });
         }
@@ -124,7 +128,9 @@ impl Destinations {
         let allowed = allowed.map(|allowed| DestinationEntry {
             text: allowed.text,
             pattern: allowed.pattern,
+            name_only: true,
             grant: Grant::Allow { udp: false },
+            layer: 0,
             source: allowed.source,
         });
         allowed.chain(denials).collect()
@@ -266,6 +272,9 @@ mod tests {
             Verdict::Allow,
         ),
         (&["127.0.0.1"], &[], "127.0.0.1:80", Verdict::Allow),
+        (&["localhost"], &[], "localhost:80", Verdict::Allow),
+        (&["localhost"], &[], "127.0.0.1:80", Verdict::Deny),
+        (&["localhost:80"], &[], "[::1]:80", Verdict::Deny),
         (&["[::1]:80"], &[], "[::1]:80", Verdict::Allow),
     ];
 
@@ -288,6 +297,46 @@ mod tests {
             let attempt = Attempt::connect(destination, port.unwrap());
             let verdict = ruleset.decide(&attempt).verdict;
             assert_eq!(verdict, *expected, "{allowed:?} {denied:?} {attempt:?}");
+        }
+    }
+
+    #[test]
+    fn a_name_leads_to_loopback_unless_a_range_is_denied() {
+        for (allowed, denied, name, address, expected) in [
+            ("localhost", None, "localhost", "127.0.0.1", Verdict::Allow),
+            ("localhost", None, "localhost", "::1", Verdict::Allow),
+            ("localhost", None, "localhost", "127.0.0.2", Verdict::Deny),
+            (
+                "localhost:80",
+                None,
+                "localhost",
+                "127.0.0.1",
+                Verdict::Deny,
+            ),
+            ("localhost", None, "example.com", "127.0.0.1", Verdict::Deny),
+            (
+                "localhost",
+                Some("127.0.0.0/8"),
+                "localhost",
+                "127.0.0.1",
+                Verdict::Deny,
+            ),
+        ] {
+            let mut destinations = Destinations::default();
+            destinations.allow(allowed, Source::Library).unwrap();
+            if let Some(denied) = denied {
+                destinations.deny_range(denied, Source::Library).unwrap();
+            }
+            let policy = Policy {
+                destinations: destinations.rules(),
+                ..Policy::default()
+            };
+            let ruleset = Ruleset::resolve(&policy, &Context::new("/")).unwrap();
+            assert!(ruleset.network_rules().loopback_ports().is_empty());
+            let address: std::net::IpAddr = address.parse().unwrap();
+            let attempt = Attempt::dial(name.parse().unwrap(), address, 443);
+            let verdict = ruleset.decide(&attempt).verdict;
+            assert_eq!(verdict, expected, "{allowed} {denied:?} {attempt:?}");
         }
     }
 

@@ -37,6 +37,7 @@ pub(super) fn rules(
         access,
         optional: optional || access == Access::Write,
         base: None,
+        layer: 0,
         source: source.clone(),
     };
     let is_pattern = !is_literal && text.contains(SPECIAL);

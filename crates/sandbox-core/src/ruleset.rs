@@ -69,9 +69,7 @@ impl Ruleset {
                 network: &network,
                 environment: &environment,
             };
-            for bound in &policy.bounds {
-                problems.extend(bound::exceeded(bound, &subject, context, &resolver));
-            }
+            bounded(&subject, context, &resolver, &mut problems);
         }
         if problems.is_empty() {
             match anchors::find(&mut files, &resolver, policy.system.hide) {
@@ -126,6 +124,33 @@ impl Ruleset {
         self
     }
 
+    /// The same with what another policy says of the network; of the rest of that policy nothing is taken. So rules change
+    /// while a command runs under them.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong with that policy as far as it is about the network.
+    pub fn with_network(&self, policy: &Policy, context: &Context) -> Result<Self, PolicyErrors> {
+        let mut problems = policy.problems.clone();
+        let network = NetworkRules::resolve(policy, context, &mut problems);
+        if problems.is_empty() {
+            let subject = Subject {
+                policy,
+                files: &self.files,
+                network: &network,
+                environment: &self.environment,
+            };
+            bounded(&subject, context, &Resolver::default(), &mut problems);
+        }
+        if !problems.is_empty() {
+            return Err(PolicyErrors(problems));
+        }
+        Ok(Self {
+            network,
+            ..self.clone()
+        })
+    }
+
     /// Which variables the command has.
     pub fn environment(&self) -> &Environment {
         &self.environment
@@ -155,6 +180,18 @@ impl fmt::Display for Ruleset {
             )?;
         }
         Ok(())
+    }
+}
+
+/// Finds where a policy grants more than its bounds let it.
+fn bounded(
+    subject: &Subject<'_>,
+    context: &Context,
+    resolver: &Resolver,
+    problems: &mut Vec<PolicyError>,
+) {
+    for bound in &subject.policy.bounds {
+        problems.extend(bound::exceeded(bound, subject, context, resolver));
     }
 }
 

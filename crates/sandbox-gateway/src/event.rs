@@ -1,6 +1,6 @@
 //! What happened at a door, as the caller is told.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, SystemTime};
 
@@ -125,8 +125,8 @@ impl End {
             Self::Withdrawn => "withdrawn",
             Self::Unresolved => "unresolved",
             Self::Unreachable(_) => "unreachable",
-            Self::TimedOut => "timed out",
-            Self::TooMany => "too many",
+            Self::TimedOut => "timed-out",
+            Self::TooMany => "too-many",
             Self::Idle => "idle",
         }
     }
@@ -146,7 +146,7 @@ impl Event {
         target(&self.destination, self.port)
     }
 
-    /// The event as one line of JSON, without the line's end.
+    /// The event as one line of JSON, without the line's end: printable ASCII, fit for a terminal.
     pub fn to_json(&self) -> String {
         let rule = self.rule.as_ref().map(|rule| {
             json!({
@@ -174,8 +174,23 @@ impl Event {
         if let Value::Object(fields) = &mut value {
             fields.retain(|_, value| !value.is_null());
         }
-        value.to_string()
+        ascii(&value.to_string())
     }
+}
+
+/// JSON with everything escaped that is not printable ASCII. Beyond it there are only strings.
+fn ascii(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    for character in json.chars() {
+        if matches!(character, ' '..='~') {
+            text.push(character);
+        } else {
+            for unit in character.encode_utf16(&mut [0; 2]) {
+                let _ = write!(text, "\\u{unit:04x}");
+            }
+        }
+    }
+    text
 }
 
 /// In one line, fit for a terminal.
@@ -224,10 +239,10 @@ mod tests {
             sent: 1,
             received: 2,
             duration: Duration::from_millis(3),
-            end: End::Mismatch("\u{1b}[2J\n{\"verdict\":\"allow\"}".to_owned()),
+            end: End::Mismatch("\u{1b}[2J\n{\"verdict\":\"allow\"}\u{9b}\u{1f600}".to_owned()),
             omitted: 0,
         };
-        insta::assert_snapshot!(event.to_json(), @r#"{"destination":"good.example","detail":"\u001b[2J\n{\"verdict\":\"allow\"}","door":"capture","end":"mismatch","milliseconds":3,"port":443,"received":2,"remedy":"\"good.example:443\" = \"allow\"","sent":1,"time":"1970-01-01T00:00:00.000Z","verdict":"deny"}"#);
-        insta::assert_snapshot!(event, @r#"deny capture good.example:443: mismatch (\u{1b}[2J\n{"verdict":"allow"}); allowed by "good.example:443" = "allow""#);
+        insta::assert_snapshot!(event.to_json(), @r#"{"destination":"good.example","detail":"\u001b[2J\n{\"verdict\":\"allow\"}\u009b\ud83d\ude00","door":"capture","end":"mismatch","milliseconds":3,"port":443,"received":2,"remedy":"\"good.example:443\" = \"allow\"","sent":1,"time":"1970-01-01T00:00:00.000Z","verdict":"deny"}"#);
+        insta::assert_snapshot!(event, @r#"deny capture good.example:443: mismatch (\u{1b}[2J\n{"verdict":"allow"}\u{9b}😀); allowed by "good.example:443" = "allow""#);
     }
 }

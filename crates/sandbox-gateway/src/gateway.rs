@@ -1,13 +1,14 @@
 //! The gateway's thread: it serves the doors of one sandbox, and ends with its handle.
 
 use std::cell::RefCell;
+use std::convert::Infallible;
 use std::fmt;
 use std::io;
 use std::net::{TcpListener, UdpSocket};
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -146,6 +147,8 @@ pub struct Doors {
 enum Order {
     Serve(Doors),
     Update(Arc<Ruleset>),
+    /// The sender goes once all that was ordered before is done.
+    Settle(mpsc::Sender<Infallible>),
     Publish(TcpListener, u16, Connect),
 }
 
@@ -221,6 +224,20 @@ impl Gateway {
         self.order(Order::Update(ruleset))
     }
 
+    /// Returns once everything holds that was said before. On its own thread, where it tells of events, it does not wait.
+    pub fn settle(&self) {
+        let (done, is_done) = mpsc::channel();
+        if !self.is_on_its_thread() && self.order(Order::Settle(done)).is_ok() {
+            // An error is all that can come: nothing is sent.
+            let _ = is_done.recv();
+        }
+    }
+
+    fn is_on_its_thread(&self) -> bool {
+        let own = self.thread.as_ref().map(|thread| thread.thread().id());
+        own == Some(thread::current().id())
+    }
+
     fn order(&self, order: Order) -> io::Result<()> {
         let sent = self.orders.as_ref().map(|orders| orders.send(order));
         match sent {
@@ -233,8 +250,9 @@ impl Gateway {
 impl Drop for Gateway {
     fn drop(&mut self) {
         self.orders.take();
+        let is_on_its_thread = self.is_on_its_thread();
         if let Some(thread) = self.thread.take()
-            && thread.thread().id() != thread::current().id()
+            && !is_on_its_thread
         {
             let _ = thread.join();
         }
@@ -269,6 +287,7 @@ async fn obey(hall: Rc<Hall>, mut orders: UnboundedReceiver<Order>) {
     while let Some(order) = orders.recv().await {
         match order {
             Order::Update(ruleset) => hall.update(ruleset),
+            Order::Settle(done) => drop(done),
             Order::Publish(listener, port, connect) => {
                 if let Ok(listener) = tokio::net::TcpListener::from_std(listener) {
                     spawn_local(published(listener, port, connect, Rc::clone(&hall)));

@@ -11,6 +11,7 @@
     any(target_arch = "x86_64", target_arch = "aarch64")
 ))]
 
+mod addresses;
 mod child;
 mod cpus;
 mod doors;
@@ -53,6 +54,7 @@ mod wire;
 )]
 mod init;
 
+pub use self::addresses::own_addresses;
 pub use self::child::{Child, Report, Update, Usage};
 pub use self::doors::{Doors, WayIn};
 pub use self::facts::{
@@ -67,4 +69,5 @@ pub use self::plan::{
 };
 pub use self::prepare::{Early, Prepared};
 pub use self::start::{ProcessGroup, Start, TerminalSize};
+pub use self::sys::inherited;
 pub use self::view::{Cover, LiveKind, Missing, Node, View};

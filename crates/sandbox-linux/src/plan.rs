@@ -3,6 +3,7 @@
 //! Compiled from the ruleset and the host's facts alone, so that a plan for any host can be printed and checked on any
 //! machine. Nothing is decided later: init carries the steps out and knows no policy.
 
+mod connectivity;
 pub(crate) mod encode;
 mod enforcement;
 mod error;
@@ -29,11 +30,12 @@ use crate::landlock::Rights;
 use crate::view::{Cover, LiveKind, Node, View};
 use crate::{Filter, FilterOptions, HostFacts, UserNamespaces};
 
+pub use self::connectivity::Connectivity;
 pub use self::enforcement::{Enforcement, Held};
 pub use self::error::Unenforceable;
 pub use self::inside::Inside;
 pub(crate) use self::joining::joining;
-pub use self::netlink::{Connectivity, Family, NetworkRequest, OWN_V4, OWN_V6};
+pub use self::netlink::{Family, NetworkRequest, OWN_V4, OWN_V6};
 pub use self::step::{Followed, MountAttributes, Resource, Step};
 
 /// The nodes of every private `/dev`: what `null(4)`, `random(4)`, `full(4)` and `tty(4)` describe, and nothing of the
@@ -72,7 +74,7 @@ const NO_CORE: u64 = 1;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct Plan {
-    own_network: bool,
+    network: Connectivity,
     steps: Arc<[Step]>,
     /// What the report is made from, when it is asked for.
     view: View,
@@ -121,7 +123,7 @@ impl Plan {
         plan.follow();
         let steps = plan.steps;
         Ok(Self {
-            own_network: network != Connectivity::Host,
+            network,
             steps: steps.into(),
             view,
             landlock_abi: facts.landlock_abi,
@@ -137,12 +139,13 @@ impl Plan {
 
     /// Which mechanism holds which part of the policy, and what is not held.
     pub fn enforcement(&self) -> Enforcement {
-        Enforcement::of(
-            &self.view,
-            self.landlock_abi,
-            !self.own_network,
-            &self.limits,
-        )
+        Enforcement::of(&self.view, self.landlock_abi, &self.network, &self.limits)
+    }
+
+    /// What holds the denial of a connection.
+    #[must_use]
+    pub fn holds_connecting(&self) -> Vec<&'static str> {
+        self.network.mechanisms()
     }
 
     /// Hidden files that have a second name (a hard link) somewhere: under that name they are not hidden. Files below
@@ -176,7 +179,7 @@ impl Plan {
 
     /// Whether the commands have a network of the sandbox's own.
     pub(crate) fn has_own_network(&self) -> bool {
-        self.own_network
+        self.network != Connectivity::Host
     }
 }
 

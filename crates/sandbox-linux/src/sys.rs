@@ -54,6 +54,16 @@ fn owned(fd: libc::c_long) -> io::Result<OwnedFd> {
     }
 }
 
+/// A copy of a descriptor that this process was started with, of which only the number is known; closed on exec.
+///
+/// # Errors
+///
+/// `EBADF` if there is none of that number.
+pub fn inherited(number: RawFd) -> io::Result<OwnedFd> {
+    // SAFETY: no pointer is passed, and a copy takes nothing from whoever has the original.
+    owned(unsafe { libc::fcntl(number, libc::F_DUPFD_CLOEXEC, 3) }.into())
+}
+
 /// A copy of `fd` that is out of the way of the numbers which the child of [`clone_init`] fills.
 pub(crate) fn above_stdio(fd: &OwnedFd) -> io::Result<OwnedFd> {
     const FIRST_FREE: RawFd = 10;

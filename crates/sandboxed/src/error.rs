@@ -64,6 +64,12 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
+    /// What a sandbox that is there cannot change.
+    #[error("a sandbox cannot change {what}")]
+    Update {
+        /// What would be changed.
+        what: &'static str,
+    },
     /// A port of the host's loopback at which one of the sandbox is published.
     #[error("cannot publish at port {port} of the host's loopback")]
     Publish {
@@ -188,6 +194,9 @@ impl Error {
             Self::Publish { port, source } if source.kind() == io::ErrorKind::AddrInUse => {
                 let free = "`publish = [\"0:PORT\"]` takes a free one";
                 Some(format!("end what listens at {port}; {free}"))
+            }
+            Self::Update { .. } => {
+                Some("make another sandbox for the commands that need it".to_owned())
             }
             Self::Policy(_)
             | Self::Unsupported

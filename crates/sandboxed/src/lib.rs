@@ -123,5 +123,6 @@ pub use {
 
 #[cfg(not(backend))]
 pub use unsupported::{
-    Builder, Child, Command, Enforcement, Error, ExitStatus, Output, Sandbox, Stdio, Update, Usage,
+    Builder, Child, Command, Enforcement, Error, ExitStatus, NetworkAnswer, NetworkEvent,
+    NetworkQuestion, Output, Sandbox, Stdio, Update, Usage,
 };

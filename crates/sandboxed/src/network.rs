@@ -4,9 +4,9 @@ use std::ffi::OsString;
 use std::net::{Ipv4Addr, TcpListener};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use sandbox_core::Ruleset;
+use sandbox_core::{NetworkRules, PublishedPort, Ruleset};
 use sandbox_gateway::{Doors, Gateway, HostProxy, Options};
-use sandbox_linux::{Prepared, WayIn};
+use sandbox_linux::{Connectivity, Prepared, WayIn};
 
 use crate::Error;
 
@@ -29,28 +29,55 @@ const OWN: &str = "localhost,127.0.0.1,::1";
 /// The gateway, once it runs.
 pub(crate) struct Service {
     options: Options,
-    running: Mutex<Option<Gateway>>,
+    state: Mutex<State>,
+}
+
+struct State {
+    /// Those by which it decides now.
+    ruleset: Arc<Ruleset>,
+    running: Option<Arc<Gateway>>,
 }
 
 impl Service {
     /// `None` where no destination is named, or the network is the host's.
-    pub(crate) fn of(ruleset: &Ruleset, mut options: Options) -> Option<Self> {
+    pub(crate) fn of(ruleset: &Arc<Ruleset>, mut options: Options) -> Option<Self> {
         ruleset.network_rules().needs_gateway()?;
         options.host_proxy = HostProxy::from_environment();
         Some(Self {
             options,
-            running: Mutex::new(None),
+            state: Mutex::new(State {
+                ruleset: Arc::clone(ruleset),
+                running: None,
+            }),
         })
     }
 
     /// Starts it, unless it runs.
-    pub(crate) fn start(&self, ruleset: &Arc<Ruleset>, prepared: &Prepared) -> Result<(), Error> {
-        let mut running = self.running();
-        if running.is_none() {
-            let gateway = Gateway::start(Arc::clone(ruleset), self.options.clone());
+    pub(crate) fn start(&self, prepared: &Prepared) -> Result<(), Error> {
+        let mut state = self.state();
+        if state.running.is_none() {
+            let gateway = Gateway::start(Arc::clone(&state.ruleset), self.options.clone());
             let gateway = gateway.map_err(|source| Error::Gateway { source })?;
-            publish(&gateway, ruleset, &prepared.way_in())?;
-            *running = Some(gateway);
+            publish(&gateway, &state.ruleset, &prepared.way_in())?;
+            state.running = Some(Arc::new(gateway));
+        }
+        Ok(())
+    }
+
+    /// Has it decide by other rules, or refuses them and leaves everything as it is.
+    pub(crate) fn update(&self, ruleset: Ruleset) -> Result<(), Error> {
+        let mut state = self.state();
+        let ruleset = Arc::new(ruleset);
+        if let Some(gateway) = &state.running {
+            let updated = gateway.update(Arc::clone(&ruleset));
+            updated.map_err(|source| Error::Gateway { source })?;
+        }
+        state.ruleset = ruleset;
+        let running = state.running.clone();
+        // Whoever is told of events may be about to do the same, on the gateway's thread.
+        drop(state);
+        if let Some(gateway) = running {
+            gateway.settle();
         }
         Ok(())
     }
@@ -65,15 +92,31 @@ impl Service {
             names: doors.names,
             proxies: doors.proxies,
         };
-        let running = self.running();
-        let served = running
+        let state = self.state();
+        let served = state
+            .running
             .as_ref()
             .map_or(Ok(()), |gateway| gateway.serve(doors));
         served.map_err(|source| Error::Gateway { source })
     }
 
-    fn running(&self) -> MutexGuard<'_, Option<Gateway>> {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What the network of a sandbox, as it was made for the rules `before`, cannot become.
+pub(crate) fn unchangeable(before: &Ruleset, after: &Ruleset) -> Option<&'static str> {
+    let (before, after) = (before.network_rules(), after.network_rules());
+    let ports = |rules: &NetworkRules| -> Vec<PublishedPort> {
+        rules.published().iter().map(|(port, _)| *port).collect()
+    };
+    if !Connectivity::of(before).does_for(&Connectivity::of(after)) {
+        Some("which network it has, or which ports of the host's loopback are reached")
+    } else if ports(before) != ports(after) {
+        Some("which ports are published")
+    } else {
+        None
     }
 }
 

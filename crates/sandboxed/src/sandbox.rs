@@ -7,7 +7,9 @@ use std::sync::Arc;
 
 use sandbox_core::{Context, NetworkRules, Policy, PolicyError, PolicyErrors, Ruleset, Source};
 use sandbox_linux::filter::Feature;
-use sandbox_linux::{Connectivity, Early, Enforcement, HostFacts, Plan, Prepared, Start};
+use sandbox_linux::{
+    Connectivity, Early, Enforcement, HostFacts, Plan, Prepared, Start, own_addresses,
+};
 
 use crate::network::{self, Service};
 use crate::{Command, Error, NetworkAnswer, NetworkEvent, NetworkQuestion};
@@ -44,12 +46,13 @@ use crate::{Command, Error, NetworkAnswer, NetworkEvent, NetworkQuestion};
 pub struct Sandbox(Arc<Shared>);
 
 struct Shared {
+    policy: Policy,
+    context: Context,
     ruleset: Arc<Ruleset>,
     plan: Plan,
     prepared: Prepared,
     /// Its gateway, if its policy names destinations.
     network: Option<Service>,
-    directory: PathBuf,
     variables: Vec<(OsString, OsString)>,
 }
 
@@ -106,10 +109,48 @@ impl Sandbox {
         &self.0.plan
     }
 
-    /// The policy, resolved: one answer per question.
+    /// The policy, resolved: one answer per question. What [`update_network`](Self::update_network) changes is not in it.
     #[must_use]
     pub fn ruleset(&self) -> &Ruleset {
         &self.0.ruleset
+    }
+
+    /// Has other rules about the network hold, for the commands that run and for those to come: all that `policy` says of it, in the
+    /// place of what was said before. A connection that they deny ends. What was answered for a destination, where the policy says
+    /// `ask`, goes on to hold.
+    ///
+    /// ```
+    /// use sandboxed::{Network, Policy, Preset, Sandbox};
+    ///
+    /// # fn main() -> Result<(), sandboxed::Error> {
+    /// let policy = Policy::preset(Preset::ReadOnly);
+    /// let sandbox = Sandbox::new(&policy.clone().allow("10.0.0.0/8"))?;
+    /// sandbox.update_network(&policy.clone().allow("10.0.0.0/8:443"))?;
+    /// sandbox.update_network(&policy)?;                        // nothing is reached any more
+    /// assert!(sandbox.update_network(&policy.write("/srv")).is_err());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Then everything is as it was. [`Error::Policy`] with what is wrong with the policy, [`Error::Update`] if it says something else
+    /// than the sandbox's own of anything but the network, or needs another network than the sandbox was made with: the host's, one
+    /// with a gateway where nothing was reached, other ports of the host's loopback, other published ports.
+    pub fn update_network(&self, policy: &Policy) -> Result<(), Error> {
+        let shared = &*self.0;
+        if policy.differs_beyond_network(&shared.policy) {
+            let what = "anything but the network";
+            return Err(Error::Update { what });
+        }
+        let ruleset = shared.ruleset.with_network(policy, &shared.context)?;
+        if let Some(what) = network::unchangeable(&shared.ruleset, &ruleset) {
+            return Err(Error::Update { what });
+        }
+        match &shared.network {
+            Some(network) => network.update(ruleset),
+            None => Ok(()),
+        }
     }
 
     /// Starts a command, and with the first one the gateway.
@@ -117,7 +158,7 @@ impl Sandbox {
         let Some(network) = &self.0.network else {
             return Ok(self.0.prepared.launch(start)?);
         };
-        network.start(&self.0.ruleset, &self.0.prepared)?;
+        network.start(&self.0.prepared)?;
         let child = self.0.prepared.launch(start)?;
         network.serve(&self.0.prepared)?;
         Ok(child)
@@ -125,7 +166,7 @@ impl Sandbox {
 
     /// The directory that the policy was resolved for.
     pub(crate) fn directory(&self) -> &Path {
-        &self.0.directory
+        &self.0.context.cwd
     }
 
     /// What the policy gives a command of the caller's environment and sets itself.
@@ -135,7 +176,8 @@ impl Sandbox {
 }
 
 impl Builder {
-    /// Where and for whom the policy is resolved. Default: the current directory, the calling account.
+    /// Where and for whom the policy is resolved. Default: the current directory, the calling account. Addresses of the host that it
+    /// does not state are those that the interfaces have by now.
     pub fn context(mut self, context: Context) -> Self {
         self.context = Some(context);
         self
@@ -202,10 +244,13 @@ impl Builder {
         // what is wrong with the policy.
         let connectivity = Connectivity::of(&NetworkRules::of(policy));
         let early = Early::begin(&facts, &connectivity);
-        let context = match self.context {
+        let mut context = match self.context {
             Some(context) => context,
             None => Context::detect().map_err(PolicyErrors::from)?,
         };
+        if matches!(connectivity, Connectivity::Gateway { .. }) && context.addresses.is_empty() {
+            context.addresses = own_addresses().map_err(|source| Error::Gateway { source })?;
+        }
         let ruleset = Arc::new(Ruleset::resolve(policy, &context)?);
         known_features(&ruleset)?;
         let network = Service::of(&ruleset, self.gateway);
@@ -222,11 +267,12 @@ impl Builder {
             network::name_proxies(&ruleset, &mut variables);
         }
         Ok(Sandbox(Arc::new(Shared {
+            policy: policy.clone(),
+            context,
             ruleset,
             plan,
             prepared,
             network,
-            directory: context.cwd,
             variables,
         })))
     }
@@ -251,7 +297,7 @@ fn known_features(ruleset: &Ruleset) -> Result<(), PolicyErrors> {
 impl fmt::Debug for Sandbox {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Sandbox")
-            .field("directory", &self.0.directory)
+            .field("directory", &self.directory())
             .field("ruleset", &self.0.ruleset)
             .finish_non_exhaustive()
     }

@@ -14,7 +14,7 @@ use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::fs::File;
 use std::io::{PipeReader, PipeWriter};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{ChildStderr, ChildStdin, ChildStdout};
 use std::time::{Duration, Instant};
 
@@ -77,6 +77,10 @@ impl Sandbox {
     pub fn ruleset(&self) -> &Ruleset {
         match self.0 {}
     }
+
+    pub fn update_network(&self, policy: &Policy) -> Result<(), Error> {
+        match self.0 {}
+    }
 }
 
 /// Makes no sandbox.
@@ -93,6 +97,21 @@ impl Builder {
         self
     }
 
+    pub fn on_network(self, tell: impl Fn(&NetworkEvent) + Send + Sync + 'static) -> Self {
+        self
+    }
+
+    pub fn on_request(
+        self,
+        answer: impl Fn(&NetworkQuestion) -> NetworkAnswer + Send + Sync + 'static,
+    ) -> Self {
+        self
+    }
+
+    pub fn hosts(self, file: impl Into<PathBuf>) -> Self {
+        self
+    }
+
     /// Refuses.
     ///
     /// # Errors
@@ -102,6 +121,46 @@ impl Builder {
         policy.check()?;
         Err(Error::Unsupported)
     }
+}
+
+/// Never exists on this system.
+#[derive(Clone, Debug)]
+pub struct NetworkEvent(Infallible);
+
+impl NetworkEvent {
+    pub fn target(&self) -> String {
+        match self.0 {}
+    }
+
+    pub fn to_json(&self) -> String {
+        match self.0 {}
+    }
+}
+
+impl fmt::Display for NetworkEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {}
+    }
+}
+
+/// Never exists on this system.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct NetworkQuestion(Infallible);
+
+impl fmt::Display for NetworkQuestion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {}
+    }
+}
+
+/// What a person would say to a question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum NetworkAnswer {
+    AllowOnce,
+    Allow,
+    DenyOnce,
+    Deny,
 }
 
 /// Never exists on this system.

@@ -1,6 +1,7 @@
 //! The setters of `[network]`.
 
 use std::str::FromStr;
+use std::sync::Arc;
 
 use super::{DestinationEntry, Grant, Policy, entry};
 use crate::destination::DestinationProblem;
@@ -77,6 +78,34 @@ impl Policy {
             self.upstream = Some((upstream, self.origin.clone()));
         }
         self
+    }
+
+    /// Whether another policy says something else of anything but the network.
+    ///
+    /// ```
+    /// use sandbox_core::Policy;
+    ///
+    /// let policy = Policy::new().read("/usr");
+    /// assert!(!policy.differs_beyond_network(&policy.clone().allow("example.com")));
+    /// assert!(policy.differs_beyond_network(&policy.clone().read("/srv")));
+    /// ```
+    #[must_use]
+    pub fn differs_beyond_network(&self, other: &Self) -> bool {
+        let rest = |policy: &Self| {
+            let rest = Self {
+                network: None,
+                destinations: Vec::new(),
+                published: Vec::new(),
+                upstream: None,
+                ..policy.clone()
+            };
+            rest.to_string()
+        };
+        let has_same_settings = match (&self.settings, &other.settings) {
+            (Some(own), Some(others)) => Arc::ptr_eq(own, others),
+            (own, others) => own.is_none() && others.is_none(),
+        };
+        !has_same_settings || rest(self) != rest(other)
     }
 
     fn destination(mut self, text: &str, grant: Grant) -> Self {

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use sandbox_core::{Access, Limits, escaped};
 
+use super::Connectivity;
 use crate::landlock::{REFER_ABI, SCOPE_ABI};
 use crate::view::{Node, View};
 
@@ -47,7 +48,12 @@ pub struct Held {
 }
 
 impl Enforcement {
-    pub(super) fn of(view: &View, landlock_abi: u32, host_network: bool, bounds: &Limits) -> Self {
+    pub(super) fn of(
+        view: &View,
+        landlock_abi: u32,
+        connectivity: &Connectivity,
+        bounds: &Limits,
+    ) -> Self {
         let landlock = landlock_abi >= REFER_ABI;
         let scopes = landlock_abi >= SCOPE_ABI;
         let assembled = *view.root() == Node::Assembled;
@@ -71,8 +77,8 @@ impl Enforcement {
             ),
             Held::new("protected paths", vec!["mount namespace"]),
             Held::new("sockets by path", Vec::new()),
-            network(host_network),
-            abstract_sockets(host_network, scopes),
+            network(connectivity),
+            abstract_sockets(*connectivity == Connectivity::Host, scopes),
             Held::new(
                 "processes",
                 if scopes {
@@ -132,11 +138,21 @@ fn writes(landlock_abi: u32, mechanisms: Vec<&'static str>) -> Held {
     }
 }
 
-fn network(host: bool) -> Held {
-    if host {
-        Held::new("network", Vec::new()).but("the policy leaves the command on the host's network")
-    } else {
-        Held::new("network", vec!["network namespace", "seccomp"])
+fn network(connectivity: &Connectivity) -> Held {
+    let held = Held::new("network", connectivity.mechanisms());
+    match connectivity {
+        Connectivity::Host => held.but("the policy leaves the command on the host's network"),
+        Connectivity::Alone => held,
+        Connectivity::Gateway { .. } => {
+            let mut held = held.but(
+                "that `connect` fails where a connection is denied: the gateway accepts first, then decides, and resets it",
+            );
+            held.beyond.push(
+                "every connection but those to the proxies of `HTTP_PROXY` and `ALL_PROXY`, if this kernel has no transparent proxy in nf_tables"
+                    .to_owned(),
+            );
+            held
+        }
     }
 }
 

@@ -6,9 +6,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ops::RangeInclusive;
 
-use sandbox_core::{Network, NetworkRules};
-
-use super::Step;
+use super::{Connectivity, Step};
 use crate::wire::DOOR;
 
 /// The sandbox's own addresses beyond loopback: of the ranges that stand for names inside (RFC 2544; a range of RFC 4193 of our own).
@@ -16,44 +14,7 @@ pub const OWN_V4: Ipv4Addr = Ipv4Addr::new(198, 18, 0, 1);
 /// See [`OWN_V4`].
 pub const OWN_V6: Ipv6Addr = Ipv6Addr::new(0xfd73, 0x616e, 0x6462, 0x6f78, 0, 0, 0, 1);
 
-/// What of a network the commands have.
-///
-/// ```
-/// use sandbox_core::{NetworkRules, Policy};
-/// use sandbox_linux::Connectivity;
-///
-/// let rules = NetworkRules::of(&Policy::default().allow("localhost:5432"));
-/// assert_eq!(Connectivity::of(&rules), Connectivity::Gateway { loopback: vec![5432..=5432] });
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(clippy::exhaustive_enums, reason = "a network, the host's, or a door")]
-pub enum Connectivity {
-    /// A loopback interface of their own, and nothing beyond.
-    Alone,
-    /// The host's network.
-    Host,
-    /// A network of their own, in which every connection comes to the gateway's sockets.
-    Gateway {
-        /// Ports of loopback that are the host's.
-        loopback: Vec<RangeInclusive<u16>>,
-    },
-}
-
 impl Connectivity {
-    /// What these rules need.
-    #[must_use]
-    pub fn of(rules: &NetworkRules) -> Self {
-        if rules.unnamed() == Network::Host {
-            Self::Host
-        } else if rules.needs_gateway().is_none() {
-            Self::Alone
-        } else {
-            Self::Gateway {
-                loopback: rules.loopback_ports(),
-            }
-        }
-    }
-
     /// What init does for it.
     pub(crate) fn steps(&self) -> Vec<Step> {
         let alone = [Step::Network, Step::Netlink(NetworkRequest::LoopbackUp)];

@@ -1,5 +1,6 @@
 //! The command line. What its help says is tested word by word.
 
+mod network;
 mod policy;
 
 use std::ffi::OsString;
@@ -11,6 +12,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use sandbox_core::Destination;
 use sandboxed::{Lowering, Network, Preset};
 
+pub(crate) use self::network::Watching;
 pub(crate) use self::policy::{PolicyAdd, PolicyDiff, PolicyRemove, Target};
 
 /// The policy that a project has.
@@ -80,6 +82,8 @@ Examples:
 pub(crate) struct Run {
     #[command(flatten)]
     pub(crate) setting: Setting,
+    #[command(flatten)]
+    pub(crate) watching: Watching,
     // Not `required`: the message that it is missing is ours.
     /// The command and its arguments
     #[arg(value_name = "COMMAND", trailing_var_arg = true)]
@@ -91,6 +95,8 @@ pub(crate) struct Run {
 pub(crate) struct Shell {
     #[command(flatten)]
     pub(crate) setting: Setting,
+    #[command(flatten)]
+    pub(crate) watching: Watching,
 }
 
 /// Tells what a policy allows, and by which rule
@@ -307,6 +313,9 @@ pub(crate) struct Setting {
     /// The network that no rule is about: none of it, what a person says, all of it, or the host's
     #[arg(long, value_name = "ACCESS", value_enum)]
     pub(crate) network: Option<NetworkName>,
+    /// Ask at the terminal about connections that no rule is about: `--network ask`
+    #[arg(long, conflicts_with = "network")]
+    pub(crate) ask: bool,
     /// Make a port of the command reachable on the host's loopback; with two, the host's is first
     #[arg(long, value_name = "PORT[:PORT]")]
     pub(crate) publish: Vec<String>,

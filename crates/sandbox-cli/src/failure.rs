@@ -68,6 +68,8 @@ pub(crate) enum Failure {
     EditPolicy { path: PathBuf, source: EditProblem },
     #[error("`{}` has no form in TOML", escaped(.text))]
     NotText { text: OsString },
+    #[error("`{}` is no file to keep a log in: none, or one with a second name", escaped(.path))]
+    NoLog { path: PathBuf },
     #[error("`{}` is a symbolic link, which is not followed", escaped(.path))]
     LinkedFile { path: PathBuf },
     #[error("`{}` has changed meanwhile: it was left as it is", escaped(.path))]
@@ -148,6 +150,7 @@ impl Failure {
             Self::LinkedFile { .. } => Some(
                 "name the file that it leads to, if that is what you mean: `--file`".to_owned(),
             ),
+            Self::NoLog { .. } => Some("name one that is not there yet".to_owned()),
             Self::ChangedFile { .. } => Some("run it again".to_owned()),
             Self::NoAccount { .. }
             | Self::ReadFile { .. }

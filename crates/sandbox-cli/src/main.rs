@@ -12,7 +12,11 @@ mod account;
 #[cfg(backend)]
 mod args;
 #[cfg(backend)]
+mod ask;
+#[cfg(backend)]
 mod check;
+#[cfg(backend)]
+mod control;
 #[cfg(backend)]
 mod doctor;
 #[cfg(backend)]
@@ -29,6 +33,8 @@ mod init;
 mod json;
 #[cfg(backend)]
 mod layers;
+#[cfg(backend)]
+mod network;
 #[cfg(backend)]
 mod policy;
 #[cfg(backend)]
@@ -47,6 +53,8 @@ mod store;
 mod supervise;
 #[cfg(backend)]
 mod terminal;
+#[cfg(backend)]
+mod traffic;
 #[cfg(backend)]
 mod trust;
 

@@ -12,6 +12,7 @@ use sandbox_core::{policy_schema, resolve};
 use sandbox_linux::filter::Feature;
 use sandboxed::{Error, Policy, Ruleset};
 
+pub(crate) use self::change::allow_always;
 pub(crate) use self::edit::EditProblem;
 use self::file::Opened;
 pub(crate) use self::file::written_beside;

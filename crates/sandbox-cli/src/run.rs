@@ -1,6 +1,6 @@
 //! `sandbox run` and `sandbox shell`.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -9,8 +9,9 @@ use sandbox_core::{Access, Source};
 use sandboxed::Sandbox;
 
 use crate::account;
-use crate::args::{Run, Setting, Shell};
+use crate::args::{Run, Setting, Shell, Watching};
 use crate::failure::Failure;
+use crate::network::Watch;
 use crate::render;
 use crate::setting::Situation;
 use crate::signals::Signals;
@@ -21,17 +22,20 @@ pub(crate) fn command(run: &Run) -> Result<ExitCode, Failure> {
     let Some((program, args)) = run.command.split_first() else {
         return Err(Failure::NoCommand);
     };
-    confined(situation(&run.setting)?, program, args)
+    confined(&run.setting, &run.watching, |_| {
+        (program.clone(), args.to_vec())
+    })
 }
 
 /// Runs a shell confined.
 pub(crate) fn shell(shell: &Shell) -> Result<ExitCode, Failure> {
-    let situation = situation(&shell.setting)?;
-    let program = situation
-        .variable("SHELL")
-        .filter(|shell| !shell.is_empty())
-        .unwrap_or_else(|| "/bin/sh".into());
-    confined(situation, &program, &[])
+    confined(&shell.setting, &shell.watching, |situation| {
+        let program = situation
+            .variable("SHELL")
+            .filter(|shell| !shell.is_empty())
+            .unwrap_or_else(|| "/bin/sh".into());
+        (program, Vec::new())
+    })
 }
 
 fn situation(setting: &Setting) -> Result<Situation, Failure> {
@@ -42,9 +46,18 @@ fn situation(setting: &Setting) -> Result<Situation, Failure> {
     Ok(situation)
 }
 
-fn confined(situation: Situation, program: &OsStr, args: &[OsString]) -> Result<ExitCode, Failure> {
+fn confined(
+    setting: &Setting,
+    watching: &Watching,
+    command: impl FnOnce(&Situation) -> (OsString, Vec<OsString>),
+) -> Result<ExitCode, Failure> {
+    let situation = situation(setting)?;
+    let (program, args) = command(&situation);
     let directory = situation.context.cwd.clone();
-    let sandbox = situation.sandbox()?;
+    let (policy, builder) = situation.builder();
+    let (watch, builder) = Watch::new(watching, setting, &policy, builder)?;
+    let sandbox = builder.build(&policy)?;
+    Watch::warn(&sandbox, watching, &directory);
     refuse_scratch(&sandbox, directory)?;
     for path in sandbox.plan().hard_links() {
         render::note(&format!(
@@ -68,7 +81,7 @@ fn confined(situation: Situation, program: &OsStr, args: &[OsString]) -> Result<
     // Until here a signal ends us as it ends any program; from here on it is the command's.
     let signals = Signals::block()?;
     let child = sandbox.command(program).args(args).spawn()?;
-    supervise(sandbox, child, &signals)
+    supervise(sandbox, child, &signals, watch)
 }
 
 /// As many descriptors as there can be: the gateway holds only so many connections as half of them serve. The command has the

@@ -6,7 +6,9 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
 use sandbox_core::{Access, DestinationPattern};
-use sandboxed::{Context, Error, HostFacts, Lowering, Policy, PolicyErrors, Sandbox, Source};
+use sandboxed::{
+    Builder, Context, Error, HostFacts, Lowering, Network, Policy, PolicyErrors, Sandbox, Source,
+};
 
 use crate::account;
 use crate::args::Setting;
@@ -68,13 +70,13 @@ impl Situation {
         lowered(&self.lower)
     }
 
-    /// The sandbox.
-    pub(crate) fn sandbox(self) -> Result<Sandbox, Failure> {
+    /// The policy, and what makes a sandbox of it.
+    pub(crate) fn builder(self) -> (Policy, Builder) {
         let builder = Sandbox::builder()
             .facts(self.facts())
             .environment(self.context.variables.clone())
             .context(self.context);
-        Ok(builder.build(&self.policy)?)
+        (self.policy, builder)
     }
 
     /// A variable of the caller's environment, as the account has it.
@@ -138,6 +140,9 @@ pub(crate) fn options(setting: &Setting) -> Result<Policy, Failure> {
     }
     if let Some(network) = setting.network {
         policy = policy.network(network.into());
+    }
+    if setting.ask {
+        policy = policy.network(Network::Ask);
     }
     policy = destinations(policy, setting)?;
     for port in &setting.publish {

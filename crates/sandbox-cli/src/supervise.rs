@@ -16,6 +16,7 @@ use sandboxed::{Child, Error, ExitStatus, Sandbox, Update};
 
 use crate::exit;
 use crate::failure::Failure;
+use crate::network::Watch;
 use crate::render;
 use crate::signals::{self, Signals};
 use crate::terminal::{self, Foreground};
@@ -25,6 +26,7 @@ pub(crate) fn supervise(
     sandbox: Sandbox,
     mut child: Child,
     signals: &Signals,
+    mut watch: Watch,
 ) -> Result<ExitCode, Failure> {
     let foreground = Foreground::detect();
     // What the terminal sent before the command was there has not reached it; init knows.
@@ -32,6 +34,7 @@ pub(crate) fn supervise(
     let status = loop {
         match child.update()? {
             Some(Update::Ended(status)) => break status,
+            Some(Update::Stopped { .. }) if watch.has_stopped(&child) => continue,
             Some(Update::Stopped { signal }) => {
                 if std::mem::take(&mut seen.stop) || terminal::is_there() {
                     signals::stop(signal);
@@ -39,6 +42,7 @@ pub(crate) fn supervise(
                 continue;
             }
             Some(Update::TimeLimit(limit)) => {
+                watch.withdraw(&child, false);
                 render::note(&format!(
                     "time limit of {} reached",
                     humantime::format_duration(limit)
@@ -50,7 +54,11 @@ pub(crate) fn supervise(
         let more = pass_on(&child, signals, |_| Ok(()))?;
         seen.interrupt |= more.interrupt;
         seen.stop |= more.stop;
-        wait(&child, signals)?;
+        if more.ends {
+            watch.withdraw(&child, more.interrupt);
+        }
+        watch.go_on(&child, &sandbox);
+        wait(&child, signals, &watch)?;
     };
     // Also where we end by a signal, and nothing is dropped.
     drop(child);
@@ -58,6 +66,7 @@ pub(crate) fn supervise(
     if let Some(foreground) = foreground {
         foreground.take_back();
     }
+    watch.end();
     Ok(finish(&status, seen.interrupt))
 }
 
@@ -66,6 +75,8 @@ pub(crate) fn supervise(
 struct Seen {
     /// Ctrl-C.
     interrupt: bool,
+    /// One that wants the command ended or stopped.
+    ends: bool,
     /// Somebody outside, who can continue us again, wants us stopped.
     stop: bool,
 }
@@ -80,6 +91,7 @@ fn pass_on(
     while let Some(received) = signals.next()? {
         seen.interrupt |= received.from_terminal && received.number == Signal::SIGINT as i32;
         seen.stop |= STOPS.contains(&received.number);
+        seen.ends |= !HARMLESS.contains(&received.number);
         if received.from_terminal {
             on_key(received.number)?;
         } else {
@@ -95,10 +107,20 @@ const STOPS: [i32; 3] = [
     Signal::SIGTTOU as i32,
 ];
 
+/// Those that leave a command as it is, unless it wants something else.
+const HARMLESS: [i32; 3] = [
+    Signal::SIGCONT as i32,
+    Signal::SIGURG as i32,
+    Signal::SIGWINCH as i32,
+];
+
 /// Sleeps until there is something to do.
-fn wait(child: &Child, signals: &Signals) -> Result<(), Failure> {
-    let mut fds = [child.as_fd(), signals.as_fd()].map(|fd| PollFd::new(fd, PollFlags::POLLIN));
-    match poll(&mut fds, timeout(child.wake_at(), Instant::now())) {
+fn wait(child: &Child, signals: &Signals, watch: &Watch) -> Result<(), Failure> {
+    let own = [child.as_fd(), signals.as_fd()];
+    let fds = own.into_iter().chain(watch.fds());
+    let mut fds: Vec<_> = fds.map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
+    let wake_at = child.wake_at().into_iter().chain(watch.wake_at()).min();
+    match poll(&mut fds, timeout(wake_at, Instant::now())) {
         Ok(_) | Err(Errno::EINTR) => Ok(()),
         Err(errno) => Err(Failure::Own {
             action: "wait for the command",

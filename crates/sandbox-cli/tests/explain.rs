@@ -444,6 +444,30 @@ default = \"ask\"
 ";
 
 #[test]
+fn the_gateway_holds_the_network_where_destinations_are_named() {
+    let host = Host::new();
+    let held = |policy: &str| {
+        let text = asked(&host, policy, ["--enforcement"]);
+        let lines = text.lines();
+        let lines = lines.skip_while(|line| !line.starts_with("network "));
+        let about = lines.take_while(|line| !line.starts_with("abstract"));
+        about.collect::<Vec<_>>().join("\n")
+    };
+    insta::assert_snapshot!(held(NETWORK), @r"
+    network          network namespace + seccomp + gateway
+                     not held: that `connect` fails where a connection is denied: the gateway accepts first, then decides, and resets it
+                     beyond the rules: every connection but those to the proxies of `HTTP_PROXY` and `ALL_PROXY`, if this kernel has no transparent proxy in nf_tables
+    ");
+    let agent = "extends = [\"agent\"]\n";
+    insta::assert_snapshot!(held(agent), @"network          network namespace + seccomp");
+    let host_network = format!("{agent}[network]\ndefault = \"host\"\n");
+    insta::assert_snapshot!(held(&host_network), @r"
+    network          not held
+                     not held: the policy leaves the command on the host's network
+    ");
+}
+
+#[test]
 fn a_destination_has_its_rule_and_the_rules_that_lost() {
     let host = Host::new();
     let question = [
@@ -464,7 +488,7 @@ fn a_destination_has_its_rule_and_the_rules_that_lost() {
     deny  connect tracker.example.com:443
           by `tracker.example.com` = deny (@policies/0.toml:8)
           since: it counts who builds
-          held by network namespace + seccomp
+          held by network namespace + seccomp + gateway
           not by `*.Example.com:443` = allow (@policies/0.toml:7): less specific
           help: "tracker.example.com:443" = "allow"
     allow connect 10.0.0.1:22
@@ -473,7 +497,7 @@ fn a_destination_has_its_rule_and_the_rules_that_lost() {
     deny  connect 169.254.169.254:80
           by `169.254.169.254/32` = deny (closed addresses)
           since: metadata service of AWS, Azure, Google Cloud, Oracle Cloud, DigitalOcean, OpenStack
-          held by network namespace + seccomp
+          held by network namespace + seccomp + gateway
           not by `0.0.0.0/0` = allow (@policies/0.toml:10): it does not name the closed addresses
           help: "169.254.169.254:80" = "allow"
     ask   connect example.org:443
@@ -503,7 +527,8 @@ fn a_destination_has_its_rule_and_the_rules_that_lost() {
           ],
           "mechanisms": [
             "network namespace",
-            "seccomp"
+            "seccomp",
+            "gateway"
           ],
           "operation": "connect",
           "port": 443,

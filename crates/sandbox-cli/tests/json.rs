@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
-use sandbox_testing::Host;
+use sandbox_testing::{Host, Server};
 use serde_json::{Map, Value};
 
 const SCHEMA: &str = include_str!("../../../docs/json.schema.json");
@@ -160,6 +160,16 @@ time = \"10m\"
 perf = \"allow\"
 ";
 
+const NETWORK: &str = "\
+extends = [\"agent\"]
+[network]
+publish = [\"3000\"]
+upstream = \"http://127.0.0.1:3128\"
+[network.rules]
+\"*.example.com\" = { access = \"deny\", reason = \"why\" }
+\"a.example.com\" = \"allow\"
+";
+
 #[test]
 fn every_answer_fits_the_schema_and_all_of_the_schema_is_answered() {
     let host = Host::new()
@@ -206,6 +216,19 @@ fn every_answer_fits_the_schema_and_all_of_the_schema_is_answered() {
     let settings = ["explain", "--json", "--settings", "settings.json", "a"];
     check.answer("explain", &ask(&settings.map(OsStr::new), 0));
 
+    let network = host.policy(NETWORK);
+    let network = ["explain", "--json", "--policy", network.to_str().unwrap()];
+    let connect = [
+        "--connect",
+        "a.example.com",
+        "--connect",
+        "b.example.com:80",
+    ];
+    check.answer("explain", &ask(&network.map(OsStr::new), 0));
+    let connect = [&network[..], &connect].concat();
+    let connect: Vec<_> = connect.into_iter().map(OsStr::new).collect();
+    check.answer("explain", &ask(&connect, 0));
+
     host.write("careless.toml", host.expand(POLICY));
     check.answer(
         "check",
@@ -229,9 +252,33 @@ fn every_answer_fits_the_schema_and_all_of_the_schema_is_answered() {
     check.answer("doctor", &ask(&doctor[..2], 0));
     check.answer("doctor", &ask(&doctor, 125));
 
+    for line in events(&host) {
+        check.answer("network-event", &line);
+    }
+
     let named: BTreeSet<String> = properties(&check.root, "").into_iter().collect();
     let never: Vec<_> = named.difference(&check.seen).collect();
     assert!(never.is_empty(), "no answer has {never:?}");
+}
+
+/// What is told of connections: allowed, unreachable, denied by a table of ours and by nothing, and more than are told.
+fn events(host: &Host) -> Vec<String> {
+    let server = Server::tcp("127.0.0.1");
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let closed = nobody.local_addr().unwrap().to_string();
+    drop(nobody);
+    let crowd = "getent hosts $(seq -f n%.0f.example 1 600); sleep 0.1";
+    let script = format!(
+        "@payload tcp {} {closed} 10.0.0.1:1; {crowd}; @payload tcp 198.41.0.4:1",
+        server.address
+    );
+    let script = host.expand(&script);
+    let run = host.sandbox(["sh", "-c", &script]);
+    run.options(["--allow", &server.address, "--allow", &closed])
+        .options(["--log-network", "@outside/log"])
+        .output();
+    let log = host.read("@outside/log");
+    log.lines().map(str::to_owned).collect()
 }
 
 /// Every property of a schema, with the place of its object.
@@ -322,6 +369,9 @@ fn the_words_are_those_of_the_program() {
         );
     }
     let mut kinds = words_of(include_str!("../src/json.rs"), "fn source(source");
+    let event = include_str!("../../sandbox-gateway/src/event.rs");
+    let end = words_at("/$defs/network-event/properties/end");
+    assert_eq!(end, words_of(event, "pub fn word"));
     // The key that the word stands under.
     kinds.remove("key");
     kinds.remove("kind");

@@ -43,7 +43,7 @@ pub(crate) struct PolicyDiff {
 Examples:
   sandbox policy add --write ../shared --env CI=1
   sandbox policy add --hide 'secrets/**'
-  sandbox policy add --user --read ~/models")]
+  sandbox policy add --user --read ~/models --allow github.com:443")]
 pub(crate) struct PolicyAdd {
     #[command(flatten)]
     pub(crate) target: Target,
@@ -62,7 +62,13 @@ pub(crate) struct PolicyAdd {
     /// The paths need not exist
     #[arg(long)]
     pub(crate) optional: bool,
-    /// The network: none of it, or the host's
+    /// Allow connecting to a destination
+    #[arg(long, value_name = "DESTINATION")]
+    pub(crate) allow: Vec<String>,
+    /// Allow no connection there
+    #[arg(long, value_name = "DESTINATION")]
+    pub(crate) deny: Vec<String>,
+    /// The network that no rule is about: none of it, what a person says, all of it, or the host's
     #[arg(long, value_name = "ACCESS", value_enum)]
     pub(crate) network: Option<NetworkName>,
     /// Pass a variable of the environment, or set one
@@ -91,6 +97,9 @@ pub(crate) struct PolicyRemove {
     /// The rule about the network
     #[arg(long)]
     pub(crate) network: bool,
+    /// The rule about a destination
+    #[arg(long, value_name = "DESTINATION")]
+    pub(crate) destination: Vec<String>,
     /// The rule about a variable
     #[arg(long, value_name = "NAME")]
     pub(crate) env: Vec<OsString>,

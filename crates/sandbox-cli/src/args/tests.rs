@@ -144,11 +144,14 @@ fn help_teaches() {
           --allow <DESTINATION>    Allow connecting to a name, `*.name`, an address or a range, with `:PORT` only there
           --deny <DESTINATION>     Allow no connection there
           --network <ACCESS>       The network that no rule is about: none of it, what a person says, all of it, or the host's [possible values: deny, ask, allow, host]
+          --ask                    Ask at the terminal about connections that no rule is about: `--network ask`
           --publish <PORT[:PORT]>  Make a port of the command reachable on the host's loopback; with two, the host's is first
           --env <NAME[=VALUE]>     Pass a variable of the environment, or set one
           --chdir <DIR>            Start in this directory, as if `sandbox` had been started there
           --timeout <DURATION>     End the command after this time, such as `90s` or `1h 30m`: SIGTERM, 2 s later SIGKILL for everything inside
           --user <USER>            As root: run as this account (name, uid, or UID:GID)
+          --log-network <FILE>     Write a line of JSON for each connection and each denial to this file; `-` is standard error
+          --control-fd <FD>        Take other rules about the network from this descriptor while the command runs, a socket
       -h, --help                   Print help (see more with '--help')
 
     Examples:
@@ -175,11 +178,14 @@ fn help_teaches() {
           --allow <DESTINATION>    Allow connecting to a name, `*.name`, an address or a range, with `:PORT` only there
           --deny <DESTINATION>     Allow no connection there
           --network <ACCESS>       The network that no rule is about: none of it, what a person says, all of it, or the host's [possible values: deny, ask, allow, host]
+          --ask                    Ask at the terminal about connections that no rule is about: `--network ask`
           --publish <PORT[:PORT]>  Make a port of the command reachable on the host's loopback; with two, the host's is first
           --env <NAME[=VALUE]>     Pass a variable of the environment, or set one
           --chdir <DIR>            Start in this directory, as if `sandbox` had been started there
           --timeout <DURATION>     End the command after this time, such as `90s` or `1h 30m`: SIGTERM, 2 s later SIGKILL for everything inside
           --user <USER>            As root: run as this account (name, uid, or UID:GID)
+          --log-network <FILE>     Write a line of JSON for each connection and each denial to this file; `-` is standard error
+          --control-fd <FD>        Take other rules about the network from this descriptor while the command runs, a socket
       -h, --help                   Print help (see more with '--help')
     ");
     insta::assert_snapshot!(help(&["explain", "-h"]), @"
@@ -202,6 +208,7 @@ fn help_teaches() {
           --allow <DESTINATION>      Allow connecting to a name, `*.name`, an address or a range, with `:PORT` only there
           --deny <DESTINATION>       Allow no connection there
           --network <ACCESS>         The network that no rule is about: none of it, what a person says, all of it, or the host's [possible values: deny, ask, allow, host]
+          --ask                      Ask at the terminal about connections that no rule is about: `--network ask`
           --publish <PORT[:PORT]>    Make a port of the command reachable on the host's loopback; with two, the host's is first
           --with-env <NAME[=VALUE]>  Pass a variable of the environment, or set one
           --chdir <DIR>              Start in this directory, as if `sandbox` had been started there

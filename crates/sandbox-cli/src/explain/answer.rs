@@ -186,7 +186,7 @@ impl Answers<'_> {
             explanation,
             instead: None,
             inside: None,
-            mechanisms: self.held(verdict, || vec!["network namespace", "seccomp"]),
+            mechanisms: self.held(verdict, || self.plan.holds_connecting()),
             set: None,
         }
     }

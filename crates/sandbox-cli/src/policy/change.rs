@@ -8,7 +8,7 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use sandbox_core::{Access, PolicyFile, escaped, literal_pattern, toml_string};
+use sandbox_core::{Access, DestinationPattern, PolicyFile, escaped, literal_pattern, toml_string};
 use sandboxed::{Context, Error, Network, Policy, PolicyError, Preset, Ruleset};
 
 use super::edit::{EditProblem, Edited, Place, put, take};
@@ -34,6 +34,8 @@ pub(super) fn add(add: &PolicyAdd) -> Result<ExitCode, Failure> {
         read: add.read.clone(),
         hide: add.hide.clone(),
         scratch: add.scratch.clone(),
+        allow: add.allow.clone(),
+        deny: add.deny.clone(),
         env: add.env.clone(),
         ..Setting::default()
     })?;
@@ -64,6 +66,11 @@ pub(super) fn add(add: &PolicyAdd) -> Result<ExitCode, Failure> {
         let network = format!("\"{}\"", Network::from(network));
         set(place("network", "default"), network);
     }
+    for (destinations, access) in [(&add.allow, "\"allow\""), (&add.deny, "\"deny\"")] {
+        for destination in destinations {
+            set(place("network.rules", destination), access.to_owned());
+        }
+    }
     for variable in &add.env {
         let text = utf8(variable)?;
         let (name, value) = match text.split_once('=') {
@@ -76,6 +83,19 @@ pub(super) fn add(add: &PolicyAdd) -> Result<ExitCode, Failure> {
         set(place("environment", utf8(name)?), "\"drop\"".to_owned());
     }
     policy.apply(&changes)
+}
+
+/// Allows a destination in the person's own policy. Tells what changed, in lines.
+pub(crate) fn allow_always(destination: &DestinationPattern) -> Result<String, Failure> {
+    let own = Target {
+        user: true,
+        file: None,
+    };
+    let rule = Change {
+        place: place("network.rules", &destination.to_string()),
+        value: Some("\"allow\"".to_owned()),
+    };
+    Edit::open(&own, true)?.make(&[rule])
 }
 
 /// Removes what is given.
@@ -94,6 +114,9 @@ pub(super) fn remove(remove: &PolicyRemove) -> Result<ExitCode, Failure> {
     }
     if remove.network {
         places.push(place("network", "default"));
+    }
+    for destination in &remove.destination {
+        places.push(place("network.rules", destination));
     }
     for name in &remove.env {
         places.push(place("environment", utf8(name)?));
@@ -169,8 +192,14 @@ impl Edit {
         Ok(place("files", utf8(absolute.as_os_str())?))
     }
 
-    /// Makes one change after the other, and writes the result if it is a policy.
+    /// Makes the changes, and prints them.
     fn apply(self, changes: &[Change]) -> Result<ExitCode, Failure> {
+        render::answer(&self.make(changes)?)?;
+        Ok(ExitCode::SUCCESS)
+    }
+
+    /// Makes one change after the other, and writes the result if it is a policy. Tells what changed, in lines.
+    fn make(self, changes: &[Change]) -> Result<String, Failure> {
         if changes.is_empty() {
             return Err(Failure::NoRules);
         }
@@ -203,8 +232,7 @@ impl Edit {
         } else {
             answer = format!("`{}`:\n{answer}{}", escaped(&name), self.write(&text)?);
         }
-        render::answer(&answer)?;
-        Ok(ExitCode::SUCCESS)
+        Ok(answer)
     }
 
     /// Writes the text, if it is a policy, and says what becomes of its approval.

@@ -4,6 +4,7 @@
 use std::ffi::OsStr;
 use std::ops::Range;
 
+use sandbox_core::DestinationPattern;
 use toml_edit::{Document, Item, Key, Table, Value};
 
 use crate::setting::normal;
@@ -103,14 +104,16 @@ fn table<'a>(
     document: &'a Document<&str>,
     name: &'static str,
 ) -> Result<Option<&'a Table>, EditProblem> {
-    match document.get(name) {
-        None => Ok(None),
-        Some(Item::Table(table)) if table.is_dotted() => Err(EditProblem::Inline(name)),
-        // Only tables in it have headers.
-        Some(Item::Table(table)) if table.is_implicit() => Ok(None),
-        Some(Item::Table(table)) => Ok(Some(table)),
-        Some(_) => Err(EditProblem::Inline(name)),
+    let mut table = document.as_table();
+    for part in name.split('.') {
+        match table.get(part) {
+            None => return Ok(None),
+            Some(Item::Table(inner)) if !inner.is_dotted() => table = inner,
+            Some(_) => return Err(EditProblem::Inline(name)),
+        }
     }
+    // An implicit one has only tables with headers in it.
+    Ok((!table.is_implicit()).then_some(table))
 }
 
 fn find<'a>(table: &'a Table, place: &Place) -> Option<&'a Item> {
@@ -120,10 +123,16 @@ fn find<'a>(table: &'a Table, place: &Place) -> Option<&'a Item> {
 fn find_key<'a>(table: &'a Table, place: &Place) -> Option<(Option<Range<usize>>, &'a Item)> {
     let is_it = |key: &str| match place.table {
         "files" => normal(OsStr::new(key)) == normal(OsStr::new(&place.key)),
+        "network.rules" => key == place.key || is_same_destination(key, &place.key),
         _ => key == place.key,
     };
     let (key, item) = table.iter().find(|(key, _)| is_it(key))?;
     Some((table.key(key).and_then(Key::span), item))
+}
+
+fn is_same_destination(one: &str, other: &str) -> bool {
+    let meant = |text: &str| text.parse::<DestinationPattern>().ok();
+    meant(one).is_some_and(|one| meant(other) == Some(one))
 }
 
 /// Where the last line of a table ends, tables with headers of their own left aside.
@@ -261,6 +270,12 @@ time = \"10m\"
                 "-+\n[network]\ndefault = \"host\"\n",
             ),
             (
+                "network.rules",
+                "\"a.example\"",
+                "\"deny\"",
+                "-+\n[network.rules]\n\"a.example\" = \"deny\"\n",
+            ),
+            (
                 "limits",
                 "time",
                 "\"9m\"",
@@ -298,6 +313,37 @@ time = \"10m\"
         ] {
             let edited = put(text, &place("files", "a"), "a", "1").unwrap();
             assert_eq!(edited.text, expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn destinations_have_a_table_of_their_own() {
+        let rules = "[network.rules]\n\"A.example.:443\" = \"allow\"  # why\n";
+        let deny = |text: &str| {
+            put(
+                text,
+                &place("network.rules", "a.example:443"),
+                "\"a.example:443\"",
+                "\"deny\"",
+            )
+        };
+        assert_eq!(
+            deny(rules).unwrap().text,
+            "[network.rules]\n\"A.example.:443\" = \"deny\"  # why\n"
+        );
+        let default = "[network]\ndefault = \"ask\"\n";
+        assert_eq!(
+            deny(default).unwrap().text,
+            format!("{default}\n[network.rules]\n\"a.example:443\" = \"deny\"\n")
+        );
+        let edited = put(rules, &place("network", "default"), "default", "\"ask\"").unwrap();
+        assert_eq!(edited.text, format!("{rules}\n{default}"));
+        for text in [
+            "[network]\nrules = {}\n",
+            "[network]\nrules.x = \"allow\"\n",
+        ] {
+            let error = deny(text).unwrap_err().to_string();
+            assert_eq!(error, "`network.rules` has no lines of its own", "{text}");
         }
     }
 

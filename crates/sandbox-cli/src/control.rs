@@ -1,0 +1,122 @@
+//! `--control-fd`: whoever started us changes the rules about the network while the command runs.
+//!
+//! Each line is a request in JSON, each answer a line: `{"updated": true}`, or `{"error": "…"}` and nothing has changed.
+
+use std::fs::File;
+use std::io::{Read as _, Write as _};
+use std::os::fd::{AsFd, BorrowedFd, RawFd};
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use sandboxed::{Error, Policy, Sandbox};
+use serde_json::{Map, Value, json};
+
+use crate::failure::Failure;
+use crate::render;
+
+/// The longest request.
+const LINE: usize = 256 * 1024;
+const READ: usize = 16 * 1024;
+
+/// The descriptor, and what has come from it.
+#[derive(Debug)]
+pub(crate) struct Control {
+    file: File,
+    read: Vec<u8>,
+    /// What holds without any request.
+    policy: Policy,
+}
+
+impl Control {
+    /// Takes the descriptor of that number.
+    pub(crate) fn new(number: RawFd, policy: Policy) -> Result<Self, Failure> {
+        let file = sandbox_linux::inherited(number).map_err(|source| Failure::Own {
+            action: "use the descriptor of `--control-fd`",
+            source,
+        })?;
+        Ok(Self {
+            file: file.into(),
+            read: Vec::new(),
+            policy,
+        })
+    }
+
+    /// Does what has been asked for; false when nothing more comes.
+    pub(crate) fn obey(&mut self, sandbox: &Sandbox) -> bool {
+        if !self.is(PollFlags::POLLIN) {
+            return true;
+        }
+        let mut part = [0; READ];
+        let count = match self.file.read(&mut part) {
+            Ok(0) => return false,
+            Ok(count) => count,
+            Err(error) => {
+                let again = [
+                    std::io::ErrorKind::WouldBlock,
+                    std::io::ErrorKind::Interrupted,
+                ];
+                return again.contains(&error.kind());
+            }
+        };
+        self.read
+            .extend_from_slice(part.get(..count).unwrap_or_default());
+        while let Some(end) = self.read.iter().position(|byte| *byte == b'\n') {
+            let line: Vec<u8> = self.read.drain(..=end).collect();
+            let answer = match self.update(&line, sandbox) {
+                Ok(()) => json!({"updated": true}),
+                Err(error) => json!({"error": error}),
+            };
+            if !self.answer(&answer) {
+                return false;
+            }
+        }
+        if self.read.len() > LINE {
+            self.answer(&json!({"error": "the line is too long"}));
+            return false;
+        }
+        true
+    }
+
+    fn update(&self, line: &[u8], sandbox: &Sandbox) -> Result<(), String> {
+        let request: Map<String, Value> =
+            serde_json::from_slice(line).map_err(|error| error.to_string())?;
+        let network = match request.get("update_network") {
+            Some(network) if request.len() == 1 => network,
+            _ => return Err("a request is `{\"update_network\": {…}}`".to_owned()),
+        };
+        let policy = json!({"network": network}).to_string();
+        let layer = Policy::from_json(&policy, None).map_err(Error::from);
+        let updated = layer.and_then(|layer| {
+            let policy = self.policy.clone().layer(layer);
+            sandbox.update_network(&policy)
+        });
+        updated.map_err(|error| match error.remedy() {
+            Some(remedy) => format!("{error}; {remedy}"),
+            None => error.to_string(),
+        })
+    }
+
+    /// Answers; false where nobody reads answers, which would hold up the command.
+    fn answer(&mut self, answer: &Value) -> bool {
+        let is_told = self.is(PollFlags::POLLOUT)
+            && self
+                .file
+                .write_all(format!("{answer}\n").as_bytes())
+                .is_ok();
+        if !is_told {
+            render::note("nobody reads the answers of `--control-fd`: it is closed");
+        }
+        is_told
+    }
+
+    /// Whether it can be read or written now. Its flags are those of whoever has the other copies.
+    fn is(&self, ready: PollFlags) -> bool {
+        let mut fds = [PollFd::new(self.file.as_fd(), ready)];
+        poll(&mut fds, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
+    }
+}
+
+impl AsFd for Control {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
+    }
+}

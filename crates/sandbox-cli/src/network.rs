@@ -1,0 +1,115 @@
+//! The network of a command that runs, as far as people have to do with it: what they are told, are asked, and change.
+
+use std::os::fd::{AsFd, BorrowedFd};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use sandbox_core::{Attempt, Verdict, resolve};
+use sandboxed::{Builder, Child, Network, Policy, Sandbox};
+
+use crate::args::{Setting, Watching};
+use crate::ask::{Asking, asking};
+use crate::control::Control;
+use crate::failure::Failure;
+use crate::render;
+use crate::traffic::Traffic;
+
+/// What there is of it.
+pub(crate) struct Watch {
+    traffic: Arc<Traffic>,
+    asking: Option<Asking>,
+    control: Option<Control>,
+}
+
+impl Watch {
+    /// What was asked for, and the builder of a sandbox that has to do with it.
+    pub(crate) fn new(
+        watching: &Watching,
+        setting: &Setting,
+        policy: &Policy,
+        mut builder: Builder,
+    ) -> Result<(Self, Builder), Failure> {
+        let traffic = Arc::new(Traffic::new(watching.log_network.as_deref())?);
+        let control = watching
+            .control_fd
+            .map(|number| Control::new(number, policy.clone()))
+            .transpose()?;
+        let told = Arc::clone(&traffic);
+        builder = builder.on_network(move |event| told.tell(event));
+        let mut asked = None;
+        if policy.network_access() == Network::Ask || control.is_some() {
+            // The person's own policy, in which an answer is kept, holds under these alone.
+            let keeps =
+                setting.policy.is_none() && setting.settings.is_none() && setting.user.is_none();
+            let (counter, asking) = asking(keeps)?;
+            builder = builder.on_request(move |question| counter.put(question));
+            asked = Some(asking);
+        }
+        let watch = Self {
+            traffic,
+            asking: asked,
+            control,
+        };
+        Ok((watch, builder))
+    }
+
+    /// Says of a log that the command could write.
+    pub(crate) fn warn(sandbox: &Sandbox, watching: &Watching, directory: &Path) {
+        let log = watching.log_network.as_deref();
+        let log = log.filter(|path| *path != Path::new("-"));
+        let Some(Ok(found)) = log.map(|log| resolve(&directory.join(log))) else {
+            return;
+        };
+        let attempt = Attempt::write(found.path);
+        if sandbox.ruleset().decide(&attempt).verdict == Verdict::Allow {
+            render::note("the network's log is a file that the command can change");
+        }
+    }
+
+    /// What there is to wait for.
+    pub(crate) fn fds(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        let asking = self.asking.iter().flat_map(Asking::fds);
+        asking.chain(self.control.as_ref().map(AsFd::as_fd))
+    }
+
+    /// When to go on, if nothing comes before.
+    pub(crate) fn wake_at(&self) -> Option<Instant> {
+        self.asking.as_ref().and_then(Asking::wake_at)
+    }
+
+    /// Goes on, after something has come or time has passed.
+    pub(crate) fn go_on(&mut self, child: &Child, sandbox: &Sandbox) {
+        if let Some(asking) = &mut self.asking {
+            asking.go_on(child);
+        }
+        if let Some(control) = &mut self.control
+            && !control.obey(sandbox)
+        {
+            self.control = None;
+        }
+    }
+
+    /// Whether the command has stopped for a question.
+    pub(crate) fn has_stopped(&mut self, child: &Child) -> bool {
+        let asking = self.asking.as_mut();
+        asking.is_some_and(|asking| asking.has_stopped(child))
+    }
+
+    /// A signal has come, or the command's time is up: no question stands in the way. After Ctrl-C none is put any more.
+    pub(crate) fn withdraw(&mut self, child: &Child, is_interrupt: bool) {
+        if let Some(asking) = &mut self.asking {
+            if is_interrupt {
+                asking.close(child);
+            } else {
+                asking.withdraw(child);
+            }
+        }
+    }
+
+    /// The sandbox has ended: tells what was denied.
+    pub(crate) fn end(self) {
+        drop(self.asking);
+        self.traffic.tell_denied();
+    }
+}

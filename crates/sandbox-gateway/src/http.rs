@@ -236,18 +236,17 @@ impl Session {
             None => None,
         };
         let is_new = last.is_none();
-        let mut passage = match last {
-            Some(last) => last,
-            None => {
-                let opened = if upgrades {
-                    self.hall.open(wish.clone()).await
-                } else {
-                    self.hall.open_for_requests(wish.clone()).await
-                };
-                match opened {
-                    Ok(opened) => self.passage_over(opened).await?,
-                    Err(refusal) => return Ok(answer::refusal(&refusal)),
-                }
+        let mut passage = if let Some(last) = last {
+            last
+        } else {
+            let opened = if upgrades {
+                self.hall.open(wish.clone()).await
+            } else {
+                self.hall.open_for_requests(wish.clone()).await
+            };
+            match opened {
+                Ok(opened) => self.passage_over(opened).await?,
+                Err(refusal) => return Ok(answer::refusal(&refusal)),
             }
         };
         let shown = shown(passage.destination(), Some(wish.port));

@@ -1,7 +1,5 @@
 //! The limit on descriptors that `sandbox run` raises for its gateway.
 
-#![expect(clippy::unwrap_used, reason = "a test's way to fail is to panic")]
-
 use std::ffi::OsString;
 use std::fs;
 

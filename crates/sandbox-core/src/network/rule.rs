@@ -92,13 +92,14 @@ impl DestinationRule {
         self.pattern().ports()
     }
 
-    /// Of rules about the same destinations the smallest holds: the pattern last, so that the answer does not depend on the
-    /// order of rules.
+    /// Of rules about the same destinations the smallest holds: the pattern and its spelling last, so that the answer does not
+    /// depend on the order of rules.
     pub(super) fn weight(&self) -> impl Ord + use<'_> {
         (
             self.ports().spread(),
             self.entry.grant.rank(),
             self.pattern(),
+            self.text(),
         )
     }
 }

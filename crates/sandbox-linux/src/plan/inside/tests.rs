@@ -122,7 +122,7 @@ fn a_new_name_is_where_the_watch_puts_it() {
             .hide(root.join("later"))
             .hide_by(sandbox_core::HideBy::Assemble)
     };
-    let all = || hides(Policy::new().hide("/").read("/"));
+    let all = || hides(Policy::new().read("/"));
     let added = "read-only |  | mount namespace: read-only + Landlock";
     let not =
         "hidden | mount namespace: not put in + Landlock | mount namespace: not put in + Landlock";

@@ -105,6 +105,10 @@ impl Service {
     }
 }
 
+/// What is decided when the sandbox is made.
+pub(crate) const WHICH: &str =
+    "which network it has, or which ports of the host's loopback are reached";
+
 /// What the network of a sandbox, as it was made for the rules `before`, cannot become.
 pub(crate) fn unchangeable(before: &Ruleset, after: &Ruleset) -> Option<&'static str> {
     let (before, after) = (before.network_rules(), after.network_rules());
@@ -112,7 +116,7 @@ pub(crate) fn unchangeable(before: &Ruleset, after: &Ruleset) -> Option<&'static
         rules.published().iter().map(|(port, _)| *port).collect()
     };
     if !Connectivity::of(before).does_for(&Connectivity::of(after)) {
-        Some("which network it has, or which ports of the host's loopback are reached")
+        Some(WHICH)
     } else if ports(before) != ports(after) {
         Some("which ports are published")
     } else {

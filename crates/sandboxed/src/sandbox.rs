@@ -46,13 +46,12 @@ use crate::{Command, Error, NetworkAnswer, NetworkEvent, NetworkQuestion};
 pub struct Sandbox(Arc<Shared>);
 
 struct Shared {
-    policy: Policy,
-    context: Context,
+    directory: PathBuf,
     ruleset: Arc<Ruleset>,
     plan: Plan,
     prepared: Prepared,
-    /// Its gateway, if its policy names destinations.
-    network: Option<Service>,
+    /// Its gateway, if its policy names destinations, and what that was resolved from: the network's part of it may change.
+    network: Option<(Service, Box<(Policy, Context)>)>,
     variables: Vec<(OsString, OsString)>,
 }
 
@@ -135,27 +134,29 @@ impl Sandbox {
     /// # Errors
     ///
     /// Then everything is as it was. [`Error::Policy`] with what is wrong with the policy, [`Error::Update`] if it says something else
-    /// than the sandbox's own of anything but the network, or needs another network than the sandbox was made with: the host's, one
-    /// with a gateway where nothing was reached, other ports of the host's loopback, other published ports.
+    /// than the sandbox's own of anything but the network, or needs another network than the sandbox was made with: the host's, any
+    /// where nothing was reached, other ports of the host's loopback, other published ports.
     pub fn update_network(&self, policy: &Policy) -> Result<(), Error> {
         let shared = &*self.0;
-        if policy.differs_beyond_network(&shared.policy) {
+        let Some((service, made_of)) = &shared.network else {
+            let what = network::WHICH;
+            return Err(Error::Update { what });
+        };
+        let (before, context) = &**made_of;
+        if policy.differs_beyond_network(before) {
             let what = "anything but the network";
             return Err(Error::Update { what });
         }
-        let ruleset = shared.ruleset.with_network(policy, &shared.context)?;
+        let ruleset = shared.ruleset.with_network(policy, context)?;
         if let Some(what) = network::unchangeable(&shared.ruleset, &ruleset) {
             return Err(Error::Update { what });
         }
-        match &shared.network {
-            Some(network) => network.update(ruleset),
-            None => Ok(()),
-        }
+        service.update(ruleset)
     }
 
     /// Starts a command, and with the first one the gateway.
     pub(crate) fn launch(&self, start: &Start<'_>) -> Result<sandbox_linux::Child, Error> {
-        let Some(network) = &self.0.network else {
+        let Some((network, _)) = &self.0.network else {
             return Ok(self.0.prepared.launch(start)?);
         };
         network.start(&self.0.prepared)?;
@@ -166,7 +167,7 @@ impl Sandbox {
 
     /// The directory that the policy was resolved for.
     pub(crate) fn directory(&self) -> &Path {
-        &self.0.context.cwd
+        &self.0.directory
     }
 
     /// What the policy gives a command of the caller's environment and sets itself.
@@ -266,13 +267,13 @@ impl Builder {
         if network.is_some() {
             network::name_proxies(&ruleset, &mut variables);
         }
+        let directory = context.cwd.clone();
         Ok(Sandbox(Arc::new(Shared {
-            policy: policy.clone(),
-            context,
+            directory,
             ruleset,
             plan,
             prepared,
-            network,
+            network: network.map(|service| (service, Box::new((policy.clone(), context)))),
             variables,
         })))
     }

@@ -46,9 +46,9 @@ impl Census {
     }
 }
 
-/// Resident memory of this process, in KiB.
+/// KiB of memory of its own: what is in memory of its program comes and goes.
 pub(crate) fn resident() -> u64 {
-    field("/proc/self/smaps_rollup", "Rss:")
+    field("/proc/self/smaps_rollup", "Anonymous:")
 }
 
 /// The number behind `key` in a file of `/proc`.

@@ -184,6 +184,8 @@ impl Hall {
     /// this connection says how many are in use.
     pub(crate) fn place(&self, connection: &impl AsRawFd) -> Option<OwnedSemaphorePermit> {
         let (descriptors, _) = getrlimit(Resource::RLIMIT_NOFILE).ok()?;
+        // Of 32 bits on some systems.
+        let descriptors: u64 = usize::try_from(descriptors).ok()?.try_into().ok()?;
         let is_free = bounds::CONNECTIONS - self.places.available_permits() < places(descriptors)
             && u64::try_from(connection.as_raw_fd()).ok()? < descriptors / 2;
         is_free.then(|| Arc::clone(&self.places).try_acquire_owned().ok())?

@@ -18,7 +18,7 @@ pub(crate) use self::policy::{PolicyAdd, PolicyDiff, PolicyRemove, Target};
 /// The policy that a project has.
 pub(crate) const PROJECT: &str = "sandbox.toml";
 
-/// Runs a command that cannot read your secrets, write outside of this directory, or reach the network
+/// Runs a command that cannot read your secrets, write outside of this directory, or reach what you have not named
 #[derive(Debug, Parser)]
 #[command(
     name = "sandbox",

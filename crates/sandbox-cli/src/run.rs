@@ -84,7 +84,7 @@ fn confined(
     supervise(sandbox, child, &signals, watch)
 }
 
-/// As many descriptors as there can be: the gateway holds only so many connections as half of them serve. The command has the
+/// As many descriptors as there can be: the gateway holds only as many connections as a quarter of them. The command has the
 /// limit that we were given, since its first process has been made.
 fn raise_descriptors() {
     if let Ok((_, most)) = getrlimit(Resource::RLIMIT_NOFILE) {

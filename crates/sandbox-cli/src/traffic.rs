@@ -16,7 +16,7 @@ use sandboxed::NetworkEvent;
 use crate::failure::Failure;
 use crate::render;
 
-/// More than this nobody reads; `--log-network` has them all.
+/// More than this nobody reads; `--log-network` has more.
 const SHOWN: usize = 20;
 
 /// What has happened so far.
@@ -80,7 +80,7 @@ impl Traffic {
             render::note(line);
         }
         if denied.has_more {
-            render::note("more was denied: `--log-network FILE` keeps all of it");
+            render::note("more was denied: `--log-network FILE` has more of it");
         }
     }
 }

@@ -40,7 +40,8 @@ pub struct Context {
     pub homes: Vec<PathBuf>,
     /// The user on whose behalf the command runs.
     pub uid: u32,
-    /// Addresses of the host's interfaces, which are closed like the loopback's. Nobody looks for them here; the gateway does.
+    /// Addresses of the host's interfaces, which are closed like the loopback's. [`detect`](Self::detect) does not look for them; who makes
+    /// a sandbox does, and the gateway again.
     pub addresses: Vec<IpAddr>,
     /// What `${NAME}` means.
     pub variables: BTreeMap<OsString, OsString>,

@@ -75,7 +75,7 @@ pub(crate) struct Hall {
 /// What a ruleset says of the network, and what follows from it.
 pub(crate) struct Rules {
     pub(crate) ruleset: Arc<Ruleset>,
-    /// As they were given, without the host's addresses.
+    /// As they were given; addresses of the host that they state stay closed.
     given: Arc<Ruleset>,
     own: Vec<IpAddr>,
     /// The ports at which an answer about some destination may change, and so one of each kind.

@@ -29,7 +29,7 @@ impl WayIn {
     /// # Errors
     ///
     /// `NotConnected` where the sandbox is gone or has had no command yet; else those of `setns(2)`, `socket(2)` and `connect(2)`,
-    /// which waits for two seconds at most.
+    /// which waits for two seconds at most, for IPv4 and for IPv6; while the first command starts it waits for that.
     pub fn connect(&self, port: u16) -> io::Result<OwnedFd> {
         let inits = self.0.upgrade();
         let init = inits.and_then(|inits| inits.set_up().done.upgrade());

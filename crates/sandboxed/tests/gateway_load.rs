@@ -56,7 +56,6 @@ fn start(sandbox: &Sandbox, port: u16, at_once: usize, rounds: usize) -> Child {
     command.spawn().unwrap()
 }
 
-/// Until the client says that it holds so many connections.
 /// How many connections the client says that it holds.
 fn held(child: &mut Child) -> usize {
     let mut text = String::new();

@@ -34,7 +34,7 @@ pub(crate) struct PolicyDiff {
     pub(crate) json: bool,
 }
 
-/// Adds rules to a policy file; a rule about the same path or variable is replaced
+/// Adds rules to a policy file; a rule about the same path, destination or variable is replaced
 ///
 /// The file is replaced as a whole or not at all, and not where the result would be refused. Every other byte of it stays as
 /// it is, and what is replaced is printed: there is no backup. A symbolic link is not followed.

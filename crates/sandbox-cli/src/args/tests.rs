@@ -90,7 +90,7 @@ fn what_is_wrong_with_an_option_is_told() {
 fn help_teaches() {
     let help = |words: &[&str]| parse(words).unwrap_err();
     insta::assert_snapshot!(help(&["--help"]), @"
-    Runs a command that cannot read your secrets, write outside of this directory, or reach the network
+    Runs a command that cannot read your secrets, write outside of this directory, or reach what you have not named
 
     Usage: sandbox <COMMAND>
 
@@ -285,7 +285,7 @@ fn help_teaches() {
     Commands:
       show    Prints the policy that a command would run under, files and options as one
       diff    Tells what one policy allows and another does not
-      add     Adds rules to a policy file; a rule about the same path or variable is replaced
+      add     Adds rules to a policy file; a rule about the same path, destination or variable is replaced
       remove  Removes rules from a policy file
       fmt     Formats a policy file; comments stay where they are
       schema  Prints the JSON Schema of a policy, by which an editor completes and checks it

@@ -75,7 +75,10 @@ const DESCRIPTIONS: &[(&str, &str)] = &[
         "The HTTP proxy through which the host reaches other machines, as http://proxy.example:3128.",
     ),
     ("reason", "What whoever is denied is told."),
-    ("udp", "Datagrams are allowed as well."),
+    (
+        "udp",
+        "Datagrams are allowed as well; none but questions about names are passed on yet.",
+    ),
     ("access", "What the rule grants."),
     ("optional", "A path that does not exist is no error."),
     (

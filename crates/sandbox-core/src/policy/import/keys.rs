@@ -74,7 +74,7 @@ pub(super) enum Missing {
 impl Missing {
     pub(super) fn reason(self) -> &'static str {
         match self {
-            Self::Gateway => "it needs the gateway, which this version does not have",
+            Self::Gateway => "the gateway of this version cannot do it",
             Self::Notifier => "it needs the notifier, which this version does not have",
             Self::Library => "it is a function of a program that links the other sandbox",
         }
@@ -111,11 +111,11 @@ pub(super) const KEYS: &[Known] = &[
     known("network.deniedResolvedAddresses", Ranges, Rules, "`deny` of the addresses, whatever name leads there"),
     known("network.allowUnixSockets", Texts, Refused(Notifier), "a socket that lies in a visible directory can be connected to; `/run`, `/tmp` and `/dev/shm` are private"),
     known("network.allowAllUnixSockets", Boolean, Refused(Notifier), "as `allowUnixSockets`"),
-    known("network.allowLocalBinding", Boolean, Holds, "the command's own loopback can always be used, the host's never"),
+    known("network.allowLocalBinding", Boolean, Holds, "the command's own loopback can always be used, the host's where `allowedDomains` names it"),
     known("network.allowMachLookup", Texts, Holds, "macOS only"),
-    known("network.httpProxyPort", Number(1, 65535), Refused(Gateway), "a proxy of the host's cannot be reached"),
-    known("network.socksProxyPort", Number(1, 65535), Refused(Gateway), "a proxy of the host's cannot be reached"),
-    known("network.mitmProxy", Table, Refused(Gateway), "a proxy of the host's cannot be reached"),
+    known("network.httpProxyPort", Number(1, 65535), Refused(Gateway), "a proxy of the host's does not take the gateway's place"),
+    known("network.socksProxyPort", Number(1, 65535), Refused(Gateway), "a proxy of the host's does not take the gateway's place"),
+    known("network.mitmProxy", Table, Refused(Gateway), "a proxy of the host's does not take the gateway's place"),
     known("network.parentProxy", Table, Rules, "`upstream`: `http` or `https`, the same if both are there; a name that the host does not know is left to it; `noProxy` is refused"),
     known("network.tlsTerminate", Table, Holds, "no connection is opened, since `filterRequest` and `mask` are refused"),
     known("network.filterRequest", Table, Refused(Library), "no setting can hold a function"),
@@ -134,8 +134,8 @@ pub(super) const KEYS: &[Known] = &[
     known("filesystem.disabled", Boolean, Rules, "no rule about files; `/tmp`, `/run` and `/dev/shm` stay private, since sockets of the host are in them"),
 
     known("credentials", Section, Rules, ""),
-    known("credentials.envVars", List, Rules, "`deny`: the variable is dropped; `mask` is refused: it needs the gateway"),
-    known("credentials.files", List, Rules, "`deny`: hidden, whatever is allowed; `mask` is refused: it needs the gateway"),
+    known("credentials.envVars", List, Rules, "`deny`: the variable is dropped; `mask` is refused: the gateway does not look into TLS"),
+    known("credentials.files", List, Rules, "`deny`: hidden, whatever is allowed; `mask` is refused: the gateway does not look into TLS"),
     known("credentials.awsPairs", List, Refused(Gateway), "requests would have to be signed anew"),
     known("credentials.sigv4", Section, Holds, "only with `awsPairs`"),
     known("credentials.sigv4.streaming", SIGNATURE, Holds, "only with `awsPairs`"),
@@ -255,7 +255,7 @@ mod tests {
             let fate = match known.fate {
                 Rules => "becomes rules",
                 Holds => "accepted",
-                Refused(Gateway) => "refused until there is a gateway",
+                Refused(Gateway) => "refused: the gateway cannot do it",
                 Refused(Notifier) => "refused until there is a notifier",
                 Refused(Library) => "refused",
             };

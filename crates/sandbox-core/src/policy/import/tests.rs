@@ -127,7 +127,7 @@ const OF_NETWORK: &[(&str, &str, &str)] = &[
     (
         "httpProxyPort",
         "3128",
-        "s.json:1: cannot use `KEY`: it needs the gateway, which this version does not have (leave out `KEY`)",
+        "s.json:1: cannot use `KEY`: the gateway of this version cannot do it (leave out `KEY`)",
     ),
     (
         "httpProxyPort",
@@ -137,12 +137,12 @@ const OF_NETWORK: &[(&str, &str, &str)] = &[
     (
         "socksProxyPort",
         "1080",
-        "s.json:1: cannot use `KEY`: it needs the gateway, which this version does not have (leave out `KEY`)",
+        "s.json:1: cannot use `KEY`: the gateway of this version cannot do it (leave out `KEY`)",
     ),
     (
         "mitmProxy",
         "{}",
-        "s.json:1: cannot use `KEY`: it needs the gateway, which this version does not have (leave out `KEY`)",
+        "s.json:1: cannot use `KEY`: the gateway of this version cannot do it (leave out `KEY`)",
     ),
     (
         "deniedDomainReasons",
@@ -158,12 +158,12 @@ const OF_NETWORK: &[(&str, &str, &str)] = &[
     (
         "parentProxy",
         r#"{"http": "http://proxy:3128", "https": "http://proxy:3129"}"#,
-        "s.json:1: cannot use `KEY`: it needs the gateway, which this version does not have (leave out `KEY`)",
+        "s.json:1: cannot use `KEY`: the gateway of this version cannot do it (leave out `KEY`)",
     ),
     (
         "parentProxy",
         r#"{"http": "http://proxy:3128", "noProxy": "a.com"}"#,
-        "s.json:1: cannot use `KEY`: it needs the gateway, which this version does not have (leave out `KEY`)",
+        "s.json:1: cannot use `KEY`: the gateway of this version cannot do it (leave out `KEY`)",
     ),
     (
         "parentProxy",
@@ -395,7 +395,7 @@ fn every_key_of_credentials_is_known() {
         (
             "",
             r#", "credentials": {"awsPairs": [{}]}"#,
-            "s.json:1: cannot use `credentials.awsPairs`: it needs the gateway, which this version does not have (remove it, or write `[]`)",
+            "s.json:1: cannot use `credentials.awsPairs`: the gateway of this version cannot do it (remove it, or write `[]`)",
         ),
         (
             "",
@@ -410,7 +410,7 @@ fn every_key_of_credentials_is_known() {
         (
             "",
             r#", "credentials": {"envVars": [{"name": "A", "mode": "mask"}]}"#,
-            "s.json:1: cannot use `mask`: it needs the gateway, which this version does not have (write `deny`)",
+            "s.json:1: cannot use `mask`: the gateway of this version cannot do it (write `deny`)",
         ),
         (
             "",

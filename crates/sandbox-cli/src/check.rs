@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 
 use crate::args::{Check, PROJECT};
 use crate::failure::Failure;
-use crate::setting::{detected, lowered};
+use crate::setting::{detected_with_addresses, lowered};
 use crate::{exit, json, render};
 
 /// Checks a policy file on this host.
@@ -23,7 +23,7 @@ pub(crate) fn check(check: &Check) -> Result<ExitCode, Failure> {
         // The project's is a layer, and what lies below it on every machine is the preset.
         policy = Policy::preset(Preset::Agent).layer(policy);
     }
-    let context = detected()?;
+    let context = detected_with_addresses()?;
     let ruleset = Ruleset::resolve(&policy, &context).map_err(Error::from)?;
     let _ = Plan::compile(&ruleset, &lowered(&check.lower)).map_err(Error::from)?;
     let findings = ruleset.review(&surroundings(file, &context));

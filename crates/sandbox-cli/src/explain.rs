@@ -21,16 +21,8 @@ use crate::setting::Situation;
 
 /// Prints what is asked for; the rules, if nothing is.
 pub(crate) fn explain(explain: &Explain) -> Result<ExitCode, Failure> {
-    let situation = Situation::new(&explain.setting)?;
-    let mut ruleset =
-        Ruleset::resolve(&situation.policy, &situation.context).map_err(Error::from)?;
-    if !explain.connect.is_empty() {
-        let addresses = sandbox_linux::own_addresses().map_err(|source| Failure::Own {
-            action: "look up the addresses of this host",
-            source,
-        })?;
-        ruleset = ruleset.with_host_addresses(addresses);
-    }
+    let situation = Situation::new(&explain.setting)?.with_addresses()?;
+    let ruleset = Ruleset::resolve(&situation.policy, &situation.context).map_err(Error::from)?;
     let mut report = Report::new(explain.json);
     let shows_plan = explain.plan || explain.enforcement;
     let is_asked = !(explain.paths.is_empty()

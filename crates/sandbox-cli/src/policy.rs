@@ -46,7 +46,7 @@ fn show(show: &PolicyShow) -> Result<ExitCode, Failure> {
     if let Some(file) = &show.setting.settings {
         return Err(Failure::NoPolicyFile { path: file.clone() });
     }
-    let situation = Situation::new(&show.setting)?;
+    let situation = Situation::new(&show.setting)?.with_addresses()?;
     // One that nothing would run under is not shown.
     let _ = Ruleset::resolve(&situation.policy, &situation.context).map_err(Error::from)?;
     let policy = situation.policy.without_replaced(&situation.context);

@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
+use std::net::IpAddr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
-use sandbox_core::{Access, DestinationPattern};
+use sandbox_core::{Access, DestinationPattern, own_addresses};
 use sandboxed::{
     Builder, Context, Error, HostFacts, Lowering, Network, Policy, PolicyErrors, Sandbox, Source,
 };
@@ -65,6 +66,12 @@ impl Situation {
         })
     }
 
+    /// The same, with the addresses of this host, which are closed: for whoever answers without a sandbox.
+    pub(crate) fn with_addresses(mut self) -> Result<Self, Failure> {
+        self.context.addresses = addresses()?;
+        Ok(self)
+    }
+
     /// What this host can do, less what is pretended that it cannot.
     pub(crate) fn facts(&self) -> HostFacts {
         lowered(&self.lower)
@@ -83,6 +90,20 @@ impl Situation {
     pub(crate) fn variable(&self, name: &str) -> Option<OsString> {
         self.context.variables.get(OsStr::new(name)).cloned()
     }
+}
+
+/// The circumstances of the caller, with the addresses of this host, which are closed: for whoever answers without a sandbox.
+pub(crate) fn detected_with_addresses() -> Result<Context, Failure> {
+    let mut context = detected()?;
+    context.addresses = addresses()?;
+    Ok(context)
+}
+
+fn addresses() -> Result<Vec<IpAddr>, Failure> {
+    own_addresses().map_err(|source| Failure::Own {
+        action: "look up the addresses of this host",
+        source,
+    })
 }
 
 /// The circumstances of the caller.

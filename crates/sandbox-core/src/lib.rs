@@ -5,6 +5,7 @@
 //! machine: the file system is only looked at, to resolve the paths that rules name.
 
 mod access;
+mod addresses;
 mod baseline;
 mod bound;
 mod caches;
@@ -39,6 +40,7 @@ mod source;
 mod trust;
 
 pub use access::Access;
+pub use addresses::own_addresses;
 pub use bound::{Difference, Excess};
 pub use context::Context;
 pub use decide::{Attempt, Decision, RuleRef, Verdict};

@@ -11,7 +11,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use hyper_util::client::proxy::matcher::{Intercept, Matcher};
 use nix::sys::resource::{Resource, getrlimit};
-use sandbox_core::{Attempt, Decision, Destination, Name, Ruleset, Verdict};
+use sandbox_core::{Attempt, Decision, Destination, Name, Ruleset, Verdict, own_addresses};
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -23,7 +23,6 @@ use crate::gateway::Options;
 use crate::log::{Log, Record};
 use crate::names::{Meaning, Names};
 use crate::opened::{Line, Opened, Relay};
-use crate::own;
 use crate::question::{Question, Questions};
 use crate::refusal::{Refusal, Why};
 use crate::resolver::{Lookup, Resolver};
@@ -126,7 +125,7 @@ impl Rules {
 
 impl Hall {
     pub(crate) fn new(ruleset: Arc<Ruleset>, options: Options) -> io::Result<Self> {
-        let rules = Rules::new(ruleset, own::addresses()?, &options.host_proxy)?;
+        let rules = Rules::new(ruleset, own_addresses()?, &options.host_proxy)?;
         Ok(Self {
             rules: RefCell::new(Rc::new(rules)),
             looked: Cell::new(Instant::now()),
@@ -153,7 +152,7 @@ impl Hall {
         if self.looked.get().elapsed() >= bounds::OWN_ADDRESSES {
             self.looked.set(Instant::now());
             let rules = self.rules();
-            if let Ok(own) = own::addresses()
+            if let Ok(own) = own_addresses()
                 && own != rules.own
                 && let Ok(rules) = Rules::new(Arc::clone(&rules.given), own, &self.host_proxy)
             {

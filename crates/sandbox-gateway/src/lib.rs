@@ -22,7 +22,6 @@ mod http;
 mod log;
 mod names;
 mod opened;
-mod own;
 mod protocol;
 mod proxy;
 mod publish;

@@ -35,7 +35,7 @@ impl WayIn {
         let init = inits.and_then(|inits| inits.set_up().done.upgrade());
         let init = init.ok_or(io::ErrorKind::NotConnected)?;
         let to = |address: Ipv6Addr| {
-            let socket = sys::socket_beside(init.pidfd(), libc::SOCK_STREAM)?;
+            let socket = sys::socket_beside(init.pidfd())?;
             let address = SocketAddrV6::new(address, port, 0, 0);
             // It counts for connect(2), which waits for minutes otherwise (socket(7)).
             setsockopt(&socket, sockopt::SendTimeout, &PATIENCE)?;

@@ -11,7 +11,6 @@
     any(target_arch = "x86_64", target_arch = "aarch64")
 ))]
 
-mod addresses;
 mod child;
 mod cpus;
 mod doors;
@@ -54,7 +53,6 @@ mod wire;
 )]
 mod init;
 
-pub use self::addresses::own_addresses;
 pub use self::child::{Child, Report, Update, Usage};
 pub use self::doors::{Doors, WayIn};
 pub use self::facts::{
@@ -65,7 +63,7 @@ pub use self::filter::{Filter, FilterError, FilterOptions};
 pub use self::launch::{LaunchError, NumberProblem};
 pub use self::plan::{
     Connectivity, Enforcement, Family, Followed, Held, Inside, MountAttributes, NetworkRequest,
-    OWN_V4, OWN_V6, Plan, Resource, Step, Unenforceable,
+    Plan, Resource, Step, Unenforceable,
 };
 pub use self::prepare::{Early, Prepared};
 pub use self::start::{ProcessGroup, Start, TerminalSize};

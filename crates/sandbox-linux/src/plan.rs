@@ -35,7 +35,7 @@ pub use self::enforcement::{Enforcement, Held};
 pub use self::error::Unenforceable;
 pub use self::inside::Inside;
 pub(crate) use self::joining::joining;
-pub use self::netlink::{Family, NetworkRequest, OWN_V4, OWN_V6};
+pub use self::netlink::{Family, NetworkRequest};
 pub use self::step::{Followed, MountAttributes, Resource, Step};
 
 /// The nodes of every private `/dev`: what `null(4)`, `random(4)`, `full(4)` and `tty(4)` describe, and nothing of the

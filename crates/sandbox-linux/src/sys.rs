@@ -193,18 +193,16 @@ fn errno(failed: isize) -> io::Error {
 /// What the child of [`socket_beside`] is told, and what it leaves there.
 struct Request {
     other: RawFd,
-    kind: i32,
     /// The socket, or a negative error number.
     socket: isize,
 }
 
-/// A socket (IPv6, which reaches IPv4 as well) in the network of `other`, an init. Its namespaces are entered by a child that has our
+/// A stream socket (IPv6, which reaches IPv4 as well) in the network of `other`, an init. Its namespaces are entered by a child that has our
 /// descriptors (`CLONE_FILES`), so that what it opens is ours.
-pub(crate) fn socket_beside(other: BorrowedFd<'_>, kind: i32) -> io::Result<OwnedFd> {
+pub(crate) fn socket_beside(other: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     let mut stack = Stack::new();
     let mut request = Request {
         other: other.as_raw_fd(),
-        kind,
         socket: -isize::try_from(libc::EINTR).unwrap_or(1),
     };
     let mask = block_all_signals();
@@ -220,7 +218,7 @@ pub(crate) fn socket_beside(other: BorrowedFd<'_>, kind: i32) -> io::Result<Owne
 /// The child of [`socket_beside`]; as careful as [`begin`].
 extern "C" fn enter(request: &mut Request) -> libc::c_int {
     let namespaces = (libc::CLONE_NEWUSER | libc::CLONE_NEWNET).cast_unsigned() as usize;
-    let (domain, kind) = (libc::AF_INET6, request.kind | libc::SOCK_CLOEXEC);
+    let (domain, kind) = (libc::AF_INET6, libc::SOCK_STREAM | libc::SOCK_CLOEXEC);
     let made = call(nr::SETNS, [arg(request.other), namespaces, 0, 0, 0, 0])
         .and_then(|_| call(nr::SOCKET, [arg(domain), arg(kind), 0, 0, 0, 0]));
     request.socket = match made {

@@ -5,11 +5,11 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use sandbox_core::{Context, NetworkRules, Policy, PolicyError, PolicyErrors, Ruleset, Source};
-use sandbox_linux::filter::Feature;
-use sandbox_linux::{
-    Connectivity, Early, Enforcement, HostFacts, Plan, Prepared, Start, own_addresses,
+use sandbox_core::{
+    Context, NetworkRules, Policy, PolicyError, PolicyErrors, Ruleset, Source, own_addresses,
 };
+use sandbox_linux::filter::Feature;
+use sandbox_linux::{Connectivity, Early, Enforcement, HostFacts, Plan, Prepared, Start};
 
 use crate::network::{self, Service};
 use crate::{Command, Error, NetworkAnswer, NetworkEvent, NetworkQuestion};
@@ -249,6 +249,7 @@ impl Builder {
             Some(context) => context,
             None => Context::detect().map_err(PolicyErrors::from)?,
         };
+        // The gateway looks for itself, at once and again; here a layer that may only narrow is compared with what is closed.
         if matches!(connectivity, Connectivity::Gateway { .. }) && context.addresses.is_empty() {
             context.addresses = own_addresses().map_err(|source| Error::Gateway { source })?;
         }

@@ -17,7 +17,7 @@ use crate::args::{PROJECT, PolicyAdd, PolicyRemove, Setting, Target};
 use crate::failure::Failure;
 use crate::layers::{self, Given, Places};
 use crate::render;
-use crate::setting::{detected, normal, options};
+use crate::setting::{detected_with_addresses, normal, options};
 use crate::store::Store;
 
 /// A rule that is set, or removed.
@@ -139,7 +139,7 @@ struct Edit {
 impl Edit {
     /// Reads it. Whether somebody's own need not be there yet is for `makes` to say.
     fn open(target: &Target, makes: bool) -> Result<Self, Failure> {
-        let context = detected()?;
+        let context = detected_with_addresses()?;
         let places = Places::new(&context, true);
         let path = match (&target.file, target.user) {
             (Some(file), _) => file.clone(),

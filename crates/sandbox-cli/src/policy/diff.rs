@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::args::{PROJECT, PolicyDiff};
 use crate::failure::Failure;
 use crate::layers::{Places, as_written};
-use crate::setting::detected;
+use crate::setting::detected_with_addresses;
 use crate::{exit, json, render};
 
 /// What becomes of something.
@@ -49,7 +49,7 @@ pub(super) fn diff(diff: &PolicyDiff) -> Result<ExitCode, Failure> {
         [after] if after != project => (is_there.then_some(project), after.as_path()),
         _ => (None, project),
     };
-    let context = detected()?;
+    let context = detected_with_addresses()?;
     let places = Places::new(&context, true);
     let before = as_written(before, &places)?;
     let after = as_written(Some(after), &places)?;

@@ -127,11 +127,16 @@ fn forbid_netfilter() {
 
 #[test]
 fn whoever_asks_a_proxy_finds_it_on_loopback() {
-    let (prepared, mut doors) = sandbox(&[]);
-    doors.streams = doors.proxies.take();
-    say_where(doors);
-    let script = "read where </dev/tcp/127.0.0.1/880 && [ $where = 127.0.0.1:880 ]";
-    assert_eq!(status(&prepared, script), 0);
+    // Also where that port of the host's is named.
+    for named in [&[][..], &[880]] {
+        let (prepared, mut doors) = sandbox(named);
+        let streams = doors.streams.take();
+        doors.streams = doors.proxies.take();
+        say_where(doors);
+        let script = "read -t 5 where </dev/tcp/127.0.0.1/880 && [ $where = 127.0.0.1:880 ]";
+        assert_eq!(status(&prepared, script), 0, "{named:?}");
+        drop(streams);
+    }
 }
 
 #[test]

@@ -7,12 +7,12 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ops::RangeInclusive;
 
 use super::{Connectivity, Step};
-use crate::wire::DOOR;
+use crate::wire::{DOOR, PROXY};
 
 /// The sandbox's own addresses beyond loopback: of the ranges that stand for names inside (RFC 2544; a range of RFC 4193 of our own).
-pub const OWN_V4: Ipv4Addr = Ipv4Addr::new(198, 18, 0, 1);
+const OWN_V4: Ipv4Addr = Ipv4Addr::new(198, 18, 0, 1);
 /// See [`OWN_V4`].
-pub const OWN_V6: Ipv6Addr = Ipv6Addr::new(0xfd73, 0x616e, 0x6462, 0x6f78, 0, 0, 0, 1);
+const OWN_V6: Ipv6Addr = Ipv6Addr::new(0xfd73, 0x616e, 0x6462, 0x6f78, 0, 0, 0, 1);
 
 impl Connectivity {
     /// What init does for it.
@@ -243,22 +243,22 @@ fn local_route(family: Family) -> Vec<u8> {
 ///
 /// ```text
 /// table inet sandbox { chain capture { type filter hook prerouting priority -150;
-///     tcp dport 53 tproxy …; ip daddr 127.0.0.0/8 tcp dport PORTS tproxy …; ip daddr 127.0.0.0/8 accept; tproxy … } }
+///     tcp dport 53 tproxy …; ip daddr 127.0.0.0/8 tcp dport 880 accept; ip daddr 127.0.0.0/8 tcp dport PORTS tproxy …; ip daddr 127.0.0.0/8 accept; tproxy … } }
 /// ```
 fn capture(loopback: &[RangeInclusive<u16>]) -> Vec<u8> {
     let mut batch = vec![batch_mark(BATCH_BEGIN), table(), chain()];
     let mut rules: Vec<Vec<Expression>> = Vec::new();
-    let dns = DOOR..=DOOR;
     for family in [Family::V4, Family::V6] {
         let tcp = || is_family(family).chain(is_tcp());
-        for ports in std::iter::once(&dns).chain(loopback) {
-            let to_ports = tcp().chain(is_loopback(family).filter(|_| *ports != dns));
-            rules.push(
-                to_ports
-                    .chain(port_within(ports))
-                    .chain(to_door(family))
-                    .collect(),
-            );
+        let dns = tcp().chain(port_within(&(DOOR..=DOOR)));
+        rules.push(dns.chain(to_door(family)).collect());
+        // Whatever ports of the host's are named: the proxies' socket listens there.
+        let on_loopback = || tcp().chain(is_loopback(family));
+        let proxies = on_loopback().chain(port_within(&(PROXY..=PROXY)));
+        rules.push(proxies.chain([accept()]).collect());
+        for ports in loopback {
+            let host = on_loopback().chain(port_within(ports));
+            rules.push(host.chain(to_door(family)).collect());
         }
         let stays = is_family(family).chain(is_loopback(family));
         rules.push(stays.chain([accept()]).collect());

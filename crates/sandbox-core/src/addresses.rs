@@ -1,25 +1,39 @@
-//! The addresses of the host's interfaces, at which its own services listen.
+//! The addresses of the host's interfaces, at which its own services listen. They change while a sandbox lives: a machine moves to
+//! another network, a tunnel comes up.
 
 use std::io;
 use std::net::IpAddr;
 
-use nix::ifaddrs::getifaddrs;
-
-/// The addresses of all interfaces of the calling process's network, as they are now.
+/// The addresses of all interfaces of the calling process's network, as they are now, in one order.
 ///
 /// # Errors
 ///
-/// Those of `getifaddrs(3)`.
+/// Those of `getifaddrs(3)`; `Unsupported` where there is none.
+#[cfg(unix)]
 pub fn own_addresses() -> io::Result<Vec<IpAddr>> {
-    let addresses = getifaddrs()?.filter_map(|interface| {
+    use nix::ifaddrs::{InterfaceAddress, getifaddrs};
+    let address = |interface: InterfaceAddress| -> Option<IpAddr> {
         let address = interface.address?;
         let v4 = address.as_sockaddr_in().map(|address| address.ip().into());
         v4.or_else(|| address.as_sockaddr_in6().map(|address| address.ip().into()))
-    });
-    Ok(addresses.collect())
+    };
+    let mut addresses: Vec<IpAddr> = getifaddrs()?.filter_map(address).collect();
+    addresses.sort_unstable();
+    addresses.dedup();
+    Ok(addresses)
 }
 
-#[cfg(test)]
+/// As elsewhere, where there is a backend.
+///
+/// # Errors
+///
+/// `Unsupported`.
+#[cfg(not(unix))]
+pub fn own_addresses() -> io::Result<Vec<IpAddr>> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+#[cfg(all(test, target_os = "linux"))]
 mod tests {
     use std::net::{IpAddr, Ipv6Addr};
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use sandbox_core::Destination;
+use sandbox_core::{Access, Destination};
 use sandboxed::{Lowering, Network, Preset};
 
 pub(crate) use self::network::Watching;
@@ -292,18 +292,8 @@ pub(crate) struct Setting {
     /// A built-in policy [default: agent, unless a policy extends another, or `--policy` or `--settings` is given]
     #[arg(long, value_name = "NAME", value_enum, conflicts_with = "policy")]
     pub(crate) preset: Option<PresetName>,
-    /// Allow reading and writing
-    #[arg(long, value_name = "PATTERN", value_parser = pattern())]
-    pub(crate) write: Vec<OsString>,
-    /// Allow reading and executing, no writing
-    #[arg(long, value_name = "PATTERN", value_parser = pattern())]
-    pub(crate) read: Vec<OsString>,
-    /// Allow nothing
-    #[arg(long, value_name = "PATTERN", value_parser = pattern())]
-    pub(crate) hide: Vec<OsString>,
-    /// Replace by an empty private directory that is gone afterwards
-    #[arg(long, value_name = "PATTERN", value_parser = pattern())]
-    pub(crate) scratch: Vec<OsString>,
+    #[command(flatten)]
+    pub(crate) paths: Paths,
     /// Allow connecting to a name, `*.name`, an address or a range, with `:PORT` only there
     #[arg(long, value_name = "DESTINATION")]
     pub(crate) allow: Vec<String>,
@@ -334,6 +324,35 @@ pub(crate) struct Setting {
     /// Pretend that the host lacks something (for tests: it only takes away)
     #[arg(long, value_name = "FACT", hide_short_help = true)]
     pub(crate) lower: Vec<Lowering>,
+}
+
+/// Patterns of paths, by what is granted.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct Paths {
+    /// Allow reading and writing
+    #[arg(long, value_name = "PATTERN", value_parser = pattern())]
+    pub(crate) write: Vec<OsString>,
+    /// Allow reading and executing, no writing
+    #[arg(long, value_name = "PATTERN", value_parser = pattern())]
+    pub(crate) read: Vec<OsString>,
+    /// Allow nothing
+    #[arg(long, value_name = "PATTERN", value_parser = pattern())]
+    pub(crate) hide: Vec<OsString>,
+    /// Replace by an empty private directory that is gone afterwards
+    #[arg(long, value_name = "PATTERN", value_parser = pattern())]
+    pub(crate) scratch: Vec<OsString>,
+}
+
+impl Paths {
+    /// All of them, in the order of the options.
+    pub(crate) fn by_access(&self) -> [(&[OsString], Access); 4] {
+        [
+            (&self.write, Access::Write),
+            (&self.read, Access::Read),
+            (&self.hide, Access::Hide),
+            (&self.scratch, Access::Scratch),
+        ]
+    }
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

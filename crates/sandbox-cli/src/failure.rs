@@ -50,8 +50,11 @@ pub(crate) enum Failure {
     CorruptStore { path: PathBuf, source: NotApprovals },
     #[error("`{}`, which says what is approved, {what}", escaped(.path))]
     ForeignStore { path: PathBuf, what: &'static str },
-    #[error("there is no home to keep the list of approved policies in")]
-    NoHome,
+    #[error("there is no home to keep {what} in")]
+    NoHome {
+        what: &'static str,
+        variable: &'static str,
+    },
     #[error("there is a policy already: `{}`", escaped(.path))]
     PolicyExists { path: PathBuf },
     #[error("`{}` is not TOML: only that has a form here", escaped(.path))]
@@ -124,7 +127,7 @@ impl Failure {
                 "remove it, and approve again what you have read: `rm -r {}`",
                 path.display()
             )),
-            Self::NoHome => Some("set `HOME`, or `XDG_STATE_HOME`".to_owned()),
+            Self::NoHome { variable, .. } => Some(format!("set `HOME`, or `{variable}`")),
             Self::PolicyExists { .. } => {
                 Some("change that one, or look at the other with `sandbox init --print`".to_owned())
             }

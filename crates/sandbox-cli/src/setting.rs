@@ -131,12 +131,7 @@ fn anchored(file: &Path, setting: &Setting) -> PathBuf {
 pub(crate) fn options(setting: &Setting) -> Result<Policy, Failure> {
     let mut policy = Policy::new().source(Source::CommandLine);
     let mut given = BTreeMap::new();
-    for (patterns, access) in [
-        (&setting.write, Access::Write),
-        (&setting.read, Access::Read),
-        (&setting.hide, Access::Hide),
-        (&setting.scratch, Access::Scratch),
-    ] {
+    for (patterns, access) in setting.paths.by_access() {
         for pattern in patterns {
             match given.insert(normal(pattern), access) {
                 Some(first) if first != access => {

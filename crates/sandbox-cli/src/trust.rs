@@ -17,7 +17,10 @@ use crate::store::Store;
 pub(crate) fn trust(trust: &Trust) -> Result<ExitCode, Failure> {
     let context = detected()?;
     let Some(store) = Places::new(&context, true).store else {
-        return Err(Failure::NoHome);
+        return Err(Failure::NoHome {
+            what: "the list of approved policies",
+            variable: "XDG_STATE_HOME",
+        });
     };
     let path = trust.file.as_path();
     let mut text = String::new();

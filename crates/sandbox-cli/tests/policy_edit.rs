@@ -111,6 +111,10 @@ fn what_would_be_refused_is_not_written() {
         ),
         ("add --env A --env A=1", "`A` is given to `--env` twice"),
         (
+            "add --env A=1 --drop A",
+            "`A` is given to `--env` and to `--drop`",
+        ),
+        (
             "add --env *_X=1",
             "the variable `*_X` is a pattern, and only one name can be set",
         ),
@@ -244,19 +248,26 @@ fn a_command_cannot_change_its_own_policy() {
     let host = host();
     let binary = sandbox_testing::binary();
     fs::copy(&binary, host.path("@outside/sandbox")).unwrap();
-    for words in ["add --write ~", "remove src", "add --user --write ~"] {
-        let command = ["@outside/sandbox", "policy"]
-            .into_iter()
-            .chain(words.split(' '));
-        host.sandbox(command).output().exits(125);
+    let changes = ["add --write ~", "remove src", "add --user --write ~"];
+    let command = |words: &'static str| {
+        let command = ["@outside/sandbox", "policy"];
+        command.into_iter().chain(words.split(' '))
+    };
+    for words in changes {
+        host.sandbox(command(words)).output().exits(125);
         assert_eq!(host.read("sandbox.toml"), TEXT, "{words}");
         assert!(!host.has("@home/.config/sandbox/policy.toml"), "{words}");
     }
     // The control: the same without a sandbox.
-    host.bare(["@outside/sandbox", "policy", "remove", "src"])
-        .output()
-        .succeeds();
-    assert_ne!(host.read("sandbox.toml"), TEXT);
+    let files = || {
+        let own = host.path("@home/.config/sandbox/policy.toml");
+        (host.read("sandbox.toml"), fs::read(own).ok())
+    };
+    for words in changes {
+        let before = files();
+        host.bare(command(words)).output().succeeds();
+        assert_ne!(files(), before, "{words}");
+    }
 }
 
 const BEFORE: &str = "\

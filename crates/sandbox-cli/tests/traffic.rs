@@ -130,6 +130,11 @@ fn each_event_is_a_line_of_the_log() {
     run("network.log")
         .stderr_contains("sandbox: the network's log is a file that the command can change\n");
     check(&lines(&host.read("network.log")));
+    // The host's `/tmp` is not the command's.
+    let temporary = tempfile::tempdir_in("/tmp").unwrap();
+    let log = temporary.path().join("network.log");
+    run(log.to_str().unwrap()).never_says("a file that the command can change");
+    check(&lines(&std::fs::read_to_string(&log).unwrap()));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{NetworkName, pattern};
+use super::{NetworkName, Paths, pattern};
 
 /// Tells what one policy allows and another does not
 ///
@@ -47,18 +47,8 @@ Examples:
 pub(crate) struct PolicyAdd {
     #[command(flatten)]
     pub(crate) target: Target,
-    /// Allow reading and writing
-    #[arg(long, value_name = "PATTERN", value_parser = pattern())]
-    pub(crate) write: Vec<OsString>,
-    /// Allow reading and executing, no writing
-    #[arg(long, value_name = "PATTERN", value_parser = pattern())]
-    pub(crate) read: Vec<OsString>,
-    /// Allow nothing
-    #[arg(long, value_name = "PATTERN", value_parser = pattern())]
-    pub(crate) hide: Vec<OsString>,
-    /// Replace by an empty private directory that is gone afterwards
-    #[arg(long, value_name = "PATTERN", value_parser = pattern())]
-    pub(crate) scratch: Vec<OsString>,
+    #[command(flatten)]
+    pub(crate) paths: Paths,
     /// The paths need not exist
     #[arg(long)]
     pub(crate) optional: bool,

@@ -36,9 +36,12 @@ fn options_end_at_the_first_word_that_is_not_one_or_at_two_dashes() {
     ] {
         assert_eq!(run(words).command, command, "{words:?}");
     }
-    assert!(run(&["ls", "--write", "x"]).setting.write.is_empty());
+    assert!(run(&["ls", "--write", "x"]).setting.paths.write.is_empty());
     assert_eq!(
-        run(&["--write", "a", "--write=b", "ls"]).setting.write,
+        run(&["--write", "a", "--write=b", "ls"])
+            .setting
+            .paths
+            .write,
         ["a", "b"]
     );
 }

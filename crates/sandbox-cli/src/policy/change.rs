@@ -8,7 +8,7 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use sandbox_core::{Access, DestinationPattern, PolicyFile, escaped, literal_pattern, toml_string};
+use sandbox_core::{DestinationPattern, PolicyFile, escaped, literal_pattern, toml_string};
 use sandboxed::{Context, Error, Network, Policy, PolicyError, Preset, Ruleset};
 
 use super::edit::{EditProblem, Edited, Place, put, take};
@@ -30,15 +30,22 @@ struct Change {
 pub(super) fn add(add: &PolicyAdd) -> Result<ExitCode, Failure> {
     // What contradicts itself is told as for a command.
     let _ = options(&Setting {
-        write: add.write.clone(),
-        read: add.read.clone(),
-        hide: add.hide.clone(),
-        scratch: add.scratch.clone(),
+        paths: add.paths.clone(),
         allow: add.allow.clone(),
         deny: add.deny.clone(),
         env: add.env.clone(),
         ..Setting::default()
     })?;
+    for variable in &add.env {
+        let name = utf8(variable)?.split('=').next().unwrap_or_default();
+        if add.drop.iter().any(|dropped| dropped == name) {
+            return Err(Failure::Conflict {
+                pattern: name.into(),
+                first: "env",
+                second: "drop",
+            });
+        }
+    }
     let policy = Edit::open(&add.target, true)?;
     let mut changes = Vec::new();
     let mut set = |place, value| {
@@ -47,12 +54,7 @@ pub(super) fn add(add: &PolicyAdd) -> Result<ExitCode, Failure> {
             value: Some(value),
         });
     };
-    for (patterns, access) in [
-        (&add.write, Access::Write),
-        (&add.read, Access::Read),
-        (&add.hide, Access::Hide),
-        (&add.scratch, Access::Scratch),
-    ] {
+    for (patterns, access) in add.paths.by_access() {
         for pattern in patterns {
             let value = if add.optional {
                 format!("{{ access = \"{access}\", optional = true }}")
@@ -143,7 +145,13 @@ impl Edit {
         let places = Places::new(&context, true);
         let path = match (&target.file, target.user) {
             (Some(file), _) => file.clone(),
-            (None, true) => places.user.clone().ok_or(Failure::NoHome)?,
+            (None, true) => {
+                let none = Failure::NoHome {
+                    what: "your own policy",
+                    variable: "XDG_CONFIG_HOME",
+                };
+                places.user.clone().ok_or(none)?
+            }
             (None, false) => PathBuf::from(PROJECT),
         };
         if path.extension().is_none_or(|ending| ending != "toml") {

@@ -3,10 +3,7 @@
 //! Absolute times move with the load of the machine, so everything that is compared runs in the same minute: one run of each contender a
 //! round, the first of a round another one each time, medians over the rounds. Only ratios are worth quoting.
 
-#![cfg(all(
-    target_os = "linux",
-    any(target_arch = "x86_64", target_arch = "aarch64")
-))]
+#![cfg(backend)]
 
 mod caller;
 mod error;

@@ -1,9 +1,9 @@
 //! The documents: every page of the book is in its summary, and every link leads somewhere.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use crate::documents::read;
+use crate::documents::{files_of, read};
 use crate::run::Error;
 
 pub(crate) fn check() -> Result<(), Error> {
@@ -14,7 +14,7 @@ pub(crate) fn check() -> Result<(), Error> {
     let mut missing = Vec::new();
     let mut count = 0;
     for directory in [&root, &book] {
-        for page in pages(directory)? {
+        for page in files_of(directory, "md")? {
             let name = page.strip_prefix(&book).ok().and_then(Path::to_str);
             if page != summary && name.is_some_and(|name| !chapters.iter().any(|link| link == name))
             {
@@ -34,23 +34,6 @@ pub(crate) fn check() -> Result<(), Error> {
     } else {
         Err(Error::Documents(missing))
     }
-}
-
-/// The documents of a directory.
-fn pages(directory: &Path) -> Result<Vec<PathBuf>, Error> {
-    let failed = |source| Error::Document {
-        path: directory.to_owned(),
-        source,
-    };
-    let mut pages = Vec::new();
-    for entry in fs::read_dir(directory).map_err(failed)? {
-        let path = entry.map_err(failed)?.path();
-        if path.extension().is_some_and(|extension| extension == "md") {
-            pages.push(path);
-        }
-    }
-    pages.sort();
-    Ok(pages)
 }
 
 fn leads_somewhere(page: &Path, link: &str) -> Result<bool, Error> {

@@ -69,13 +69,9 @@ fn names(line: &str) -> Vec<Name> {
 
 fn exists(root: &Path, name: &Name) -> Result<bool, Error> {
     let package = root.join("crates").join(&name.package);
-    // A module of unit tests, or one with some in it.
-    let module = package.join("src").join(name.path.replace("::", "/"));
     let around = name.path.strip_suffix("::tests");
-    let around = around.map(|path| package.join("src").join(path.replace("::", "/")));
-    for module in [Some(module), around].into_iter().flatten() {
-        let file = module.with_extension("rs");
-        if file.is_file() && read(file)?.contains("#[test]") {
+    for module in [Some(name.path.as_str()), around].into_iter().flatten() {
+        if has_unit_tests(&package, module)? {
             return Ok(true);
         }
     }
@@ -89,23 +85,47 @@ fn exists(root: &Path, name: &Name) -> Result<bool, Error> {
     Ok(false)
 }
 
+/// Whether a module of a package has unit tests, in its own file or in that of its module `tests`.
+pub(crate) fn has_unit_tests(package: &Path, module: &str) -> Result<bool, Error> {
+    let module = package.join("src").join(module.replace("::", "/"));
+    for file in [module.with_extension("rs"), module.join("tests.rs")] {
+        if file.is_file() && read(file)?.contains("#[test]") {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// The files of a test: one, or those of a directory.
 fn files(test: &Path) -> Result<Vec<PathBuf>, Error> {
     let one = test.with_extension("rs");
     if one.is_file() {
         return Ok(vec![one]);
     }
-    let Ok(entries) = fs::read_dir(test) else {
+    if !test.is_dir() {
         return Ok(Vec::new());
-    };
-    let paths = entries.map(|entry| entry.map(|entry| entry.path()));
-    let paths: Result<Vec<_>, _> = paths.collect();
-    let paths = paths.map_err(|source| Error::Document {
-        path: test.to_owned(),
+    }
+    files_of(test, "rs")
+}
+
+/// The files in a directory whose names have this ending, in order.
+pub(crate) fn files_of(directory: &Path, ending: &str) -> Result<Vec<PathBuf>, Error> {
+    let failed = |source| Error::Document {
+        path: directory.to_owned(),
         source,
-    })?;
-    let is_source = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "rs");
-    Ok(paths.into_iter().filter(is_source).collect())
+    };
+    let mut files = Vec::new();
+    for entry in fs::read_dir(directory).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        if path
+            .extension()
+            .is_some_and(|extension| extension == ending)
+        {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
 }
 
 /// Whether a file has a test of this name.

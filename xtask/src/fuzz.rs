@@ -7,6 +7,7 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use crate::documents::files_of;
 use crate::run::{Error, run};
 use crate::suite::concluded;
 use crate::tally::Tally;
@@ -19,7 +20,7 @@ const SECONDS: u64 = 60;
 const BOUNDS: [&str; 3] = ["-max_len=2000", "-timeout=20", "-rss_limit_mb=2048"];
 
 /// Modules of `sandbox-core` whose tests need neither files nor much time: Miri is a hundred times slower.
-const PURE: &[&str] = &[
+const PURE: [&str; 10] = [
     "access::",
     "caches::",
     "error::",
@@ -83,20 +84,9 @@ pub(crate) fn fuzz(seconds: Option<&str>) -> Result<Tally, Error> {
 
 /// The names of all targets.
 fn targets(root: &Path) -> Result<Vec<String>, Error> {
-    let path = root.join(TARGETS);
-    let failed = |source| Error::Prepare {
-        path: path.clone(),
-        source,
-    };
-    let mut names = Vec::new();
-    for entry in std::fs::read_dir(&path).map_err(failed)? {
-        let name = entry.map_err(failed)?.file_name().into_string();
-        names.extend(
-            name.ok()
-                .and_then(|name| Some(name.strip_suffix(".rs")?.to_owned())),
-        );
-    }
-    Ok(names)
+    let files = files_of(&root.join(TARGETS), "rs")?;
+    let names = files.iter().filter_map(|file| file.file_stem()?.to_str());
+    Ok(names.map(str::to_owned).collect())
 }
 
 /// Runs the pure tests in Miri.
@@ -145,4 +135,37 @@ fn is_there(subcommand: &str) -> bool {
         .stdout(Stdio::null())
         .stderr(Stdio::null());
     quiet.status().is_ok_and(|status| status.success())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::documents::{has_unit_tests, read};
+
+    /// What is named and not there would be left out in silence.
+    #[test]
+    fn what_miri_runs_and_leaves_out_is_there() {
+        let core = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/sandbox-core");
+        let mut texts = String::new();
+        for module in PURE.map(|name| name.trim_end_matches("::")) {
+            assert!(has_unit_tests(&core, module).unwrap(), "{module}");
+            for file in [
+                core.join(format!("src/{module}.rs")),
+                core.join(format!("src/{module}/tests.rs")),
+            ] {
+                if file.is_file() {
+                    texts.push_str(&read(file).unwrap());
+                }
+            }
+        }
+        for name in LEFT_OUT {
+            let is_there = texts.split("fn ").any(|function| {
+                function
+                    .split('(')
+                    .next()
+                    .is_some_and(|it| it.contains(name))
+            });
+            assert!(is_there, "{name}");
+        }
+    }
 }

@@ -2,20 +2,8 @@
 
 use std::process::ExitCode;
 
-#[cfg_attr(
-    all(
-        target_os = "linux",
-        any(target_arch = "x86_64", target_arch = "aarch64")
-    ),
-    path = "../bin/rules.rs"
-)]
-#[cfg_attr(
-    not(all(
-        target_os = "linux",
-        any(target_arch = "x86_64", target_arch = "aarch64")
-    )),
-    path = "nothing.rs"
-)]
+#[cfg_attr(backend, path = "../bin/rules.rs")]
+#[cfg_attr(not(backend), path = "nothing.rs")]
 mod rules;
 
 fn main() -> ExitCode {

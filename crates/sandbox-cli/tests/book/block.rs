@@ -25,6 +25,9 @@ impl<'a> Block<'a> {
     pub(crate) fn reason_not_to_run(&self) -> Option<&'a str> {
         let reason = self.word("not-run");
         assert_ne!(reason, Some(""), "line {}: no reason", self.line);
+        // The list of what is not run has commands alone.
+        let is_listed = reason.is_none() || self.language == "console";
+        assert!(is_listed, "line {}: only commands are not run", self.line);
         reason
     }
 

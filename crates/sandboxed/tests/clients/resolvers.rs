@@ -130,9 +130,11 @@ fn a_rule_shows_the_service() {
 /// The control: without the built-in rule a program sees the host's, and a person's rule is stronger than that.
 #[test]
 fn a_rule_shows_the_hosts_file() {
-    let Ok(file) = std::fs::read_to_string("/etc/resolv.conf") else {
+    let file = std::fs::read_to_string("/etc/resolv.conf");
+    if !needs("/etc/resolv.conf", file.is_ok()) {
         return;
-    };
+    }
+    let file = file.unwrap();
     let Some(world) = World::with(&[]) else {
         return;
     };

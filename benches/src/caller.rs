@@ -54,3 +54,15 @@ pub fn pin() -> Result<(), Error> {
         .and_then(|()| sched_setaffinity(this, &one))
         .map_err(Error::Pin)
 }
+
+/// A number of a process as `/proc/PID/status` has it: `VmRSS` is its resident memory in KiB, shared pages counted whole, `RssAnon` that
+/// without files. What is proportional can't be read of processes that are not dumpable.
+#[must_use]
+pub fn status(process: &str, field: &str) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    let value = |line: &str| {
+        let value = line.strip_prefix(field)?.strip_prefix(':')?;
+        value.split_whitespace().next()?.parse().ok()
+    };
+    status.lines().find_map(value).unwrap_or(0)
+}

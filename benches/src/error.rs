@@ -71,6 +71,21 @@ impl Error {
     }
 }
 
+/// Runs a command in a sandbox of ours to success.
+///
+/// # Errors
+///
+/// [`Error::Sandbox`] and [`Error::Confined`].
+pub fn succeed(command: &mut sandboxed::Command<'_>) -> Result<(), Error> {
+    if command.status()?.success() {
+        Ok(())
+    } else {
+        Err(Error::Confined {
+            contender: "library",
+        })
+    }
+}
+
 /// Runs a command to success.
 ///
 /// # Errors

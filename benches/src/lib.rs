@@ -12,8 +12,8 @@ mod peer;
 mod project;
 mod rounds;
 
-pub use self::caller::{again, grow, pin};
-pub use self::error::{Error, start};
+pub use self::caller::{again, grow, pin, status};
+pub use self::error::{Error, start, succeed};
 pub use self::home::{Home, Secret};
 pub use self::peer::Bwrap;
 pub use self::project::Project;

@@ -7,9 +7,11 @@
 use std::process::{Command, ExitCode, Stdio};
 use std::sync::Barrier;
 use std::time::Instant;
-use std::{env, fs, thread};
+use std::{env, thread};
 
-use benches::{Bwrap, Contender, Error, Home, again, interleave, micros, ratio, start};
+use benches::{
+    Bwrap, Contender, Error, Home, again, interleave, micros, ratio, start, status, succeed,
+};
 use lexopt::prelude::*;
 use sandboxed::{Policy, Preset, Sandbox};
 
@@ -99,7 +101,7 @@ fn in_threads(run: &(dyn Fn() -> Result<(), Error> + Sync)) -> Result<(), Error>
 /// Two hundred sandboxes that exist at once: what each takes, idle, and what they do together.
 fn many() -> Result<(), Error> {
     let policy = Policy::preset(Preset::Agent);
-    let before = resident("self");
+    let before = status("self", "VmRSS");
     let begin = Instant::now();
     let mut sandboxes = Vec::new();
     let mut inits = 0;
@@ -111,12 +113,12 @@ fn many() -> Result<(), Error> {
                 contender: "library",
             });
         }
-        inits += resident(&child.id().to_string());
+        inits += status(&child.id().to_string(), "VmRSS");
         sandboxes.push(sandbox);
     }
     let made = begin.elapsed();
     let count = u64::try_from(SANDBOXES).unwrap_or(1);
-    let caller = resident("self").saturating_sub(before) / count;
+    let caller = status("self", "VmRSS").saturating_sub(before) / count;
     println!("{SANDBOXES} sandboxes at once");
     println!(
         "  made, with a first command each, one after the other: {} µs each",
@@ -157,27 +159,13 @@ fn many() -> Result<(), Error> {
 
 fn confined(sandbox: &Sandbox) -> Result<(), Error> {
     let mut command = sandbox.command("true");
-    let command = command
+    let quiet = command
         .stdin(sandboxed::Stdio::null())
         .stdout(sandboxed::Stdio::null());
-    if command.status()?.success() {
-        Ok(())
-    } else {
-        Err(Error::Confined {
-            contender: "library",
-        })
-    }
+    succeed(quiet)
 }
 
 fn quiet(mut command: Command) -> Command {
     command.stdin(Stdio::null()).stdout(Stdio::null());
     command
-}
-
-/// Resident memory of a process, in KiB, shared pages counted whole.
-fn resident(process: &str) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    line.and_then(|line| line.split_whitespace().next()?.parse().ok())
-        .unwrap_or(0)
 }

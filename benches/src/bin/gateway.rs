@@ -10,13 +10,12 @@ mod client;
 #[path = "gateway/server.rs"]
 mod server;
 
-use std::fs;
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::path::PathBuf;
+use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
-use benches::{Contender, Error, interleave, micros, ratio};
+use benches::{Contender, Error, interleave, micros, ratio, status, succeed};
 use lexopt::prelude::*;
 use sandboxed::{Policy, Preset, Sandbox};
 use tempfile::NamedTempFile;
@@ -97,15 +96,15 @@ fn run(options: &Options) -> Result<(), Error> {
         hosts,
     };
     // Whatever the caller needs besides is there before its memory is looked at.
-    confined(&Sandbox::new(&without)?)?;
+    succeed(&mut Sandbox::new(&without)?.command("true"))?;
     outside(&place, Job::Requests, options.requests)?;
-    let before = memory();
+    let before = status("self", "RssAnon");
     let sandbox = place.sandbox()?;
     streams(&place, &sandbox, options)?;
     requests(&place, &sandbox, options)?;
     println!(
         "the caller has grown by {} kB (goal < 10240)\n",
-        memory().saturating_sub(before)
+        status("self", "RssAnon").saturating_sub(before)
     );
     starts(&place, &without, options.rounds)
 }
@@ -129,6 +128,7 @@ fn outside(place: &Place, job: Job, count: u64) -> Result<Duration, Error> {
     let mut command = Command::new(&place.program);
     let output = command
         .args(place.args(Way::Direct, job, count))
+        .stderr(Stdio::inherit())
         .output()
         .map_err(failed)?;
     told(output.status.success(), &output.stdout)
@@ -143,7 +143,10 @@ fn inside(
     count: u64,
 ) -> Result<Duration, Error> {
     let mut command = sandbox.command(&place.program);
-    let output = command.args(place.args(way, job, count)).output()?;
+    let output = command
+        .args(place.args(way, job, count))
+        .stderr(sandboxed::Stdio::inherit())
+        .output()?;
     told(output.status.success(), &output.stdout)
 }
 
@@ -164,6 +167,7 @@ fn streams(place: &Place, sandbox: &Sandbox, options: &Options) -> Result<(), Er
     let medians = every_way(
         place,
         sandbox,
+        &Way::ALL,
         Job::Stream(options.piece),
         bytes,
         options.rounds,
@@ -185,41 +189,44 @@ fn streams(place: &Place, sandbox: &Sandbox, options: &Options) -> Result<(), Er
 }
 
 fn requests(place: &Place, sandbox: &Sandbox, options: &Options) -> Result<(), Error> {
+    // A request without a ClientHello is what is captured already.
+    let ways = [Way::Direct, Way::Captured, Way::Connect, Way::Socks];
     for (job, title) in [
         (Job::Requests, "a request, each by a connection of its own"),
         (Job::Kept, "a request, all by one connection"),
     ] {
-        let medians = every_way(place, sandbox, job, options.requests, options.rounds)?;
+        let medians = every_way(place, sandbox, &ways, job, options.requests, options.rounds)?;
         println!("{title}; median µs, and what is added to direct\n");
         let direct = medians.first().map_or(0, |(_, time)| micros(*time));
         for (way, time) in medians {
-            // Its first bytes would be no request.
-            if !matches!(way, Way::Tls) {
-                let time = micros(time);
-                println!("{way:<12}{time:>10}{:>+8}", time - direct);
-            }
+            let time = micros(time);
+            println!("{way:<12}{time:>10}{:>+8}", time - direct);
         }
         println!("\n(goal: less than 300 added)\n");
     }
     Ok(())
 }
 
+/// Each of these ways, direct first.
 fn every_way(
     place: &Place,
     sandbox: &Sandbox,
+    ways: &[Way],
     job: Job,
     count: u64,
     rounds: usize,
 ) -> Result<Vec<(Way, Duration)>, Error> {
-    let mut contenders = Way::ALL.map(|way| {
+    let contender = |way: &Way| {
+        let way = *way;
         Contender::timed(way.name(), move || match way {
             Way::Direct => outside(place, job, count),
             _ => inside(place, sandbox, way, job, count),
         })
-    });
+    };
+    let mut contenders: Vec<_> = ways.iter().map(contender).collect();
     interleave(&mut contenders, rounds)?;
     let medians = contenders.iter().map(Contender::median);
-    Ok(Way::ALL.into_iter().zip(medians).collect())
+    Ok(ways.iter().copied().zip(medians).collect())
 }
 
 fn starts(place: &Place, without: &Policy, rounds: usize) -> Result<(), Error> {
@@ -227,14 +234,14 @@ fn starts(place: &Place, without: &Policy, rounds: usize) -> Result<(), Error> {
     let cold = |sandbox: &dyn Fn() -> Result<Sandbox, Error>| {
         let start = Instant::now();
         let sandbox = sandbox()?;
-        confined(&sandbox)?;
+        succeed(&mut sandbox.command("true"))?;
         Ok(start.elapsed())
     };
     let mut contenders = [
         Contender::timed("first command", || cold(&|| Ok(Sandbox::new(without)?))),
         Contender::timed("  with rules", || cold(&|| place.sandbox())),
-        Contender::new("every further", || confined(&warm)),
-        Contender::new("  with rules", || confined(&warm_with)),
+        Contender::new("every further", || succeed(&mut warm.command("true"))),
+        Contender::new("  with rules", || succeed(&mut warm_with.command("true"))),
     ];
     let rounds = rounds * 5;
     interleave(&mut contenders, rounds)?;
@@ -248,26 +255,6 @@ fn starts(place: &Place, without: &Policy, rounds: usize) -> Result<(), Error> {
     }
     println!("\n(goal: at most 1000 added to a first command, nothing to a further one)\n");
     Ok(())
-}
-
-fn confined(sandbox: &Sandbox) -> Result<(), Error> {
-    if sandbox.command("true").status()?.success() {
-        Ok(())
-    } else {
-        Err(Error::Confined {
-            contender: "library",
-        })
-    }
-}
-
-/// Resident memory of this process in kB, without files.
-fn memory() -> u64 {
-    let status = fs::read_to_string(Path::new("/proc/self/status")).unwrap_or_default();
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("RssAnon:"));
-    line.and_then(|line| line.split_whitespace().next()?.parse().ok())
-        .unwrap_or(0)
 }
 
 fn failed(source: io::Error) -> Error {

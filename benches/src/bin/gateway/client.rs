@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpStream, ToSocketAddrs};
 use std::str::FromStr;
 use std::time::{Duration, Instant};
 
-use crate::gateway::server::{ANSWER, NAME, STREAM, TLS};
+use crate::gateway::server::{ANSWER, HELLO, NAME, STREAM, TLS};
 
 /// How the server is reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -163,13 +163,13 @@ fn stream(
     count: u64,
     mut piece: Vec<u8>,
 ) -> io::Result<Duration> {
-    let mut request = match way {
-        Way::Tls => hello(),
-        _ => Vec::new(),
-    };
-    request.push(STREAM);
+    let mut request = vec![STREAM];
     request.extend_from_slice(&count.to_be_bytes());
     let start = Instant::now();
+    if way == Way::Tls {
+        connection.write_all(&hello())?;
+        connection.read_exact(&mut [0; HELLO.len()])?;
+    }
     connection.write_all(&request)?;
     let mut rest = count;
     while rest > 0 {

@@ -12,6 +12,8 @@ pub(crate) const STREAM: u8 = 0;
 /// The first byte of a record of TLS with a handshake, and how long a record's head is (RFC 8446, 5.1).
 pub(crate) const TLS: u8 = 0x16;
 const TLS_HEAD: usize = 5;
+/// What is answered to a hello: the gateway passes nothing on before it has seen that no second one is asked for.
+pub(crate) const HELLO: [u8; 6] = [23, 3, 3, 0, 1, 0];
 /// An answer to a small request.
 pub(crate) const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
@@ -47,6 +49,7 @@ fn serve(mut client: TcpStream, piece: &[u8]) -> io::Result<()> {
                 let [_, _, _, high, low] = head;
                 let length = u16::from_be_bytes([high, low]);
                 io::copy(&mut words.by_ref().take(length.into()), &mut io::sink())?;
+                client.write_all(&HELLO)?;
             }
             Some(&STREAM) => {
                 let mut request = [0; 9];

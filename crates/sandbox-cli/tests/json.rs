@@ -154,6 +154,8 @@ NPM_TOKEN = \"pass\"
 CI = { set = \"1\" }
 [network]
 default = \"host\"
+[network.rules]
+\"a.example.com\" = \"allow\"
 [limits]
 time = \"10m\"
 [system]

@@ -46,11 +46,11 @@ pub(crate) struct Subject<'a> {
 pub struct Excess {
     /// The table of a policy that it is about: `files`, `environment`, `network`, `limits`, `system`.
     pub table: &'static str,
-    /// The rule that grants it, where that is one.
+    /// The rule that grants it, where that is one and not the lack of another.
     pub at: Option<Source>,
     /// The rule that grants less, where that is one.
     pub before: Option<Source>,
-    /// A path or the pattern of paths, a variable, a key.
+    /// A path or the pattern of paths, a variable, a destination, a key.
     pub what: OsString,
     /// What it would be.
     pub grants: String,
@@ -94,7 +94,7 @@ impl Difference {
     ///
     /// # Errors
     ///
-    /// What is wrong with the rules of either about files.
+    /// What is wrong with the rules of either about files and the network.
     pub fn between(
         before: &Policy,
         after: &Policy,
@@ -152,14 +152,40 @@ pub(crate) fn exceeded(
         environment: &Environment::resolve(&bound.policy),
         network: &network,
     };
-    let fixed = match &bound.reason {
+    told(bound, beyond(subject, &least, fixed(bound), context))
+}
+
+/// All that a policy lets a command reach beyond a bound. Of the rest of either nothing is resolved: the machine may have
+/// changed since it was.
+pub(crate) fn exceeded_network(
+    bound: &Bound,
+    policy: &Policy,
+    network: &NetworkRules,
+    context: &Context,
+) -> Vec<PolicyError> {
+    let mut problems = bound.policy.problems.clone();
+    let least = NetworkRules::resolve(&bound.policy, context, &mut problems);
+    if !problems.is_empty() {
+        return problems;
+    }
+    let least = (&bound.policy, &least);
+    told(
+        bound,
+        beyond_network((policy, network), least, fixed(bound)),
+    )
+}
+
+/// The rules that alone are a bound, where not all are.
+fn fixed(bound: &Bound) -> Option<&Policy> {
+    match &bound.reason {
         Reason::Untrusted(_) => None,
-        Reason::Fixed(fixed) => Some(&**fixed),
-    };
-    beyond(subject, &least, fixed, context)
-        .into_iter()
-        .map(|excess| excess.told(&bound.reason))
-        .collect()
+        Reason::Fixed(fixed) => Some(fixed),
+    }
+}
+
+fn told(bound: &Bound, excesses: Vec<Excess>) -> Vec<PolicyError> {
+    let told = |excess: Excess| excess.told(&bound.reason);
+    excesses.into_iter().map(told).collect()
 }
 
 /// All that one policy grants beyond another; where some rules of that are fixed, beyond those alone.
@@ -190,25 +216,42 @@ fn beyond(
             instead: said(wider.before.map(|rule| &rule.rule)),
         });
     }
-    let counts_destination = |source: Option<&Source>| is_bound(fixed, source);
-    for wider in destinations::wider(subject.network, least.network, &counts_destination) {
-        excesses.push(Excess {
-            table: "network.rules",
-            at: Some(wider.at),
-            before: wider.before,
-            what: wider.what.into(),
-            grants: format!("`{}`", wider.grants),
-            instead: format!("`{}`", wider.instead),
-        });
-    }
+    let reached = (subject.policy, subject.network);
+    excesses.extend(beyond_network(
+        reached,
+        (least.policy, least.network),
+        fixed,
+    ));
     // Of the rest it is enough to know what is fixed: there is one value of each.
     let (policy, all) = (subject.policy, fixed.is_none());
     let least = fixed.unwrap_or(least.policy);
-    excesses.extend(default_network(policy, least, all));
-    excesses.extend(doors(policy, least, all));
     excesses.extend(limits(&policy.limits, &least.limits));
     excesses.extend(system(&policy.system, &least.system, all));
     excesses
+}
+
+/// The part of it that is about the network, each policy with its rules about that.
+fn beyond_network(
+    (policy, rules): (&Policy, &NetworkRules),
+    (least, bound): (&Policy, &NetworkRules),
+    fixed: Option<&Policy>,
+) -> Vec<Excess> {
+    let counts = |source: Option<&Source>| is_bound(fixed, source);
+    let destinations = destinations::wider(rules, bound, &counts);
+    let destinations = destinations.into_iter().map(|wider| Excess {
+        table: "network",
+        at: wider.at,
+        before: wider.before,
+        what: wider.what.into(),
+        grants: format!("`{}`", wider.grants),
+        instead: format!("`{}`", wider.instead),
+    });
+    // Of the rest it is enough to know what is fixed: there is one value of each.
+    let (all, least) = (fixed.is_none(), fixed.unwrap_or(least));
+    destinations
+        .chain(default_network(policy, least, all))
+        .chain(doors(policy, least, all))
+        .collect()
 }
 
 /// Whether what this rule grants is a bound at all.

@@ -69,7 +69,9 @@ impl Ruleset {
                 network: &network,
                 environment: &environment,
             };
-            bounded(&subject, context, &resolver, &mut problems);
+            for bound in &policy.bounds {
+                problems.extend(bound::exceeded(bound, &subject, context, &resolver));
+            }
         }
         if problems.is_empty() {
             match anchors::find(&mut files, &resolver, policy.system.hide) {
@@ -134,13 +136,9 @@ impl Ruleset {
         let mut problems = policy.problems.clone();
         let network = NetworkRules::resolve(policy, context, &mut problems);
         if problems.is_empty() {
-            let subject = Subject {
-                policy,
-                files: &self.files,
-                network: &network,
-                environment: &self.environment,
-            };
-            bounded(&subject, context, &Resolver::default(), &mut problems);
+            for bound in &policy.bounds {
+                problems.extend(bound::exceeded_network(bound, policy, &network, context));
+            }
         }
         if !problems.is_empty() {
             return Err(PolicyErrors(problems));
@@ -180,18 +178,6 @@ impl fmt::Display for Ruleset {
             )?;
         }
         Ok(())
-    }
-}
-
-/// Finds where a policy grants more than its bounds let it.
-fn bounded(
-    subject: &Subject<'_>,
-    context: &Context,
-    resolver: &Resolver,
-    problems: &mut Vec<PolicyError>,
-) {
-    for bound in &subject.policy.bounds {
-        problems.extend(bound::exceeded(bound, subject, context, resolver));
     }
 }
 

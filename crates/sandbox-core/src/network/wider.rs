@@ -16,13 +16,14 @@ use crate::{Destination, DestinationPattern, DestinationRule, Name, Source, Verd
 /// A rule that reaches more, and the one that reaches less.
 pub(crate) struct Wider {
     pub(crate) what: String,
-    pub(crate) at: Source,
+    /// `None` where there is none: what the other one denies is reached by the default.
+    pub(crate) at: Option<Source>,
     pub(crate) before: Option<Source>,
     pub(crate) grants: &'static str,
     pub(crate) instead: &'static str,
 }
 
-/// The rules of `rules` that reach more than `bound` does by a rule that `counts`.
+/// The rules of `rules` that reach more than `bound` does by a rule that `counts`, and the denials of that which `rules` lacks.
 pub(crate) fn wider(
     rules: &NetworkRules,
     bound: &NetworkRules,
@@ -33,24 +34,26 @@ pub(crate) fn wider(
     for destination in kinds(rules, bound) {
         let ports = &rules.ports_of(&destination) | &bound.ports_of(&destination);
         for port in ports {
+            let rule = rules.winner(&destination, port);
+            let before = bound.winner(&destination, port);
+            let denial = before.filter(|before| before.verdict() == Verdict::Deny);
             // What reaches more by the default alone is told of the default.
-            let Some(rule) = rules.winner(&destination, port) else {
+            let Some(named) = rule.or(denial) else {
                 continue;
             };
             let reaches = Reach::of(rules, &destination, port);
             let instead = Reach::of(bound, &destination, port);
-            let before = bound
-                .winner(&destination, port)
-                .map(DestinationRule::source);
-            if instead.has(&reaches) || !counts(before) || !told.insert(rule.pattern()) {
+            let before = before.map(DestinationRule::source);
+            if instead.has(&reaches) || !counts(before) || !told.insert(named.pattern()) {
                 continue;
             }
+            let (grants, instead) = reaches.words(&instead);
             found.push(Wider {
-                what: rule.text().to_owned(),
-                at: rule.source().clone(),
+                what: named.text().to_owned(),
+                at: rule.map(|rule| rule.source().clone()),
                 before: before.cloned(),
-                grants: reaches.word(),
-                instead: instead.word(),
+                grants,
+                instead,
             });
         }
     }
@@ -86,6 +89,15 @@ impl Reach {
                 .dial
                 .zip(other.dial)
                 .is_none_or(|(more, less)| has(more, less))
+    }
+
+    /// What this is, and what that is which is less.
+    fn words(&self, less: &Self) -> (&'static str, &'static str) {
+        match (self.word(), less.word()) {
+            // A connection to it is denied by the default as by a rule, but the default lets names lead there.
+            (more, less) if more == less => ("deny, but for names that lead there", less),
+            words => words,
+        }
     }
 
     fn word(&self) -> &'static str {

@@ -14,7 +14,6 @@ use crate::{Destination, DestinationPattern, PolicyError, Ports, Source};
 pub(super) struct Destinations {
     allowed: Vec<Entry<DestinationPattern>>,
     denied: Vec<Entry<Denied>>,
-    ranges: Vec<Entry<DestinationPattern>>,
     /// By the entry of the denied ones that each is about.
     reasons: BTreeMap<String, String>,
     /// Nothing is reached, whatever is allowed.
@@ -62,7 +61,7 @@ impl Destinations {
         Ok(())
     }
 
-    /// Addresses that no name may lead to.
+    /// Addresses that no name may lead to, and that no other entry allows.
     pub(super) fn deny_range(&mut self, text: &str, source: Source) -> Result<(), PolicyError> {
         let written = match text.parse() {
             Ok(Destination::Address(address)) => {
@@ -76,9 +75,9 @@ impl Destinations {
             _ => parsed(&written, &source)?,
         };
         let text = text.to_owned();
-        self.ranges.push(Entry {
+        self.denied.push(Entry {
             text,
-            pattern,
+            pattern: Denied::Some(pattern),
             source,
         });
         Ok(())
@@ -113,16 +112,6 @@ impl Destinations {
                 let both = denied.pattern.within(&allowed.pattern);
                 denials.extend(both.map(|both| deny(denied, both)));
             }
-        }
-        for range in self.ranges {
-            denials.push(DestinationEntry {
-                text: range.text,
-                pattern: range.pattern,
-                name_only: true,
-                grant: Grant::Deny { reason: None },
-                layer: 0,
-                source: range.source,
-            });
         }
         let allowed = self.allowed.into_iter().filter(|_| !self.is_closed);
         let allowed = allowed.map(|allowed| DestinationEntry {
@@ -337,6 +326,35 @@ mod tests {
             let attempt = Attempt::dial(name.parse().unwrap(), address, 443);
             let verdict = ruleset.decide(&attempt).verdict;
             assert_eq!(verdict, expected, "{allowed} {denied:?} {attempt:?}");
+        }
+    }
+
+    #[test]
+    fn a_denied_range_beats_allowed_addresses_in_it() {
+        for (allowed, denied, address, expected) in [
+            ("10.0.0.1", "10.0.0.0/8", "10.0.0.1", Verdict::Deny),
+            ("10.0.0.1:443", "10.0.0.0/8", "10.0.0.1", Verdict::Deny),
+            ("10.0.0.1", "10.0.0.1", "10.0.0.1", Verdict::Deny),
+            ("[fd00::1]", "fd00::/8", "fd00::1", Verdict::Deny),
+            ("10.0.0.1", "11.0.0.0/8", "10.0.0.1", Verdict::Allow),
+        ] {
+            let mut destinations = Destinations::default();
+            destinations.allow(allowed, Source::Library).unwrap();
+            destinations.deny_range(denied, Source::Library).unwrap();
+            let policy = Policy {
+                destinations: destinations.rules(),
+                ..Policy::default()
+            };
+            let ruleset = Ruleset::resolve(&policy, &Context::new("/")).unwrap();
+            let address: std::net::IpAddr = address.parse().unwrap();
+            let name = "n.example".parse().unwrap();
+            for attempt in [
+                Attempt::connect(address, 443),
+                Attempt::dial(name, address, 443),
+            ] {
+                let verdict = ruleset.decide(&attempt).verdict;
+                assert_eq!(verdict, expected, "{allowed} {denied} {attempt:?}");
+            }
         }
     }
 

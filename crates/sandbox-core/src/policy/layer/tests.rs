@@ -73,6 +73,47 @@ fn what_an_untrusted_layer_widens_is_told_with_its_line() {
     );
 }
 
+/// The machine goes on living while a command runs: what was bound at the start may be missing.
+#[test]
+fn an_update_of_the_network_is_held_by_what_bounds_the_network_alone() {
+    let host = tempfile::tempdir().unwrap();
+    let (context, directory) = (Context::new(host.path()), host.path().join("w"));
+    std::fs::create_dir(&directory).unwrap();
+    let below = Policy::default().write(&directory).allow("*.example");
+    let policy = |layer: &str| {
+        let distrust = Distrust::Unapproved;
+        below
+            .clone()
+            .layer_untrusted(toml(layer), "/p/layer.toml", distrust)
+    };
+    let ruleset = Ruleset::resolve(&policy(""), &context).unwrap();
+    std::fs::remove_dir(&directory).unwrap();
+    let narrower = policy("[network.rules]\n'a.example' = 'deny'");
+    let updated = ruleset.with_network(&narrower, &context).unwrap();
+    let attempt = Attempt::connect("a.example".parse::<crate::Name>().unwrap(), 443);
+    assert_eq!(ruleset.decide(&attempt).verdict, Verdict::Allow);
+    assert_eq!(updated.decide(&attempt).verdict, Verdict::Deny);
+    for (wider, expected) in [
+        (
+            "[network.rules]\n'a.test' = 'allow'",
+            "/p/layer.toml:2: `a.test` would be `allow` instead of `deny`, and",
+        ),
+        (
+            "[network]\ndefault = 'ask'",
+            "/p/layer.toml:2: `network` would be `ask` instead of `deny`, and",
+        ),
+        (
+            "[network]\npublish = ['80']",
+            "/p/layer.toml:2: `port 80` would be",
+        ),
+    ] {
+        let errors = ruleset.with_network(&policy(wider), &context).unwrap_err();
+        assert!(errors.to_string().starts_with(expected), "{errors}");
+    }
+    // Control: without the directory nothing starts.
+    assert!(Ruleset::resolve(&narrower, &context).is_err());
+}
+
 #[test]
 fn a_changed_file_and_a_list_that_can_be_written_are_told_apart() {
     for (why, expected) in [

@@ -12,7 +12,7 @@ use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Instant;
 
-use sandbox_core::{Attempt, Name, Verdict};
+use sandbox_core::{Attempt, Decision, Name, Verdict};
 
 pub(crate) use self::message::{Answer, Record, parse};
 use self::message::{Kind, Query};
@@ -26,9 +26,6 @@ use crate::resolver::Lookup;
 
 /// How long an answer may be kept. Its meaning never changes; whether the name is still allowed may.
 const LIFE: u32 = 30;
-
-/// The port whose rules are named where no port is known.
-const HTTPS: u16 = 443;
 
 /// Names whose denial has been told of lately.
 #[derive(Default)]
@@ -75,9 +72,11 @@ impl Hall {
                 _ => Answer::Nothing,
             },
             (kind, Some(name)) => {
-                let verdict = self.rules().best(name);
+                let attempt = Attempt::lookup(name.clone());
+                let decision = self.rules().ruleset.decide(&attempt);
+                let verdict = decision.verdict;
                 if verdict == Verdict::Deny {
-                    self.tell(name);
+                    self.tell(name, decision);
                     return Answer::NoSuchName;
                 }
                 match kind {
@@ -111,8 +110,8 @@ impl Hall {
         }
     }
 
-    /// Tells that a name was denied. The port is not known: what would allow it is a rule for all of them.
-    fn tell(&self, name: &Name) {
+    /// Tells that a name was denied.
+    fn tell(&self, name: &Name, decision: Decision) {
         if !self.denied_names.borrow_mut().is_news(name) {
             return;
         }
@@ -121,9 +120,6 @@ impl Hall {
             port: 0,
             door: Door::Dns,
         };
-        let attempt = Attempt::connect(name.clone(), HTTPS);
-        let mut decision = self.rules().ruleset.decide(&attempt);
-        decision.remedy = decision.remedy.map(|_| format!("\"{name}\" = \"allow\""));
         let mut record = log::Record::new(&self.log, &wish);
         record.decided(decision);
         record.ends(End::Denied);

@@ -77,44 +77,19 @@ pub(crate) struct Rules {
     /// As they were given; addresses of the host that they state stay closed.
     given: Arc<Ruleset>,
     own: Vec<IpAddr>,
-    /// The ports at which an answer about some destination may change, and so one of each kind.
-    ports: Vec<u16>,
     upstream: Matcher,
 }
 
 impl Rules {
     fn new(given: Arc<Ruleset>, own: Vec<IpAddr>, host_proxy: &HostProxy) -> io::Result<Self> {
         let ruleset = Ruleset::clone(&given).with_host_addresses(own.iter().copied());
-        let rules = ruleset.network_rules();
-        let upstream = host_proxy.matcher(rules.upstream())?;
-        let of_rules = rules.iter().flat_map(|rule| {
-            let ports = rule.pattern().ports();
-            [Some(ports.first()), ports.last().checked_add(1)]
-        });
-        let mut ports: Vec<u16> = of_rules.flatten().chain([1]).collect();
-        ports.sort_unstable();
-        ports.dedup();
+        let upstream = host_proxy.matcher(ruleset.network_rules().upstream())?;
         Ok(Self {
             ruleset: ruleset.into(),
             given,
             own,
-            ports,
             upstream,
         })
-    }
-
-    /// What of a name is reached at the port at which most is.
-    pub(crate) fn best(&self, name: &Name) -> Verdict {
-        let verdicts = self.ports.iter().map(|port| {
-            let attempt = Attempt::connect(name.clone(), *port);
-            self.ruleset.decide(&attempt).verdict
-        });
-        let rank = |verdict: &Verdict| match verdict {
-            Verdict::Deny => 0,
-            Verdict::Ask => 1,
-            Verdict::Allow => 2,
-        };
-        verdicts.max_by_key(rank).unwrap_or(Verdict::Deny)
     }
 
     /// Whether names are looked up by a proxy that may know more of them than the host.

@@ -107,6 +107,26 @@ fn a_name_has_addresses_if_rules_could_allow_it_and_it_has_some() {
 }
 
 #[test]
+fn what_is_told_of_a_denial_would_allow_it() {
+    for (rules, remedy) in [
+        (only(&[]), "\"a.example\" = \"allow\""),
+        // A rule for the name alone would be this one's key a second time; a port's outweighs it.
+        (only(&[]).deny("a.example"), "\"a.example:443\" = \"allow\""),
+        (only(&[]).deny("*.example"), "\"a.example\" = \"allow\""),
+    ] {
+        run(async {
+            let house = House::new(&rules, "127.0.0.1 a.example");
+            assert_eq!(ask(&house, "a.example", A).await, "NameError");
+            house.events(1).await;
+            assert_eq!(house.last_event().remedy.as_deref(), Some(remedy));
+            let (pattern, _) = remedy.trim_start_matches('"').split_once('"').unwrap();
+            let house = House::new(&rules.clone().allow(pattern), "127.0.0.1 a.example");
+            assert!(ask(&house, "a.example", A).await.starts_with("198.1"));
+        });
+    }
+}
+
+#[test]
 fn other_records_say_nothing() {
     run(async {
         let house = House::new(&only(&["good.example"]), "127.0.0.1 good.example");

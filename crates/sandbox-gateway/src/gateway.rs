@@ -20,7 +20,7 @@ use tokio::task::{AbortHandle, LocalSet, spawn_local};
 
 use crate::bounds;
 use crate::event::Event;
-use crate::hall::Hall;
+use crate::hall::{Hall, Rules};
 use crate::log::OnEvent;
 use crate::publish::{Connect, published};
 use crate::question::{Answer, Ask, Question};
@@ -146,7 +146,7 @@ pub struct Doors {
 
 enum Order {
     Serve(Doors),
-    Update(Arc<Ruleset>),
+    Update(Rules),
     /// The sender goes once all that was ordered before is done.
     Settle(mpsc::Sender<Infallible>),
     Publish(TcpListener, u16, Connect),
@@ -157,11 +157,9 @@ impl Gateway {
     ///
     /// # Errors
     ///
-    /// The host gives no thread or no descriptors, or its proxy is one that can't be used.
+    /// The host gives no thread or no descriptors, its addresses can't be found out, or its proxy is one that can't be used.
     pub fn start(ruleset: Arc<Ruleset>, options: Options) -> io::Result<Self> {
-        options
-            .host_proxy
-            .matcher(ruleset.network_rules().upstream())?;
+        let rules = Rules::new(ruleset, &options.host_proxy)?;
         let runtime = Builder::new_current_thread()
             .enable_io()
             .enable_time()
@@ -174,7 +172,7 @@ impl Gateway {
         let mask = SigSet::all().thread_swap_mask(nix::sys::signal::SigmaskHow::SIG_SETMASK)?;
         let thread = thread::Builder::new()
             .name("sandbox-gateway".to_owned())
-            .spawn(move || run(runtime, ruleset, options, receiver));
+            .spawn(move || run(runtime, rules, options, receiver));
         mask.thread_set_mask()?;
         Ok(Self {
             orders: Some(orders),
@@ -217,11 +215,10 @@ impl Gateway {
     ///
     /// # Errors
     ///
-    /// The gateway has failed, or the host's proxy is one that can't be used; then the rules are as they were.
+    /// The gateway has failed, the host's addresses can't be found out, or its proxy is one that can't be used; then the rules
+    /// are as they were.
     pub fn update(&self, ruleset: Arc<Ruleset>) -> io::Result<()> {
-        self.host_proxy
-            .matcher(ruleset.network_rules().upstream())?;
-        self.order(Order::Update(ruleset))
+        self.order(Order::Update(Rules::new(ruleset, &self.host_proxy)?))
     }
 
     /// Returns once everything holds that was said before. On its own thread, where it tells of events, it does not wait.
@@ -267,16 +264,10 @@ fn set_nonblocking(socket: &OwnedFd) -> io::Result<()> {
     Ok(())
 }
 
-fn run(
-    runtime: Runtime,
-    ruleset: Arc<Ruleset>,
-    options: Options,
-    orders: UnboundedReceiver<Order>,
-) {
+fn run(runtime: Runtime, rules: Rules, options: Options, orders: UnboundedReceiver<Order>) {
     let tasks = LocalSet::new();
-    if let Ok(hall) = Hall::new(ruleset, options) {
-        tasks.block_on(&runtime, obey(Rc::new(hall), orders));
-    }
+    let hall = Rc::new(Hall::new(rules, options));
+    tasks.block_on(&runtime, obey(hall, orders));
     drop(tasks);
     // A resolver that hangs, or a person who does not answer, holds up no end.
     runtime.shutdown_background();
@@ -286,7 +277,7 @@ async fn obey(hall: Rc<Hall>, mut orders: UnboundedReceiver<Order>) {
     let served = RefCell::new(Vec::<AbortHandle>::new());
     while let Some(order) = orders.recv().await {
         match order {
-            Order::Update(ruleset) => hall.update(ruleset),
+            Order::Update(rules) => hall.update(rules),
             Order::Settle(done) => drop(done),
             Order::Publish(listener, port, connect) => {
                 if let Ok(listener) = tokio::net::TcpListener::from_std(listener) {

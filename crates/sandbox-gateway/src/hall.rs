@@ -63,7 +63,6 @@ pub(crate) struct Hall {
     /// For whoever connects to a port inside.
     pub(crate) connects: Arc<Semaphore>,
     running: RefCell<Vec<Weak<Line>>>,
-    host_proxy: HostProxy,
     pub(crate) denied_names: RefCell<Told>,
     /// For whoever copies, as long as nothing is waited for.
     pub(crate) buffer: RefCell<Box<[u8]>>,
@@ -77,19 +76,26 @@ pub(crate) struct Rules {
     /// As they were given; addresses of the host that they state stay closed.
     given: Arc<Ruleset>,
     own: Vec<IpAddr>,
-    upstream: Matcher,
+    upstream: Arc<Matcher>,
 }
 
 impl Rules {
-    fn new(given: Arc<Ruleset>, own: Vec<IpAddr>, host_proxy: &HostProxy) -> io::Result<Self> {
+    /// # Errors
+    ///
+    /// The host's addresses can't be found out, or its proxy is one that can't be used.
+    pub(crate) fn new(given: Arc<Ruleset>, host_proxy: &HostProxy) -> io::Result<Self> {
+        let upstream = host_proxy.matcher(given.network_rules().upstream())?;
+        Ok(Self::of(given, own::addresses()?, upstream.into()))
+    }
+
+    fn of(given: Arc<Ruleset>, own: Vec<IpAddr>, upstream: Arc<Matcher>) -> Self {
         let ruleset = Ruleset::clone(&given).with_host_addresses(own.iter().copied());
-        let upstream = host_proxy.matcher(ruleset.network_rules().upstream())?;
-        Ok(Self {
+        Self {
             ruleset: ruleset.into(),
             given,
             own,
             upstream,
-        })
+        }
     }
 
     /// Whether names are looked up by a proxy that may know more of them than the host.
@@ -99,9 +105,8 @@ impl Rules {
 }
 
 impl Hall {
-    pub(crate) fn new(ruleset: Arc<Ruleset>, options: Options) -> io::Result<Self> {
-        let rules = Rules::new(ruleset, own_addresses()?, &options.host_proxy)?;
-        Ok(Self {
+    pub(crate) fn new(rules: Rules, options: Options) -> Self {
+        Self {
             rules: RefCell::new(Rc::new(rules)),
             looked: Cell::new(Instant::now()),
             names: RefCell::default(),
@@ -111,11 +116,10 @@ impl Hall {
             places: Arc::new(Semaphore::new(bounds::CONNECTIONS)),
             connects: Arc::new(Semaphore::new(bounds::CONNECTS)),
             running: RefCell::default(),
-            host_proxy: options.host_proxy,
             denied_names: RefCell::default(),
             buffer: RefCell::new(vec![0; bounds::CHUNK].into()),
             held: Cell::new(0),
-        })
+        }
     }
 
     pub(crate) fn rules(&self) -> Rc<Rules> {
@@ -129,20 +133,16 @@ impl Hall {
             let rules = self.rules();
             if let Ok(own) = own_addresses()
                 && own != rules.own
-                && let Ok(rules) = Rules::new(Arc::clone(&rules.given), own, &self.host_proxy)
             {
-                self.rules.replace(Rc::new(rules));
+                let (given, upstream) = (Arc::clone(&rules.given), Arc::clone(&rules.upstream));
+                self.rules.replace(Rules::of(given, own, upstream).into());
             }
         }
         self.rules()
     }
 
     /// Takes other rules, and ends what they deny.
-    pub(crate) fn update(&self, ruleset: Arc<Ruleset>) {
-        let own = self.rules().own.clone();
-        let Ok(rules) = Rules::new(ruleset, own, &self.host_proxy) else {
-            return;
-        };
+    pub(crate) fn update(&self, rules: Rules) {
         let rules = Rc::new(rules);
         self.rules.replace(Rc::clone(&rules));
         for line in self.running.borrow().iter().filter_map(Weak::upgrade) {

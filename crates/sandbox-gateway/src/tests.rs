@@ -29,7 +29,7 @@ use tokio::time::timeout;
 
 use crate::event::{Door, Event};
 use crate::gateway::Options;
-use crate::hall::{Hall, Wish};
+use crate::hall::{Hall, Rules, Wish};
 
 /// A test that takes longer hangs.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -52,8 +52,9 @@ pub(crate) fn run_for<F: Future>(patience: Duration, test: F) -> F::Output {
     done.expect("it hangs")
 }
 
-pub(crate) fn rules(policy: &Policy) -> Arc<Ruleset> {
-    Ruleset::resolve(policy, &Context::new("/")).unwrap().into()
+fn resolved(policy: &Policy, options: &Options) -> Rules {
+    let ruleset = Ruleset::resolve(policy, &Context::new("/")).unwrap();
+    Rules::new(ruleset.into(), &options.host_proxy).unwrap()
 }
 
 /// Nothing but these destinations is allowed.
@@ -85,10 +86,15 @@ impl House {
         let mut options = options.on_event(move |event| told.lock().unwrap().push(event.clone()));
         options.hosts = options.hosts.or_else(|| Some(file.path().to_owned()));
         Self {
-            hall: Rc::new(Hall::new(rules(policy), options).unwrap()),
+            hall: Rc::new(Hall::new(resolved(policy, &options), options)),
             events,
             hosts: file,
         }
+    }
+
+    /// From now on this policy holds.
+    pub(crate) fn update(&self, policy: &Policy) {
+        self.hall.update(resolved(policy, &Options::default()));
     }
 
     /// From now on the resolver says this.

@@ -13,6 +13,7 @@ use std::net::{Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::{Arc, Mutex, mpsc};
 
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::socket::{
     AddressFamily, SockFlag, SockType, SockaddrIn6, bind, setsockopt, socket, sockopt,
 };
@@ -199,6 +200,32 @@ fn threads_and_signals() {
     while !threads().is_empty() || descriptors() > before {
         std::thread::yield_now();
     }
+}
+
+#[test]
+fn one_that_starts_serves() {
+    alone("few_descriptors");
+}
+
+#[test]
+#[ignore = "started by `one_that_starts_serves`"]
+fn few_descriptors() {
+    let policy = Policy::default().network(Network::Deny);
+    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+    // The first one leaves descriptors of the whole process behind.
+    drop(Gateway::start(rules(&policy), Options::default()).unwrap());
+    let mut starts = Vec::new();
+    for limit in 3..=64 {
+        setrlimit(Resource::RLIMIT_NOFILE, limit, hard).unwrap();
+        let gateway = Gateway::start(rules(&policy), Options::default());
+        starts.push(gateway.is_ok());
+        if let Ok(gateway) = gateway {
+            gateway.settle();
+            gateway.serve(Doors::default()).unwrap();
+        }
+    }
+    // Controls: with few it does not start, with more it does.
+    assert!(starts.first() == Some(&false) && starts.last() == Some(&true));
 }
 
 #[test]

@@ -11,7 +11,7 @@ use tokio::task::LocalSet;
 use crate::bounds;
 use crate::event::Event;
 use crate::gateway::Options;
-use crate::hall::Hall;
+use crate::hall::{Hall, Rules};
 use crate::proxy::speak;
 
 /// Serves a client that says this and nothing more: no tunnel comes of it, and nothing but refusals is answered and told.
@@ -29,12 +29,13 @@ pub fn proxies(input: &[u8]) {
     });
     let runtime = Builder::new_current_thread().enable_time().build();
     let ruleset = Ruleset::resolve(&Policy::default(), &Context::new("/"));
-    let hall = ruleset
+    let rules = ruleset
         .ok()
-        .and_then(|ruleset| Hall::new(Arc::new(ruleset), options).ok());
-    let (Ok(runtime), Some(hall)) = (runtime, hall) else {
+        .and_then(|ruleset| Rules::new(Arc::new(ruleset), &options.host_proxy).ok());
+    let (Ok(runtime), Some(rules)) = (runtime, rules) else {
         unreachable!("a machine without memory or time");
     };
+    let hall = Hall::new(rules, options);
     let (answer, has_tunnel) = LocalSet::new().block_on(&runtime, async {
         // Small enough for what is said to come in pieces.
         let (client, door) = tokio::io::duplex(1 + input.len() % 64);

@@ -207,15 +207,11 @@ fn other_rules_end_what_they_deny() {
         program.write_all(b"\0raw").await.unwrap();
         program.read_exact(&mut banner[..4]).await.unwrap();
         // What they allow as well goes on.
-        house
-            .hall
-            .update(rules(&only(&["good.example", "127.3.0.0/16"])));
+        house.update(&only(&["good.example", "127.3.0.0/16"]));
         program.write_all(b"more").await.unwrap();
         program.read_exact(&mut banner[..4]).await.unwrap();
         assert_eq!(&banner[..4], b"more");
-        house
-            .hall
-            .update(rules(&only(&["other.example", "127.3.0.0/16"])));
+        house.update(&only(&["other.example", "127.3.0.0/16"]));
         assert!(is_reset(&mut program).await);
         let told = house.events(1).await;
         assert_eq!(
@@ -226,7 +222,7 @@ fn other_rules_end_what_they_deny() {
             )]
         );
         // And the address alone.
-        house.hall.update(rules(&only(&["good.example"])));
+        house.update(&only(&["good.example"]));
         assert!(
             is_reset(
                 &mut house

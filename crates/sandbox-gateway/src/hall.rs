@@ -269,8 +269,8 @@ impl Hall {
         let address = proxy.is_none().then_some(peer);
         record.dialled(address);
         let line = Arc::new(Line::new(stream, destination.clone(), port, address));
-        // Others may hold since it was decided.
-        let now = self.rules();
+        // Others may hold since it was decided, and the host may have other addresses since a person was asked.
+        let now = self.rules_now();
         if !Rc::ptr_eq(&now, &rules) && line.is_denied_by(&now.ruleset) {
             return Err(Why::Denied(now.ruleset.decide(&attempt).into()));
         }

@@ -9,6 +9,8 @@ mod dial;
 mod hellos;
 #[cfg(target_os = "linux")]
 mod load;
+#[cfg(target_os = "linux")]
+mod own;
 mod questions;
 pub(crate) mod world;
 

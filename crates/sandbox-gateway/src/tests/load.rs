@@ -1,5 +1,6 @@
 //! Many connections, at once and one after the other.
 
+use nix::fcntl::{FcntlArg, fcntl};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use sandbox_testing::alone;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -123,6 +124,28 @@ fn ten_thousand() {
         // What was told is remembered here, 1 kB each.
         let grown = memory().saturating_sub(bytes);
         assert!(grown < 20 << 20, "{grown}");
+    });
+}
+
+#[test]
+fn descriptors_that_others_use_leave_no_places() {
+    alone("tests::load::descriptors_of_others");
+}
+
+#[test]
+#[ignore = "started by `descriptors_that_others_use_leave_no_places`"]
+fn descriptors_of_others() {
+    const LIMIT: u16 = 256;
+    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+    setrlimit(Resource::RLIMIT_NOFILE, LIMIT.into(), hard).unwrap();
+    run(async {
+        let house = House::new(&only(&[]), "");
+        let (program, _client) = pair().await;
+        // The number says that those below it are in use.
+        let at = |number: u16| fcntl(&program, FcntlArg::F_DUPFD_CLOEXEC(number.into())).unwrap();
+        assert!(house.hall.place(&at(LIMIT / 2)).is_none());
+        // Control: one below is among ours, and places are free.
+        assert!(house.hall.place(&at(LIMIT / 2 - 1)).is_some());
     });
 }
 

@@ -379,7 +379,7 @@ fn what_fails_says_how() {
         ] {
             let answer = world.proxies().await.ask(super::get(host, port)).await;
             assert!(answer.starts_with("HTTP/1.1 502"), "{answer}");
-            assert!(!answer.contains("x-proxy-error"), "{answer}");
+            assert!(!answer.contains("X-Proxy-Error"), "{answer}");
             let (_, text) = answer.split_once("\r\n\r\n").unwrap();
             assert!(text.contains(says) && text.lines().count() == 1, "{text}");
         }

@@ -45,8 +45,12 @@ pub(crate) async fn streams(listener: TcpListener, hall: Rc<Hall>) {
     .await;
 }
 
-async fn serve<F>(listener: &TcpListener, hall: &Rc<Hall>, one: impl Fn(TcpStream, Rc<Hall>) -> F)
-where
+/// Serves each connection that comes, as far as there are places.
+pub(crate) async fn serve<F>(
+    listener: &TcpListener,
+    hall: &Rc<Hall>,
+    one: impl Fn(TcpStream, Rc<Hall>) -> F,
+) where
     F: Future<Output = ()> + 'static,
 {
     loop {

@@ -96,8 +96,6 @@ pub enum End {
     Unreachable(String),
     /// Nobody answered in time.
     TimedOut,
-    /// There were too many.
-    TooMany,
     /// Nothing passed for too long.
     Idle,
 }
@@ -126,7 +124,6 @@ impl End {
             Self::Unresolved => "unresolved",
             Self::Unreachable(_) => "unreachable",
             Self::TimedOut => "timed-out",
-            Self::TooMany => "too-many",
             Self::Idle => "idle",
         }
     }

@@ -3,10 +3,12 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::hash::Hash;
+use std::io;
 use std::rc::Rc;
+use std::sync::Arc;
 
-use tokio::sync::watch;
-use tokio::task::spawn_local;
+use tokio::sync::{Semaphore, watch};
+use tokio::task::{spawn_blocking, spawn_local};
 
 use crate::bounds;
 
@@ -45,4 +47,24 @@ impl<K: Eq + Hash + Clone + 'static, V: Clone + 'static> Flights<K, V> {
         let value = result.wait_for(Option::is_some).await.ok()?;
         value.clone()
     }
+}
+
+/// Does on a thread what can't be waited for otherwise, once one of the slots is free. It goes on when nobody waits any more, and
+/// keeps its slot as long.
+///
+/// # Errors
+///
+/// The gateway ends, or the work panics.
+pub(crate) async fn on_thread<T: Send + 'static>(
+    slots: &Arc<Semaphore>,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> io::Result<T> {
+    let slot = Arc::clone(slots).acquire_owned().await;
+    let slot = slot.map_err(io::Error::other)?;
+    let done = spawn_blocking(move || {
+        let done = work();
+        drop(slot);
+        done
+    });
+    Ok(done.await?)
 }

@@ -85,7 +85,7 @@ impl Rules {
     /// The host's addresses can't be found out, or its proxy is one that can't be used.
     pub(crate) fn new(given: Arc<Ruleset>, host_proxy: &HostProxy) -> io::Result<Self> {
         let upstream = host_proxy.matcher(given.network_rules().upstream())?;
-        Ok(Self::of(given, own::addresses()?, upstream.into()))
+        Ok(Self::of(given, own_addresses()?, upstream.into()))
     }
 
     fn of(given: Arc<Ruleset>, own: Vec<IpAddr>, upstream: Arc<Matcher>) -> Self {

@@ -146,9 +146,7 @@ impl Record {
             End::Closed | End::Unresolved | End::Unreachable(_) | End::TimedOut | End::Idle => {
                 Verdict::Allow
             }
-            End::Denied | End::Unanswered | End::Mismatch(_) | End::Withdrawn | End::TooMany => {
-                Verdict::Deny
-            }
+            End::Denied | End::Unanswered | End::Mismatch(_) | End::Withdrawn => Verdict::Deny,
         };
         self.event.end = end;
     }

@@ -8,11 +8,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::task::{spawn_blocking, spawn_local};
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 use crate::bounds;
+use crate::capture;
 use crate::event::{Door, End};
+use crate::flights::on_thread;
 use crate::hall::{Hall, Wish};
 use crate::log::Record;
 use crate::opened::{Line, Opened};
@@ -22,42 +23,22 @@ pub(crate) type Connect = Arc<dyn Fn() -> io::Result<OwnedFd> + Send + Sync>;
 
 /// Serves connections to a published port.
 pub(crate) async fn published(listener: TcpListener, port: u16, connect: Connect, hall: Rc<Hall>) {
-    loop {
-        let Ok((outside, _)) = listener.accept().await else {
-            sleep(bounds::RECOVERY).await;
-            continue;
-        };
-        let Some(place) = hall.place(&outside) else {
-            let _ = outside.set_zero_linger();
-            continue;
-        };
-        let (hall, connect) = (Rc::clone(&hall), Arc::clone(&connect));
-        spawn_local(async move {
-            one(outside, port, connect, &hall).await;
-            drop(place);
-        });
-    }
+    capture::serve(&listener, &hall, |outside, hall| {
+        one(outside, port, Arc::clone(&connect), hall)
+    })
+    .await;
 }
 
-async fn one(outside: TcpStream, port: u16, connect: Connect, hall: &Hall) {
+async fn one(outside: TcpStream, port: u16, connect: Connect, hall: Rc<Hall>) {
     let wish = Wish {
         destination: Ipv4Addr::LOCALHOST.into(),
         port,
         door: Door::Publish,
     };
     let mut record = Record::new(&hall.log, &wish);
-    let slots = Arc::clone(&hall.connects);
-    let connected = async move {
-        let slot = slots.acquire_owned().await.map_err(io::Error::other)?;
-        let connected = spawn_blocking(move || {
-            let connected = connect().and_then(nonblocking);
-            drop(slot);
-            connected
-        });
-        connected.await.map_err(io::Error::other)?
-    };
+    let connected = on_thread(&hall.connects, move || connect().and_then(ready));
     let connected = match timeout(bounds::DIAL, connected).await {
-        Ok(connected) => connected.and_then(TcpStream::from_std),
+        Ok(connected) => connected.flatten().and_then(TcpStream::from_std),
         Err(_) => Err(io::ErrorKind::TimedOut.into()),
     };
     match connected {
@@ -78,8 +59,10 @@ async fn one(outside: TcpStream, port: u16, connect: Connect, hall: &Hall) {
     }
 }
 
-fn nonblocking(socket: OwnedFd) -> io::Result<Connected> {
+/// As a connection that the gateway has dialled.
+fn ready(socket: OwnedFd) -> io::Result<Connected> {
     let stream = Connected::from(socket);
     stream.set_nonblocking(true)?;
+    let _ = stream.set_nodelay(true);
     Ok(stream)
 }

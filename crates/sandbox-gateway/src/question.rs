@@ -9,12 +9,11 @@ use std::time::Duration;
 
 use sandbox_core::Destination;
 use tokio::sync::Semaphore;
-use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use crate::bounds;
 use crate::event::{Door, target};
-use crate::flights::Flights;
+use crate::flights::{Flights, on_thread};
 
 /// What answers questions. It may wait for a person; it runs on a thread of its own.
 pub(crate) type Ask = Arc<dyn Fn(&Question) -> Answer + Send + Sync>;
@@ -109,15 +108,8 @@ impl Questions {
             let (ask, slots) = (Arc::clone(ask), Arc::clone(&self.slots));
             let (settled, subject) = (Rc::clone(&self.settled), subject.clone());
             async move {
-                let Ok(slot) = slots.acquire_owned().await else {
-                    return Answer::DenyOnce;
-                };
-                let answered = spawn_blocking(move || {
-                    let answer = ask(&question);
-                    drop(slot);
-                    answer
-                });
-                let answer = answered.await.unwrap_or(Answer::DenyOnce);
+                let answered = on_thread(&slots, move || ask(&question)).await;
+                let answer = answered.unwrap_or(Answer::DenyOnce);
                 // Remembered here, since nobody may wait for it any more.
                 let mut settled = settled.borrow_mut();
                 if matches!(answer, Answer::Allow | Answer::Deny) && settled.len() < bounds::SETTLED

@@ -15,11 +15,10 @@ use std::time::{Duration, Instant};
 
 use sandbox_core::Name;
 use tokio::sync::Semaphore;
-use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use crate::bounds;
-use crate::flights::Flights;
+use crate::flights::{Flights, on_thread};
 
 /// What became of a question.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,8 +39,12 @@ pub(crate) struct Resolver {
     hosts: Option<PathBuf>,
     slots: Arc<Semaphore>,
     under_way: Flights<Name, Lookup>,
-    answers: RefCell<HashMap<Name, (Instant, Lookup)>>,
+    answers: Rc<RefCell<Answers>>,
 }
+
+/// Those that name addresses, each of some time ago.
+#[derive(Default)]
+struct Answers(HashMap<Name, (Instant, Lookup)>);
 
 impl Resolver {
     pub(crate) fn new(hosts: Option<PathBuf>) -> Self {
@@ -49,58 +52,57 @@ impl Resolver {
             hosts,
             slots: Arc::new(Semaphore::new(bounds::LOOKUPS)),
             under_way: Flights::default(),
-            answers: RefCell::default(),
+            answers: Rc::default(),
         }
     }
 
     /// The addresses of a name, of a question that was put a short time ago if there was one.
     pub(crate) async fn lookup(&self, name: &Name, patience: Duration) -> Lookup {
-        if let Some((at, answer)) = self.answers.borrow().get(name)
-            && at.elapsed() < bounds::ANSWER_LIFE
-        {
-            return answer.clone();
+        if let Some(answer) = self.answers.borrow().get(name) {
+            return answer;
         }
         let start = || {
-            let (name, hosts) = (name.clone(), self.hosts.clone());
-            let slots = Arc::clone(&self.slots);
+            let (hosts, slots) = (self.hosts.clone(), Arc::clone(&self.slots));
+            let (asked, name, answers) = (name.clone(), name.clone(), Rc::clone(&self.answers));
             async move {
-                let Ok(slot) = slots.acquire_owned().await else {
-                    return Lookup::Failed;
-                };
-                let found = spawn_blocking(move || {
-                    let found = match hosts {
-                        None => resolve(&name),
-                        Some(hosts) => named_in(&hosts, &name),
-                    };
-                    drop(slot);
-                    found
+                let found = on_thread(&slots, move || match hosts {
+                    None => resolve(&asked),
+                    Some(hosts) => named_in(&hosts, &asked),
                 });
-                match found.await {
+                let answer = match found.await {
                     Ok(Ok(addresses)) => answer(addresses),
                     Ok(Err(error)) if is_temporary(&error) => Lookup::Failed,
                     Ok(Err(_)) => Lookup::Nothing,
                     Err(_) => Lookup::Failed,
+                };
+                // Remembered here, since nobody may wait for it any more.
+                if let Lookup::Found(_) = answer {
+                    answers.borrow_mut().remember(name, answer.clone());
                 }
+                answer
             }
         };
         let flight = self.under_way.join(name.clone(), start);
-        let Ok(answer) = timeout(patience, flight).await else {
-            return Lookup::Late;
-        };
-        let answer = answer.unwrap_or(Lookup::Failed);
-        if let Lookup::Found(_) = answer {
-            self.remember(name, &answer);
+        match timeout(patience, flight).await {
+            Ok(answer) => answer.unwrap_or(Lookup::Failed),
+            Err(_) => Lookup::Late,
         }
-        answer
+    }
+}
+
+impl Answers {
+    fn get(&self, name: &Name) -> Option<Lookup> {
+        let (at, answer) = self.0.get(name)?;
+        (at.elapsed() < bounds::ANSWER_LIFE).then(|| answer.clone())
     }
 
-    fn remember(&self, name: &Name, answer: &Lookup) {
-        let mut answers = self.answers.borrow_mut();
-        if answers.len() >= bounds::ANSWERS {
-            answers.retain(|_, (at, _)| at.elapsed() < bounds::ANSWER_LIFE);
+    fn remember(&mut self, name: Name, answer: Lookup) {
+        if self.0.len() >= bounds::ANSWERS {
+            let is_good = |at: &Instant| at.elapsed() < bounds::ANSWER_LIFE;
+            self.0.retain(|_, (at, _)| is_good(at));
         }
-        if answers.len() < bounds::ANSWERS {
-            answers.insert(name.clone(), (Instant::now(), answer.clone()));
+        if self.0.len() < bounds::ANSWERS {
+            self.0.insert(name, (Instant::now(), answer));
         }
     }
 }
@@ -160,7 +162,11 @@ fn addresses_in(text: &str, name: &Name) -> Vec<IpAddr> {
 
 #[cfg(test)]
 mod tests {
+    use nix::sys::stat::Mode;
+    use tokio::task::{spawn_blocking, yield_now};
+
     use super::*;
+    use crate::tests::run;
 
     #[test]
     fn hosts_files_are_read_as_resolvers_do() {
@@ -175,6 +181,28 @@ mod tests {
             let found: Vec<String> = found.iter().map(IpAddr::to_string).collect();
             assert_eq!(found, expected, "{name}");
         }
+    }
+
+    #[test]
+    fn an_answer_is_good_that_nobody_waited_for() {
+        run(async {
+            // A resolver that answers one question, when it is let.
+            let directory = tempfile::tempdir().unwrap();
+            let hosts = directory.path().join("hosts");
+            nix::unistd::mkfifo(&hosts, Mode::S_IRWXU).unwrap();
+            let (resolver, name) = (Resolver::new(Some(hosts.clone())), "a.example".parse());
+            let name = name.unwrap();
+            let ask = || resolver.lookup(&name, Duration::ZERO);
+            assert_eq!(ask().await, Lookup::Late);
+            let text = "10.0.0.1 a.example";
+            let said = spawn_blocking(move || std::fs::write(hosts, text));
+            said.await.unwrap().unwrap();
+            while Rc::strong_count(&resolver.answers) > 1 {
+                yield_now().await;
+            }
+            let found = Lookup::Found(addresses_in(text, &name).into());
+            assert_eq!(ask().await, found);
+        });
     }
 
     #[test]

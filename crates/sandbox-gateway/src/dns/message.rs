@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use sandbox_core::{Destination, Name};
 use simple_dns::rdata::{A, AAAA, PTR, RData};
-use simple_dns::{CLASS, OPCODE, Packet, PacketFlag, QTYPE, RCODE, ResourceRecord, TYPE};
+use simple_dns::{CLASS, Packet, PacketFlag, QTYPE, RCODE, ResourceRecord, TYPE};
 
 use crate::bounds;
 
@@ -63,7 +63,7 @@ impl Answer {
     }
 }
 
-/// Length of a message's head, and of what in it is counted.
+/// Length of a message's head (RFC 1035, 4.1.1).
 const HEAD: usize = 12;
 const RESPONSE: u8 = 0x80;
 const OPERATION: u8 = 0x78;
@@ -103,9 +103,6 @@ pub(crate) fn parse(message: &[u8]) -> Result<Query<'_>, Option<Vec<u8>>> {
     let Some(question) = packet.questions.first() else {
         return reply(FORMAT_ERROR);
     };
-    if packet.opcode() != OPCODE::StandardQuery {
-        return reply(NOT_IMPLEMENTED);
-    }
     let labels: Vec<&[u8]> = question.qname.as_bytes().collect();
     let kind = match question.qtype {
         QTYPE::TYPE(TYPE::A) => Kind::V4,

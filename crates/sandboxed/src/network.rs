@@ -23,8 +23,10 @@ const PROXIES: [(&str, &str); 7] = [
     ("FTP_PROXY", "socks5h"),
 ];
 const NO_PROXIES: [&str; 2] = ["NO_PROXY", "no_proxy"];
-/// What is the sandbox's own: a proxy would reach the host's.
-const OWN: &str = "localhost,127.0.0.1,::1";
+/// What is the sandbox's own, where a proxy would reach the host's; and addresses that nobody expects a proxy to reach. Connections to
+/// these are captured all the same.
+const NO_PROXY: &str =
+    "localhost,127.0.0.1,::1,169.254.0.0/16,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16";
 
 /// The gateway, once it runs.
 pub(crate) struct Service {
@@ -146,7 +148,7 @@ pub(crate) fn name_proxies(ruleset: &Ruleset, variables: &mut Vec<(OsString, OsS
         let proxy = format!("{scheme}://127.0.0.1:{}", sandbox_linux::Doors::PROXY);
         (name, proxy)
     });
-    let without = NO_PROXIES.map(|name| (name, OWN.to_owned()));
+    let without = NO_PROXIES.map(|name| (name, NO_PROXY.to_owned()));
     for (name, value) in proxies.into_iter().chain(without) {
         if !ruleset.environment().names(name.as_ref()) {
             variables.retain(|(other, _)| other != name);

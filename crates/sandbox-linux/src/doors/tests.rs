@@ -52,7 +52,8 @@ fn say_where(doors: Doors) {
             let mut stream = stream.unwrap();
             let wanted = stream.local_addr().unwrap();
             let wanted = SocketAddr::new(wanted.ip().to_canonical(), wanted.port());
-            let _ = writeln!(stream, "{wanted}");
+            // At once: whoever reads once has all of it.
+            let _ = stream.write_all(format!("{wanted}\n").as_bytes());
         }
     });
 }

@@ -3,10 +3,13 @@
 //! Each line is a request in JSON, each answer a line: `{"updated": true}`, or `{"error": "…"}` and nothing has changed.
 
 use std::fs::File;
-use std::io::{Read as _, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::os::fd::{AsFd, BorrowedFd, RawFd};
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 
+use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::stat::fstat;
 use sandboxed::{Error, Policy, Sandbox};
 use serde_json::{Map, Value, json};
 
@@ -29,12 +32,14 @@ pub(crate) struct Control {
 impl Control {
     /// Takes the descriptor of that number.
     pub(crate) fn new(number: RawFd, policy: Policy) -> Result<Self, Failure> {
-        let file = sandbox_linux::inherited(number).map_err(|source| Failure::Own {
+        let file = sandbox_linux::inherited(number).map(File::from);
+        let file = file.and_then(closed_to_the_command);
+        let file = file.map_err(|source| Failure::Own {
             action: "use the descriptor of `--control-fd`",
             source,
         })?;
         Ok(Self {
-            file: file.into(),
+            file,
             read: Vec::new(),
             policy,
         })
@@ -113,6 +118,28 @@ impl Control {
         let mut fds = [PollFd::new(self.file.as_fd(), ready)];
         poll(&mut fds, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
     }
+}
+
+/// The descriptor, if the command has no way to it.
+///
+/// The attack: the command has the same pipe for a standard stream, opens it in `/proc/self/fd` to write, and asks for other rules. A
+/// socket can't be opened, but who has it takes requests that are not meant for it.
+fn closed_to_the_command(file: File) -> io::Result<File> {
+    let metadata = file.metadata()?;
+    if !metadata.file_type().is_socket() {
+        return Err(Errno::ENOTSOCK.into());
+    }
+    let (stdin, stdout, stderr) = (io::stdin(), io::stdout(), io::stderr());
+    let streams = [stdin.as_fd(), stdout.as_fd(), stderr.as_fd()];
+    let is_same = |stream| {
+        fstat(stream).is_ok_and(|it| (it.st_dev, it.st_ino) == (metadata.dev(), metadata.ino()))
+    };
+    if streams.into_iter().any(is_same) {
+        return Err(io::Error::other(
+            "it is a standard stream of the command, too",
+        ));
+    }
+    Ok(file)
 }
 
 impl AsFd for Control {

@@ -158,6 +158,22 @@ fn the_command_has_nothing_of_it() {
     assert_eq!(open("socket:"), "0");
     assert_ne!(open("pipe:"), "0", "control");
     shell.ends();
+    // Nor what it could write requests into, or take them from.
+    let (pipe, _held) = std::io::pipe().unwrap();
+    let (stream, _ours) = UnixStream::pair().unwrap();
+    for (shared, said) in [
+        (OwnedFd::from(pipe), "non-socket"),
+        (
+            OwnedFd::from(stream),
+            "it is a standard stream of the command, too",
+        ),
+    ] {
+        fcntl(&shared, FcntlArg::F_SETFD(FdFlag::empty())).unwrap();
+        let run = host.sandbox(["true"]);
+        let run = run.options(["--control-fd", &shared.as_raw_fd().to_string()]);
+        let run = run.stdin_from(shared.try_clone().unwrap());
+        run.output().refuses().stderr_contains(said);
+    }
     for number in ["999", "2", "x"] {
         host.sandbox(["true"])
             .options(["--control-fd", number])

@@ -46,6 +46,8 @@ const PATIENCE: Duration = Duration::from_mins(1);
 pub struct Gateway {
     orders: Option<UnboundedSender<Order>>,
     thread: Option<JoinHandle<()>>,
+    /// The process that has its thread.
+    owner: u32,
     host_proxy: HostProxy,
 }
 
@@ -177,6 +179,7 @@ impl Gateway {
         Ok(Self {
             orders: Some(orders),
             thread: Some(thread?),
+            owner: std::process::id(),
             host_proxy,
         })
     }
@@ -230,12 +233,20 @@ impl Gateway {
         }
     }
 
+    /// Whether it is the calling process's. A fork of that has what it remembers, and no thread that serves anybody.
+    fn is_ours(&self) -> bool {
+        self.owner == std::process::id()
+    }
+
     fn is_on_its_thread(&self) -> bool {
         let own = self.thread.as_ref().map(|thread| thread.thread().id());
         own == Some(thread::current().id())
     }
 
     fn order(&self, order: Order) -> io::Result<()> {
+        if !self.is_ours() {
+            return Err(io::Error::other("the gateway is another process's"));
+        }
         let sent = self.orders.as_ref().map(|orders| orders.send(order));
         match sent {
             Some(Ok(())) => Ok(()),
@@ -246,9 +257,15 @@ impl Gateway {
 
 impl Drop for Gateway {
     fn drop(&mut self) {
-        self.orders.take();
         let is_on_its_thread = self.is_on_its_thread();
-        if let Some(thread) = self.thread.take()
+        let (orders, thread) = (self.orders.take(), self.thread.take());
+        if !self.is_ours() {
+            // There is no such thread to hear of it, and what it had locked in its own process stays locked.
+            std::mem::forget((orders, thread));
+            return;
+        }
+        drop(orders);
+        if let Some(thread) = thread
             && !is_on_its_thread
         {
             let _ = thread.join();

@@ -102,6 +102,15 @@ impl Line {
     }
 }
 
+impl Drop for Line {
+    /// Ends the connection, also where a fork of this process has a copy of its descriptor. What is broken off is not finished before.
+    fn drop(&mut self) {
+        if matches!(self.stream.linger(), Ok(None)) {
+            let _ = shutdown(self.stream.as_raw_fd(), Shutdown::Both);
+        }
+    }
+}
+
 impl Opened {
     /// Says how it ended, where it did not simply end.
     pub(crate) fn ends(&mut self, end: End) {

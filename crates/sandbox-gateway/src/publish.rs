@@ -2,11 +2,12 @@
 
 use std::io;
 use std::net::{Ipv4Addr, TcpStream as Connected};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use nix::sys::socket::{Shutdown, shutdown};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
@@ -23,10 +24,20 @@ pub(crate) type Connect = Arc<dyn Fn() -> io::Result<OwnedFd> + Send + Sync>;
 
 /// Serves connections to a published port.
 pub(crate) async fn published(listener: TcpListener, port: u16, connect: Connect, hall: Rc<Hall>) {
-    capture::serve(&listener, &hall, |outside, hall| {
+    let listening = Listening(listener);
+    capture::serve(&listening.0, &hall, |outside, hall| {
         one(outside, port, Arc::clone(&connect), hall)
     })
     .await;
+}
+
+/// A port on which nobody listens any more when this is gone: also where a fork of this process has a copy of the descriptor.
+struct Listening(TcpListener);
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        let _ = shutdown(self.0.as_raw_fd(), Shutdown::Both);
+    }
 }
 
 async fn one(outside: TcpStream, port: u16, connect: Connect, hall: Rc<Hall>) {

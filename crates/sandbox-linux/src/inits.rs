@@ -172,8 +172,18 @@ pub(crate) struct Inits {
     owner: u32,
     /// What a fork of that has instead: a thread that it does not have may have held a lock here, and will never give it back.
     of_fork: OnceLock<Box<Self>>,
+    forks: Forks,
     waiting: Mutex<Vec<(Arc<Init>, Instant)>>,
     set_up: Mutex<SetUp>,
+}
+
+/// What becomes of the commands of a fork.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Forks {
+    /// They join the parent's sandbox.
+    Join,
+    /// They have one of their own: in the parent's network somebody would have to serve them whom the fork does not have.
+    Leave,
 }
 
 /// Children that have ended may still hold one.
@@ -196,7 +206,7 @@ pub(crate) struct SetUp {
 }
 
 impl Inits {
-    pub(crate) fn new(begun: Option<Init>) -> Self {
+    pub(crate) fn new(begun: Option<Init>, forks: Forks) -> Self {
         let set_up = SetUp {
             begun,
             done: Weak::new(),
@@ -204,6 +214,7 @@ impl Inits {
         Self {
             owner: std::process::id(),
             of_fork: OnceLock::new(),
+            forks,
             waiting: Mutex::default(),
             set_up: Mutex::new(set_up),
         }
@@ -222,8 +233,10 @@ impl Inits {
 
     /// A fork joins its parent's sandbox, unless that was being made when it was forked: then it makes one of its own.
     fn for_fork(&self) -> Self {
-        let inits = Self::new(None);
-        if let Ok(parents) = self.set_up.try_lock() {
+        let inits = Self::new(None, self.forks);
+        if self.forks == Forks::Join
+            && let Ok(parents) = self.set_up.try_lock()
+        {
             inits.set_up().done = Weak::clone(&parents.done);
         }
         inits

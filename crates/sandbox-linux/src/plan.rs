@@ -181,6 +181,11 @@ impl Plan {
     pub(crate) fn has_own_network(&self) -> bool {
         self.network != Connectivity::Host
     }
+
+    /// Whether somebody outside serves their connections.
+    pub(crate) fn has_gateway(&self) -> bool {
+        matches!(self.network, Connectivity::Gateway { .. })
+    }
 }
 
 /// Refuses on a host where the tier that the policy asks for is not to be had. A weaker one is never taken by itself.

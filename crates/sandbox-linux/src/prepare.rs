@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use nix::fcntl::{FcntlArg, SealFlag, fcntl};
 
 use crate::cpus::Cpus;
-use crate::inits::{Init, Inits};
+use crate::inits::{Forks, Init, Inits};
 use crate::launch::{begin, send};
 use crate::plan::encode;
 use crate::wire::order;
@@ -143,6 +143,11 @@ impl Prepared {
         image: OwnedFd,
         begun: Option<Init>,
     ) -> Result<Self, LaunchError> {
+        let forks = if plan.has_gateway() {
+            Forks::Leave
+        } else {
+            Forks::Join
+        };
         Ok(Self {
             image,
             beginning: encode::steps(plan.beginning())?,
@@ -150,7 +155,7 @@ impl Prepared {
             has_own_network: plan.has_own_network(),
             steps: plan.shared_steps(),
             joining: OnceLock::new(),
-            inits: Arc::new(Inits::new(begun)),
+            inits: Arc::new(Inits::new(begun, forks)),
             doors: Mutex::default(),
         })
     }

@@ -1,8 +1,9 @@
 //! The gateway of a sandbox whose policy names destinations: started with its first command, gone with the sandbox.
 
 use std::ffi::OsString;
+use std::io;
 use std::net::{Ipv4Addr, TcpListener};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 
 use sandbox_core::{NetworkRules, PublishedPort, Ruleset};
 use sandbox_gateway::{Doors, Gateway, HostProxy, Options};
@@ -31,6 +32,9 @@ const NO_PROXY: &str =
 /// The gateway, once it runs.
 pub(crate) struct Service {
     options: Options,
+    /// The process that it is of. A fork of that does not have the gateway's thread, and joins no network that needs it.
+    owner: u32,
+    of_fork: OnceLock<Box<Self>>,
     state: Mutex<State>,
 }
 
@@ -45,22 +49,53 @@ impl Service {
     pub(crate) fn of(ruleset: &Arc<Ruleset>, mut options: Options) -> Option<Self> {
         ruleset.network_rules().needs_gateway()?;
         options.host_proxy = HostProxy::from_environment();
-        Some(Self {
+        Some(Self::with(options, Arc::clone(ruleset)))
+    }
+
+    fn with(options: Options, ruleset: Arc<Ruleset>) -> Self {
+        Self {
             options,
+            owner: std::process::id(),
+            of_fork: OnceLock::new(),
             state: Mutex::new(State {
-                ruleset: Arc::clone(ruleset),
+                ruleset,
                 running: None,
             }),
-        })
+        }
+    }
+
+    /// That of the calling process.
+    fn ours(&self) -> Result<&Self, Error> {
+        if self.owner == std::process::id() {
+            return Ok(self);
+        }
+        if let Some(of_fork) = self.of_fork.get() {
+            return of_fork.ours();
+        }
+        // A thread that a fork does not have may have held the lock, and will never give it back.
+        let ruleset = match self.state.try_lock() {
+            Ok(state) => Arc::clone(&state.ruleset),
+            Err(TryLockError::Poisoned(state)) => Arc::clone(&state.into_inner().ruleset),
+            Err(TryLockError::WouldBlock) => {
+                let source = io::Error::other("this process was forked while it was changed");
+                return Err(Error::Gateway { source });
+            }
+        };
+        let of_fork = || Box::new(Self::with(self.options.clone(), ruleset));
+        self.of_fork.get_or_init(of_fork).ours()
     }
 
     /// Starts it, unless it runs.
     pub(crate) fn start(&self, prepared: &Prepared) -> Result<(), Error> {
-        let mut state = self.state();
+        let service = self.ours()?;
+        let mut state = service.state();
         if state.running.is_none() {
-            let gateway = Gateway::start(Arc::clone(&state.ruleset), self.options.clone());
+            let gateway = Gateway::start(Arc::clone(&state.ruleset), service.options.clone());
             let gateway = gateway.map_err(|source| Error::Gateway { source })?;
-            publish(&gateway, &state.ruleset, &prepared.way_in())?;
+            // The ports of a fork are its parent's.
+            if self.owner == service.owner {
+                publish(&gateway, &state.ruleset, &prepared.way_in())?;
+            }
             state.running = Some(Arc::new(gateway));
         }
         Ok(())
@@ -68,7 +103,7 @@ impl Service {
 
     /// Has it decide by other rules, or refuses them and leaves everything as it is.
     pub(crate) fn update(&self, ruleset: Ruleset) -> Result<(), Error> {
-        let mut state = self.state();
+        let mut state = self.ours()?.state();
         let ruleset = Arc::new(ruleset);
         if let Some(gateway) = &state.running {
             let updated = gateway.update(Arc::clone(&ruleset));
@@ -94,7 +129,7 @@ impl Service {
             names: doors.names,
             proxies: doors.proxies,
         };
-        let state = self.state();
+        let state = self.ours()?.state();
         let served = state
             .running
             .as_ref()

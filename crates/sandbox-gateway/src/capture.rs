@@ -20,7 +20,7 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::bounds;
 use crate::event::{Door, End, target};
 use crate::hall::{Hall, Wish};
-use crate::opened::{Opened, finish};
+use crate::opened::{Line, Opened, finish};
 use crate::protocol::Protocol;
 use crate::refusal::{Refusal, Why};
 use crate::refuse::refuse;
@@ -161,7 +161,7 @@ impl Hall {
                 finish(client)?;
                 std::future::pending().await
             };
-            let command = self.listen(client, first, wish, hello);
+            let command = self.listen(client, first, wish, line, hello);
             match select(pin!(command), pin!(server)).await {
                 Either::Left((judged, _)) => judged,
                 Either::Right((ended, _)) => ended,
@@ -176,6 +176,7 @@ impl Hall {
         client: &TcpStream,
         first: &mut Vec<u8>,
         wish: &Wish,
+        line: &Line,
         mut hello: Hello,
     ) -> io::Result<Judged> {
         let mut began = (!first.is_empty()).then(Instant::now);
@@ -201,6 +202,7 @@ impl Hall {
                     let more = fed.and_then(|fed| first.get(fed..)).unwrap_or_default();
                     match hello.read(more) {
                         Progress::Complete(name) => {
+                            line.claims(name.as_ref());
                             return Ok(self.agrees(wish, name, first, &hello));
                         }
                         Progress::Incomplete if !is_end && first.len() <= bounds::FIRST => {}
@@ -262,8 +264,12 @@ impl Hall {
 
     /// What denies a name at an address that is allowed: there it is only a claim, about which no rule need say anything.
     pub(crate) fn closed(&self, name: &Name, port: u16) -> Option<Decision> {
-        let attempt = Attempt::connect(name.clone(), port);
-        let decision = self.rules().ruleset.decide(&attempt);
-        (decision.verdict == Verdict::Deny && decision.rule.is_some()).then_some(decision)
+        closed(&self.rules().ruleset, name, port)
     }
+}
+
+/// The same, by these rules.
+pub(crate) fn closed(ruleset: &Ruleset, name: &Name, port: u16) -> Option<Decision> {
+    let decision = ruleset.decide(&Attempt::connect(name.clone(), port));
+    (decision.verdict == Verdict::Deny && decision.rule.is_some()).then_some(decision)
 }

@@ -4,17 +4,18 @@ use std::io;
 use std::net::IpAddr;
 use std::os::fd::AsRawFd;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use hyper::header::HeaderValue;
 use nix::sys::socket::{Shutdown, shutdown};
-use sandbox_core::{Attempt, Destination, Ruleset, Verdict};
+use sandbox_core::{Attempt, Destination, Name, Ruleset, Verdict};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
+use crate::capture::closed;
 use crate::event::End;
 use crate::log::Record;
 
@@ -46,6 +47,8 @@ pub(crate) struct Line {
     pub(crate) port: u16,
     /// The address that was dialled; none where a proxy did it.
     pub(crate) address: Option<IpAddr>,
+    /// The name that TLS on it is for.
+    claimed: Mutex<Option<Name>>,
     withdrawn: AtomicBool,
 }
 
@@ -61,8 +64,15 @@ impl Line {
             destination,
             port,
             address,
+            claimed: Mutex::default(),
             withdrawn: AtomicBool::new(false),
         }
+    }
+
+    /// Takes note of the name that TLS is for.
+    pub(crate) fn claims(&self, name: Option<&Name>) {
+        let mut claimed = self.claimed.lock().unwrap_or_else(PoisonError::into_inner);
+        *claimed = name.cloned();
     }
 
     /// Whether rules deny what was allowed by others. What a person allows is no rule's to deny.
@@ -75,7 +85,12 @@ impl Line {
             }
             _ => None,
         };
-        denies(Attempt::connect(destination.clone(), port)) || dial.is_some_and(denies)
+        let claimed = self.claimed.lock().unwrap_or_else(PoisonError::into_inner);
+        denies(Attempt::connect(destination.clone(), port))
+            || dial.is_some_and(denies)
+            || claimed
+                .as_ref()
+                .is_some_and(|name| closed(ruleset, name, port).is_some())
     }
 
     /// Ends the connection, whoever holds it.

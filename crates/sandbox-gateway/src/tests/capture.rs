@@ -235,6 +235,27 @@ fn other_rules_end_what_they_deny() {
 }
 
 #[test]
+fn other_rules_end_what_claims_to_be_what_they_deny() {
+    run(async {
+        let server = Server::echo("127.3.0.9", "").await;
+        let policy = only(&["127.3.0.9"]);
+        let house = House::new(&policy, HOSTS);
+        let hello = hello_for("claimed.example");
+        let dialled = (IpAddr::from([127, 3, 0, 9]), server.port).into();
+        let mut program = house.connect(dialled).await;
+        program.write_all(&hello).await.unwrap();
+        let mut heard = vec![0; hello.len()];
+        program.read_exact(&mut heard).await.unwrap();
+        // Control: what they deny is another name.
+        house.update(&policy.clone().deny("other.example"));
+        program.write_all(b"more").await.unwrap();
+        program.read_exact(&mut heard[..4]).await.unwrap();
+        house.update(&policy.deny("claimed.example"));
+        assert!(is_reset(&mut program).await);
+    });
+}
+
+#[test]
 fn a_published_port_leads_inside() {
     run(async {
         let inside = Server::echo("127.3.0.7", "hello ").await;

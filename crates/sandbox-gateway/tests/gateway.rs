@@ -268,6 +268,47 @@ fn events_are_told_as_lines() {
 }
 
 #[test]
+fn a_caller_that_panics_costs_the_one_who_is_told_of() {
+    let options = Options::default()
+        .on_event(|_| panic!("an event"))
+        .ask(|_| panic!("a question"));
+    let policy = Policy::default().network(Network::Ask).deny("evil.example");
+    let gateway = Gateway::start(rules(&policy), options).unwrap();
+    let proxies = TcpListener::bind("127.0.0.1:0").unwrap();
+    let streams = TcpListener::bind("127.0.0.1:0").unwrap();
+    let doors = [&proxies, &streams].map(|door| door.local_addr().unwrap());
+    let (names, port) = names();
+    let served = Doors {
+        names: Some(names),
+        proxies: Some(proxies.into()),
+        streams: Some(streams.into()),
+    };
+    gateway.serve(served).unwrap();
+    let program = UdpSocket::bind("127.0.0.1:0").unwrap();
+    program.connect(("127.0.0.1", port)).unwrap();
+    for _ in 0..3 {
+        program.send(&question(&["evil", "example"])).unwrap();
+        for door in doors {
+            // Through the one it is asked about, through the other it is denied at once.
+            let mut stream = TcpStream::connect(door).unwrap();
+            let request = b"CONNECT good.example:1 HTTP/1.1\r\nHost: good.example:1\r\n\r\n";
+            let _ = stream.write_all(request);
+            let mut answer = String::new();
+            let _ = stream.read_to_string(&mut answer);
+            assert!(!answer.starts_with("HTTP/1.1 2"), "{answer}");
+        }
+        let mut answer = [0; 512];
+        program.send(&question(&["good", "example"])).unwrap();
+        while answer[13] != b'g' {
+            program.recv(&mut answer).unwrap();
+        }
+        assert_eq!(answer[3] & 15, 0);
+    }
+    gateway.update(rules(&policy)).unwrap();
+    gateway.settle();
+}
+
+#[test]
 fn what_users_hold_may_go_between_threads() {
     fn is_shared<T: Send + Sync>() {}
     is_shared::<Gateway>();

@@ -18,6 +18,10 @@ pub(crate) const SMALL_CHUNK: usize = 4 * 1024;
 /// How long nothing may pass on a connection: what address translators must grant (RFC 5382, 5).
 pub(crate) const IDLE: Duration = Duration::from_mins(124);
 
+/// How long a program may be silent until its kernel is asked whether it is there, and again. One that was killed may have left a connection
+/// half open, which nobody reads.
+pub(crate) const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
 /// How old what is known of the host's own addresses may be: to look is as much work as a short connection.
 pub(crate) const OWN_ADDRESSES: Duration = Duration::from_secs(1);
 

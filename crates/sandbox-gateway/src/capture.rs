@@ -12,7 +12,12 @@ use std::pin::pin;
 use std::rc::Rc;
 
 use futures_util::future::{Either, select};
-use sandbox_core::{Attempt, Decision, Destination, Name, Verdict};
+#[cfg(target_vendor = "apple")]
+use nix::sys::socket::sockopt::TcpKeepAlive as KeepIdle;
+#[cfg(not(target_vendor = "apple"))]
+use nix::sys::socket::sockopt::TcpKeepIdle as KeepIdle;
+use nix::sys::socket::{setsockopt, sockopt};
+use sandbox_core::{Attempt, Decision, Destination, Name, Ruleset, Verdict};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::spawn_local;
 use tokio::time::{Instant, sleep, timeout};
@@ -61,6 +66,7 @@ pub(crate) async fn serve<F>(
                     continue;
                 };
                 let _ = client.set_nodelay(true);
+                keep_alive(&client);
                 let served = one(client, Rc::clone(hall));
                 spawn_local(async move {
                     served.await;
@@ -70,6 +76,16 @@ pub(crate) async fn serve<F>(
             Err(_) => sleep(bounds::RECOVERY).await,
         }
     }
+}
+
+/// Has the kernel ask whether whoever has come is still there: what is left of one that was killed would keep its place until nothing has
+/// passed for too long.
+fn keep_alive(client: &TcpStream) {
+    let seconds = u32::try_from(bounds::KEEP_ALIVE.as_secs()).unwrap_or(u32::MAX);
+    // A system that does not take it waits longer.
+    let _ = setsockopt(client, sockopt::KeepAlive, &true);
+    let _ = setsockopt(client, KeepIdle, &seconds);
+    let _ = setsockopt(client, sockopt::TcpKeepInterval, &seconds);
 }
 
 /// Serves a connection that was made to an address.

@@ -9,6 +9,7 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use futures_util::future::{Either, select, try_join};
+use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until};
 
@@ -39,7 +40,12 @@ impl Hall {
                 bytes.received(count);
                 last.set(Instant::now());
             };
-            self.pump(&line.stream, &client, &mut early, passed).await?;
+            let heard = self.pump(&line.stream, &client, &mut early, passed);
+            // Nobody reads what the command says once it has said everything: that it is gone is told beside.
+            match select(pin!(heard), pin!(client.ready(Interest::ERROR))).await {
+                Either::Left((heard, _)) => heard?,
+                Either::Right(_) => return Err(io::ErrorKind::ConnectionReset.into()),
+            }
             line.finished()?;
             finish(&client)
         };

@@ -1,5 +1,6 @@
 //! What passes, and what whoever is refused is told.
 
+use nix::sys::socket::{getsockopt, sockopt};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::*;
@@ -191,6 +192,50 @@ fn who_breaks_off_breaks_off_the_other_side() {
         drop(program);
         assert!(is_reset(&mut server).await);
         assert_eq!(house.events(3).await.len(), 3);
+    });
+}
+
+#[test]
+fn who_has_said_everything_is_waited_for_no_longer_than_it_listens() {
+    run(async {
+        let house = house(&["good.example"]);
+        let listener = TcpListener::bind("127.3.0.1:0").await.unwrap();
+        let dialled = house.address("good.example", listener.local_addr().unwrap().port());
+        let mut program = house.connect(dialled).await;
+        let (mut server, _) = listener.accept().await.unwrap();
+        program.write_all(b"\0raw").await.unwrap();
+        program.shutdown().await.unwrap();
+        assert_eq!(hear(&mut server).await, b"\0raw");
+        // Control: it listens.
+        server.write_all(b"late").await.unwrap();
+        program.read_exact(&mut [0; 4]).await.unwrap();
+        // As the kernel says of one that is gone when it is asked (tcp(7), SO_KEEPALIVE).
+        program.set_zero_linger().unwrap();
+        drop(program);
+        house.events(1).await;
+    });
+}
+
+#[test]
+fn who_comes_is_asked_whether_it_is_there() {
+    run(async {
+        let house = house(&[]);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (asked, was_asked) = std::sync::mpsc::channel();
+        let hall = Rc::clone(&house.hall);
+        spawn_local(async move {
+            let tell = |client: TcpStream, _| {
+                let is_asked = getsockopt(&client, sockopt::KeepAlive).unwrap();
+                let _ = asked.send((is_asked, getsockopt(&client, sockopt::TcpKeepIdle).unwrap()));
+                std::future::ready(())
+            };
+            crate::capture::serve(&listener, &hall, tell).await;
+        });
+        let mut program = TcpStream::connect(address).await.unwrap();
+        hear(&mut program).await;
+        let every = u32::try_from(crate::bounds::KEEP_ALIVE.as_secs()).unwrap();
+        assert_eq!(was_asked.recv(), Ok((true, every)));
     });
 }
 

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::convert::Infallible;
 use std::fmt;
 use std::io;
-use std::net::{TcpListener, UdpSocket};
+use std::net;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -14,7 +14,8 @@ use std::time::Duration;
 
 use nix::sys::signal::SigSet;
 use sandbox_core::Ruleset;
-use tokio::runtime::{Builder, Runtime};
+use tokio::net::{TcpListener, UdpSocket};
+use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::{AbortHandle, LocalSet, spawn_local};
 
@@ -46,6 +47,7 @@ const PATIENCE: Duration = Duration::from_mins(1);
 pub struct Gateway {
     orders: Option<UnboundedSender<Order>>,
     thread: Option<JoinHandle<()>>,
+    runtime: Handle,
     /// The process that has its thread.
     owner: u32,
     host_proxy: HostProxy,
@@ -146,8 +148,15 @@ pub struct Doors {
     pub proxies: Option<OwnedFd>,
 }
 
+/// The doors, so that its thread hears of who comes.
+struct Watched {
+    streams: Option<TcpListener>,
+    names: Option<UdpSocket>,
+    proxies: Option<TcpListener>,
+}
+
 enum Order {
-    Serve(Doors),
+    Serve(Watched),
     Update(Rules),
     /// The sender goes once all that was ordered before is done.
     Settle(mpsc::Sender<Infallible>),
@@ -168,7 +177,7 @@ impl Gateway {
             .max_blocking_threads(bounds::LOOKUPS + bounds::QUESTIONS + bounds::CONNECTS)
             .thread_name("sandbox-gateway")
             .build()?;
-        let host_proxy = options.host_proxy.clone();
+        let (host_proxy, handle) = (options.host_proxy.clone(), runtime.handle().clone());
         let (orders, receiver) = unbounded_channel();
         // Its threads begin with the mask of this one: signals are the caller's.
         let mask = SigSet::all().thread_swap_mask(nix::sys::signal::SigmaskHow::SIG_SETMASK)?;
@@ -179,6 +188,7 @@ impl Gateway {
         Ok(Self {
             orders: Some(orders),
             thread: Some(thread?),
+            runtime: handle,
             owner: std::process::id(),
             host_proxy,
         })
@@ -190,13 +200,14 @@ impl Gateway {
     ///
     /// A socket can't be served, or the gateway has failed.
     pub fn serve(&self, doors: Doors) -> io::Result<()> {
-        for socket in [&doors.streams, &doors.names, &doors.proxies]
-            .into_iter()
-            .flatten()
-        {
-            set_nonblocking(socket)?;
-        }
-        self.order(Order::Serve(doors))
+        let watched = self.watch(|| {
+            Ok(Watched {
+                streams: doors.streams.map(listener).transpose()?,
+                names: doors.names.map(datagrams).transpose()?,
+                proxies: doors.proxies.map(listener).transpose()?,
+            })
+        })?;
+        self.order(Order::Serve(watched))
     }
 
     /// Serves a listener outside for a port inside. `connect` connects to that port, each time it is called.
@@ -206,12 +217,20 @@ impl Gateway {
     /// The listener can't be served, or the gateway has failed.
     pub fn publish(
         &self,
-        listener: TcpListener,
+        outside: net::TcpListener,
         port: u16,
         connect: impl Fn() -> io::Result<OwnedFd> + Send + Sync + 'static,
     ) -> io::Result<()> {
-        listener.set_nonblocking(true)?;
-        self.order(Order::Publish(listener, port, Arc::new(connect)))
+        let outside = self.watch(|| listener(outside.into()))?;
+        self.order(Order::Publish(outside, port, Arc::new(connect)))
+    }
+
+    /// Has its thread hear of sockets.
+    fn watch<T>(&self, sockets: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+        // What that thread watches it shares with a fork.
+        self.refuse_fork()?;
+        let _entered = self.runtime.enter();
+        sockets()
     }
 
     /// Decides by other rules from now on. Connections that they deny end.
@@ -243,10 +262,16 @@ impl Gateway {
         own == Some(thread::current().id())
     }
 
-    fn order(&self, order: Order) -> io::Result<()> {
-        if !self.is_ours() {
-            return Err(io::Error::other("the gateway is another process's"));
+    fn refuse_fork(&self) -> io::Result<()> {
+        if self.is_ours() {
+            Ok(())
+        } else {
+            Err(io::Error::other("the gateway is another process's"))
         }
+    }
+
+    fn order(&self, order: Order) -> io::Result<()> {
+        self.refuse_fork()?;
         let sent = self.orders.as_ref().map(|orders| orders.send(order));
         match sent {
             Some(Ok(())) => Ok(()),
@@ -273,6 +298,16 @@ impl Drop for Gateway {
     }
 }
 
+fn listener(socket: OwnedFd) -> io::Result<TcpListener> {
+    set_nonblocking(&socket)?;
+    TcpListener::from_std(socket.into())
+}
+
+fn datagrams(socket: OwnedFd) -> io::Result<UdpSocket> {
+    set_nonblocking(&socket)?;
+    UdpSocket::from_std(socket.into())
+}
+
 fn set_nonblocking(socket: &OwnedFd) -> io::Result<()> {
     use nix::fcntl::{FcntlArg, OFlag, fcntl};
     let flags = fcntl(socket, FcntlArg::F_GETFL)?;
@@ -297,9 +332,7 @@ async fn obey(hall: Rc<Hall>, mut orders: UnboundedReceiver<Order>) {
             Order::Update(rules) => hall.update(rules),
             Order::Settle(done) => drop(done),
             Order::Publish(listener, port, connect) => {
-                if let Ok(listener) = tokio::net::TcpListener::from_std(listener) {
-                    spawn_local(published(listener, port, connect, Rc::clone(&hall)));
-                }
+                spawn_local(published(listener, port, connect, Rc::clone(&hall)));
             }
             Order::Serve(doors) => {
                 let doors = serve(&hall, doors);
@@ -312,22 +345,18 @@ async fn obey(hall: Rc<Hall>, mut orders: UnboundedReceiver<Order>) {
 }
 
 /// Starts to serve the doors, each by a task that ends by being aborted.
-fn serve(hall: &Rc<Hall>, doors: Doors) -> Vec<AbortHandle> {
-    let listener =
-        |socket: OwnedFd| tokio::net::TcpListener::from_std(TcpListener::from(socket)).ok();
-    let mut tasks = Vec::new();
-    if let Some(listener) = doors.proxies.and_then(listener) {
-        let task = spawn_local(crate::capture::proxies(listener, Rc::clone(hall)));
-        tasks.push(task.abort_handle());
-    }
-    if let Some(listener) = doors.streams.and_then(listener) {
-        let task = spawn_local(crate::capture::streams(listener, Rc::clone(hall)));
-        tasks.push(task.abort_handle());
-    }
-    let socket = |socket: OwnedFd| tokio::net::UdpSocket::from_std(UdpSocket::from(socket)).ok();
-    if let Some(socket) = doors.names.and_then(socket) {
-        let task = spawn_local(crate::dns::datagrams(socket, Rc::clone(hall)));
-        tasks.push(task.abort_handle());
-    }
-    tasks
+fn serve(hall: &Rc<Hall>, doors: Watched) -> Vec<AbortHandle> {
+    let Watched {
+        streams,
+        names,
+        proxies,
+    } = doors;
+    let hall = || Rc::clone(hall);
+    let tasks = [
+        proxies.map(|door| spawn_local(crate::capture::proxies(door, hall()))),
+        streams.map(|door| spawn_local(crate::capture::streams(door, hall()))),
+        names.map(|door| spawn_local(crate::dns::datagrams(door, hall()))),
+    ];
+    let tasks = tasks.into_iter().flatten();
+    tasks.map(|task| task.abort_handle()).collect()
 }

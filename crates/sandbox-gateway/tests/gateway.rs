@@ -99,6 +99,28 @@ fn questions_are_answered_by_the_server_that_was_asked() {
 }
 
 #[test]
+fn what_it_cannot_serve_is_told() {
+    let policy = Policy::default().network(Network::Deny);
+    let gateway = Gateway::start(rules(&policy), Options::default()).unwrap();
+    let file = || Some(OwnedFd::from(tempfile::tempfile().unwrap()));
+    let (proxies, streams, names) = (file(), file(), file());
+    let empty = Doors::default;
+    for doors in [
+        Doors { proxies, ..empty() },
+        Doors { streams, ..empty() },
+        Doors { names, ..empty() },
+    ] {
+        assert!(gateway.serve(doors).is_err());
+    }
+    let refused = || Err(std::io::ErrorKind::ConnectionRefused.into());
+    let published = gateway.publish(TcpListener::from(file().unwrap()), 3000, refused);
+    assert!(published.is_err());
+    // Control: it serves.
+    gateway.serve(empty()).unwrap();
+    gateway.settle();
+}
+
+#[test]
 fn rules_are_swapped_while_it_serves() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let proxies = OwnedFd::from(listener);

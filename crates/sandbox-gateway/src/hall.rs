@@ -157,12 +157,19 @@ impl Hall {
     /// The caller shares its descriptors with us, and with other gateways. As their numbers are the lowest that are free, that of
     /// this connection says how many are in use.
     pub(crate) fn place(&self, connection: &impl AsRawFd) -> Option<OwnedSemaphorePermit> {
-        let (descriptors, _) = getrlimit(Resource::RLIMIT_NOFILE).ok()?;
-        // Of 32 bits on some systems.
-        let descriptors: u64 = usize::try_from(descriptors).ok()?.try_into().ok()?;
-        let is_free = bounds::CONNECTIONS - self.places.available_permits() < places(descriptors)
+        let descriptors = descriptors()?;
+        let is_free = self.taken() < places(descriptors)
             && u64::try_from(connection.as_raw_fd()).ok()? < descriptors / 2;
         is_free.then(|| Arc::clone(&self.places).try_acquire_owned().ok())?
+    }
+
+    /// Whether more than half of the places are taken. Those left are for who is inside: outside it may be anybody.
+    pub(crate) fn is_half_taken(&self) -> bool {
+        descriptors().is_none_or(|descriptors| self.taken() > places(descriptors) / 2)
+    }
+
+    fn taken(&self) -> usize {
+        bounds::CONNECTIONS - self.places.available_permits()
     }
 
     /// The name that an address inside stands for, or the destination itself.
@@ -362,6 +369,13 @@ impl Hall {
         }
         running.push(Arc::downgrade(line));
     }
+}
+
+/// How many descriptors this process may have.
+fn descriptors() -> Option<u64> {
+    let (descriptors, _) = getrlimit(Resource::RLIMIT_NOFILE).ok()?;
+    // Of 32 bits on some systems.
+    usize::try_from(descriptors).ok()?.try_into().ok()
 }
 
 /// How many connections a process holds that may have so many descriptors. Each has two, and at most one more while it is dialled.

@@ -41,6 +41,10 @@ impl Drop for Listening {
 }
 
 async fn one(outside: TcpStream, port: u16, connect: Connect, hall: Rc<Hall>) {
+    if hall.is_half_taken() {
+        let _ = outside.set_zero_linger();
+        return;
+    }
     let wish = Wish {
         destination: Ipv4Addr::LOCALHOST.into(),
         port,

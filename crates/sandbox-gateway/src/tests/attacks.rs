@@ -326,6 +326,43 @@ fn who_comes_when_all_places_are_taken_costs_nobody_else() {
 }
 
 #[test]
+fn who_comes_from_outside_leaves_places_to_those_inside() {
+    run(async {
+        let house = house(&["good.example"]);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (accepting, closed) = std::sync::mpsc::channel::<()>();
+        let closed = Mutex::new(closed);
+        // Nobody accepts inside.
+        let connect = move || {
+            let _ = closed.lock().unwrap().recv();
+            Err(std::io::ErrorKind::ConnectionRefused.into())
+        };
+        let hall = Rc::clone(&house.hall);
+        let published = crate::publish::published(listener, 3000, Arc::new(connect), hall);
+        spawn_local(published);
+        let (mut places, (some, _)) = (Vec::new(), pair().await);
+        let (descriptors, _) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+        let count = crate::hall::places(descriptors);
+        while places.len() + 1 < count / 2 {
+            places.push(house.hall.place(&some).unwrap());
+        }
+        let _first = TcpStream::connect(address).await.unwrap();
+        while house.hall.connects.available_permits() == crate::bounds::CONNECTS {
+            tokio::task::yield_now().await;
+        }
+        let mut second = TcpStream::connect(address).await.unwrap();
+        assert!(is_reset(&mut second).await);
+        // Control: inside there are as many left.
+        while places.len() + 1 < count {
+            places.push(house.hall.place(&some).unwrap());
+        }
+        assert!(house.hall.place(&some).is_none());
+        drop(accepting);
+    });
+}
+
+#[test]
 fn connections_take_no_more_than_half_of_the_callers_descriptors() {
     for (descriptors, expected) in [
         (64, 16),

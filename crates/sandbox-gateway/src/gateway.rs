@@ -19,13 +19,15 @@ use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::{AbortHandle, LocalSet, spawn_local};
 
-use crate::bounds;
 use crate::event::Event;
 use crate::hall::{Hall, Rules};
 use crate::log::OnEvent;
 use crate::publish::{Connect, published};
 use crate::question::{Answer, Ask, Question};
 use crate::upstream::HostProxy;
+
+/// Its threads are called so.
+pub(crate) const NAME: &str = "sandbox-gateway";
 
 /// How long a person may think, where nothing else is said.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -174,16 +176,14 @@ impl Gateway {
         let runtime = Builder::new_current_thread()
             .enable_io()
             .enable_time()
-            .max_blocking_threads(bounds::LOOKUPS + bounds::QUESTIONS + bounds::CONNECTS)
-            .thread_name("sandbox-gateway")
             .build()?;
         let (host_proxy, handle) = (options.host_proxy.clone(), runtime.handle().clone());
         let (orders, receiver) = unbounded_channel();
         // Its threads begin with the mask of this one: signals are the caller's.
         let mask = SigSet::all().thread_swap_mask(nix::sys::signal::SigmaskHow::SIG_SETMASK)?;
         let thread = thread::Builder::new()
-            .name("sandbox-gateway".to_owned())
-            .spawn(move || run(runtime, rules, options, receiver));
+            .name(NAME.to_owned())
+            .spawn(move || run(&runtime, rules, options, receiver));
         mask.thread_set_mask()?;
         Ok(Self {
             orders: Some(orders),
@@ -316,13 +316,10 @@ fn set_nonblocking(socket: &OwnedFd) -> io::Result<()> {
     Ok(())
 }
 
-fn run(runtime: Runtime, rules: Rules, options: Options, orders: UnboundedReceiver<Order>) {
+fn run(runtime: &Runtime, rules: Rules, options: Options, orders: UnboundedReceiver<Order>) {
     let tasks = LocalSet::new();
     let hall = Rc::new(Hall::new(rules, options));
-    tasks.block_on(&runtime, obey(hall, orders));
-    drop(tasks);
-    // A resolver that hangs, or a person who does not answer, holds up no end.
-    runtime.shutdown_background();
+    tasks.block_on(runtime, obey(hall, orders));
 }
 
 async fn obey(hall: Rc<Hall>, mut orders: UnboundedReceiver<Order>) {

@@ -251,6 +251,44 @@ fn few_descriptors() {
 }
 
 #[test]
+fn a_thread_that_there_is_not_is_made_later() {
+    alone("few_threads");
+}
+
+#[test]
+#[ignore = "started by `a_thread_that_there_is_not_is_made_later`"]
+fn few_threads() {
+    let mut hosts = tempfile::NamedTempFile::new().unwrap();
+    hosts.write_all(b"10.0.0.1 good.example").unwrap();
+    let mut options = Options::default();
+    options.hosts = Some(hosts.path().to_owned());
+    let gateway = Gateway::start(rules(&Policy::default().allow("good.example")), options);
+    let gateway = gateway.unwrap();
+    let (names, port) = names();
+    let doors = Doors {
+        names: Some(names),
+        ..Doors::default()
+    };
+    gateway.serve(doors).unwrap();
+    let program = UdpSocket::bind("127.0.0.1:0").unwrap();
+    program.connect(("127.0.0.1", port)).unwrap();
+    let code = || {
+        let mut answer = [0; 512];
+        program.send(&question(&["good", "example"])).unwrap();
+        program.recv(&mut answer).unwrap();
+        answer[3] & 15
+    };
+    // Less than a thread's stack is left.
+    let pages = fs::read_to_string("/proc/self/statm").unwrap();
+    let pages: u64 = pages.split(' ').next().unwrap().parse().unwrap();
+    let (_, most) = getrlimit(Resource::RLIMIT_AS).unwrap();
+    setrlimit(Resource::RLIMIT_AS, pages * 4096 + (1 << 20), most).unwrap();
+    assert_eq!(code(), 2);
+    setrlimit(Resource::RLIMIT_AS, most, most).unwrap();
+    assert_eq!(code(), 0);
+}
+
+#[test]
 fn events_are_told_as_lines() {
     let told = Arc::new(Mutex::new(Vec::new()));
     let tell = Arc::clone(&told);

@@ -11,6 +11,7 @@ use std::net::IpAddr;
 use std::path::{Component, Path, PathBuf};
 
 use crate::PolicyError;
+use crate::network::hosts::Hosts;
 use crate::os::{OsStrExt, own_uid};
 
 /// Bytes of the account file that are looked at: a file beyond that is not one that `getpwent` users would like either.
@@ -45,6 +46,8 @@ pub struct Context {
     pub addresses: Vec<IpAddr>,
     /// What `${NAME}` means.
     pub variables: BTreeMap<OsString, OsString>,
+    /// What the host knows of names by itself.
+    pub(crate) hosts: Hosts,
 }
 
 impl Context {
@@ -57,6 +60,7 @@ impl Context {
             uid: NOBODY,
             addresses: Vec::new(),
             variables: BTreeMap::new(),
+            hosts: Hosts::default(),
         }
     }
 
@@ -103,7 +107,14 @@ impl Context {
             uid,
             addresses: Vec::new(),
             variables,
+            hosts: Hosts::default(),
         })
+    }
+
+    /// Reads what this machine knows of names by itself, its own and those of hosts(5): some stay inside where the gateway answers
+    /// for names. [`detect`](Self::detect) does not; who makes a sandbox does.
+    pub fn read_hosts(&mut self) {
+        self.hosts = Hosts::of_this_machine();
     }
 
     /// Adds the homes of every account of a user: several names may share a uid, and each can read what is the others'.

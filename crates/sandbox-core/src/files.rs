@@ -216,6 +216,8 @@ pub enum Looks {
     Unreadable,
     /// It can be opened and contains nothing: for files that a tool insists on reading.
     Empty,
+    /// It is a table of names (hosts(5)) without those that the gateway finds: [`NetworkRules::hosts`](crate::NetworkRules::hosts).
+    Hosts,
 }
 
 /// Every rule about files, resolved.

@@ -10,6 +10,7 @@
 
 pub(crate) mod closed;
 mod doors;
+pub(crate) mod hosts;
 mod rule;
 #[cfg(test)]
 mod tests;
@@ -60,6 +61,7 @@ pub struct NetworkRules {
     own: Vec<IpAddr>,
     published: Vec<(PublishedPort, Source)>,
     upstream: Option<(Upstream, Source)>,
+    hosts: String,
 }
 
 impl NetworkRules {
@@ -77,6 +79,7 @@ impl NetworkRules {
         }
         rules.published.clone_from(&policy.published);
         rules.upstream.clone_from(&policy.upstream);
+        rules.hosts = context.hosts.inside(&rules);
         for (at, (port, source)) in rules.published.iter().enumerate() {
             let earlier = rules.published.iter().take(at);
             if port.host().is_some()
@@ -196,6 +199,11 @@ impl NetworkRules {
     /// The proxy that a policy names for what the host reaches; `None` where that is the host's own affair.
     pub fn upstream(&self) -> Option<&Upstream> {
         self.upstream.as_ref().map(|(upstream, _)| upstream)
+    }
+
+    /// The table of names (hosts(5)) that the command has where the gateway answers for names.
+    pub fn hosts(&self) -> &str {
+        &self.hosts
     }
 
     /// What cannot be had without a gateway, and where it was written; `None` where nothing is reached, or everything.

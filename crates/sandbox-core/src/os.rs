@@ -9,6 +9,6 @@ mod system;
 
 pub(crate) use self::listing::list;
 pub(crate) use self::system::{
-    OsStrExt, OsStringExt, identity, is_device, is_fifo, names, open_without_waiting, own_uid,
-    version,
+    OsStrExt, OsStringExt, identity, is_device, is_fifo, names, open_without_waiting, own_name,
+    own_uid, version,
 };

@@ -23,7 +23,7 @@ use crate::pattern::{Expanded, Glob, expand, is_relative_spelling};
 use crate::policy::{FileEntry, of_last_layers};
 use crate::problem::RuleProblem;
 use crate::resolve::{Link, PathKind, Resolved, Resolver, Stopped};
-use crate::secrets::{self, RESOLVERS, SecretPath};
+use crate::secrets::{self, HOSTS, RESOLVERS, SecretPath};
 use crate::{
     Access, Context, Limits, Lost, Network, NetworkRules, Policy, PolicyError, PolicyErrors,
     Preset, RuleRef, Source, System, Why, place, preset,
@@ -246,7 +246,7 @@ fn secrets(policy: &Policy, context: &Context, resolver: &Resolver) -> (Vec<Draf
     let of_host = |secret: &'static SecretPath| Draft::secret(secret.path.into(), secret);
     let mut drafts = Vec::new();
     if NetworkRules::of(policy).needs_gateway().is_some() {
-        drafts.push(of_host(&RESOLVERS));
+        drafts.extend([&RESOLVERS, &HOSTS].map(of_host));
     }
     if is_unrestricted(policy) || !has_secrets(policy.presets.iter().map(|(preset, _)| preset)) {
         return (drafts, AbsentSecrets::default());

@@ -282,6 +282,13 @@ pub(crate) static RESOLVERS: SecretPath = emptied(
     "the host's resolvers and domains; the gateway answers for every name",
 );
 
+/// Of every policy that needs a gateway: what reads it asks nobody, so that no rule by name would hold.
+pub(crate) static HOSTS: SecretPath = SecretPath {
+    path: "/etc/hosts",
+    looks: Looks::Hosts,
+    reason: "the host's names for other machines; the gateway finds them",
+};
+
 /// One line an entry: general words, code hosts, clouds, services, doors to agents of the host. Names are compared without
 /// regard to case.
 #[rustfmt::skip]

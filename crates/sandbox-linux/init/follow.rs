@@ -436,8 +436,8 @@ fn make(writable: Fd, name: &CStr, is_directory: bool, is_refused: bool) -> Resu
     let made = match (is_directory, is_refused) {
         (true, false) => sys::mkdir(writable, name, 0o755),
         (true, true) => sys::mkdir(writable, name, 0),
-        (false, false) => sys::create(writable, name, 0o644),
-        (false, true) => sys::create(writable, name, 0),
+        (false, false) => sys::create(writable, name, 0o644, b""),
+        (false, true) => sys::create(writable, name, 0, b""),
     };
     match made {
         Err(Errno::EXIST) => Ok(()),

@@ -177,7 +177,7 @@ impl Names {
     fn mount(&self, step: &Step, found: &Found, place: Fd) -> Result<()> {
         match step.kind {
             Kind::Cover(_) if found.is_directory => self.own.cover(cover::DIRECTORY, place),
-            Kind::Cover(cover::EMPTY) => self.own.cover(cover::EMPTY, place),
+            Kind::Cover(kind @ (cover::EMPTY | cover::HOSTS)) => self.own.cover(kind, place),
             Kind::Cover(_) => self.own.cover(cover::FILE, place),
             Kind::Rebind(attributes) => place::rebind(attributes, place),
             Kind::Scratch(attributes, mode) => {

@@ -11,7 +11,7 @@ use super::sys::{self, Fd};
 pub(crate) struct Own {
     pub(crate) root: Fd,
     /// The nodes that covers are copies of, by kind (`wire::cover`).
-    pub(crate) covers: [Fd; 3],
+    pub(crate) covers: [Fd; 4],
     /// How many private directories there are.
     directories: u32,
 }
@@ -47,7 +47,7 @@ pub(crate) fn rebind(attributes: u64, place: Fd) -> Result<()> {
 impl Own {
     pub(crate) const NONE: Self = Self {
         root: Fd::NONE,
-        covers: [Fd::NONE; 3],
+        covers: [Fd::NONE; 4],
         directories: 0,
     };
 

@@ -21,6 +21,7 @@ impl Errno {
     pub(crate) const INVAL: Self = Self(22);
     pub(crate) const NFILE: Self = Self(23);
     pub(crate) const MFILE: Self = Self(24);
+    pub(crate) const NOSPC: Self = Self(28);
     pub(crate) const LOOP: Self = Self(40);
     pub(crate) const TIMEDOUT: Self = Self(110);
     pub(crate) const STALE: Self = Self(116);

@@ -10,7 +10,7 @@ use super::raw::{Errno, Result};
 use super::serve::Stack;
 use super::sys::{self, Fd};
 use super::watch::Watch;
-use super::wire::{Answer, DOOR, KEPT, PROXY, Reader, answer, door, step};
+use super::wire::{Answer, DOOR, KEPT, PROXY, Reader, answer, cover, door, step};
 
 /// Mount attributes (`mount_setattr(2)`).
 const NOSUID_NOEXEC: u64 = 2 | 8;
@@ -161,7 +161,7 @@ impl<'a> Builder<'a> {
             }
             step::FILE => {
                 let mode = fields.u32()?;
-                let make = |place, name: &CStr| sys::create(place, name, mode);
+                let make = |place, name: &CStr| sys::create(place, name, mode, b"");
                 ignore_existing(self.in_private(fields.string()?, make))
             }
             step::SYMLINK => {
@@ -181,6 +181,7 @@ impl<'a> Builder<'a> {
                     .map(drop)
             }
             step::DEVICES => self.devices(fields.u32()?, fields.u64()?, fields),
+            step::HOSTS => self.hosts(fields.0),
             step::RAISE => self.raise(fields.string()?),
             step::FREEZE => self.freeze(fields.string()?),
             step::ENTER_ROOT => self.enter_root(),
@@ -369,13 +370,23 @@ impl<'a> Builder<'a> {
         self.view = view;
         sys::close(devices)?;
         let [file, directory, empty] = COVERS;
-        sys::create(root, file, 0)?;
+        sys::create(root, file, 0, b"")?;
         sys::mkdir(root, directory, 0)?;
-        sys::create(root, empty, 0o444)?;
+        sys::create(root, empty, 0o444, b"")?;
         self.own.root = sys::open_place(root, c".")?;
         for (cover, name) in self.own.covers.iter_mut().zip(COVERS) {
             *cover = sys::open_place(root, name)?;
         }
+        Ok(())
+    }
+
+    /// Makes the node for covers that is no empty one.
+    fn hosts(&mut self, table: &[u8]) -> Result<()> {
+        const NAME: &CStr = c"hosts";
+        sys::create(self.own.root, NAME, 0o444, table)?;
+        let covers = &mut self.own.covers;
+        let node = covers.get_mut(cover::HOSTS as usize).ok_or(Errno::INVAL)?;
+        *node = sys::open_place(self.own.root, NAME)?;
         Ok(())
     }
 
@@ -431,8 +442,7 @@ impl<'a> Builder<'a> {
     }
 }
 
-/// The private `/dev`, and beside it the nodes for covers, by kind: [`cover::FILE`](super::wire::cover::FILE), `DIRECTORY`,
-/// `EMPTY`.
+/// The private `/dev`, and beside it the nodes for covers, by kind: [`cover::FILE`], `DIRECTORY`, `EMPTY`.
 const DEVICES: &CStr = c"devices";
 const COVERS: [&CStr; 3] = [c"file", c"directory", c"empty"];
 

@@ -23,7 +23,7 @@ mod terminals;
 use core::ffi::CStr;
 use core::mem::size_of;
 
-use super::raw::{Result, check, nr, syscall};
+use super::raw::{Errno, Result, check, nr, syscall};
 
 pub(crate) use self::{confinement::*, mounts::*, processes::*, sockets::*, terminals::*};
 
@@ -267,12 +267,25 @@ pub(crate) fn mkdir(base: Fd, path: &CStr, mode: u32) -> Result<()> {
     call!(nr::MKDIRAT, base.arg(), path.as_ptr(), mode; "`path` ends in NUL").map(drop)
 }
 
-/// Makes an empty file.
-pub(crate) fn create(base: Fd, path: &CStr, mode: u32) -> Result<()> {
+/// Makes a file.
+pub(crate) fn create(base: Fd, path: &CStr, mode: u32, content: &[u8]) -> Result<()> {
     // They don't follow a link (open(2), O_EXCL).
-    const O_CREAT_EXCL: usize = 0o100 | 0o200;
-    let fd = call!(nr::OPENAT, base.arg(), path.as_ptr(), O_CREAT_EXCL | O_CLOEXEC, mode; "`path` ends in NUL")?;
-    close(to_fd(fd))
+    const O_WRONLY_CREAT_EXCL: usize = 1 | 0o100 | 0o200;
+    let fd = to_fd(
+        call!(nr::OPENAT, base.arg(), path.as_ptr(), O_WRONLY_CREAT_EXCL | O_CLOEXEC, mode; "`path` ends in NUL")?,
+    );
+    let written = if content.is_empty() {
+        Ok(0)
+    } else {
+        call!(nr::WRITE, fd.arg(), content.as_ptr(), content.len(); "`content` is as long as said")
+    };
+    close(fd)?;
+    // A file system in memory takes less only where it is full.
+    if written? == content.len() {
+        Ok(())
+    } else {
+        Err(Errno::NOSPC)
+    }
 }
 
 pub(crate) fn symlink(target: &CStr, base: Fd, path: &CStr) -> Result<()> {

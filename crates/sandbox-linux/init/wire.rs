@@ -180,6 +180,8 @@ pub(crate) mod step {
     /// slot, mount attributes, steps about what is in it: a `/dev` of the sandbox's own, to be put somewhere. The nodes that
     /// covers are copies of lie in it, too.
     pub(crate) const DEVICES: u32 = 16;
+    /// The rest of the step is a table of names (hosts(5)), a further node that covers are copies of.
+    pub(crate) const HOSTS: u32 = 34;
     /// path: mounts what is in the `/dev` that was put there over it, so that the nodes for covers lie below.
     pub(crate) const RAISE: u32 = 23;
     /// path: makes a private file system read-only.
@@ -219,6 +221,8 @@ pub(crate) mod cover {
     pub(crate) const DIRECTORY: u32 = 1;
     /// An empty file that can be read, for programs that take an unreadable one for a fatal error.
     pub(crate) const EMPTY: u32 = 2;
+    /// The table of names of a [`step::HOSTS`](super::step::HOSTS).
+    pub(crate) const HOSTS: u32 = 3;
 }
 
 /// Reads fields off the front of a message; `None` once it is too short.

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use landlock::{ABI, Access as _, AccessFs, BitFlags, Scope};
 
-use crate::view::{LiveKind, Node, View};
+use crate::view::{Cover, LiveKind, Node, View};
 use crate::{Followed, HostFacts, Step};
 
 /// The first ABI that can let a file be renamed into another directory (`landlock(7)`, `LANDLOCK_ACCESS_FS_REFER`): with an
@@ -90,6 +90,8 @@ impl Rights {
             Node::Devices => {
                 Some(read | AccessFs::WriteFile | AccessFs::Truncate | AccessFs::IoctlDev)
             }
+            // It is read as any file: in a live tree the grant above holds for it.
+            Node::Cover(Cover::Hosts) => view.is_private(path).then_some(AccessFs::ReadFile.into()),
             Node::Cover(_) | Node::Link { .. } => None,
         }
     }

@@ -110,6 +110,11 @@ impl Plan {
             made: BTreeSet::new(),
             followed: follow::followed(&view, ruleset.files()),
         };
+        if let Connectivity::Gateway { .. } = network {
+            plan.steps.push(Step::Hosts {
+                table: ruleset.network_rules().hosts().to_owned(),
+            });
+        }
         plan.build_view();
         plan.steps.push(Step::Lock);
         if let Some(rights) = rights {
@@ -439,7 +444,8 @@ impl Compiler<'_> {
             Node::Live {
                 kind: LiveKind::File | LiveKind::Device,
                 ..
-            } => self.steps.push(Step::File {
+            }
+            | Node::Cover(Cover::Hosts) => self.steps.push(Step::File {
                 path: path.to_owned(),
             }),
             Node::Link { .. } => {}

@@ -70,6 +70,8 @@ pub enum Cover {
     Directory,
     /// An empty file, for what programs take an unreadable one for a fatal error.
     EmptyFile,
+    /// The table of names of a [`Step::Hosts`](crate::Step::Hosts).
+    Hosts,
 }
 
 /// What the command sees of the file system.
@@ -267,8 +269,17 @@ impl View {
 
     /// Whether a cover lies over what holds `path`: nothing can be made in it.
     fn is_covered(&self, path: &Path) -> bool {
-        let above = upwards(path).skip(1).find_map(|above| self.node(above));
-        matches!(above, Some(Node::Cover(_)))
+        matches!(self.around(path), Some(Node::Cover(_)))
+    }
+
+    /// Whether what is visible of the host's is put where `path` is.
+    fn is_assembled(&self, path: &Path) -> bool {
+        self.around(path) == Some(&Node::Assembled)
+    }
+
+    /// The node that `path` would belong to, had it none of its own.
+    fn around(&self, path: &Path) -> Option<&Node> {
+        upwards(path).skip(1).find_map(|above| self.node(above))
     }
 
     fn place_root(&mut self, access: Access) -> Result<(), Unenforceable> {
@@ -359,6 +370,11 @@ impl View {
             (Access::Hide, Surroundings::Live { .. }) => {
                 Node::Cover(cover(anchor.kind, anchor.looks))
             }
+            (Access::Hide, Surroundings::Private)
+                if anchor.looks == Looks::Hosts && self.is_assembled(path) =>
+            {
+                Node::Cover(Cover::Hosts)
+            }
             // It is so already.
             (Access::Hide, Surroundings::Private)
             | (Access::Read, Surroundings::Live { writable: false }) => return Ok(()),
@@ -377,8 +393,7 @@ impl View {
     }
 
     fn surroundings(&self, path: &Path) -> Surroundings {
-        let above = upwards(path).skip(1).find_map(|above| self.node(above));
-        match above {
+        match self.around(path) {
             Some(Node::Live { writable, .. }) => Surroundings::Live {
                 writable: *writable,
             },
@@ -443,6 +458,7 @@ fn cover(kind: PathKind, looks: Looks) -> Cover {
     match (kind, looks) {
         (PathKind::Directory, _) => Cover::Directory,
         (_, Looks::Empty) => Cover::EmptyFile,
+        (_, Looks::Hosts) => Cover::Hosts,
         _ => Cover::File,
     }
 }
@@ -460,6 +476,7 @@ impl fmt::Display for Node {
             Self::Live { writable: true, .. } => f.write_str("the host's, writable"),
             Self::Scratch => f.write_str("scratch"),
             Self::Cover(Cover::EmptyFile) => f.write_str("hidden, looks empty"),
+            Self::Cover(Cover::Hosts) => f.write_str("hidden, a table of names in its place"),
             Self::Cover(_) => f.write_str("hidden"),
             Self::Assembled => f.write_str("assembled"),
             Self::Link { target } => write!(f, "link to {}", escaped(target.as_os_str())),

@@ -250,8 +250,11 @@ impl Builder {
             None => Context::detect().map_err(PolicyErrors::from)?,
         };
         // The gateway looks for itself, at once and again; here a layer that may only narrow is compared with what is closed.
-        if matches!(connectivity, Connectivity::Gateway { .. }) && context.addresses.is_empty() {
-            context.addresses = own_addresses().map_err(|source| Error::Gateway { source })?;
+        if matches!(connectivity, Connectivity::Gateway { .. }) {
+            if context.addresses.is_empty() {
+                context.addresses = own_addresses().map_err(|source| Error::Gateway { source })?;
+            }
+            context.read_hosts();
         }
         let ruleset = Arc::new(Ruleset::resolve(policy, &context)?);
         known_features(&ruleset)?;

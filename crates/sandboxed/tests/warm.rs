@@ -160,6 +160,18 @@ fn a_further_init_confines_as_the_first() {
     drop(busy);
 }
 
+/// Its mounts are a copy of the first one's, and so it mends them by nodes of its own.
+#[test]
+fn the_table_of_names_is_the_same_beside() {
+    let policy = Policy::preset(Preset::ReadOnly).allow("a.example");
+    let sandbox = Sandbox::new(&policy).unwrap();
+    let probe = "stat -c %i /etc/hosts; cat /etc/hosts";
+    let first = shell(&sandbox, probe);
+    let busy = waiting(&sandbox, "true");
+    assert_eq!(shell(&sandbox, probe), first);
+    drop(busy);
+}
+
 /// The `/proc` of a further init is another one than that which the first has covered.
 #[test]
 fn what_is_hidden_in_proc_is_hidden_beside() {

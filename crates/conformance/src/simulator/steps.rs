@@ -15,6 +15,7 @@ fn is_met_by_nothing(step: &Step) -> bool {
             | Step::Network
             | Step::Netlink(_)
             | Step::Doors
+            | Step::Hosts { .. }
             | Step::Private
             | Step::Keep { .. }
             | Step::Raise { .. }
@@ -167,7 +168,8 @@ impl Simulator<'_> {
     fn cover(&mut self, cover: Cover) -> usize {
         let thing = match cover {
             Cover::Directory => Thing::Directory { closed: true },
-            Cover::EmptyFile => Thing::Empty,
+            // With nothing of the host in it.
+            Cover::EmptyFile | Cover::Hosts => Thing::Empty,
             _ => Thing::Closed,
         };
         let cover = self.mounts.new_system_of(thing);

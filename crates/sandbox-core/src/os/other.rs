@@ -61,6 +61,10 @@ pub(crate) fn identity(_: &Metadata) -> [u64; 4] {
     [0; 4]
 }
 
+pub(crate) fn own_name() -> io::Result<String> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
 pub(crate) fn own_uid() -> io::Result<u32> {
     Err(io::ErrorKind::Unsupported.into())
 }

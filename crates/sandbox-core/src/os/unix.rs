@@ -55,3 +55,10 @@ pub(crate) fn identity(metadata: &Metadata) -> [u64; 4] {
 pub(crate) fn own_uid() -> io::Result<u32> {
     std::fs::metadata("/proc/self").map(|metadata| metadata.uid())
 }
+
+/// The name of this machine.
+pub(crate) fn own_name() -> io::Result<String> {
+    let name = nix::unistd::gethostname()?;
+    name.into_string()
+        .map_err(|_| io::ErrorKind::InvalidData.into())
+}

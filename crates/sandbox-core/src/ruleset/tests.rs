@@ -396,25 +396,27 @@ fn secrets_that_tools_insist_on_look_empty() {
 }
 
 #[test]
-fn the_hosts_resolvers_are_hidden_where_the_gateway_answers() {
+fn what_the_host_knows_of_names_is_hidden_where_the_gateway_answers() {
     let host = host(&[]);
-    let path = resolve("/etc/resolv.conf".as_ref()).unwrap().path;
-    let access = |policy: Policy| {
-        let ruleset = host.resolve(&policy);
-        let (access, rule) = ruleset.files().access(&path);
-        (access, rule.and_then(|rule| rule.reason))
-    };
-    for policy in [
-        Policy::default().read("/"),
-        Policy::preset(Preset::ReadOnly).read("/run"),
-        Policy::preset(Preset::Strict),
-    ] {
-        let hidden = access(policy.clone().allow("a.example"));
-        assert_eq!(hidden, (Access::Hide, Some(RESOLVERS.reason)));
-        // The controls: nothing is asked for, and a person says otherwise.
-        assert_ne!(access(policy.clone()).1, Some(RESOLVERS.reason));
-        let named = policy.allow("a.example").read("/etc/resolv.conf");
-        assert_eq!(access(named), (Access::Read, None));
+    for of_names in [&RESOLVERS, &HOSTS] {
+        let path = resolve(of_names.path.as_ref()).unwrap().path;
+        let access = |policy: Policy| {
+            let ruleset = host.resolve(&policy);
+            let (access, rule) = ruleset.files().access(&path);
+            (access, rule.and_then(|rule| rule.reason))
+        };
+        for policy in [
+            Policy::default().read("/"),
+            Policy::preset(Preset::ReadOnly).read("/run"),
+            Policy::preset(Preset::Strict),
+        ] {
+            let hidden = access(policy.clone().allow("a.example"));
+            assert_eq!(hidden, (Access::Hide, Some(of_names.reason)));
+            // The controls: nothing is asked for, and a person says otherwise.
+            assert_ne!(access(policy.clone()).1, Some(of_names.reason));
+            let named = policy.allow("a.example").read(of_names.path);
+            assert_eq!(access(named), (Access::Read, None));
+        }
     }
 }
 

@@ -127,6 +127,7 @@ fn write(fields: &mut Fields<'_>, step: &Step) -> Result<(), Unenforceable> {
         Step::Limit { resource, bound } => {
             fields.u32(resource.number()).u64(*bound);
         }
+        Step::Hosts { table } => fields.0.extend(table.as_bytes()),
         Step::Filter(filter) => fields.0.extend(filter.to_bytes()),
         Step::Rebind { path, .. }
         | Step::Scratch { path, .. }
@@ -204,5 +205,6 @@ const fn cover_code(cover: Cover) -> u32 {
         Cover::File => cover::FILE,
         Cover::Directory => cover::DIRECTORY,
         Cover::EmptyFile => cover::EMPTY,
+        Cover::Hosts => cover::HOSTS,
     }
 }

@@ -14,7 +14,12 @@ pub(crate) fn joining(steps: &[Step]) -> Vec<Step> {
         step.path()
             .is_some_and(|path| path != proc && is_within(path, proc))
     };
+    let is_watch = |step: &Step| matches!(step, Step::Watch { .. });
+    let needs_nodes = steps
+        .iter()
+        .any(|step| is_below_proc(step) || is_watch(step));
     let is_per_init = |step: &&Step| match step {
+        Step::Hosts { .. } => needs_nodes,
         Step::Put { path, .. } if path == proc => true,
         Step::Proc { .. }
         | Step::Keep { .. }
@@ -40,12 +45,8 @@ pub(crate) fn joining(steps: &[Step]) -> Vec<Step> {
             slot: DEV,
         },
     ];
-    let is_watch = |step: &Step| matches!(step, Step::Watch { .. });
     // Of its mounts, which are a copy, the other knows nothing.
     let private = std::iter::once(Step::Private);
-    let needs_nodes = steps
-        .iter()
-        .any(|step| is_below_proc(step) || is_watch(step));
     let nodes = nodes.into_iter().filter(|_| needs_nodes);
     let own = steps.iter().filter(is_per_init).map(|step| match step {
         Step::Watch { names, .. } => Step::Watch {

@@ -138,6 +138,11 @@ pub enum Step {
         /// What is in it: steps with it as their root.
         contents: Vec<Self>,
     },
+    /// Makes a table of names, which is put where the host's is hidden.
+    Hosts {
+        /// As in hosts(5).
+        table: String,
+    },
     /// Makes terminals of the sandbox's own, to be put somewhere.
     Terminals {
         /// Under which number they wait.
@@ -344,6 +349,7 @@ impl Step {
             Self::Proc { .. } | Self::Devices { .. } | Self::Terminals { .. } => {
                 "make the sandbox's own"
             }
+            Self::Hosts { .. } => "make a table of names",
             Self::Freeze { .. } => "make read-only",
             Self::EnterRoot => "enter the private root",
             Self::Lock => "lock the mounts together",
@@ -392,6 +398,7 @@ impl Step {
             Self::Proc { .. } => step::PROC,
             Self::Devices { .. } => step::DEVICES,
             Self::Terminals { .. } => step::DEVPTS,
+            Self::Hosts { .. } => step::HOSTS,
             Self::Freeze { .. } => step::FREEZE,
             Self::EnterRoot => step::ENTER_ROOT,
             Self::Lock => step::LOCK,
@@ -470,6 +477,7 @@ impl fmt::Display for Step {
             }
             Self::Grant { rights, .. } => write!(f, ": {}", landlock::names(*rights)),
             Self::Limit { resource, bound } => write!(f, ": {bound} {resource}"),
+            Self::Hosts { table } => write!(f, ": {} lines", table.lines().count()),
             Self::Filter(filter) => write!(f, ": {filter}"),
             Self::Watch { names, .. } => {
                 let directories = Self::by_directory(names).count();

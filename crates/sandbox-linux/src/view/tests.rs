@@ -239,3 +239,23 @@ fn a_hidden_file_that_tools_must_be_able_to_read_looks_empty() {
     let view = View::of_anchors(&anchors, &[]).unwrap();
     assert_eq!(node(&view, "/c").as_deref(), Some("hidden, looks empty"));
 }
+
+#[test]
+fn a_table_of_names_is_there_in_what_is_put_together_too() {
+    let place = |directory: Access, above: &[&str]| {
+        let mut anchors = vec![Anchor::new("/", Access::Read, Directory)];
+        anchors.push(Anchor::new("/etc", directory, Directory));
+        let islands = above.iter();
+        anchors.extend(islands.map(|path| Anchor::new(*path, Access::Read, File)));
+        anchors.push(Anchor::new("/etc/hosts", Access::Hide, File));
+        anchors.last_mut().unwrap().looks = Looks::Hosts;
+        let view = View::of_anchors(&anchors, &[]).unwrap();
+        node(&view, "/etc/hosts")
+    };
+    let table = Some("hidden, a table of names in its place");
+    assert_eq!(place(Access::Read, &[]).as_deref(), table);
+    assert_eq!(place(Access::Hide, &["/etc/group"]).as_deref(), table);
+    // Nothing can be put there, or nobody wants it.
+    assert_eq!(place(Access::Hide, &[]), None);
+    assert_eq!(place(Access::Scratch, &[]), None);
+}

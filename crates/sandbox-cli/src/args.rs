@@ -2,6 +2,7 @@
 
 mod network;
 mod policy;
+mod preset;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -10,10 +11,11 @@ use std::time::Duration;
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use sandbox_core::{Access, Destination};
-use sandboxed::{Lowering, Network, Preset};
+use sandboxed::{Lowering, Network};
 
 pub(crate) use self::network::Watching;
 pub(crate) use self::policy::{PolicyAdd, PolicyDiff, PolicyRemove, Target};
+pub(crate) use self::preset::PresetName;
 
 /// The policy that a project has.
 pub(crate) const PROJECT: &str = "sandbox.toml";
@@ -77,6 +79,7 @@ Examples:
   sandbox run --write ../shared -- make -j4
   sandbox run --policy ci.toml --timeout 10m ./test.sh
   sandbox run --preset strict --env CI=1 python3 untrusted.py
+  sandbox run --preset github -- git clone https://github.com/rust-lang/log
   sandbox run --settings ~/.srt-settings.json -- npm test"
 )]
 pub(crate) struct Run {
@@ -284,14 +287,15 @@ pub(crate) struct Setting {
     /// Settings of Anthropic's sandbox-runtime (srt) as they are, instead of a policy; docs/settings.md has every key
     ///
     /// They stand in place of your own and of the project's policy, as `--policy` does.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["policy", "preset"])]
+    #[arg(long, value_name = "FILE", conflicts_with = "policy")]
     pub(crate) settings: Option<PathBuf>,
     /// With `--settings`: refuse unknown keys instead of warning of them
     #[arg(long, requires = "settings")]
     pub(crate) strict: bool,
-    /// A built-in policy [default: agent, unless a policy extends another, or `--policy` or `--settings` is given]
-    #[arg(long, value_name = "NAME", value_enum, conflicts_with = "policy")]
-    pub(crate) preset: Option<PresetName>,
+    /// A built-in policy [default: agent, unless a policy extends another, or `--policy` or `--settings` is given], or destinations to
+    /// allow, beside any policy
+    #[arg(long, value_name = "NAME", value_enum)]
+    pub(crate) preset: Vec<PresetName>,
     #[command(flatten)]
     pub(crate) paths: Paths,
     /// Allow connecting to a name, `*.name`, an address or a range, with `:PORT` only there
@@ -356,18 +360,6 @@ impl Paths {
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
-pub(crate) enum PresetName {
-    /// Reads everything but secrets; writes the current directory and a private /tmp; no network
-    Agent,
-    /// Like `agent`, but writes nothing of the host
-    ReadOnly,
-    /// Reads only the system and the current directory; writes the current directory and a private /tmp; no network
-    Strict,
-    /// Nothing at all
-    None,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum NetworkName {
     /// A network of its own; elsewhere only what a rule allows
     Deny,
@@ -377,17 +369,6 @@ pub(crate) enum NetworkName {
     Allow,
     /// The host's network, not isolated
     Host,
-}
-
-impl From<PresetName> for Preset {
-    fn from(name: PresetName) -> Self {
-        match name {
-            PresetName::Agent => Self::Agent,
-            PresetName::ReadOnly => Self::ReadOnly,
-            PresetName::Strict => Self::Strict,
-            PresetName::None => Self::None,
-        }
-    }
 }
 
 impl From<NetworkName> for Network {

@@ -24,6 +24,8 @@ pub(crate) enum Failure {
         first: &'static str,
         second: &'static str,
     },
+    #[error("`{other}` and `--preset {preset}` are two policies to begin with")]
+    TwoPolicies { other: String, preset: &'static str },
     #[error("`{}` is given to `--env` twice", escaped(.name))]
     VariableTwice { name: OsString },
     #[error("`--env` is given a variable without a name")]
@@ -103,7 +105,9 @@ impl Failure {
             Self::NoCommand => {
                 Some("`sandbox run npm test`; for a shell, `sandbox shell`".to_owned())
             }
-            Self::Conflict { .. } => Some("decide for one of them".to_owned()),
+            Self::Conflict { .. } | Self::TwoPolicies { .. } => {
+                Some("decide for one of them".to_owned())
+            }
             Self::VariableTwice { .. } => Some("give each name once".to_owned()),
             Self::VariableWithoutName => {
                 Some("`--env NAME` passes a variable, `--env NAME=VALUE` sets one".to_owned())

@@ -91,6 +91,9 @@ pub(crate) fn lost(lost: &Lost) -> Value {
 pub(crate) fn source(source: &Source) -> Value {
     let kind = match source {
         Source::Preset(preset) => return json!({"kind": "preset", "preset": preset.as_str()}),
+        Source::Destinations(preset) => {
+            return json!({"kind": "preset", "preset": preset.as_str()});
+        }
         Source::File(at) => return written("file", at).into(),
         Source::Setting { key, at } => {
             let mut object = written("setting", at);

@@ -12,7 +12,7 @@ use sandboxed::{
 };
 
 use crate::account;
-use crate::args::Setting;
+use crate::args::{PresetName, Setting};
 use crate::failure::Failure;
 use crate::layers::{self, Given, Places};
 use crate::settings;
@@ -151,9 +151,7 @@ pub(crate) fn options(setting: &Setting) -> Result<Policy, Failure> {
             };
         }
     }
-    if let Some(preset) = setting.preset {
-        policy = policy.extends(preset.into());
-    }
+    policy = presets(policy, setting)?;
     if let Some(network) = setting.network {
         policy = policy.network(network.into());
     }
@@ -168,6 +166,31 @@ pub(crate) fn options(setting: &Setting) -> Result<Policy, Failure> {
         policy = policy.time(limit);
     }
     variables(policy, &setting.env)
+}
+
+/// Of presets about files one stands in the place of a policy's; those of destinations stand beside all.
+fn presets(mut policy: Policy, setting: &Setting) -> Result<Policy, Failure> {
+    let given = [
+        ("--policy FILE", setting.policy.is_some()),
+        ("--settings FILE", setting.settings.is_some()),
+    ];
+    let given = given.into_iter().find(|(_, is_given)| *is_given);
+    let mut start = given.map(|(option, _)| option.to_owned());
+    for name in &setting.preset {
+        policy = match name {
+            PresetName::Destinations(preset) => policy.allow_preset(*preset),
+            PresetName::Policy(preset) => {
+                if let Some(other) = start.replace(format!("--preset {preset}")) {
+                    return Err(Failure::TwoPolicies {
+                        other,
+                        preset: preset.as_str(),
+                    });
+                }
+                policy.extends(*preset)
+            }
+        };
+    }
+    Ok(policy)
 }
 
 /// What is wrong with a destination is told with the rest of the policy.

@@ -73,14 +73,24 @@ fn options_that_are_none() {
 
     For more information, try '--help'.
 ");
-    insta::assert_snapshot!(about_options(["--preset", "agnet"]), @r"
+    insta::assert_snapshot!(about_options(["--preset", "agnet"]), @"
     error: invalid value 'agnet' for '--preset <NAME>'
-      [possible values: agent, read-only, strict, none]
+      [possible values: agent, read-only, strict, none, github, gitlab, bitbucket, docker-hub, ghcr, anthropic, openai, gemini, huggingface]
 
       tip: a similar value exists: 'agent'
 
     For more information, try '--help'.
-");
+    ");
+    insta::assert_snapshot!(about_options(["--preset", "agent", "--preset", "strict"]), @"
+    error: `--preset agent` and `--preset strict` are two policies to begin with
+
+      help: decide for one of them
+    ");
+    insta::assert_snapshot!(about_options(["--policy", "ci.toml", "--preset", "ghcr", "--preset", "agent"]), @"
+    error: `--policy FILE` and `--preset agent` are two policies to begin with
+
+      help: decide for one of them
+    ");
     insta::assert_snapshot!(about_options(["--network", "none"]), @"
     error: invalid value 'none' for '--network <ACCESS>'
       [possible values: deny, ask, allow, host]

@@ -126,3 +126,55 @@ fn a_read_only_preset_writes_nothing_but_scratch() {
         .succeeds()
         .stdout("mine");
 }
+
+#[test]
+fn destinations_stand_beside_the_policy() {
+    let host = Host::new();
+    let explain = |options: &[&str]| {
+        let words = [&["explain", "--connect", "ghcr.io"], options].concat();
+        host.tool(words).output().succeeds().text()
+    };
+    let allowed = "by `ghcr.io` = allow (preset `ghcr`)";
+    let policy = host.policy("[files]\n\"/usr\" = \"read\"\n");
+    let policy = policy.to_str().unwrap();
+    for (options, is_allowed) in [
+        (&["--preset", "ghcr"][..], true),
+        (
+            &[
+                "--preset", "github", "--preset", "ghcr", "--preset", "strict",
+            ],
+            true,
+        ),
+        (&["--policy", policy, "--preset", "ghcr"], true),
+        (&["--preset", "ghcr", "--deny", "ghcr.io"], false),
+        (&["--preset", "github"], false),
+        (&[], false),
+    ] {
+        let said = explain(options);
+        assert_eq!(said.starts_with("allow"), is_allowed, "{options:?}: {said}");
+        assert!(!is_allowed || said.contains(allowed), "{options:?}: {said}");
+    }
+    // The preset of files is what it was.
+    for (options, preset) in [
+        (&["--preset", "ghcr"][..], "agent"),
+        (&["--preset", "read-only", "--preset", "ghcr"], "read-only"),
+        (&["--policy", policy, "--preset", "ghcr"], "none"),
+    ] {
+        let words = [&["policy", "show"], options].concat();
+        let shown = host.tool(words).output().succeeds().text();
+        let start = format!("extends = [\"{preset}\", \"ghcr\"]\n");
+        assert!(shown.starts_with(&start), "{shown}");
+    }
+}
+
+#[test]
+fn destinations_of_a_project_need_approval() {
+    let host = Host::new();
+    host.write("sandbox.toml", "extends = [\"ghcr\"]\n");
+    let run = || host.sandbox(["echo", "started"]).output();
+    run()
+        .refuses()
+        .stderr_contains("`ghcr.io` would be `allow` instead of `deny`");
+    host.tool(["trust"]).output().succeeds();
+    run().succeeds().stdout("started");
+}

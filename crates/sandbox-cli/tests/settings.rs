@@ -347,13 +347,11 @@ fn settings_that_are_wrong_start_nothing() {
         "#
     );
     let fine = settings(r#""denyRead": [], "allowWrite": [], "denyWrite": []"#, "");
-    insta::assert_snapshot!(refusal(&fine, &["--preset", "agent"]), @r#"
-    error: the argument '--settings <FILE>' cannot be used with '--preset <NAME>'
+    insta::assert_snapshot!(refusal(&fine, &["--preset", "agent"]), @"
+    error: `--settings FILE` and `--preset agent` are two policies to begin with
 
-    Usage: sandbox run [OPTIONS] [--] COMMAND...
-
-    For more information, try '--help'.
-    "#);
+      help: decide for one of them
+    ");
     let host = host();
     let missing = host
         .sandbox(["touch", "ran"])

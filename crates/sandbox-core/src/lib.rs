@@ -55,8 +55,8 @@ pub use network::{DestinationRule, NetworkRules, PublishedPort, Upstream};
 pub use pattern::{PatternProblem, escape as literal_pattern};
 pub use place::{above, is_within, name, upwards};
 pub use policy::{
-    Distrust, HideBy, Imported, Limits, Network, Policy, PolicyFile, Preset, System, Tier,
-    policy_schema,
+    DestinationPreset, Distrust, HideBy, Imported, Limits, Network, Policy, PolicyFile, Preset,
+    System, Tier, policy_schema,
 };
 pub use problem::{ExtendsProblem, RuleProblem};
 pub use reach::Reach;

@@ -28,6 +28,7 @@ use crate::destination::{Scope, is_localhost};
 use crate::escape::toml_string;
 use crate::map::Map;
 use crate::policy::{DestinationEntry, of_last_layers};
+use crate::preset::destinations;
 use crate::problem::RuleProblem;
 use crate::{
     Context, Decision, Destination, DestinationPattern, Lost, Name, Network, Policy, PolicyError,
@@ -72,8 +73,8 @@ impl NetworkRules {
         problems: &mut Vec<PolicyError>,
     ) -> Self {
         let default = policy.network_access();
-        let entries = policy.destinations.iter().cloned();
-        let mut rules = Self::new(default, entries, context.addresses.iter().copied());
+        let own = context.addresses.iter().copied();
+        let mut rules = Self::new(default, entries(policy), own);
         if let Some((_, source)) = &policy.network {
             rules.at.clone_from(source);
         }
@@ -159,8 +160,7 @@ impl NetworkRules {
 
     /// The rules of a policy before it is resolved: they say which network it needs, and nothing of what is wrong.
     pub fn of(policy: &Policy) -> Self {
-        let entries = policy.destinations.iter().cloned();
-        let mut rules = Self::new(policy.network_access(), entries, []);
+        let mut rules = Self::new(policy.network_access(), entries(policy), []);
         rules.published.clone_from(&policy.published);
         rules
     }
@@ -432,6 +432,19 @@ impl NetworkRules {
         let (range, reason) = closed::around(address, &self.own)?;
         Some(Closed { range, reason })
     }
+}
+
+/// The rules of presets, and above them those that are written.
+fn entries(policy: &Policy) -> impl Iterator<Item = DestinationEntry> {
+    let presets = policy.destination_presets.iter();
+    let written = policy.destinations.iter().cloned();
+    let written = written.map(|entry| DestinationEntry {
+        layer: entry.layer + 1,
+        ..entry
+    });
+    presets
+        .flat_map(|(preset, _)| destinations::of(*preset))
+        .chain(written)
 }
 
 /// The port of a remedy that no other tells.

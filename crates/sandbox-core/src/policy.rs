@@ -26,7 +26,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use choice::{HideBy, Limits, Network, Preset, System, Tier};
+pub use choice::{DestinationPreset, HideBy, Limits, Network, Preset, System, Tier};
 pub(crate) use entry::{
     DestinationEntry, FileEntry, Grant, VariableEntry, VariableRule, of_last_layers,
 };
@@ -85,6 +85,8 @@ pub struct Policy {
     /// Those of lower layers first.
     pub(crate) files: Vec<FileEntry>,
     pub(crate) network: Option<(Network, Source)>,
+    /// Each once.
+    pub(crate) destination_presets: Vec<(DestinationPreset, Source)>,
     pub(crate) destinations: Vec<DestinationEntry>,
     pub(crate) published: Vec<(PublishedPort, Source)>,
     pub(crate) upstream: Option<(Upstream, Source)>,

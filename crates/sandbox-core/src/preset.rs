@@ -1,5 +1,7 @@
 //! Presets are rules, nothing else: what a person could have written.
 
+pub(crate) mod destinations;
+
 use crate::baseline::{BASELINE, RUN};
 use crate::caches::CACHES;
 use crate::policy::{FileEntry, VariableEntry, VariableRule};

@@ -5,8 +5,8 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::Preset;
 use crate::escape::{escaped, escaped_path};
+use crate::{DestinationPreset, Preset};
 
 /// A policy's text and the name of its file. Every [`Location`] in it shares it, so that a rule that turns out to be
 /// wrong long after parsing can still show its line.
@@ -144,6 +144,8 @@ impl fmt::Debug for Location {
 pub enum Source {
     /// A preset contains it.
     Preset(Preset),
+    /// A preset of destinations names it.
+    Destinations(DestinationPreset),
     /// A policy file or text.
     File(Location),
     /// A key of another sandbox's settings.
@@ -190,6 +192,7 @@ impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Preset(preset) => write!(f, "preset `{preset}`"),
+            Self::Destinations(preset) => write!(f, "preset `{preset}`"),
             Self::File(location) => location.fmt(f),
             Self::Setting { key, at } => write!(f, "{at}:{}, `{key}`", at.column()),
             Self::Library => f.write_str("the program"),

@@ -99,8 +99,8 @@ pub mod tokio;
 mod unsupported;
 
 pub use sandbox_core::{
-    Access, Attempt, Context, Decision, Distrust, HideBy, Limits, Location, Network, Policy,
-    PolicyError, PolicyErrors, Preset, Ruleset, Source, System, Tier, Verdict,
+    Access, Attempt, Context, Decision, DestinationPreset, Distrust, HideBy, Limits, Location,
+    Network, Policy, PolicyError, PolicyErrors, Preset, Ruleset, Source, System, Tier, Verdict,
 };
 
 #[cfg(backend)]

@@ -139,7 +139,7 @@ fn help_teaches() {
           --policy <FILE>          A policy file, TOML or JSON; without `extends` it has only its own rules and those of `/etc/sandbox/policy.toml`
           --settings <FILE>        Settings of Anthropic's sandbox-runtime (srt) as they are, instead of a policy; docs/settings.md has every key
           --strict                 With `--settings`: refuse unknown keys instead of warning of them
-          --preset <NAME>          A built-in policy [default: agent, unless a policy extends another, or `--policy` or `--settings` is given] [possible values: agent, read-only, strict, none]
+          --preset <NAME>          A built-in policy [default: agent, unless a policy extends another, or `--policy` or `--settings` is given], or destinations to allow, beside any policy [possible values: agent, read-only, strict, none, github, gitlab, bitbucket, docker-hub, ghcr, anthropic, openai, gemini, huggingface]
           --write <PATTERN>        Allow reading and writing
           --read <PATTERN>         Allow reading and executing, no writing
           --hide <PATTERN>         Allow nothing
@@ -162,6 +162,7 @@ fn help_teaches() {
       sandbox run --write ../shared -- make -j4
       sandbox run --policy ci.toml --timeout 10m ./test.sh
       sandbox run --preset strict --env CI=1 python3 untrusted.py
+      sandbox run --preset github -- git clone https://github.com/rust-lang/log
       sandbox run --settings ~/.srt-settings.json -- npm test
     ");
     insta::assert_snapshot!(help(&["shell", "-h"]), @"
@@ -173,7 +174,7 @@ fn help_teaches() {
           --policy <FILE>          A policy file, TOML or JSON; without `extends` it has only its own rules and those of `/etc/sandbox/policy.toml`
           --settings <FILE>        Settings of Anthropic's sandbox-runtime (srt) as they are, instead of a policy; docs/settings.md has every key
           --strict                 With `--settings`: refuse unknown keys instead of warning of them
-          --preset <NAME>          A built-in policy [default: agent, unless a policy extends another, or `--policy` or `--settings` is given] [possible values: agent, read-only, strict, none]
+          --preset <NAME>          A built-in policy [default: agent, unless a policy extends another, or `--policy` or `--settings` is given], or destinations to allow, beside any policy [possible values: agent, read-only, strict, none, github, gitlab, bitbucket, docker-hub, ghcr, anthropic, openai, gemini, huggingface]
           --write <PATTERN>        Allow reading and writing
           --read <PATTERN>         Allow reading and executing, no writing
           --hide <PATTERN>         Allow nothing
@@ -203,7 +204,7 @@ fn help_teaches() {
           --policy <FILE>            A policy file, TOML or JSON; without `extends` it has only its own rules and those of `/etc/sandbox/policy.toml`
           --settings <FILE>          Settings of Anthropic's sandbox-runtime (srt) as they are, instead of a policy; docs/settings.md has every key
           --strict                   With `--settings`: refuse unknown keys instead of warning of them
-          --preset <NAME>            A built-in policy [default: agent, unless a policy extends another, or `--policy` or `--settings` is given] [possible values: agent, read-only, strict, none]
+          --preset <NAME>            A built-in policy [default: agent, unless a policy extends another, or `--policy` or `--settings` is given], or destinations to allow, beside any policy [possible values: agent, read-only, strict, none, github, gitlab, bitbucket, docker-hub, ghcr, anthropic, openai, gemini, huggingface]
           --with-write <PATTERN>     Allow reading and writing
           --read <PATTERN>           Allow reading and executing, no writing
           --hide <PATTERN>           Allow nothing

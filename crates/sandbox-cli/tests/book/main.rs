@@ -53,6 +53,10 @@ const PAGES: &[Page] = &[
     page("../README.md", include_str!("../../../../README.md")),
     page("start.md", include_str!("../../../../docs/start.md")),
     page("policy.md", include_str!("../../../../docs/policy.md")),
+    page(
+        "destinations.md",
+        include_str!("../../../../docs/destinations.md"),
+    ),
     page("recipes.md", include_str!("../../../../docs/recipes.md")),
     page("settings.md", include_str!("../../../../docs/settings.md")),
     page("json.md", include_str!("../../../../docs/json.md")),
@@ -101,7 +105,7 @@ fn the_recipes_are_true() {
 
 #[test]
 fn the_other_pages_are_true() {
-    for page in ["settings.md", "json.md", "threats.md"] {
+    for page in ["destinations.md", "settings.md", "json.md", "threats.md"] {
         holds(page);
     }
 }

@@ -1,6 +1,7 @@
 //! One rule about destinations.
 
 use crate::policy::{DestinationEntry, Grant};
+use crate::preset::destinations;
 use crate::{DestinationPattern, Lost, Ports, RuleRef, Source, Verdict, Why};
 
 /// A rule about destinations.
@@ -81,8 +82,13 @@ impl DestinationRule {
 
     /// The rule, as answers name it.
     pub(crate) fn reference(&self) -> RuleRef {
+        let reason = match self.source() {
+            Source::Destinations(preset) => destinations::reason(*preset, self.text()),
+            _ => None,
+        };
         RuleRef {
             verdict: Some(self.verdict()),
+            reason,
             message: self.reason().map(str::to_owned),
             ..RuleRef::new(self.text().to_owned(), self.source().clone())
         }

@@ -27,6 +27,37 @@ pub enum Preset {
     None,
 }
 
+/// A set of destinations that is built in: a service, at all names that it is reached at. Each of them is allowed unless the policy
+/// itself has a rule about the same.
+///
+/// ```
+/// use sandbox_core::DestinationPreset;
+///
+/// assert_eq!(DestinationPreset::DockerHub.to_string(), "docker-hub");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum DestinationPreset {
+    /// GitHub, as git and its API reach it.
+    Github,
+    /// GitLab's own service.
+    Gitlab,
+    /// Bitbucket Cloud.
+    Bitbucket,
+    /// Docker's registry of images.
+    DockerHub,
+    /// GitHub's registry of images.
+    Ghcr,
+    /// Anthropic's models.
+    Anthropic,
+    /// `OpenAI`'s models.
+    Openai,
+    /// Google's Gemini models, by their key.
+    Gemini,
+    /// Hugging Face: models, data sets, inference.
+    Huggingface,
+}
+
 /// How much of the network the command has.
 ///
 /// ```
@@ -169,6 +200,9 @@ macro_rules! words {
 }
 
 words!(Preset: Agent = "agent", ReadOnly = "read-only", Strict = "strict", None = "none");
+words!(DestinationPreset:
+    Github = "github", Gitlab = "gitlab", Bitbucket = "bitbucket", DockerHub = "docker-hub", Ghcr = "ghcr",
+    Anthropic = "anthropic", Openai = "openai", Gemini = "gemini", Huggingface = "huggingface");
 words!(Network: Deny = "deny", Ask = "ask", Allow = "allow", Host = "host");
 words!(Tier: Namespaces = "namespaces", Landlock = "landlock");
 words!(HideBy: Cover = "cover", Assemble = "assemble");

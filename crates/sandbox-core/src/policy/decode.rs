@@ -9,11 +9,11 @@ mod network;
 
 use std::ffi::OsStr;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use super::entry::{self, FileEntry, VariableEntry, VariableRule};
 use super::node::{Key, Kind, Node};
-use super::{HideBy, Policy, Preset, Tier};
+use super::{DestinationPreset, HideBy, Policy, Preset, Tier};
 use crate::remedy::nearest;
 use crate::source::Document;
 use crate::{Access, Location, PolicyError, PolicyErrors, Remedy, Source};
@@ -28,6 +28,9 @@ pub(super) const POLICY: &[&str] = &[
     "system",
     "fixed",
 ];
+/// Items of `extends` that are no file.
+pub(super) static PRESETS: LazyLock<Vec<&str>> =
+    LazyLock::new(|| [Preset::WORDS, DestinationPreset::WORDS].concat());
 /// Keys of `[fixed]`.
 pub(super) const FIXED: &[&str] = &["files", "network", "environment", "limits", "system"];
 /// Keys of `[network]`.
@@ -139,18 +142,16 @@ impl Decoder<'_> {
 
     fn extends(&mut self, node: &Node) {
         for item in self.list("extends", node) {
-            let Some(word) = self.string(
-                "extends",
-                item,
-                "a list of presets and files",
-                Preset::WORDS,
-            ) else {
+            let expected = "a list of presets and files";
+            let Some(word) = self.string("extends", item, expected, &PRESETS) else {
                 continue;
             };
             let at = self.at(item);
             if let Some(preset) = Preset::ALL.iter().find(|preset| preset.as_str() == word) {
                 self.extends
                     .push(Extended::Preset(*preset, Source::File(at)));
+            } else if let Some(preset) = DestinationPreset::named(word) {
+                self.policy.add_preset(preset, Source::File(at));
             } else if word.contains(['/', '.']) && !word.starts_with('~') {
                 match entry::wrong_path(OsStr::new(word)) {
                     None => self.extends.push(Extended::File(word.to_owned(), at)),
@@ -166,7 +167,7 @@ impl Decoder<'_> {
                 self.errors
                     .push(unsupported(at, word, reason, Remedy::NameExtended));
             } else {
-                self.unknown_word(item, "preset", "extends", word, Preset::WORDS);
+                self.unknown_word(item, "preset", "extends", word, &PRESETS);
             }
         }
     }

@@ -161,6 +161,9 @@ impl Policy {
             .map(|(entry, _)| entry)
             .collect();
         self.network = later.network.clone().or(self.network);
+        for (preset, source) in &later.destination_presets {
+            self.add_preset(*preset, source.clone());
+        }
         let destinations = later.destinations.iter().cloned();
         self.destinations
             .extend(destinations.map(|entry| DestinationEntry {

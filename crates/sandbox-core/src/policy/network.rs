@@ -3,9 +3,9 @@
 use std::str::FromStr;
 use std::sync::Arc;
 
-use super::{DestinationEntry, Grant, Policy, entry};
+use super::{DestinationEntry, DestinationPreset, Grant, Policy, entry};
 use crate::destination::DestinationProblem;
-use crate::{Network, PolicyError, PublishedPort, Upstream};
+use crate::{Network, PolicyError, PublishedPort, Source, Upstream};
 
 /// Network. A destination is written as [`DestinationPattern`](crate::DestinationPattern) reads it.
 impl Policy {
@@ -46,6 +46,35 @@ impl Policy {
     /// Lets the command connect to a destination, and send it datagrams of UDP.
     pub fn allow_udp(self, destination: impl AsRef<str>) -> Self {
         self.destination(destination.as_ref(), Grant::Allow { udp: true })
+    }
+
+    /// Lets the command connect to all that a preset names. Rules of this policy, and of every layer, replace those of a preset with the
+    /// same key.
+    ///
+    /// ```
+    /// use sandbox_core::{Attempt, Context, DestinationPreset, Name, Policy, Ruleset, Verdict};
+    ///
+    /// let policy = Policy::new().allow_preset(DestinationPreset::Github).deny("gist.github.com");
+    /// let ruleset = Ruleset::resolve(&policy, &Context::new("/"))?;
+    /// let verdict = |name: &str| {
+    ///     let name: Name = name.parse().unwrap();
+    ///     ruleset.decide(&Attempt::connect(name, 443)).verdict
+    /// };
+    /// assert_eq!(verdict("github.com"), Verdict::Allow);
+    /// assert_eq!(verdict("gist.github.com"), Verdict::Deny);
+    /// # Ok::<(), sandbox_core::PolicyErrors>(())
+    /// ```
+    pub fn allow_preset(mut self, preset: DestinationPreset) -> Self {
+        let source = self.origin.clone();
+        self.add_preset(preset, source);
+        self
+    }
+
+    pub(super) fn add_preset(&mut self, preset: DestinationPreset, source: Source) {
+        let mut known = self.destination_presets.iter();
+        if known.all(|(known, _)| *known != preset) {
+            self.destination_presets.push((preset, source));
+        }
     }
 
     /// Keeps the command from a destination.
@@ -94,6 +123,7 @@ impl Policy {
         let rest = |policy: &Self| {
             let rest = Self {
                 network: None,
+                destination_presets: Vec::new(),
                 destinations: Vec::new(),
                 published: Vec::new(),
                 upstream: None,

@@ -19,12 +19,15 @@ use crate::size;
 impl Display for Policy {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let mut blocks = Blocks { f, any: false };
-        if !self.presets.is_empty() {
-            let names: Vec<_> = self
-                .presets
-                .iter()
-                .map(|(preset, _)| format!("\"{preset}\""))
-                .collect();
+        let files = self.presets.iter();
+        let files = files.map(|(preset, _)| preset.as_str());
+        let destinations = self.destination_presets.iter();
+        let destinations = destinations.map(|(preset, _)| preset.as_str());
+        let names: Vec<_> = files
+            .chain(destinations)
+            .map(|name| format!("\"{name}\""))
+            .collect();
+        if !names.is_empty() {
             blocks.block("", &[format!("extends = [{}]", names.join(", "))])?;
         }
         // A rule of settings has no form in TOML: what is printed is refused, and says why.

@@ -7,9 +7,9 @@ use std::fmt::Write as _;
 
 use super::decode::{
     DESTINATION_RULE, DESTINATION_WORDS, ENVIRONMENT_WORDS, FILE_RULE, FIXED, NETWORK, POLICY,
-    RULES, SYSTEM, VARIABLE_RULE, limits::LIMITS,
+    PRESETS, RULES, SYSTEM, VARIABLE_RULE, limits::LIMITS,
 };
-use super::{HideBy, Network, Preset, Tier};
+use super::{HideBy, Network, Tier};
 use crate::Access;
 
 /// The schema's name: what changes its meaning changes the number.
@@ -114,7 +114,7 @@ fn of_key(key: &str, features: &[(&str, &str)]) -> String {
         "extends" => format!(
             "{{\"type\":\"array\",\"items\":{},\"maxItems\":{RULES}}}",
             either(
-                &words(Preset::WORDS),
+                &words(&PRESETS),
                 "{\"type\":\"string\",\"pattern\":\"\\\\.(toml|json)$\"}"
             )
         ),

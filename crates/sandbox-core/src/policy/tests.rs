@@ -13,7 +13,7 @@ use crate::Access::{Hide, Overlay, Read, Scratch, Write};
 
 /// A policy without what only errors need: where each rule was written.
 type Meaning = (
-    Vec<Preset>,
+    (Vec<Preset>, Vec<DestinationPreset>),
     Vec<(OsString, Access, bool)>,
     Option<Network>,
     Vec<(OsString, VariableRule)>,
@@ -30,7 +30,14 @@ fn meaning(policy: &Policy) -> Meaning {
         |entry: &&VariableEntry| entry.key(),
     );
     (
-        policy.presets.iter().map(|(preset, _)| *preset).collect(),
+        (
+            policy.presets.iter().map(|(preset, _)| *preset).collect(),
+            policy
+                .destination_presets
+                .iter()
+                .map(|(preset, _)| *preset)
+                .collect(),
+        ),
         files
             .into_iter()
             .map(|entry| (entry.key(), entry.access, entry.optional))

@@ -149,7 +149,7 @@ fn the_decoder_and_the_schema_agree() {
     let schema = schema();
     let words = [
         Access::WORDS,
-        Preset::WORDS,
+        &PRESETS,
         Network::WORDS,
         Tier::WORDS,
         HideBy::WORDS,

@@ -23,6 +23,7 @@ fn network_rules() -> impl Strategy<Value = Policy> {
         "fd00::/8:443",
     ]);
     let rules = proptest::collection::vec((destination, 0..4), 0..4);
+    let presets = proptest::sample::subsequence(DestinationPreset::ALL, 0..3);
     let port = proptest::sample::select(vec!["80", "8080:80", "0:81"]);
     let upstream = proptest::option::of(Just("http://[::1]:3128/"));
     let reason = "[^\\pC]{1,20}";
@@ -31,11 +32,14 @@ fn network_rules() -> impl Strategy<Value = Policy> {
         proptest::collection::vec(port, 0..3),
         upstream,
         reason,
+        presets,
     )
-        .prop_map(|(rules, ports, upstream, reason)| {
+        .prop_map(|(rules, ports, upstream, reason, presets)| {
+            let named = presets.into_iter();
+            let named = named.fold(Policy::new(), Policy::allow_preset);
             let policy = rules
                 .iter()
-                .fold(Policy::new(), |policy, (rule, grant)| match grant {
+                .fold(named, |policy, (rule, grant)| match grant {
                     0 => policy.allow(rule),
                     1 => policy.allow_udp(rule),
                     2 => policy.deny(rule),

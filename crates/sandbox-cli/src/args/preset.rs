@@ -1,0 +1,49 @@
+//! The names of `--preset`.
+
+use std::sync::LazyLock;
+
+use clap::ValueEnum;
+use clap::builder::PossibleValue;
+use sandboxed::{DestinationPreset, Preset};
+
+/// Something that is built in: a policy to begin with, or destinations.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum PresetName {
+    Policy(Preset),
+    Destinations(DestinationPreset),
+}
+
+static NAMES: LazyLock<Vec<PresetName>> = LazyLock::new(|| {
+    let policies = Preset::ALL.iter().copied().map(PresetName::Policy);
+    let destinations = DestinationPreset::ALL.iter().copied();
+    policies
+        .chain(destinations.map(PresetName::Destinations))
+        .collect()
+});
+
+impl ValueEnum for PresetName {
+    fn value_variants<'a>() -> &'a [Self] {
+        &NAMES
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        let (name, about) = match self {
+            Self::Policy(preset) => (preset.as_str(), about(*preset)),
+            Self::Destinations(preset) => (preset.as_str(), preset.about()),
+        };
+        Some(PossibleValue::new(name).help(about))
+    }
+}
+
+const fn about(preset: Preset) -> &'static str {
+    match preset {
+        Preset::Agent => {
+            "Reads everything but secrets; writes the current directory and a private /tmp; no network"
+        }
+        Preset::ReadOnly => "Like `agent`, but writes nothing of the host",
+        Preset::Strict => {
+            "Reads only the system and the current directory; writes the current directory and a private /tmp; no network"
+        }
+        _ => "Nothing at all",
+    }
+}

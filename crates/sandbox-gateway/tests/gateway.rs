@@ -278,7 +278,8 @@ fn few_threads() {
         program.recv(&mut answer).unwrap();
         answer[3] & 15
     };
-    // Less than a thread's stack is left.
+    // It has all that it needs, and less than a thread's stack is left.
+    gateway.settle();
     let pages = fs::read_to_string("/proc/self/statm").unwrap();
     let pages: u64 = pages.split(' ').next().unwrap().parse().unwrap();
     let (_, most) = getrlimit(Resource::RLIMIT_AS).unwrap();

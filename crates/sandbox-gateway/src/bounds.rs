@@ -106,6 +106,10 @@ pub(crate) const FIRST: usize = 16 * 1024 + 512;
 /// How long a program may take from its first byte until it is known what it says.
 pub(crate) const FIRST_WORD: Duration = Duration::from_secs(15);
 
+/// How long a connection through an upstream proxy waits for the program to speak, before it counts as one on which the server speaks
+/// first: by then those have spoken that do.
+pub(crate) const WHO_SPEAKS: Duration = Duration::from_millis(300);
+
 /// How long a server may take to answer a `ClientHello`, behind which nothing is passed on until it does: as long as servers wait
 /// for the other side (nginx, `client_header_timeout`).
 pub(crate) const SERVER_HELLO: Duration = Duration::from_mins(1);

@@ -4,6 +4,7 @@
 //! the name in TLS and in HTTP, not by the one that we have dialled (domain fronting). So the command's first bytes are held
 //! until they are judged. What the server says goes out at once, since in many protocols it speaks first.
 
+mod relayed;
 mod retry;
 
 use std::io;
@@ -99,10 +100,19 @@ pub(crate) async fn captured(client: TcpStream, dialled: SocketAddr, hall: Rc<Ha
         port: dialled.port(),
         door: Door::Capture,
     };
+    let mut first = Vec::new();
     // On the heap, since what they need is not needed as long as the connection lasts.
+    if Box::pin(hall.is_relayed(&client, &wish, &mut first)).await {
+        match Box::pin(hall.open_for_requests(wish.clone())).await {
+            // Whoever has a line to a proxy may say nothing to it but requests that were judged.
+            Ok(opened) => Box::pin(http::serve_captured(client, first, wish, opened, hall)).await,
+            Err(refusal) => Box::pin(refuse(client, first, &refusal)).await,
+        }
+        return;
+    }
     match Box::pin(hall.open(wish.clone())).await {
-        Ok(opened) => pass(client, Vec::new(), wish, opened, hall).await,
-        Err(refusal) => Box::pin(refuse(client, Vec::new(), &refusal)).await,
+        Ok(opened) => pass(client, first, wish, opened, hall).await,
+        Err(refusal) => Box::pin(refuse(client, first, &refusal)).await,
     }
 }
 

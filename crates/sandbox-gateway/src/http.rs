@@ -230,16 +230,17 @@ impl Session {
     /// Passes on a request and the answer to it.
     async fn pass(&self, wish: Wish, named: Named, head: Parts, body: Incoming) -> Answered {
         let protocol = forward::protocol(&head, &body).cloned();
-        let upgrades = protocol.is_some();
+        // No proxy passes on another protocol, or another name than that of the destination.
+        let needs_itself = protocol.is_some() || named.0 != wish.destination;
         let last = match self.last.take() {
-            Some(mut last) => last.serves(&wish, upgrades).await.then_some(last),
+            Some(mut last) => last.serves(&wish, needs_itself).await.then_some(last),
             None => None,
         };
         let is_new = last.is_none();
         let mut passage = if let Some(last) = last {
             last
         } else {
-            let opened = if upgrades {
+            let opened = if needs_itself {
                 self.hall.open(wish.clone()).await
             } else {
                 self.hall.open_for_requests(wish.clone()).await

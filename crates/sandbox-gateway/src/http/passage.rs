@@ -61,12 +61,11 @@ impl Passage {
         self.relay.as_ref()
     }
 
-    /// Whether a request can go over it that would be dialled for otherwise. What `upgrades` the connection to another
-    /// protocol needs one to the destination itself.
-    pub(crate) async fn serves(&mut self, wish: &Wish, upgrades: bool) -> bool {
+    /// Whether a request can go over it that would be dialled for otherwise; some need a connection to the destination itself.
+    pub(crate) async fn serves(&mut self, wish: &Wish, needs_itself: bool) -> bool {
         self.destination == wish.destination
             && self.port == wish.port
-            && !(upgrades && self.relay.is_some())
+            && !(needs_itself && self.relay.is_some())
             && self.sender.ready().await.is_ok()
     }
 

@@ -174,6 +174,11 @@ impl Heard {
         self.index
     }
 
+    /// All that it has said.
+    pub(crate) fn said(&self) -> String {
+        self.kept.borrow()[self.index].clone()
+    }
+
     /// Reads the head of a request; none at the end.
     pub(crate) async fn request(&mut self) -> bool {
         self.until("\r\n\r\n").await

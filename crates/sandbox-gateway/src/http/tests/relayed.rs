@@ -1,18 +1,23 @@
 //! What goes through an upstream proxy.
 
+use sandbox_core::Policy;
+
 use crate::gateway::Options;
-use crate::tests::world::{Server, World};
+use crate::tests::world::{Client, Server, World};
 use crate::tests::{House, only, run};
 use crate::upstream::HostProxy;
 
 /// Allowed are `a.example`, `b.example` and `in.localhost`, of which the host knows none.
 fn behind(proxy: &Server) -> World {
+    behind_with(proxy, &only(&["a.example", "b.example", "in.localhost"]))
+}
+
+fn behind_with(proxy: &Server, policy: &Policy) -> World {
     let options = Options {
         host_proxy: HostProxy::new(format!("http://ana:secret@127.0.0.2:{}", proxy.port), ""),
         ..Options::default()
     };
-    let policy = only(&["a.example", "b.example", "in.localhost"]);
-    let house = House::with(&policy, "10.0.0.1 b.example", options);
+    let house = House::with(policy, "10.0.0.1 b.example", options);
     World { house }
 }
 
@@ -50,6 +55,103 @@ fn requests_are_passed_to_the_proxy_as_requests() {
             assert!(answer.starts_with("HTTP/1.1 403 "), "{host}: {answer}");
         }
         assert_eq!(proxy.heard().len(), count);
+    });
+}
+
+/// A proxy that opens no tunnel, and answers all else with `ok`.
+async fn without_tunnels() -> Server {
+    Server::new(|mut heard| async move {
+        while heard.request().await {
+            heard
+                .say(if heard.said().starts_with("CONNECT ") {
+                    "HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n"
+                } else {
+                    "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+                })
+                .await;
+        }
+    })
+    .await
+}
+
+/// What a program says that knows of no proxy.
+fn direct(host: &str, more: &str) -> String {
+    format!("GET /x?y HTTP/1.1\r\nHost: {host}\r\n{more}\r\n")
+}
+
+#[test]
+fn captured_requests_are_passed_to_the_proxy_as_requests() {
+    run(async {
+        let proxy = without_tunnels().await;
+        let world = behind(&proxy);
+        let captured = async |name: &str, port| {
+            let address = world.house.address(name, port);
+            let stream = world.house.connect(address).await;
+            Client { stream }
+        };
+        for (port, host) in [(80, "a.example"), (8080, "a.example:8080")] {
+            let mut client = captured("a.example", port).await;
+            // A line that ends later is no other protocol.
+            client.say("GE").await;
+            client.say(&direct(host, "")["GE".len()..]).await;
+            client.until("\r\n\r\nok").await;
+            let heard = proxy.heard().pop().unwrap();
+            let target = format!("GET http://{host}/x?y HTTP/1.1\r\n");
+            assert!(heard.starts_with(&target), "{heard}");
+            assert!(heard.contains(CREDENTIALS), "{heard}");
+            // Each request is judged: the next one names another host, which is allowed by itself.
+            let count = heard.len();
+            client.say(direct("b.example", "")).await;
+            let answer = client.rest().await;
+            assert!(answer.starts_with("HTTP/1.1 403 "), "{answer}");
+            assert_eq!(proxy.heard().pop().unwrap().len(), count);
+        }
+        // A name that is denied, and one whose address is.
+        let count = proxy.heard().len();
+        for name in ["c.example", "b.example"] {
+            let answer = captured(name, 80).await.ask(direct(name, "")).await;
+            assert!(answer.starts_with("HTTP/1.1 403 "), "{name}: {answer}");
+        }
+        assert_eq!(proxy.heard().len(), count);
+        // The control: what is no HTTP asks for a tunnel.
+        captured("a.example", 80).await.ask("\0").await;
+        let heard = proxy.heard().pop().unwrap();
+        assert!(heard.starts_with("CONNECT a.example:80 "), "{heard}");
+    });
+}
+
+/// The attack: the proxy goes by the name that a request claims, and not by the address that is allowed.
+#[test]
+fn a_name_that_is_claimed_of_an_address_is_not_what_the_proxy_is_asked_for() {
+    run(async {
+        let proxy = Server::new(|mut heard| async move {
+            heard.request().await;
+            if heard.said().starts_with("CONNECT ") {
+                heard.say("HTTP/1.1 200 OK\r\n\r\n").await;
+                heard.request().await;
+            }
+            // It ends the connection: the next request may need another one.
+            heard
+                .say("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+                .await;
+        })
+        .await;
+        let world = behind_with(&proxy, &only(&["198.41.0.4"]));
+        let address = "198.41.0.4:80".parse().unwrap();
+        let stream = world.house.connect(address).await;
+        let mut client = Client { stream };
+        let requests = direct("other.example", "").repeat(2);
+        let answer = client.ask(requests).await;
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+        for heard in proxy.heard() {
+            assert!(heard.starts_with("CONNECT 198.41.0.4:80 "), "{heard}");
+        }
+        // The control: what the address itself is asked for may be passed on by the proxy.
+        let mut client = world.proxies().await;
+        client.say(request("198.41.0.4", "")).await;
+        client.until("ok").await;
+        let heard = proxy.heard().pop().unwrap();
+        assert!(heard.starts_with("GET http://198.41.0.4/"), "{heard}");
     });
 }
 

@@ -173,9 +173,22 @@ impl NetworkRules {
     /// The ports, from the first to the last, of services on the host's loopback that rules name with their port: connections
     /// inside to loopback at these ports are meant for the host.
     pub fn loopback_ports(&self) -> Vec<RangeInclusive<u16>> {
-        let allowed = self.iter().filter(|rule| rule.verdict() == Verdict::Allow);
-        let named = allowed
-            .filter(|rule| !rule.is_of_localhost_alone())
+        self.ports_of_loopback(|rule| rule.verdict() == Verdict::Allow)
+    }
+
+    /// The same of the rules that allow datagrams of UDP; `None` where none does, whatever it is about.
+    pub fn loopback_ports_of_udp(&self) -> Option<Vec<RangeInclusive<u16>>> {
+        let is_any = self.iter().any(DestinationRule::allows_udp);
+        is_any.then(|| self.ports_of_loopback(DestinationRule::allows_udp))
+    }
+
+    fn ports_of_loopback(
+        &self,
+        counts: impl Fn(&DestinationRule) -> bool,
+    ) -> Vec<RangeInclusive<u16>> {
+        let named = self
+            .iter()
+            .filter(|rule| counts(rule) && !rule.is_of_localhost_alone())
             .map(DestinationRule::pattern)
             .filter(|pattern| pattern.ports() != Ports::ANY && pattern.scope.is_loopback());
         let mut ports: Vec<_> = named
@@ -262,6 +275,11 @@ impl NetworkRules {
     /// Whether a datagram reaches a destination: only by a rule that says so.
     pub(crate) fn send(&self, destination: &Destination, port: u16) -> Decision {
         let destination = &*destination.canonical();
+        if let Destination::Address(address) = destination
+            && let Some(denial) = self.of_many(*address)
+        {
+            return denial;
+        }
         let decision = self.connect(destination, port);
         let is_allowed = self.default == Network::Host
             || (decision.verdict == Verdict::Allow
@@ -322,6 +340,9 @@ impl NetworkRules {
                 ..RuleRef::new(name.to_string(), Source::Closed)
             };
             return Decision::new(Verdict::Deny, Some(rule), None);
+        }
+        if let Some(denial) = self.of_many(address) {
+            return denial;
         }
         let decision = self.dial_address(address, port);
         let is_closed = decision
@@ -426,6 +447,16 @@ impl NetworkRules {
             }
         };
         tables.into_iter().map(Vec::as_slice).collect()
+    }
+
+    /// Nothing opens an address at which whoever is around hears.
+    fn of_many(&self, address: IpAddr) -> Option<Decision> {
+        let is_closed = self.default != Network::Host && closed::is_of_many(address);
+        let rule = RuleRef {
+            reason: Some("multicast or broadcast, which no rule opens"),
+            ..RuleRef::new(address.to_string(), Source::Closed)
+        };
+        is_closed.then(|| Decision::new(Verdict::Deny, Some(rule), None))
     }
 
     fn closed(&self, address: IpAddr) -> Option<Closed> {

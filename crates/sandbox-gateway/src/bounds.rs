@@ -22,6 +22,15 @@ pub(crate) const IDLE: Duration = Duration::from_mins(124);
 /// half open, which nobody reads.
 pub(crate) const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
+/// How long nothing may pass of a flow of datagrams, which no end is told of: what address translators must grant (RFC 4787, 4.3).
+/// That many there may be as there are descriptors for (`hall::flows`); one more ends the one on which nothing passed for longest.
+pub(crate) const FLOW_IDLE: Duration = Duration::from_mins(2);
+
+/// Bytes that wait for the names of all flows to be looked up; what has no room is lost, as datagrams may be.
+pub(crate) const WAITING: usize = 1 << 20;
+/// What each of these datagrams counts beside its bytes.
+pub(crate) const WAITING_EACH: usize = 128;
+
 /// How old what is known of the host's own addresses may be: to look is as much work as a short connection.
 pub(crate) const OWN_ADDRESSES: Duration = Duration::from_secs(1);
 

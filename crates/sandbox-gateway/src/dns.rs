@@ -12,37 +12,38 @@ use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Instant;
 
-use sandbox_core::{Attempt, Decision, Name, Verdict};
+use sandbox_core::{Attempt, Decision, Destination, Name, Verdict};
 
 pub(crate) use self::message::{Answer, Record, parse};
 use self::message::{Kind, Query};
 pub(crate) use self::socket::{datagrams, stream};
 use crate::bounds;
-use crate::event::{Door, End};
+use crate::event::Door;
 use crate::hall::{Hall, Wish};
-use crate::log;
 use crate::names::Meaning;
+use crate::refusal::Why;
 use crate::resolver::Lookup;
 
 /// How long an answer may be kept. Its meaning never changes; whether the name is still allowed may.
 const LIFE: u32 = 30;
 
-/// Names whose denial has been told of lately.
+/// Names and destinations of datagrams whose denial has been told of lately.
 #[derive(Default)]
-pub(crate) struct Told(HashMap<Name, Instant>);
+pub(crate) struct Told(HashMap<(Destination, u16), Instant>);
 
 impl Told {
-    /// Whether to tell of a name, which then has been.
-    fn is_news(&mut self, name: &Name) -> bool {
+    /// Whether to tell of one, which then has been.
+    fn is_news(&mut self, wish: &Wish) -> bool {
+        let about = (wish.destination.clone(), wish.port);
         let is_recent = |at: &Instant| at.elapsed() < bounds::TOLD_AGAIN;
-        if self.0.get(name).is_some_and(is_recent) {
+        if self.0.get(&about).is_some_and(is_recent) {
             return false;
         }
         if self.0.len() >= bounds::TOLD {
             self.0.retain(|_, at| is_recent(at));
         }
         if self.0.len() < bounds::TOLD {
-            self.0.insert(name.clone(), Instant::now());
+            self.0.insert(about, Instant::now());
         }
         true
     }
@@ -112,16 +113,18 @@ impl Hall {
 
     /// Tells that a name was denied.
     fn tell(&self, name: &Name, decision: Decision) {
-        if !self.denied_names.borrow_mut().is_news(name) {
-            return;
-        }
         let wish = Wish {
             destination: name.clone().into(),
             port: 0,
             door: Door::Dns,
         };
-        let mut record = log::Record::new(&self.log, &wish);
-        record.decided(decision);
-        record.ends(End::Denied);
+        self.refuse_once(&wish, Why::Denied(decision.into()));
+    }
+
+    /// Refuses a wish, and tells of it unless that was done a short time ago: whoever asks for one thing asks again.
+    pub(crate) fn refuse_once(&self, wish: &Wish, why: Why) {
+        if self.told.borrow_mut().is_news(wish) {
+            self.refuse(wish, why);
+        }
     }
 }

@@ -65,6 +65,8 @@ pub enum Door {
     Socks,
     /// A question about a name.
     Dns,
+    /// Datagrams of UDP.
+    Udp,
     /// A published port: from outside.
     Publish,
 }
@@ -107,6 +109,7 @@ impl fmt::Display for Door {
             Self::Http => "http",
             Self::Socks => "socks",
             Self::Dns => "dns",
+            Self::Udp => "udp",
             Self::Publish => "publish",
         })
     }

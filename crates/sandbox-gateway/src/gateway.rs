@@ -132,8 +132,9 @@ impl fmt::Debug for Gateway {
 /// ```
 /// use sandbox_gateway::Doors;
 ///
-/// let Doors { streams, names, proxies } = Doors::default();
+/// let Doors { streams, names, proxies, datagrams, packets_v4, packets_v6 } = Doors::default();
 /// assert!(streams.is_none() && names.is_none() && proxies.is_none());
+/// assert!(datagrams.is_none() && packets_v4.is_none() && packets_v6.is_none());
 /// ```
 #[derive(Debug, Default)]
 #[expect(
@@ -148,6 +149,13 @@ pub struct Doors {
     pub names: Option<OwnedFd>,
     /// A listener on the sandbox's loopback for programs that know of the proxies.
     pub proxies: Option<OwnedFd>,
+    /// An `AF_INET6` socket for both kinds of addresses that gets the datagrams to all other ports of every address; they are
+    /// carried if those that answer them are there as well.
+    pub datagrams: Option<OwnedFd>,
+    /// A socket that sends IPv4 packets whose headers are given with them (raw(7)).
+    pub packets_v4: Option<OwnedFd>,
+    /// The same for IPv6.
+    pub packets_v6: Option<OwnedFd>,
 }
 
 /// The doors, so that its thread hears of who comes.
@@ -155,6 +163,8 @@ struct Watched {
     streams: Option<TcpListener>,
     names: Option<UdpSocket>,
     proxies: Option<TcpListener>,
+    /// And what answers them.
+    datagrams: Option<(UdpSocket, [OwnedFd; 2])>,
 }
 
 enum Order {
@@ -205,6 +215,13 @@ impl Gateway {
                 streams: doors.streams.map(listener).transpose()?,
                 names: doors.names.map(datagrams).transpose()?,
                 proxies: doors.proxies.map(listener).transpose()?,
+                datagrams: match (doors.datagrams, doors.packets_v4, doors.packets_v6) {
+                    (Some(socket), Some(v4), Some(v6)) => {
+                        crate::datagrams::ask_destinations(&socket)?;
+                        Some((datagrams(socket)?, [v4, v6]))
+                    }
+                    _ => None,
+                },
             })
         })?;
         self.order(Order::Serve(watched))
@@ -347,12 +364,17 @@ fn serve(hall: &Rc<Hall>, doors: Watched) -> Vec<AbortHandle> {
         streams,
         names,
         proxies,
+        datagrams,
     } = doors;
+    // Those of other doors are of another network.
+    hall.flows.end_all();
     let hall = || Rc::clone(hall);
     let tasks = [
         proxies.map(|door| spawn_local(crate::capture::proxies(door, hall()))),
         streams.map(|door| spawn_local(crate::capture::streams(door, hall()))),
         names.map(|door| spawn_local(crate::dns::datagrams(door, hall()))),
+        datagrams
+            .map(|(door, packets)| spawn_local(crate::datagrams::serve(door, packets, hall()))),
     ];
     let tasks = tasks.into_iter().flatten();
     tasks.map(|task| task.abort_handle()).collect()

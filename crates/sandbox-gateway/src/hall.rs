@@ -16,6 +16,7 @@ use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::bounds;
+use crate::datagrams::Flows;
 use crate::dial::{dial, tunnel};
 use crate::dns::Told;
 use crate::event::{Door, target};
@@ -63,7 +64,8 @@ pub(crate) struct Hall {
     /// For whoever connects to a port inside.
     pub(crate) connects: Arc<Semaphore>,
     running: RefCell<Vec<Weak<Line>>>,
-    pub(crate) denied_names: RefCell<Told>,
+    pub(crate) flows: Flows,
+    pub(crate) told: RefCell<Told>,
     /// For whoever copies, as long as nothing is waited for.
     pub(crate) buffer: RefCell<Box<[u8]>>,
     /// Bytes that were read and that their receivers have not taken.
@@ -116,7 +118,8 @@ impl Hall {
             places: Arc::new(Semaphore::new(bounds::CONNECTIONS)),
             connects: Arc::new(Semaphore::new(bounds::CONNECTS)),
             running: RefCell::default(),
-            denied_names: RefCell::default(),
+            flows: Flows::default(),
+            told: RefCell::default(),
             buffer: RefCell::new(vec![0; bounds::CHUNK].into()),
             held: Cell::new(0),
         }
@@ -127,7 +130,7 @@ impl Hall {
     }
 
     /// The rules, by which the addresses are closed that the host has by now.
-    fn rules_now(&self) -> Rc<Rules> {
+    pub(crate) fn rules_now(&self) -> Rc<Rules> {
         if self.looked.get().elapsed() >= bounds::OWN_ADDRESSES {
             self.looked.set(Instant::now());
             let rules = self.rules();
@@ -150,6 +153,7 @@ impl Hall {
                 line.withdraw();
             }
         }
+        self.flows.end_denied(&rules.ruleset);
     }
 
     /// A place for a connection that has come; none where there are too many.
@@ -157,9 +161,7 @@ impl Hall {
     /// The caller shares its descriptors with us, and with other gateways. As their numbers are the lowest that are free, that of
     /// this connection says how many are in use.
     pub(crate) fn place(&self, connection: &impl AsRawFd) -> Option<OwnedSemaphorePermit> {
-        let descriptors = descriptors()?;
-        let is_free = self.taken() < places(descriptors)
-            && u64::try_from(connection.as_raw_fd()).ok()? < descriptors / 2;
+        let is_free = self.taken() < places(descriptors()?) && has_descriptors(connection);
         is_free.then(|| Arc::clone(&self.places).try_acquire_owned().ok())?
     }
 
@@ -204,9 +206,7 @@ impl Hall {
         let reached = if has_meaning {
             self.reach(&wish, purpose, &mut record).await
         } else {
-            Err(Why::Mismatch(
-                "the address stands for no name that was asked for".to_owned(),
-            ))
+            Err(Why::no_name())
         };
         match reached {
             Ok(Reached { line, early, relay }) => {
@@ -311,7 +311,7 @@ impl Hall {
     }
 
     /// The addresses of a destination that may be dialled.
-    async fn addresses(
+    pub(crate) async fn addresses(
         &self,
         rules: &Rules,
         destination: &Destination,
@@ -378,6 +378,17 @@ fn descriptors() -> Option<u64> {
     usize::try_from(descriptors).ok()?.try_into().ok()
 }
 
+/// Whether fewer than half of them are in use, this one among them.
+pub(crate) fn has_descriptors(one: &impl AsRawFd) -> bool {
+    u64::try_from(one.as_raw_fd())
+        .is_ok_and(|number| descriptors().is_some_and(|descriptors| number < descriptors / 2))
+}
+
+/// How many flows of datagrams this process holds: half as many as connections, of which each has one descriptor.
+pub(crate) fn flows() -> usize {
+    descriptors().map_or(0, places) / 2
+}
+
 /// How many connections a process holds that may have so many descriptors. Each has two, and at most one more while it is dialled.
 pub(crate) fn places(descriptors: u64) -> usize {
     usize::try_from(descriptors / 4).map_or(bounds::CONNECTIONS, |places| {
@@ -391,7 +402,7 @@ fn refused(mut record: Record, wish: &Wish, why: Why) -> Refusal {
     if let Why::Denied(decision) | Why::Unanswered(decision) = &refusal.why {
         record.decided((**decision).clone());
     }
-    record.ends(refusal.end());
+    record.ends(refusal.why.end());
     refusal
 }
 

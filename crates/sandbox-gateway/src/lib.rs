@@ -9,6 +9,7 @@
 
 mod bounds;
 mod capture;
+mod datagrams;
 mod dial;
 mod dns;
 mod event;

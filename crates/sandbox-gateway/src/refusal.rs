@@ -74,15 +74,23 @@ impl Refusal {
             _ => None,
         }
     }
+}
 
+impl Why {
+    /// It was made to an address inside that stands for nothing.
+    pub(crate) fn no_name() -> Self {
+        Self::Mismatch("the address stands for no name that was asked for".to_owned())
+    }
+
+    /// How such a connection ended.
     pub(crate) fn end(&self) -> End {
-        match &self.why {
-            Why::Denied(_) => End::Denied,
-            Why::Unanswered(_) => End::Unanswered,
-            Why::Mismatch(said) => End::Mismatch(said.clone()),
-            Why::Unresolved => End::Unresolved,
-            Why::Unreachable(error) => End::Unreachable(error.to_string()),
-            Why::TimedOut => End::TimedOut,
+        match self {
+            Self::Denied(_) => End::Denied,
+            Self::Unanswered(_) => End::Unanswered,
+            Self::Mismatch(said) => End::Mismatch(said.clone()),
+            Self::Unresolved => End::Unresolved,
+            Self::Unreachable(error) => End::Unreachable(error.to_string()),
+            Self::TimedOut => End::TimedOut,
         }
     }
 }

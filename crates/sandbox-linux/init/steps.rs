@@ -10,7 +10,7 @@ use super::raw::{Errno, Result};
 use super::serve::Stack;
 use super::sys::{self, Fd};
 use super::watch::Watch;
-use super::wire::{Answer, DOOR, KEPT, PROXY, Reader, answer, cover, door, step};
+use super::wire::{ANSWER, Answer, DOOR, KEPT, PROXY, Reader, answer, cover, door, step};
 
 /// Mount attributes (`mount_setattr(2)`).
 const NOSUID_NOEXEC: u64 = 2 | 8;
@@ -65,7 +65,7 @@ pub(crate) struct Builder<'a> {
     /// Why the kernel did not do the last request about the network, which is to bring connections to the gateway; 0 if it did.
     missing: Errno,
     /// The gateway's sockets, in the order of [`door`].
-    doors: [Fd; 3],
+    doors: [Fd; door::ALL.len()],
     pub(crate) confinement: Confinement,
 }
 
@@ -96,7 +96,7 @@ impl<'a> Builder<'a> {
             kept: [Kept::NONE; KEPT],
             followed: Reader(&[]),
             missing: Errno(0),
-            doors: [Fd::NONE; 3],
+            doors: [Fd::NONE; door::ALL.len()],
             confinement,
         })
     }
@@ -117,7 +117,7 @@ impl<'a> Builder<'a> {
                 self.missing = asked.err().unwrap_or(Errno(0));
                 if may_fail { Ok(()) } else { asked }
             }
-            step::DOORS => self.open_doors(),
+            step::DOORS => self.open_doors(fields.u32()? != 0),
             step::PRIVATE => sys::mount_setattr(self.host, 0, MS_PRIVATE, true),
             step::TAKE => self.take(
                 fields.u32()?,
@@ -208,22 +208,22 @@ impl<'a> Builder<'a> {
         })
     }
 
-    fn open_doors(&mut self) -> Result<()> {
-        self.doors = [
-            sys::listener(DOOR)?,
-            sys::bound(sys::SOCK_DGRAM, DOOR)?,
-            sys::listener(PROXY)?,
-        ];
+    fn open_doors(&mut self, datagrams: bool) -> Result<()> {
+        let [streams, names, proxies, received, v4, v6] = &mut self.doors;
+        *streams = sys::listener(DOOR)?;
+        *names = sys::bound(sys::SOCK_DGRAM, DOOR)?;
+        *proxies = sys::listener(PROXY)?;
+        if datagrams {
+            *received = sys::bound(sys::SOCK_DGRAM, PROXY)?;
+            *v4 = sys::sender(sys::AF_INET, ANSWER)?;
+            *v6 = sys::sender(sys::AF_INET6, ANSWER)?;
+        }
         Ok(())
     }
 
     /// Hands the gateway's sockets to the caller, once: it serves them.
     pub(crate) fn hand_over_doors(&mut self) -> Result<()> {
-        for (socket, value) in
-            self.doors
-                .iter_mut()
-                .zip([door::STREAMS, door::NAMES, door::PROXIES])
-        {
+        for (socket, value) in self.doors.iter_mut().zip(door::ALL) {
             let socket = core::mem::replace(socket, Fd::NONE);
             if socket == Fd::NONE {
                 continue;

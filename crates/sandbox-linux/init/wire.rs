@@ -19,8 +19,12 @@ pub(crate) const KEPT: usize = 64;
 /// The port of the gateway's sockets inside: that of DNS. A command, which has no capability, can't bind it (ip(7)).
 pub(crate) const DOOR: u16 = 53;
 
-/// The port of loopback where programs find the gateway as a proxy, which a command can't bind either.
+/// The port of loopback where programs find the gateway as a proxy, which a command can't bind either. Datagrams are brought to
+/// the socket at it.
 pub(crate) const PROXY: u16 = 880;
+
+/// The mark of what the gateway answers to datagrams, by which it is not taken for the command's.
+pub(crate) const ANSWER: u32 = 1;
 
 /// Standard input, output and error, which every command has.
 pub(crate) const STREAMS: usize = 3;
@@ -76,6 +80,13 @@ pub(crate) mod door {
     pub(crate) const NAMES: i32 = 1;
     /// A listener for connections to port [`PROXY`](super::PROXY) of loopback.
     pub(crate) const PROXIES: i32 = 2;
+    /// Datagrams to all other ports of every address.
+    pub(crate) const DATAGRAMS: i32 = 3;
+    /// Sends IPv4 packets whose header is the sender's own.
+    pub(crate) const PACKETS_V4: i32 = 4;
+    /// The same for IPv6.
+    pub(crate) const PACKETS_V6: i32 = 5;
+    pub(crate) const ALL: [i32; 6] = [STREAMS, NAMES, PROXIES, DATAGRAMS, PACKETS_V4, PACKETS_V6];
 }
 
 /// What failed is init's own memory, and no step.
@@ -147,7 +158,7 @@ pub(crate) mod step {
     pub(crate) const NETWORK: u32 = 24;
     /// netlink protocol, whether it may fail; the rest of the step are messages, of which the kernel acknowledges one.
     pub(crate) const NETLINK: u32 = 2;
-    /// The gateway's sockets, to be handed to the caller.
+    /// whether those for datagrams, too: the gateway's sockets, to be handed to the caller.
     pub(crate) const DOORS: u32 = 33;
     /// Nothing that is mounted here reaches the host, and the other way round.
     pub(crate) const PRIVATE: u32 = 3;

@@ -53,6 +53,7 @@ impl WayIn {
 ///
 /// let doors = Doors::default();
 /// assert!(doors.streams.is_none() && doors.names.is_none() && doors.proxies.is_none());
+/// assert!(doors.datagrams.is_none() && doors.packets_v4.is_none() && doors.packets_v6.is_none());
 /// ```
 #[derive(Debug, Default)]
 #[non_exhaustive]
@@ -60,13 +61,21 @@ pub struct Doors {
     /// A listener: it accepts connections to every address and port. The accepted socket's own address is the one that was
     /// dialled.
     pub streams: Option<OwnedFd>,
-    /// Whether this kernel brings connections to `streams`. It does not without the transparent proxy of `nf_tables`: then whoever does not
+    /// Whether this kernel brings connections to `streams`, and datagrams to `datagrams`. It does not without the transparent proxy of `nf_tables`: then whoever does not
     /// ask a proxy is refused.
     pub captured: bool,
     /// A socket that gets the datagrams to port 53 of every address; it says which with each (`IPV6_PKTINFO`, ipv6(7)).
     pub names: Option<OwnedFd>,
     /// A listener on [`Doors::PROXY`] of loopback, for programs that ask a proxy.
     pub proxies: Option<OwnedFd>,
+    /// Where rules allow datagrams of UDP, a socket that gets those to all other ports of every address; it says which with
+    /// each, if it is asked to (`IP_RECVORIGDSTADDR`, ip(7)).
+    pub datagrams: Option<OwnedFd>,
+    /// With it, a socket that sends IPv4 packets with a header of the sender's own (raw(7)): what answers a datagram comes from
+    /// where that was sent to. Such packets are not brought to `datagrams`.
+    pub packets_v4: Option<OwnedFd>,
+    /// The same for IPv6.
+    pub packets_v6: Option<OwnedFd>,
 }
 
 impl Doors {
@@ -79,6 +88,9 @@ impl Doors {
             door::STREAMS => self.streams = socket,
             door::NAMES => self.names = socket,
             door::PROXIES => self.proxies = socket,
+            door::DATAGRAMS => self.datagrams = socket,
+            door::PACKETS_V4 => self.packets_v4 = socket,
+            door::PACKETS_V6 => self.packets_v6 = socket,
             _ => {}
         }
     }

@@ -317,8 +317,8 @@ fn negative(error: raw::Errno) -> isize {
 }
 
 fn become_init(birth: &Birth) -> raw::Result<isize> {
-    // SYS_ADMIN, NET_ADMIN, SYS_CHROOT, SETPCAP, NET_BIND_SERVICE (capabilities(7)).
-    const KEPT: [u32; 5] = [21, 12, 18, 8, 10];
+    // SYS_ADMIN, NET_ADMIN, NET_RAW, SYS_CHROOT, SETPCAP, NET_BIND_SERVICE (capabilities(7)).
+    const KEPT: [u32; 6] = [21, 12, 13, 18, 8, 10];
     const CLOSE_RANGE_CLOEXEC: usize = 4;
     keep_capabilities(&KEPT)?;
     // 0 to 2 as placeholders: nothing of the caller's stays open in init, and what it opens lies above.

@@ -41,6 +41,7 @@ fn main() -> ExitCode {
         "trace-child" => processes::trace_child(),
         "tcp" => network::tcp(&words()),
         "udp" => network::udp(&words()),
+        "ask" => network::ask(&words()),
         "bind" => network::bind(&words()),
         "serve" => return network::serve(&rest),
         "flood" => network::flood(&words()),

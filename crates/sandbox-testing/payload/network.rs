@@ -3,10 +3,12 @@
 use std::{
     ffi::OsString,
     io::{self, Read, Write},
-    net::{TcpListener, TcpStream, UdpSocket},
+    net::{
+        IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, ToSocketAddrs, UdpSocket,
+    },
     os::{
         linux::net::SocketAddrExt,
-        unix::net::{SocketAddr, UnixStream},
+        unix::net::{SocketAddr as UnixAddress, UnixStream},
     },
     process::{Command, ExitCode},
     time::Duration,
@@ -26,7 +28,7 @@ pub(crate) fn tcp(addresses: &[String]) {
 pub(crate) fn abstract_socket(names: &[String]) {
     for name in names {
         report(
-            SocketAddr::from_abstract_name(name)
+            UnixAddress::from_abstract_name(name)
                 .and_then(|address| UnixStream::connect_addr(&address))
                 .and_then(|mut stream| hear(&mut stream)),
         );
@@ -53,6 +55,34 @@ pub(crate) fn udp(addresses: &[String]) {
             socket.send_to(b"exfiltrated", address)?;
             Ok("sent".to_owned())
         }));
+    }
+}
+
+/// Sends a datagram to each of the addresses of each name and prints what it is told there, by a socket that hears nobody else.
+pub(crate) fn ask(names: &[String]) {
+    for name in names {
+        let addresses = match name.to_socket_addrs() {
+            Ok(addresses) => addresses,
+            Err(error) => {
+                println!("failed {error}");
+                continue;
+            }
+        };
+        for address in addresses {
+            let any: IpAddr = match address {
+                SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+                SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+            };
+            report(UdpSocket::bind((any, 0)).and_then(|socket| {
+                socket.set_read_timeout(Some(Duration::from_secs(10)))?;
+                socket.connect(address)?;
+                socket.send(b"who is there?")?;
+                let mut answer = [0; 64];
+                let count = socket.recv(&mut answer)?;
+                let answer = answer.get(..count).unwrap_or_default();
+                Ok(String::from_utf8_lossy(answer).into_owned())
+            }));
+        }
     }
 }
 

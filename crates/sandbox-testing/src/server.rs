@@ -39,6 +39,16 @@ impl Server {
         Self::serve(address, move || socket.recv(&mut [0; 64]).map(drop))
     }
 
+    /// Answers datagrams on a free port of an address.
+    pub fn datagrams(address: &str) -> Self {
+        let socket = UdpSocket::bind(format!("{address}:0")).unwrap();
+        let address = socket.local_addr().unwrap().to_string();
+        Self::serve(address, move || {
+            let (_, from) = socket.recv_from(&mut [0; 64])?;
+            socket.send_to(b"the host", from).map(drop)
+        })
+    }
+
     /// Serves on a Unix socket without a path.
     pub fn abstract_socket() -> Self {
         let name = crate::marker();

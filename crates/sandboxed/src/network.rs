@@ -128,6 +128,9 @@ impl Service {
             streams: doors.streams,
             names: doors.names,
             proxies: doors.proxies,
+            datagrams: doors.datagrams,
+            packets_v4: doors.packets_v4,
+            packets_v6: doors.packets_v6,
         };
         let state = self.ours()?.state();
         let served = state
@@ -143,8 +146,7 @@ impl Service {
 }
 
 /// What is decided when the sandbox is made.
-pub(crate) const WHICH: &str =
-    "which network it has, or which ports of the host's loopback are reached";
+pub(crate) const WHICH: &str = "which network it has, whether that carries UDP, or which ports of the host's loopback are reached";
 
 /// What the network of a sandbox, as it was made for the rules `before`, cannot become.
 pub(crate) fn unchangeable(before: &Ruleset, after: &Ruleset) -> Option<&'static str> {

@@ -115,6 +115,11 @@ pub(crate) fn around(address: IpAddr, own: &[IpAddr]) -> Option<(IpNet, &'static
         .max_by_key(|(range, _)| range.prefix_len())
 }
 
+/// Whether everybody around hears what is sent to an address.
+pub(crate) fn is_of_many(address: IpAddr) -> bool {
+    address.is_multicast() || address == IpAddr::V4(Ipv4Addr::BROADCAST)
+}
+
 /// A range of IPv4 addresses as it is translated.
 pub(crate) fn translated(range: IpNet) -> IpNet {
     let IpNet::V4(range) = range else {

@@ -1,4 +1,5 @@
 mod cases;
+mod datagrams;
 mod wider;
 
 use proptest::prelude::*;
@@ -133,30 +134,6 @@ fn a_name_may_be_asked_for_where_a_port_of_it_may_be_reached() {
             ruleset(&policy(default, rules)).decide(&Attempt::lookup("a.example".parse().unwrap()));
         assert_eq!(decision.verdict, expected, "{default} {rules:?}");
     }
-}
-
-#[test]
-fn datagrams_need_a_rule_that_says_so() {
-    let ruleset = ruleset(&policy(
-        Network::Allow,
-        &["+a.example", "~b.example:53", "-c.example"],
-    ));
-    for (name, port, expected) in [
-        ("a.example", 53, Verdict::Deny),
-        ("b.example", 53, Verdict::Allow),
-        ("b.example", 54, Verdict::Deny),
-        ("c.example", 53, Verdict::Deny),
-        ("d.example", 53, Verdict::Deny),
-    ] {
-        let name: Name = name.parse().unwrap();
-        let decision = ruleset.decide(&Attempt::send(name.clone(), port));
-        assert_eq!(decision.verdict, expected, "{name}:{port}");
-    }
-    let name: Name = "a.example".parse().unwrap();
-    assert_eq!(
-        ruleset.decide(&Attempt::send(name, 53)).remedy.as_deref(),
-        Some("\"a.example:53\" = { access = \"allow\", udp = true }")
-    );
 }
 
 #[test]

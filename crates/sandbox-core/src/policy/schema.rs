@@ -77,7 +77,7 @@ const DESCRIPTIONS: &[(&str, &str)] = &[
     ("reason", "What whoever is denied is told."),
     (
         "udp",
-        "Datagrams are allowed as well; none but questions about names are passed on yet.",
+        "Datagrams of UDP are allowed as well, each port and address for itself; without it none are.",
     ),
     ("access", "What the rule grants."),
     ("optional", "A path that does not exist is no error."),

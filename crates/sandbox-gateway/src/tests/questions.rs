@@ -128,7 +128,7 @@ fn nobody_s_answer_is_no() {
             .open(wish("asked.example", server.port))
             .await
             .unwrap_err();
-        assert_eq!(refusal.end(), End::Unanswered);
+        assert_eq!(refusal.why.end(), End::Unanswered);
         while house
             .hall
             .open(wish("other.example", server.port))

@@ -129,7 +129,6 @@ fn ask(socket: Fd, message: &[u8]) -> Result<i32> {
 
 /// A socket of a kind, bound to a port of every address, IPv4 and IPv6 alike, that answers for each of them.
 pub(crate) fn bound(kind: usize, port: u16) -> Result<Fd> {
-    const AF_INET6: u16 = 10;
     const SOL_IP: usize = 0;
     const SOL_IPV6: usize = 41;
     const V6ONLY: usize = 26;
@@ -148,12 +147,25 @@ pub(crate) fn bound(kind: usize, port: u16) -> Result<Fd> {
     // sockaddr_in6: family, port in network order, flow, address, scope (ipv6(7)).
     let mut address = [0_u16; 14];
     let [family, in_port, ..] = &mut address;
-    (*family, *in_port) = (AF_INET6, port.to_be());
+    (*family, *in_port) = (AF_INET6 as u16, port.to_be());
     call!(nr::BIND, socket.arg(), address.as_ptr(), size_of::<[u16; 14]>(); "`address` is as large as said")?;
     Ok(socket)
 }
 
 pub(crate) const SOCK_DGRAM: usize = 2;
+pub(crate) const AF_INET: usize = 2;
+pub(crate) const AF_INET6: usize = 10;
+
+/// A socket that sends packets with headers as they are given, and hears nothing (raw(7)). The packets have a mark.
+pub(crate) fn sender(family: usize, mark: u32) -> Result<Fd> {
+    const SOCK_RAW: usize = 3;
+    const IPPROTO_RAW: usize = 255;
+    const SOL_SOCKET: usize = 1;
+    const SO_MARK: usize = 36;
+    let socket = to_fd(call!(nr::SOCKET, family, SOCK_RAW | O_CLOEXEC, IPPROTO_RAW; "no pointer")?);
+    call!(nr::SETSOCKOPT, socket.arg(), SOL_SOCKET, SO_MARK, &raw const mark, size_of::<u32>(); "`mark` is as large as said")?;
+    Ok(socket)
+}
 
 /// A listener as [`bound`] makes it.
 pub(crate) fn listener(port: u16) -> Result<Fd> {

@@ -1,5 +1,7 @@
 //! What comes through the doors, as the host's side sees it.
 
+mod datagrams;
+
 use std::io::{IoSlice, IoSliceMut, Read, Write};
 use std::net::{Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsRawFd;
@@ -18,9 +20,16 @@ use crate::{Connectivity, Prepared, Step};
 
 /// A sandbox whose network leads to the gateway's doors, and these.
 fn sandbox(loopback: &[u16]) -> (Prepared, Doors) {
+    sandbox_with(loopback, None)
+}
+
+/// The same, whose datagrams are brought there as well, those to these ports of loopback among them.
+fn sandbox_with(loopback: &[u16], datagrams: Option<&[u16]>) -> (Prepared, Doors) {
     let plan = plan(&Policy::preset(Preset::Agent));
+    let ranges = |ports: &[u16]| ports.iter().map(|port| *port..=*port).collect();
     let network = Connectivity::Gateway {
-        loopback: loopback.iter().map(|port| *port..=*port).collect(),
+        loopback: ranges(loopback),
+        datagrams: datagrams.map(ranges),
     };
     let is_network = |step: &Step| matches!(step, Step::Network | Step::Netlink(_));
     let (ids, rest) = plan.beginning().split_at(1);

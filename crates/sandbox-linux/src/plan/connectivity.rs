@@ -11,7 +11,8 @@ use sandbox_core::{Network, NetworkRules};
 /// use sandbox_linux::Connectivity;
 ///
 /// let rules = NetworkRules::of(&Policy::default().allow("localhost:5432"));
-/// assert_eq!(Connectivity::of(&rules), Connectivity::Gateway { loopback: vec![5432..=5432] });
+/// let loopback = vec![5432..=5432];
+/// assert_eq!(Connectivity::of(&rules), Connectivity::Gateway { loopback, datagrams: None });
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "a network, the host's, or a door")]
@@ -24,6 +25,9 @@ pub enum Connectivity {
     Gateway {
         /// Ports of loopback that are the host's.
         loopback: Vec<RangeInclusive<u16>>,
+        /// The same for datagrams of UDP. `None`: of these only the questions about names come to the gateway, and the kernel
+        /// refuses the others.
+        datagrams: Option<Vec<RangeInclusive<u16>>>,
     },
 }
 
@@ -38,6 +42,7 @@ impl Connectivity {
         } else {
             Self::Gateway {
                 loopback: rules.loopback_ports(),
+                datagrams: rules.loopback_ports_of_udp(),
             }
         }
     }
@@ -57,24 +62,44 @@ impl Connectivity {
     /// ```
     /// use sandbox_linux::Connectivity;
     ///
-    /// let gateway = |loopback: &[_]| Connectivity::Gateway { loopback: loopback.to_vec() };
+    /// let gateway = |loopback: &[_]| Connectivity::Gateway { loopback: loopback.to_vec(), datagrams: None };
     /// assert!(gateway(&[5000..=5999]).does_for(&gateway(&[5432..=5432])));
     /// assert!(gateway(&[]).does_for(&Connectivity::Alone));
     /// assert!(!gateway(&[]).does_for(&gateway(&[5432..=5432])));
     /// assert!(!Connectivity::Alone.does_for(&gateway(&[])));
+    /// let with_udp = Connectivity::Gateway { loopback: vec![], datagrams: Some(vec![]) };
+    /// assert!(with_udp.does_for(&gateway(&[])) && !gateway(&[]).does_for(&with_udp));
     /// ```
     #[must_use]
     pub fn does_for(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Gateway { .. }, Self::Alone) => true,
-            (Self::Gateway { loopback: has }, Self::Gateway { loopback: needs }) => {
-                let is_there = |needed: &RangeInclusive<u16>| {
-                    has.iter()
-                        .any(|ports| ports.contains(needed.start()) && ports.contains(needed.end()))
+            (
+                Self::Gateway {
+                    loopback,
+                    datagrams,
+                },
+                Self::Gateway {
+                    loopback: needed,
+                    datagrams: needed_datagrams,
+                },
+            ) => {
+                let does_for_datagrams = match (datagrams, needed_datagrams) {
+                    (_, None) => true,
+                    (None, Some(_)) => false,
+                    (Some(has), Some(needed)) => covers(has, needed),
                 };
-                needs.iter().all(is_there)
+                covers(loopback, needed) && does_for_datagrams
             }
             _ => self == other,
         }
     }
+}
+
+/// Whether each range lies in one of those that there are.
+fn covers(has: &[RangeInclusive<u16>], needed: &[RangeInclusive<u16>]) -> bool {
+    needed.iter().all(|needed| {
+        has.iter()
+            .any(|ports| ports.contains(needed.start()) && ports.contains(needed.end()))
+    })
 }

@@ -161,12 +161,10 @@ fn write(fields: &mut Fields<'_>, step: &Step) -> Result<(), Unenforceable> {
             protocol.u32(request.may_fail().into());
             fields.0.extend(request.to_bytes());
         }
-        Step::Network
-        | Step::Doors
-        | Step::Private
-        | Step::NewRoot
-        | Step::EnterRoot
-        | Step::Lock => {}
+        Step::Doors { datagrams } => {
+            fields.u32((*datagrams).into());
+        }
+        Step::Network | Step::Private | Step::NewRoot | Step::EnterRoot | Step::Lock => {}
     }
     Ok(())
 }

@@ -143,7 +143,7 @@ fn network(connectivity: &Connectivity) -> Held {
     match connectivity {
         Connectivity::Host => held.but("the policy leaves the command on the host's network"),
         Connectivity::Alone => held,
-        Connectivity::Gateway { .. } => {
+        Connectivity::Gateway { datagrams, .. } => {
             let mut held = held.but(
                 "that `connect` fails where a connection is denied: the gateway accepts first, then decides, and resets it",
             );
@@ -151,6 +151,11 @@ fn network(connectivity: &Connectivity) -> Held {
                 "every connection but those to the proxies of `HTTP_PROXY` and `ALL_PROXY`, if this kernel has no transparent proxy in nf_tables"
                     .to_owned(),
             );
+            if datagrams.is_some() {
+                held.beyond.push(
+                    "every datagram of UDP but questions about names, on such a kernel".to_owned(),
+                );
+            }
             held
         }
     }

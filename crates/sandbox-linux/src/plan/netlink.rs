@@ -1,24 +1,27 @@
 //! What init asks of the kernel about the sandbox's own network: netlink messages, made here, sent there as they are.
 //!
 //! In the network namespace every address is local, and a transparent proxy brings every connection to the gateway's one listener:
-//! on the socket that is accepted `getsockname(2)` is the address that was dialled (kernel, `networking/tproxy.rst`).
+//! on the socket that is accepted `getsockname(2)` is the address that was dialled (kernel, `networking/tproxy.rst`). Datagrams
+//! come to one socket the same way, where a rule allows any; where none does they meet no socket, and the kernel says so.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ops::RangeInclusive;
 
 use super::{Connectivity, Step};
-use crate::wire::{DOOR, PROXY};
+use crate::wire::{ANSWER, DOOR, PROXY};
 
 /// The sandbox's own addresses beyond loopback: of the ranges that stand for names inside (RFC 2544; a range of RFC 4193 of our own).
 const OWN_V4: Ipv4Addr = Ipv4Addr::new(198, 18, 0, 1);
 /// See [`OWN_V4`].
 const OWN_V6: Ipv6Addr = Ipv6Addr::new(0xfd73, 0x616e, 0x6462, 0x6f78, 0, 0, 0, 1);
 
+type Ports = RangeInclusive<u16>;
+
 impl Connectivity {
     /// What init does for it.
     pub(crate) fn steps(&self) -> Vec<Step> {
         let alone = [Step::Network, Step::Netlink(NetworkRequest::LoopbackUp)];
-        let requests = |loopback: &[RangeInclusive<u16>]| {
+        let requests = |loopback: &[Ports], datagrams: &Option<Vec<Ports>>| {
             [
                 NetworkRequest::Address(OWN_V4.into()),
                 NetworkRequest::Address(OWN_V6.into()),
@@ -26,16 +29,22 @@ impl Connectivity {
                 NetworkRequest::AllLocal(Family::V6),
                 NetworkRequest::Capture {
                     loopback: loopback.to_vec(),
+                    datagrams: datagrams.clone(),
                 },
             ]
         };
         match self {
             Self::Host => Vec::new(),
             Self::Alone => alone.into(),
-            Self::Gateway { loopback } => alone
+            Self::Gateway {
+                loopback,
+                datagrams,
+            } => alone
                 .into_iter()
-                .chain(requests(loopback).map(Step::Netlink))
-                .chain([Step::Doors])
+                .chain(requests(loopback, datagrams).map(Step::Netlink))
+                .chain([Step::Doors {
+                    datagrams: datagrams.is_some(),
+                }])
                 .collect(),
         }
     }
@@ -64,6 +73,8 @@ pub enum NetworkRequest {
     Capture {
         /// Ports of services on the host's loopback.
         loopback: Vec<RangeInclusive<u16>>,
+        /// Brings every datagram there as well, but for the questions about names, which come by themselves; ports as above.
+        datagrams: Option<Vec<RangeInclusive<u16>>>,
     },
 }
 
@@ -138,7 +149,10 @@ impl NetworkRequest {
             Self::LoopbackUp => loopback_up(),
             Self::Address(address) => new_address(*address),
             Self::AllLocal(family) => local_route(*family),
-            Self::Capture { loopback } => capture(loopback),
+            Self::Capture {
+                loopback,
+                datagrams,
+            } => capture(loopback, datagrams.as_deref()),
         }
     }
 }
@@ -245,24 +259,46 @@ fn local_route(family: Family) -> Vec<u8> {
 /// table inet sandbox { chain capture { type filter hook prerouting priority -150;
 ///     tcp dport 53 tproxy …; ip daddr 127.0.0.0/8 tcp dport 880 accept; ip daddr 127.0.0.0/8 tcp dport PORTS tproxy …; ip daddr 127.0.0.0/8 accept; tproxy … } }
 /// ```
-fn capture(loopback: &[RangeInclusive<u16>]) -> Vec<u8> {
+///
+/// With datagrams:
+///
+/// ```text
+///     meta mark 1 accept; …; udp dport 53 accept; ip daddr 127.0.0.0/8 udp dport PORTS tproxy …; ip daddr 127.0.0.0/8 accept; …; udp tproxy …
+/// ```
+fn capture(loopback: &[Ports], datagrams: Option<&[Ports]>) -> Vec<u8> {
     let mut batch = vec![batch_mark(BATCH_BEGIN), table(), chain()];
     let mut rules: Vec<Vec<Expression>> = Vec::new();
+    if datagrams.is_some() {
+        // An answer is for the command, not for whoever has given it.
+        rules.push(is_answer().chain([accept()]).collect());
+    }
     for family in [Family::V4, Family::V6] {
-        let tcp = || is_family(family).chain(is_tcp());
+        let tcp = || is_family(family).chain(is_protocol(TCP));
+        let udp = || is_family(family).chain(is_protocol(UDP));
         let dns = tcp().chain(port_within(&(DOOR..=DOOR)));
-        rules.push(dns.chain(to_door(family)).collect());
+        rules.push(dns.chain(to_port(family, DOOR)).collect());
         // Whatever ports of the host's are named: the proxies' socket listens there.
         let on_loopback = || tcp().chain(is_loopback(family));
         let proxies = on_loopback().chain(port_within(&(PROXY..=PROXY)));
         rules.push(proxies.chain([accept()]).collect());
         for ports in loopback {
             let host = on_loopback().chain(port_within(ports));
-            rules.push(host.chain(to_door(family)).collect());
+            rules.push(host.chain(to_port(family, DOOR)).collect());
+        }
+        if let Some(loopback) = datagrams {
+            let dns = udp().chain(port_within(&(DOOR..=DOOR)));
+            rules.push(dns.chain([accept()]).collect());
+            for ports in loopback {
+                let host = udp().chain(is_loopback(family)).chain(port_within(ports));
+                rules.push(host.chain(to_port(family, PROXY)).collect());
+            }
         }
         let stays = is_family(family).chain(is_loopback(family));
         rules.push(stays.chain([accept()]).collect());
-        rules.push(tcp().chain(to_door(family)).collect());
+        rules.push(tcp().chain(to_port(family, DOOR)).collect());
+        if datagrams.is_some() {
+            rules.push(udp().chain(to_port(family, PROXY)).collect());
+        }
     }
     let last = rules.len().saturating_sub(1);
     let rules = rules.into_iter().enumerate();
@@ -355,10 +391,18 @@ fn is_family(family: Family) -> impl Iterator<Item = Expression> + use<> {
     meta_is(NFPROTO, &[family.number()])
 }
 
-fn is_tcp() -> impl Iterator<Item = Expression> + use<> {
+const TCP: u8 = 6;
+const UDP: u8 = 17;
+
+fn is_protocol(number: u8) -> impl Iterator<Item = Expression> + use<> {
     const L4PROTO: u32 = 16;
-    const TCP: u8 = 6;
-    meta_is(L4PROTO, &[TCP])
+    meta_is(L4PROTO, &[number])
+}
+
+/// It comes from a socket of the gateway's that has a mark, which a command can't give its own (socket(7)).
+fn is_answer() -> impl Iterator<Item = Expression> + use<> {
+    const MARK: u32 = 3;
+    meta_is(MARK, &ANSWER.to_ne_bytes())
 }
 
 fn meta_is(key: u32, value: &[u8]) -> impl Iterator<Item = Expression> + use<> {
@@ -408,7 +452,7 @@ fn is_loopback(family: Family) -> impl Iterator<Item = Expression> + use<> {
     [load, compare(EQUAL, &address)].into_iter()
 }
 
-fn port_within(ports: &RangeInclusive<u16>) -> impl Iterator<Item = Expression> + use<> {
+fn port_within(ports: &Ports) -> impl Iterator<Item = Expression> + use<> {
     const TRANSPORT_HEADER: u32 = 2;
     let bounds = [
         payload(TRANSPORT_HEADER, 2, 2),
@@ -418,14 +462,14 @@ fn port_within(ports: &RangeInclusive<u16>) -> impl Iterator<Item = Expression> 
     bounds.into_iter()
 }
 
-fn to_door(family: Family) -> impl Iterator<Item = Expression> + use<> {
+fn to_port(family: Family, port: u16) -> impl Iterator<Item = Expression> + use<> {
     const FAMILY: u16 = 1;
     const PORT: u16 = 3;
     const DREG: u16 = 1;
     const DATA: u16 = 2;
     let port = attributes()
         .number(DREG, REGISTER)
-        .nested(DATA, |data| data.bytes(VALUE, &DOOR.to_be_bytes()));
+        .nested(DATA, |data| data.bytes(VALUE, &port.to_be_bytes()));
     let proxy = attributes()
         .number(FAMILY, family.number().into())
         .number(PORT, REGISTER);

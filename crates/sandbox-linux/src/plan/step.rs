@@ -33,7 +33,10 @@ pub enum Step {
     /// Asks the kernel something about it.
     Netlink(super::NetworkRequest),
     /// Opens the gateway's sockets, for the caller to serve.
-    Doors,
+    Doors {
+        /// Those for datagrams of UDP, too.
+        datagrams: bool,
+    },
     /// Cuts the mounts off from the host's.
     Private,
     /// Takes a copy of a host tree, to be put somewhere.
@@ -332,7 +335,7 @@ impl Step {
             Self::MapIds { .. } => "map the user into the sandbox",
             Self::Network => "make a network of its own",
             Self::Netlink(request) => request.action(),
-            Self::Doors => "open the gateway's sockets",
+            Self::Doors { .. } => "open the gateway's sockets",
             Self::Private => "cut the mounts off from the host's",
             Self::Take { .. } => "take",
             Self::Restrict { .. } => "make the file system read-only inside",
@@ -379,7 +382,7 @@ impl Step {
             Self::MapIds { .. } => step::MAP_IDS,
             Self::Network => step::NETWORK,
             Self::Netlink(_) => step::NETLINK,
-            Self::Doors => step::DOORS,
+            Self::Doors { .. } => step::DOORS,
             Self::Private => step::PRIVATE,
             Self::Take { .. } => step::TAKE,
             Self::Restrict { .. } => step::RESTRICT,

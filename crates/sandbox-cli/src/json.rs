@@ -4,7 +4,9 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use sandbox_core::{DestinationRule, FileRule, Location, Lost, RuleRef, Source};
+use sandbox_core::{
+    Configuration, DestinationPreset, DestinationRule, FileRule, Location, Lost, RuleRef, Source,
+};
 use sandboxed::Enforcement;
 use serde_json::{Map, Value, json};
 
@@ -91,8 +93,11 @@ pub(crate) fn lost(lost: &Lost) -> Value {
 pub(crate) fn source(source: &Source) -> Value {
     let kind = match source {
         Source::Preset(preset) => return json!({"kind": "preset", "preset": preset.as_str()}),
-        Source::Destinations(preset) => {
-            return json!({"kind": "preset", "preset": preset.as_str()});
+        Source::Destinations {
+            preset,
+            configuration,
+        } => {
+            return destinations(*preset, configuration.as_deref()).into();
         }
         Source::File(at) => return written("file", at).into(),
         Source::Setting { key, at } => {
@@ -107,6 +112,25 @@ pub(crate) fn source(source: &Source) -> Value {
         _ => "program",
     };
     json!({ "kind": kind })
+}
+
+/// A preset of destinations, and where a package manager is told of one.
+fn destinations(
+    preset: DestinationPreset,
+    configuration: Option<&Configuration>,
+) -> Map<String, Value> {
+    let mut object = object([
+        ("kind", "preset".into()),
+        ("preset", preset.as_str().into()),
+    ]);
+    match configuration {
+        Some(Configuration::File(file)) => path(&mut object, "file", file),
+        Some(Configuration::Variable(name)) => {
+            object.insert("variable".to_owned(), name.as_str().into());
+        }
+        _ => {}
+    }
+    object
 }
 
 /// What stands in a file.

@@ -75,7 +75,7 @@ fn options_that_are_none() {
 ");
     insta::assert_snapshot!(about_options(["--preset", "agnet"]), @"
     error: invalid value 'agnet' for '--preset <NAME>'
-      [possible values: agent, read-only, strict, none, github, gitlab, bitbucket, docker-hub, ghcr, anthropic, openai, gemini, huggingface]
+      [possible values: agent, read-only, strict, none, github, gitlab, bitbucket, docker-hub, ghcr, anthropic, openai, gemini, huggingface, npm, pip, cargo, go, maven, debian]
 
       tip: a similar value exists: 'agent'
 

@@ -231,6 +231,19 @@ fn every_answer_fits_the_schema_and_all_of_the_schema_is_answered() {
     let connect: Vec<_> = connect.into_iter().map(OsStr::new).collect();
     check.answer("explain", &ask(&connect, 0));
 
+    let npm = [
+        "explain",
+        "--json",
+        "--preset",
+        "npm",
+        "--connect",
+        "npm.example",
+    ];
+    let npm = host
+        .tool(npm)
+        .env("npm_config_registry", "https://npm.example");
+    check.answer("explain", &npm.output().succeeds().text());
+
     host.write("careless.toml", host.expand(POLICY));
     check.answer(
         "check",

@@ -1,6 +1,6 @@
 //! What the presets promise about files.
 
-use sandbox_testing::{Host, needs_root};
+use sandbox_testing::{Host, Server, needs_root};
 use std::{ffi::OsStr, fs};
 
 fn host() -> Host {
@@ -177,4 +177,41 @@ fn destinations_of_a_project_need_approval() {
         .stderr_contains("`ghcr.io` would be `allow` instead of `deny`");
     host.tool(["trust"]).output().succeeds();
     run().succeeds().stdout("started");
+}
+
+#[test]
+fn a_package_manager_reaches_what_the_person_has_configured() {
+    let host = Host::new();
+    let (own, project) = (Server::tcp("127.0.0.1"), Server::tcp("127.0.0.1"));
+    let registry = |server: &Server| format!("registry=http://ana:s3cret@{}/\n", server.address);
+    host.write("~/.npmrc", registry(&own));
+    host.write(".npmrc", registry(&project));
+    let reaches = |server: &Server, options: &[&str]| {
+        let connect = ["@payload", "tcp", &server.address];
+        let outcome = host.sandbox(connect).options(options).output();
+        outcome.never_says("s3cret");
+        outcome.text().contains("heard the host")
+    };
+    assert!(reaches(&own, &["--preset", "npm"]));
+    assert!(!reaches(&own, &[]));
+    assert!(!reaches(&own, &["--preset", "pip"]));
+    assert!(!reaches(&project, &["--preset", "npm"]));
+    // A file that the command could have written.
+    assert!(!reaches(&own, &["--preset", "npm", "--write", "@home"]));
+    // The control.
+    assert!(reaches(
+        &project,
+        &["--preset", "npm", "--allow", &project.address]
+    ));
+
+    let explain = ["explain", "--preset", "npm", "--connect", &own.address];
+    let said = host.tool(explain).output().succeeds().text();
+    let by = format!(
+        "by `{}` = allow (preset `npm`, `@home/.npmrc`)",
+        own.address
+    );
+    assert!(
+        said.contains(&host.expand(&by)) && !said.contains("s3cret"),
+        "{said}"
+    );
 }

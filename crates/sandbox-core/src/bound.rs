@@ -105,7 +105,7 @@ impl Difference {
         let mut resolve = |policy: &Policy| {
             let mut found = policy.problems.clone();
             let files = resolve_files(policy, context, &resolver, &mut found);
-            let network = NetworkRules::resolve(policy, context, &mut found);
+            let network = NetworkRules::resolve(policy, context, &files, &mut found);
             found.retain(|problem| !problems.contains(problem));
             problems.extend(found);
             (files, Environment::resolve(policy), network)
@@ -142,7 +142,7 @@ pub(crate) fn exceeded(
 ) -> Vec<PolicyError> {
     let mut problems = bound.policy.problems.clone();
     let files = resolve_files(&bound.policy, context, resolver, &mut problems);
-    let network = NetworkRules::resolve(&bound.policy, context, &mut problems);
+    let network = NetworkRules::resolve(&bound.policy, context, &files, &mut problems);
     if !problems.is_empty() {
         return problems;
     }
@@ -156,23 +156,20 @@ pub(crate) fn exceeded(
 }
 
 /// All that a policy lets a command reach beyond a bound. Of the rest of either nothing is resolved: the machine may have
-/// changed since it was.
+/// changed since it was, with these rules about files.
 pub(crate) fn exceeded_network(
     bound: &Bound,
-    policy: &Policy,
-    network: &NetworkRules,
+    reached: (&Policy, &NetworkRules),
+    files: &FileRules,
     context: &Context,
 ) -> Vec<PolicyError> {
     let mut problems = bound.policy.problems.clone();
-    let least = NetworkRules::resolve(&bound.policy, context, &mut problems);
+    let least = NetworkRules::resolve(&bound.policy, context, files, &mut problems);
     if !problems.is_empty() {
         return problems;
     }
     let least = (&bound.policy, &least);
-    told(
-        bound,
-        beyond_network((policy, network), least, fixed(bound)),
-    )
+    told(bound, beyond_network(reached, least, fixed(bound)))
 }
 
 /// The rules that alone are a bound, where not all are.

@@ -64,5 +64,5 @@ pub use remedy::Remedy;
 pub use resolve::{Link, PathKind, Resolved, resolve};
 pub use review::{Finding, Severity, Surroundings};
 pub use ruleset::Ruleset;
-pub use source::{Location, Source};
+pub use source::{Configuration, Location, Source};
 pub use trust::{Approvals, NotApprovals};

@@ -26,9 +26,11 @@ pub use self::doors::{PublishedPort, Upstream};
 pub use self::rule::DestinationRule;
 use crate::destination::{Scope, is_localhost};
 use crate::escape::toml_string;
+use crate::files::FileRules;
 use crate::map::Map;
 use crate::policy::{DestinationEntry, of_last_layers};
 use crate::preset::destinations;
+use crate::preset::packages::Person;
 use crate::problem::RuleProblem;
 use crate::{
     Context, Decision, Destination, DestinationPattern, Lost, Name, Network, Policy, PolicyError,
@@ -66,15 +68,17 @@ pub struct NetworkRules {
 }
 
 impl NetworkRules {
-    /// The rules of a policy. What cannot hold together is a problem.
+    /// The rules of a policy. What cannot hold together is a problem. The rules about files say which of the person's own files count.
     pub(crate) fn resolve(
         policy: &Policy,
         context: &Context,
+        files: &FileRules,
         problems: &mut Vec<PolicyError>,
     ) -> Self {
         let default = policy.network_access();
         let own = context.addresses.iter().copied();
-        let mut rules = Self::new(default, entries(policy), own);
+        let person = Person::new(context, files);
+        let mut rules = Self::new(default, entries(policy, Some(&person)), own);
         if let Some((_, source)) = &policy.network {
             rules.at.clone_from(source);
         }
@@ -158,9 +162,10 @@ impl NetworkRules {
         all
     }
 
-    /// The rules of a policy before it is resolved: they say which network it needs, and nothing of what is wrong.
+    /// The rules of a policy before it is resolved: they say which network it needs, and nothing of what is wrong. What package
+    /// managers are configured to ask is not looked for.
     pub fn of(policy: &Policy) -> Self {
-        let mut rules = Self::new(policy.network_access(), entries(policy), []);
+        let mut rules = Self::new(policy.network_access(), entries(policy, None), []);
         rules.published.clone_from(&policy.published);
         rules
     }
@@ -466,7 +471,7 @@ impl NetworkRules {
 }
 
 /// The rules of presets, and above them those that are written.
-fn entries(policy: &Policy) -> impl Iterator<Item = DestinationEntry> {
+fn entries(policy: &Policy, person: Option<&Person<'_>>) -> impl Iterator<Item = DestinationEntry> {
     let presets = policy.destination_presets.iter();
     let written = policy.destinations.iter().cloned();
     let written = written.map(|entry| DestinationEntry {
@@ -474,7 +479,7 @@ fn entries(policy: &Policy) -> impl Iterator<Item = DestinationEntry> {
         ..entry
     });
     presets
-        .flat_map(|(preset, _)| destinations::of(*preset))
+        .flat_map(move |(preset, _)| destinations::of(*preset, person))
         .chain(written)
 }
 

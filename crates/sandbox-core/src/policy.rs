@@ -30,6 +30,7 @@ pub use choice::{DestinationPreset, HideBy, Limits, Network, Preset, System, Tie
 pub(crate) use entry::{
     DestinationEntry, FileEntry, Grant, VariableEntry, VariableRule, of_last_layers,
 };
+pub(crate) use file::read_regular;
 pub use import::Imported;
 pub(crate) use import::{Role, Settings};
 pub use layer::Distrust;

@@ -1,6 +1,7 @@
 //! Presets are rules, nothing else: what a person could have written.
 
 pub(crate) mod destinations;
+pub(crate) mod packages;
 
 use crate::baseline::{BASELINE, RUN};
 use crate::caches::CACHES;

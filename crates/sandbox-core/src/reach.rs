@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::decide::protection;
 use crate::files::FileRules;
-use crate::resolve::{Resolver, resolve};
+use crate::resolve::{Resolved, Resolver, resolve};
 use crate::ruleset::resolve_files;
 use crate::{Access, Context, Policy, PolicyErrors, PolicyFile, place};
 
@@ -45,14 +45,7 @@ impl Reach {
     /// Whether the command could change what a path leads to: write the place, or a link on the way, or rename a directory
     /// above one of them. Of a path that cannot be followed nobody knows.
     pub fn changes(&self, path: &Path) -> bool {
-        let Ok(resolved) = resolve(path) else {
-            return true;
-        };
-        let links = resolved.links.iter().map(|(link, _)| link.as_path());
-        links
-            .chain([resolved.path.as_path()])
-            .flat_map(place::upwards)
-            .any(|place| self.0.access(place).0 == Access::Write)
+        resolve(path).map_or(true, |resolved| can_change(&self.0, &resolved))
     }
 
     /// Whether the command could change what is in this directory, which says what is approved.
@@ -89,6 +82,15 @@ impl Reach {
             .iter()
             .any(|part| part.names > 1 || self.changes(&part.path))
     }
+}
+
+/// Whether a command could change what a path leads to, under these rules.
+pub(crate) fn can_change(files: &FileRules, resolved: &Resolved) -> bool {
+    let links = resolved.links.iter().map(|(link, _)| link.as_path());
+    links
+        .chain([resolved.path.as_path()])
+        .flat_map(place::upwards)
+        .any(|place| files.access(place).0 == Access::Write)
 }
 
 #[cfg(test)]

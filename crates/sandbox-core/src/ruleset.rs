@@ -60,7 +60,7 @@ impl Ruleset {
         let mut files = resolve_files(policy, context, &resolver, &mut problems);
         refuse_broad_workspaces(&files, context, &resolver, &mut problems);
         let environment = Environment::resolve(policy);
-        let network = NetworkRules::resolve(policy, context, &mut problems);
+        let network = NetworkRules::resolve(policy, context, &files, &mut problems);
         // What is compared, and how long the search for matches takes, is worth nothing once the policy is refused.
         if problems.is_empty() {
             let subject = Subject {
@@ -134,10 +134,15 @@ impl Ruleset {
     /// Everything that is wrong with that policy as far as it is about the network.
     pub fn with_network(&self, policy: &Policy, context: &Context) -> Result<Self, PolicyErrors> {
         let mut problems = policy.problems.clone();
-        let network = NetworkRules::resolve(policy, context, &mut problems);
+        let network = NetworkRules::resolve(policy, context, &self.files, &mut problems);
         if problems.is_empty() {
             for bound in &policy.bounds {
-                problems.extend(bound::exceeded_network(bound, policy, &network, context));
+                problems.extend(bound::exceeded_network(
+                    bound,
+                    (policy, &network),
+                    &self.files,
+                    context,
+                ));
             }
         }
         if !problems.is_empty() {

@@ -131,6 +131,22 @@ impl fmt::Debug for Location {
     }
 }
 
+/// Where a package manager is told whom to ask.
+///
+/// ```
+/// use sandbox_core::Configuration;
+///
+/// assert_eq!(Configuration::Variable("GOPROXY".to_owned()).to_string(), "`$GOPROXY`");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Configuration {
+    /// In a file of the person's, or of the machine's.
+    File(PathBuf),
+    /// By a variable of the caller's environment.
+    Variable(String),
+}
+
 /// Where a rule was written.
 ///
 /// ```
@@ -145,7 +161,12 @@ pub enum Source {
     /// A preset contains it.
     Preset(Preset),
     /// A preset of destinations names it.
-    Destinations(DestinationPreset),
+    Destinations {
+        /// The preset.
+        preset: DestinationPreset,
+        /// Of a package manager: where it is told to ask there. `None` where the preset itself has the destination.
+        configuration: Option<Box<Configuration>>,
+    },
     /// A policy file or text.
     File(Location),
     /// A key of another sandbox's settings.
@@ -188,11 +209,27 @@ impl fmt::Display for Location {
     }
 }
 
+impl fmt::Display for Configuration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => write!(f, "`{}`", escaped_path(path)),
+            Self::Variable(name) => write!(f, "`${}`", escaped(name)),
+        }
+    }
+}
+
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Preset(preset) => write!(f, "preset `{preset}`"),
-            Self::Destinations(preset) => write!(f, "preset `{preset}`"),
+            Self::Destinations {
+                preset,
+                configuration: None,
+            } => write!(f, "preset `{preset}`"),
+            Self::Destinations {
+                preset,
+                configuration: Some(configuration),
+            } => write!(f, "preset `{preset}`, {configuration}"),
             Self::File(location) => location.fmt(f),
             Self::Setting { key, at } => write!(f, "{at}:{}, `{key}`", at.column()),
             Self::Library => f.write_str("the program"),

@@ -139,7 +139,7 @@ fn help_teaches() {
           --policy <FILE>          A policy file, TOML or JSON; without `extends` it has only its own rules and those of `/etc/sandbox/policy.toml`
           --settings <FILE>        Settings of Anthropic's sandbox-runtime (srt) as they are, instead of a policy; docs/settings.md has every key
           --strict                 With `--settings`: refuse unknown keys instead of warning of them
-          --preset <NAME>          A built-in policy [default: agent, unless a policy extends another, or `--policy` or `--settings` is given], or destinations to allow, beside any policy [possible values: agent, read-only, strict, none, github, gitlab, bitbucket, docker-hub, ghcr, anthropic, openai, gemini, huggingface]
+          --preset <NAME>          A built-in policy [default: agent, unless a policy extends another, or `--policy` or `--settings` is given], or destinations to allow, beside any policy [possible values: agent, read-only, strict, none, github, gitlab, bitbucket, docker-hub, ghcr, anthropic, openai, gemini, huggingface, npm, pip, cargo, go, maven, debian]
           --write <PATTERN>        Allow reading and writing
           --read <PATTERN>         Allow reading and executing, no writing
           --hide <PATTERN>         Allow nothing
@@ -174,7 +174,7 @@ fn help_teaches() {
           --policy <FILE>          A policy file, TOML or JSON; without `extends` it has only its own rules and those of `/etc/sandbox/policy.toml`
           --settings <FILE>        Settings of Anthropic's sandbox-runtime (srt) as they are, instead of a policy; docs/settings.md has every key
           --strict                 With `--settings`: refuse unknown keys instead of warning of them
-          --preset <NAME>          A built-in policy [default: agent, unless a policy extends another, or `--policy` or `--settings` is given], or destinations to allow, beside any policy [possible values: agent, read-only, strict, none, github, gitlab, bitbucket, docker-hub, ghcr, anthropic, openai, gemini, huggingface]
+          --preset <NAME>          A built-in policy [default: agent, unless a policy extends another, or `--policy` or `--settings` is given], or destinations to allow, beside any policy [possible values: agent, read-only, strict, none, github, gitlab, bitbucket, docker-hub, ghcr, anthropic, openai, gemini, huggingface, npm, pip, cargo, go, maven, debian]
           --write <PATTERN>        Allow reading and writing
           --read <PATTERN>         Allow reading and executing, no writing
           --hide <PATTERN>         Allow nothing
@@ -204,7 +204,7 @@ fn help_teaches() {
           --policy <FILE>            A policy file, TOML or JSON; without `extends` it has only its own rules and those of `/etc/sandbox/policy.toml`
           --settings <FILE>          Settings of Anthropic's sandbox-runtime (srt) as they are, instead of a policy; docs/settings.md has every key
           --strict                   With `--settings`: refuse unknown keys instead of warning of them
-          --preset <NAME>            A built-in policy [default: agent, unless a policy extends another, or `--policy` or `--settings` is given], or destinations to allow, beside any policy [possible values: agent, read-only, strict, none, github, gitlab, bitbucket, docker-hub, ghcr, anthropic, openai, gemini, huggingface]
+          --preset <NAME>            A built-in policy [default: agent, unless a policy extends another, or `--policy` or `--settings` is given], or destinations to allow, beside any policy [possible values: agent, read-only, strict, none, github, gitlab, bitbucket, docker-hub, ghcr, anthropic, openai, gemini, huggingface, npm, pip, cargo, go, maven, debian]
           --with-write <PATTERN>     Allow reading and writing
           --read <PATTERN>           Allow reading and executing, no writing
           --hide <PATTERN>           Allow nothing

@@ -83,7 +83,7 @@ impl DestinationRule {
     /// The rule, as answers name it.
     pub(crate) fn reference(&self) -> RuleRef {
         let reason = match self.source() {
-            Source::Destinations(preset) => destinations::reason(*preset, self.text()),
+            Source::Destinations { preset, .. } => destinations::reason(*preset, self.text()),
             _ => None,
         };
         RuleRef {

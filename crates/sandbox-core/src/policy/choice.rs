@@ -27,8 +27,11 @@ pub enum Preset {
     None,
 }
 
-/// A set of destinations that is built in: a service, at all names that it is reached at. Each of them is allowed unless the policy
-/// itself has a rule about the same.
+/// A set of destinations that is built in: a service, at all names that it is reached at, or what a package manager asks. Each of them is
+/// allowed unless the policy itself has a rule about the same.
+///
+/// What package managers ask is what the person has configured them to ask, by variables and by files that no command under the policy
+/// could have written; where nothing says so, their own registry.
 ///
 /// ```
 /// use sandbox_core::DestinationPreset;
@@ -56,6 +59,18 @@ pub enum DestinationPreset {
     Gemini,
     /// Hugging Face: models, data sets, inference.
     Huggingface,
+    /// What npm asks.
+    Npm,
+    /// What pip and uv ask.
+    Pip,
+    /// What cargo asks.
+    Cargo,
+    /// What Go asks for modules.
+    Go,
+    /// What Maven asks.
+    Maven,
+    /// What apt asks.
+    Debian,
 }
 
 /// How much of the network the command has.
@@ -202,7 +217,8 @@ macro_rules! words {
 words!(Preset: Agent = "agent", ReadOnly = "read-only", Strict = "strict", None = "none");
 words!(DestinationPreset:
     Github = "github", Gitlab = "gitlab", Bitbucket = "bitbucket", DockerHub = "docker-hub", Ghcr = "ghcr",
-    Anthropic = "anthropic", Openai = "openai", Gemini = "gemini", Huggingface = "huggingface");
+    Anthropic = "anthropic", Openai = "openai", Gemini = "gemini", Huggingface = "huggingface",
+    Npm = "npm", Pip = "pip", Cargo = "cargo", Go = "go", Maven = "maven", Debian = "debian");
 words!(Network: Deny = "deny", Ask = "ask", Allow = "allow", Host = "host");
 words!(Tier: Namespaces = "namespaces", Landlock = "landlock");
 words!(HideBy: Cover = "cover", Assemble = "assemble");

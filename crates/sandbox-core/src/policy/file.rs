@@ -36,6 +36,11 @@ pub(super) fn text(path: &Path) -> Result<String, PolicyErrors> {
     })
 }
 
+/// Reads a regular file of whatever name, and how many it has.
+pub(crate) fn read_regular(path: &Path) -> Result<(Vec<u8>, u64), PolicyError> {
+    any_contents(path).map(|contents| (contents.bytes, contents.names))
+}
+
 fn any_contents(path: &Path) -> Result<Contents, PolicyError> {
     let cannot_read = |error: io::Error| PolicyError::Read {
         path: path.to_path_buf(),

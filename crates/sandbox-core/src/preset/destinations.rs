@@ -1,13 +1,16 @@
-//! What presets of destinations name.
+//! What presets of destinations name, and what those of package managers name where the person has configured nothing.
 //!
 //! Services are named by whole domains of theirs where these are theirs alone, and by single names in domains that others have
-//! names in as well: whoever reaches all of somebody's storage reaches everybody who keeps something there.
+//! names in as well: whoever reaches all of somebody's storage reaches everybody who keeps something there. Of package managers it
+//! is the domain, not the registry's host: a host that is spelled out is right until it moves.
 
 use crate::policy::{DestinationEntry, Grant};
 use crate::{DestinationPreset, Source};
 
+use super::packages::{self, Person};
 use DestinationPreset::{
-    Anthropic, Bitbucket, DockerHub, Gemini, Ghcr, Github, Gitlab, Huggingface, Openai,
+    Anthropic, Bitbucket, Cargo, Debian, DockerHub, Gemini, Ghcr, Github, Gitlab, Go, Huggingface,
+    Maven, Npm, Openai, Pip,
 };
 
 /// A destination that a preset allows.
@@ -44,6 +47,14 @@ const OPENAI: &str = "https://help.openai.com/en/articles/9247338-network-recomm
 const GEMINI: &str = "https://ai.google.dev/api";
 const HUGGING_FACE: &str = "https://huggingface.co/.well-known/meta.json";
 const INFERENCE: &str = "https://huggingface.co/docs/inference-providers/index";
+const NPM: &str = "https://docs.npmjs.com/cli/v11/using-npm/registry";
+const PYPI: &str = "https://docs.pypi.org/api/index-api/";
+const CRATES: &str = "https://doc.rust-lang.org/cargo/reference/registry-index.html";
+const MODULES: &str = "https://go.dev/ref/mod#environment-variables";
+const POM: &str =
+    "https://maven.apache.org/guides/introduction/introduction-to-the-pom.html#super-pom";
+const CENTRAL: &str = "https://central.sonatype.org/consume/consume-apache-maven/";
+const APT: &str = "https://www.debian.org/mirror/list";
 
 /// One line a destination, in the order of the presets.
 #[rustfmt::skip]
@@ -80,6 +91,21 @@ const NAMED: &[Named] = &[
     named(Huggingface, "*.huggingface.co", "inference", INFERENCE),
     named(Huggingface, "hf.co", "the short name", HUGGING_FACE),
     named(Huggingface, "*.hf.co", "large files", HUGGING_FACE),
+
+    named(Npm, "*.npmjs.org", "the registry", NPM),
+
+    named(Pip, "pypi.org", "the index", PYPI),
+    named(Pip, "*.pypi.org", "the index", PYPI),
+    named(Pip, "*.pythonhosted.org", "files of packages", PYPI),
+
+    named(Cargo, "*.crates.io", "the index, and files of packages", CRATES),
+
+    named(Go, "*.golang.org", "the proxy of modules, and their sums", MODULES),
+
+    named(Maven, "*.maven.apache.org", "the central repository", POM),
+    named(Maven, "*.maven.org", "the central repository", CENTRAL),
+
+    named(Debian, "*.debian.org", "the archives", APT),
 ];
 
 impl DestinationPreset {
@@ -101,6 +127,12 @@ impl DestinationPreset {
             Self::Openai => "OpenAI's models",
             Self::Gemini => "Google's Gemini models, by their key",
             Self::Huggingface => "Hugging Face: models, data sets, inference",
+            Self::Npm => "What your npm is configured to ask, or its own registry",
+            Self::Pip => "What your pip and uv are configured to ask, or PyPI",
+            Self::Cargo => "What your cargo is configured to ask, or crates.io",
+            Self::Go => "What your Go is configured to ask for modules, or its own proxy",
+            Self::Maven => "What your Maven is configured to ask, or the central repository",
+            Self::Debian => "What this machine's apt is configured to ask, or Debian's archives",
         }
     }
 
@@ -111,8 +143,17 @@ impl DestinationPreset {
     }
 }
 
-/// The rules of a preset.
-pub(crate) fn of(preset: DestinationPreset) -> impl Iterator<Item = DestinationEntry> {
+/// The rules of a preset. Without a person, those of one who has configured nothing.
+pub(crate) fn of(preset: DestinationPreset, person: Option<&Person<'_>>) -> Vec<DestinationEntry> {
+    let configured = person.map(|person| packages::configured(preset, person));
+    let (mut rules, is_replaced) = configured.unwrap_or_default();
+    if !is_replaced {
+        rules.extend(entries(preset));
+    }
+    rules
+}
+
+fn entries(preset: DestinationPreset) -> impl Iterator<Item = DestinationEntry> {
     let named = NAMED.iter().filter(move |named| named.preset == preset);
     named.filter_map(|named| {
         Some(DestinationEntry {
@@ -121,7 +162,10 @@ pub(crate) fn of(preset: DestinationPreset) -> impl Iterator<Item = DestinationE
             name_only: false,
             grant: Grant::Allow { udp: false },
             layer: 0,
-            source: Source::Destinations(named.preset),
+            source: Source::Destinations {
+                preset: named.preset,
+                configuration: None,
+            },
         })
     })
 }

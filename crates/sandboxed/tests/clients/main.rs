@@ -8,6 +8,7 @@
 #![expect(clippy::unwrap_used, reason = "a test's way to fail is to panic")]
 
 mod code;
+mod configured;
 mod database;
 mod packages;
 mod resolvers;

@@ -6,7 +6,7 @@ use crate::servers::PYTHON;
 use crate::world::{SAYS, World};
 
 /// A site with a package for every manager; the port of HTTPS.
-fn registries(programs: &[&str]) -> Option<(World, u16)> {
+pub(crate) fn registries(programs: &[&str]) -> Option<(World, u16)> {
     let mut world = World::with(&[programs, &[PYTHON]].concat())?;
     let mut make = world.python(include_str!("packages.py"), &[SAYS]);
     let output = make

@@ -9,7 +9,9 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex};
 
 use sandbox_testing::{Host, needs, tool, toolchain, until};
-use sandboxed::{ExitStatus, HostFacts, NetworkEvent, Policy, Preset, Sandbox, Stdio, Verdict};
+use sandboxed::{
+    Context, ExitStatus, HostFacts, NetworkEvent, Policy, Preset, Sandbox, Stdio, Verdict,
+};
 
 use crate::servers::Server;
 
@@ -100,11 +102,17 @@ impl World {
 
     /// A sandbox in which these names exist.
     pub(crate) fn inside(&self, policy: &Policy) -> Inside<'_> {
+        self.inside_for(policy, Context::detect().unwrap())
+    }
+
+    /// The same for somebody else than who runs the tests.
+    pub(crate) fn inside_for(&self, policy: &Policy, context: Context) -> Inside<'_> {
         let events = Arc::new(Mutex::new(Vec::new()));
         let kept = Arc::clone(&events);
         let sandbox = Sandbox::builder()
             .hosts(self.host.path("@outside/hosts"))
             .facts(facts())
+            .context(context)
             // None of the settings of whoever runs the tests.
             .environment([("PATH".into(), path())])
             .on_network(move |event| kept.lock().unwrap().push(event.clone()))

@@ -62,11 +62,11 @@ fn keys_and_presets() {
     error: unknown preset `office` for `extends`
      1:36 | extends = ['agnt', '../base.toml', 'office', 7]
                                                ^^^^^^^^
-      help: write `agent`, `read-only`, `strict`, `none`, `github`, `gitlab`, `bitbucket`, `docker-hub`, `ghcr`, `anthropic`, `openai`, `gemini` or `huggingface`
+      help: write `agent`, `read-only`, `strict`, `none`, `github`, `gitlab`, `bitbucket`, `docker-hub`, `ghcr`, `anthropic`, `openai`, `gemini`, `huggingface`, `npm`, `pip`, `cargo`, `go`, `maven` or `debian`
     error: `extends` must be a list of presets and files, not a number
      1:46 | extends = ['agnt', '../base.toml', 'office', 7]
                                                          ^
-      help: write `agent`, `read-only`, `strict`, `none`, `github`, `gitlab`, `bitbucket`, `docker-hub`, `ghcr`, `anthropic`, `openai`, `gemini` or `huggingface`
+      help: write `agent`, `read-only`, `strict`, `none`, `github`, `gitlab`, `bitbucket`, `docker-hub`, `ghcr`, `anthropic`, `openai`, `gemini`, `huggingface`, `npm`, `pip`, `cargo`, `go`, `maven` or `debian`
     ");
     insta::assert_snapshot!(toml("extends = 'agent'\n"), @r#"
     error: `extends` must be a list, not a string

@@ -29,8 +29,8 @@ fn every_line_is_a_destination_with_a_reason_and_a_document() {
     }
     for preset in DestinationPreset::ALL {
         let all = NAMED.iter().filter(|named| named.preset == *preset);
-        assert_eq!(of(*preset).count(), all.count(), "{preset}");
-        assert!(of(*preset).next().is_some(), "{preset}");
+        assert_eq!(of(*preset, None).len(), all.count(), "{preset}");
+        assert!(!of(*preset, None).is_empty(), "{preset}");
         assert_eq!(DestinationPreset::named(preset.as_str()), Some(*preset));
         assert!(
             crate::Preset::ALL
@@ -43,7 +43,9 @@ fn every_line_is_a_destination_with_a_reason_and_a_document() {
 /// Below such a name anybody can have one. GitHub's is on the list since what its names show is its users'.
 #[test]
 fn no_preset_names_what_anybody_can_get() {
-    let all = DestinationPreset::ALL.iter().flat_map(|preset| of(*preset));
+    let all = DestinationPreset::ALL
+        .iter()
+        .flat_map(|preset| of(*preset, None));
     let shared = all.filter(|entry| match &entry.pattern.scope {
         Scope::Below(name) => is_shared_suffix(name),
         Scope::Name(_) => false,
@@ -137,11 +139,21 @@ fn a_layer_that_is_not_trusted_may_not_name_one() {
     resolve(Policy::new().network(crate::Network::Allow)).unwrap();
 }
 
-/// The page has this table, line by line.
+/// The page has two tables: of services, and of package managers.
 #[test]
 fn the_page_lists_them() {
+    let is_npm = |preset: &DestinationPreset| *preset == Npm;
+    let managers = DestinationPreset::ALL.iter().position(is_npm).unwrap();
+    let (services, managers) = DestinationPreset::ALL.split_at(managers);
+    for presets in [services, managers] {
+        lists(presets);
+    }
+}
+
+/// The page has this table, line by line.
+fn lists(presets: &[DestinationPreset]) {
     let mut table = String::new();
-    for preset in DestinationPreset::ALL {
+    for preset in presets {
         let mut name = format!("`{preset}`");
         for named in NAMED.iter().filter(|named| named.preset == *preset) {
             let (destination, reason, document) = (named.destination, named.reason, named.document);

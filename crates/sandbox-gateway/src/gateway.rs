@@ -168,7 +168,7 @@ struct Watched {
 }
 
 enum Order {
-    Serve(Watched),
+    Serve(Box<Watched>),
     Update(Rules),
     /// The sender goes once all that was ordered before is done.
     Settle(mpsc::Sender<Infallible>),
@@ -224,7 +224,7 @@ impl Gateway {
                 },
             })
         })?;
-        self.order(Order::Serve(watched))
+        self.order(Order::Serve(Box::new(watched)))
     }
 
     /// Serves a listener outside for a port inside. `connect` connects to that port, each time it is called.
@@ -349,7 +349,7 @@ async fn obey(hall: Rc<Hall>, mut orders: UnboundedReceiver<Order>) {
                 spawn_local(published(listener, port, connect, Rc::clone(&hall)));
             }
             Order::Serve(doors) => {
-                let doors = serve(&hall, doors);
+                let doors = serve(&hall, *doors);
                 for door in served.replace(doors) {
                     door.abort();
                 }

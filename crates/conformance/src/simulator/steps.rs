@@ -14,7 +14,7 @@ fn is_met_by_nothing(step: &Step) -> bool {
         Step::MapIds { .. }
             | Step::Network
             | Step::Netlink(_)
-            | Step::Doors
+            | Step::Doors { .. }
             | Step::Hosts { .. }
             | Step::Private
             | Step::Keep { .. }

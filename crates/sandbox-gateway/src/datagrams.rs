@@ -69,14 +69,14 @@ impl Hall {
             door: Door::Udp,
         };
         if !has_meaning {
-            self.refuse_once(&wish, Why::no_name());
+            self.tell_denied(wish, Why::no_name());
             return None;
         }
         let rules = self.rules_now();
         let attempt = Attempt::send(wish.destination.clone(), wish.port);
         let decision = rules.ruleset.decide(&attempt);
         if decision.verdict != Verdict::Allow {
-            self.refuse_once(&wish, Why::Denied(decision.into()));
+            self.tell_denied(wish, Why::Denied(decision.into()));
             return None;
         }
         let mut record = Record::new(&self.log, &wish);
@@ -92,5 +92,11 @@ impl Hall {
         let task = spawn_local(carried).abort_handle();
         self.flows.insert(pair, Rc::clone(&flow), task);
         Some(flow)
+    }
+
+    /// Tells that datagrams were denied. Where whoever is told panics that ends no door.
+    fn tell_denied(self: &Rc<Self>, wish: Wish, why: Why) {
+        let hall = Rc::clone(self);
+        spawn_local(async move { hall.refuse_once(&wish, why) });
     }
 }

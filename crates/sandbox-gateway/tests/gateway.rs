@@ -343,6 +343,7 @@ fn a_caller_that_panics_costs_the_one_who_is_told_of() {
         names: Some(names),
         proxies: Some(proxies.into()),
         streams: Some(streams.into()),
+        ..Doors::default()
     };
     gateway.serve(served).unwrap();
     let program = UdpSocket::bind("127.0.0.1:0").unwrap();

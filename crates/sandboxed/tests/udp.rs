@@ -195,6 +195,22 @@ fn other_rules_hold_for_a_flow_that_there_is() {
 }
 
 #[test]
+fn a_caller_that_panics_costs_nobody_else_a_datagram() {
+    let host = Host::new();
+    let server = Server::datagrams("127.0.0.1");
+    let sandbox = Sandbox::builder()
+        .on_network(|_| std::panic::resume_unwind(Box::new("an event")))
+        .build(&policy(&host).allow_udp(&server.address))
+        .unwrap();
+    for _ in 0..3 {
+        let mut command = sandbox.command(host.payload());
+        let output = command.args(["ask", "8.8.8.8:443", &server.address]);
+        let output = output.output().unwrap();
+        assert_eq!(output.stdout, b"failed 111\nheard the host\n");
+    }
+}
+
+#[test]
 fn many_flows_are_answered_each() {
     let server = Server::datagrams(SERVERS);
     let allowed = format!("allowed.test:{}", port(&server));

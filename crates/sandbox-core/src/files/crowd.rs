@@ -13,7 +13,7 @@ use crate::place;
 use crate::problem::RuleProblem;
 use crate::{Access, PolicyError};
 
-/// The most paths in one directory, those further down included, that patterns lower one by one.
+/// The most paths in one directory, those further down included, that the patterns which begin at one place lower one by one.
 pub(crate) const MAX_MATCHES: usize = 1000;
 
 /// Why a rule that nobody has written lowers such a directory.

@@ -110,6 +110,19 @@ fn the_directory_in_which_a_pattern_begins_may_be_hidden_and_none_above() {
     assert!(hidden.contains(&"w/b".to_owned()), "{hidden:?}");
 }
 
+#[test]
+fn matches_are_counted_for_each_directory_in_which_patterns_begin() {
+    let count = MAX_MATCHES * 3 / 5;
+    let mut entries = crowd("w/many", count);
+    entries.extend((0..count).map(|number| format!("w/many/d{number}/key")));
+    let host = host_of(&entries);
+    let policy = Policy::default().write(".").hide_matching("**/.env");
+    for (pattern, expected) in [("many/**/key", count * 2), ("**/key", 1)] {
+        let ruleset = host.resolve(&policy.clone().hide_matching(pattern));
+        assert_eq!(hidden(&host, &ruleset).len(), expected, "{pattern}");
+    }
+}
+
 /// Rules about single paths say what holds there; the nearest anchor has to say the same.
 fn assert_anchored(host: &Host, ruleset: &Ruleset, paths: &[(&str, Access)]) {
     let files = ruleset.files();

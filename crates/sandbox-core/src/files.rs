@@ -234,7 +234,7 @@ pub struct FileRules {
     index: Map<OsString, usize>,
     globs: Vec<Arc<FileRule>>,
     /// The patterns of `globs`, by their numbers there.
-    together: Vec<Together>,
+    together: Together,
     absent: Arc<AbsentSecrets>,
     pub(crate) links: Vec<Link>,
     /// Those of `[system] hide = "assemble"`.
@@ -251,7 +251,7 @@ impl FileRules {
         let (mut literals, globs): (Vec<_>, Vec<_>) =
             rules.into_iter().partition(|rule| rule.is_literal());
         let patterns: Vec<_> = globs.iter().filter_map(|rule| rule.glob.as_ref()).collect();
-        let together = Together::all(&patterns);
+        let together = Together::new(&patterns);
         literals.sort_by(|a, b| place::order(&a.path, &b.path));
         let equals = literals.chunk_by(|a, b| a.path == b.path);
         let literals = equals.filter_map(strongest).collect();

@@ -37,6 +37,7 @@ mod ruleset;
 mod secrets;
 mod size;
 mod source;
+mod table;
 mod trust;
 
 pub use access::Access;
@@ -53,7 +54,7 @@ pub use files::grow::Growing;
 pub use files::{Anchor, FileRule, FileRules, Looks};
 pub use network::{DestinationRule, NetworkRules, PublishedPort, Upstream};
 pub use pattern::{PatternProblem, escape as literal_pattern};
-pub use place::{above, is_within, name, upwards};
+pub use place::{above, is_within, name, order, upwards};
 pub use policy::{
     DestinationPreset, Distrust, HideBy, Imported, Limits, Network, Policy, PolicyFile, Preset,
     System, Tier, policy_schema,

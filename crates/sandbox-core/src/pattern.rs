@@ -183,22 +183,33 @@ pub fn escape(path: &str) -> String {
 }
 
 fn join(base: &Path, rest: &[u8]) -> Expanded {
+    let base = if rest.starts_with(b"/") {
+        &[]
+    } else {
+        base.as_os_str().as_bytes()
+    };
     Expanded {
-        path: tidy(&base.join(OsStr::from_bytes(rest))),
+        path: tidy(&[base, rest]),
         tail: None,
     }
 }
 
-/// Without `.`, doubled and final slashes; `..` stays, since only the file system knows what is above a link.
-fn tidy(path: &Path) -> PathBuf {
-    let is_tidy = |name: &[u8]| !name.is_empty() && name != b".";
-    let bytes = path.as_os_str().as_bytes();
-    let mut names = bytes.split(|byte| *byte == b'/').skip(1);
-    // As nearly all are that somebody has written.
-    if path.is_absolute() && names.all(is_tidy) {
-        return path.to_owned();
+/// An absolute path of these parts, without `.`, doubled and final slashes; `..` stays, since only the file system knows what
+/// is above a link.
+fn tidy(parts: &[&[u8]]) -> PathBuf {
+    let length = parts.iter().map(|part| part.len() + 1).sum();
+    let names = parts
+        .iter()
+        .flat_map(|part| part.split(|byte| *byte == b'/'));
+    let mut tidy = Vec::with_capacity(length);
+    for name in names.filter(|name| !name.is_empty() && *name != b".") {
+        tidy.push(b'/');
+        tidy.extend_from_slice(name);
     }
-    path.components().collect()
+    if tidy.is_empty() {
+        tidy.push(b'/');
+    }
+    OsString::from_vec(tidy).into()
 }
 
 /// The components of a text while it is expanded.
@@ -303,7 +314,7 @@ impl Parts {
         let mut path = if self.rooted == Some(true) {
             PathBuf::from("/")
         } else {
-            tidy(base)
+            tidy(&[base.as_os_str().as_bytes()])
         };
         let mut tail: Option<Vec<u8>> = None;
         for part in self.done {

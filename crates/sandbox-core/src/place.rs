@@ -97,21 +97,40 @@ pub(crate) fn below(directory: &Path) -> usize {
     }
 }
 
-/// The order in which every directory comes right before what is in it.
-pub(crate) fn order(a: &Path, b: &Path) -> Ordering {
-    /// Bytes that are compared at once: most paths that meet here begin alike.
-    const BLOCK: usize = 16;
+/// The order in which every directory comes right before what is in it. The paths are absolute, without `.`, `..` and doubled
+/// slashes.
+///
+/// ```
+/// let mut places = ["/a-b", "/a/b", "/a"];
+/// places.sort_by(|a, b| sandbox_core::order(a.as_ref(), b.as_ref()));
+/// assert_eq!(places, ["/a", "/a/b", "/a-b"]);
+/// ```
+#[must_use]
+pub fn order(a: &Path, b: &Path) -> Ordering {
     let (a, b) = (a.as_os_str().as_bytes(), b.as_os_str().as_bytes());
-    let blocks = a.chunks_exact(BLOCK).zip(b.chunks_exact(BLOCK));
-    let alike = blocks.take_while(|(a, b)| a == b).count() * BLOCK;
-    let mut rest = a.iter().zip(b).skip(alike);
-    match rest.find(|(a, b)| a != b) {
+    let alike = alike(a, b);
+    match a.get(alike).zip(b.get(alike)) {
         None => a.len().cmp(&b.len()),
         // The slash is the least: `/a/b` comes before `/a-b`.
         Some((b'/', _)) => Ordering::Less,
         Some((_, b'/')) => Ordering::Greater,
         Some((a, b)) => a.cmp(b),
     }
+}
+
+/// How many bytes are the same from the beginning on. Eight are compared at once: most paths that meet begin alike.
+fn alike(a: &[u8], b: &[u8]) -> usize {
+    let ((words, _), (others, _)) = (a.as_chunks::<8>(), b.as_chunks::<8>());
+    let mut alike = 0;
+    for (word, other) in words.iter().zip(others) {
+        let differ = u64::from_le_bytes(*word) ^ u64::from_le_bytes(*other);
+        if differ != 0 {
+            return alike + differ.trailing_zeros() as usize / 8;
+        }
+        alike += word.len();
+    }
+    let rest = a.iter().skip(alike).zip(b.iter().skip(alike));
+    alike + rest.take_while(|(a, b)| a == b).count()
 }
 
 #[cfg(test)]
@@ -153,12 +172,7 @@ mod tests {
     #[test]
     fn the_order_is_that_of_components() {
         let names = ["/", "/a", "/a/b", "/a-b", "/a/b/c", "/ab", "/b", "/a.b/c"];
-        for above in [
-            "",
-            "/fifteen-bytes-",
-            "/sixteen-bytes-x",
-            "/seventeen-bytes",
-        ] {
+        for above in ["", "/seven-", "/eight-b", "/nine-byt", "/fifteen-bytes-"] {
             let mut places = names.map(|name| format!("{above}{name}"));
             places.sort_by(|a, b| order(a.as_ref(), b.as_ref()));
             let mut expected = places.clone();

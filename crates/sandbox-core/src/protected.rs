@@ -10,8 +10,11 @@
 
 use std::ffi::OsStr;
 use std::path::{Component, Path};
+use std::sync::LazyLock;
 
 use crate::os::OsStrExt;
+use crate::place;
+use crate::table::{Relative, Table};
 
 /// A name, or a path of names, that is protected with everything below it.
 pub(crate) struct ProtectedPath {
@@ -29,6 +32,12 @@ pub(crate) enum Scope {
     Everywhere,
     /// Not below [`DEPENDENCIES`]: packages bring their own editor and tool settings, which nothing reads there.
     Own,
+}
+
+impl Relative for ProtectedPath {
+    fn path(&self) -> &'static str {
+        self.path
+    }
 }
 
 const fn git(path: &'static str, reason: &'static str) -> ProtectedPath {
@@ -229,6 +238,52 @@ pub(crate) const PROTECTED: &[ProtectedPath] = &[
     own(".config/hypr", "exec"),
 ];
 
+/// The table, by first names.
+pub(crate) fn protected() -> &'static Table<ProtectedPath> {
+    static TABLE: LazyLock<Table<ProtectedPath>> = LazyLock::new(|| Table::new(PROTECTED));
+    &TABLE
+}
+
+/// The parts that are left below a directory of each protected path on whose way it is: `.git`, opened by a rule, has hooks in
+/// it.
+pub(crate) fn rests(directory: &Path) -> impl Iterator<Item = &'static [&'static str]> {
+    /// The parts of a protected path above a directory on the way, that directory, and the parts below it.
+    type Way = (Vec<&'static str>, &'static str, Vec<&'static str>);
+    static WAYS: LazyLock<Vec<Way>> = LazyLock::new(|| {
+        let ways = |entry: &'static ProtectedPath| {
+            let parts = entry.parts();
+            let way = move |taken| {
+                let (taken, rest) = parts.split_at_checked(taken)?;
+                let (name, above) = taken.split_last()?;
+                Some((above.to_vec(), *name, rest.to_vec()))
+            };
+            (1..entry.parts().len()).filter_map(way)
+        };
+        PROTECTED.iter().flat_map(ways).collect()
+    });
+    let name = place::name(directory);
+    let is_way = move |(above, last, _): &&Way| {
+        is_named(name, last)
+            && place::above(directory).is_some_and(|directory| ends_with(directory, above))
+    };
+    WAYS.iter().filter(is_way).map(|(.., rest)| rest.as_slice())
+}
+
+/// Whether the last components of the path are these.
+fn ends_with(path: &Path, parts: &[&str]) -> bool {
+    let mut places = place::upwards(path);
+    let mut parts = parts.iter().rev();
+    parts.all(|part| {
+        places
+            .next()
+            .is_some_and(|place| is_named(place::name(place), part))
+    })
+}
+
+fn is_named(name: &OsStr, part: &str) -> bool {
+    part == "*" || name.as_bytes() == part.as_bytes()
+}
+
 /// The protected path at or above a path, the innermost of several, with its entry.
 ///
 /// Directories of dependencies count below `root`, the writable tree: whoever works *in* one has settings there.
@@ -251,21 +306,18 @@ pub(crate) fn innermost<'a>(
     let mut scope = Scope::Own;
     for start in 0..names.len() {
         let rest = names.get(start..).unwrap_or_default();
-        for entry in PROTECTED
-            .iter()
+        let first = rest.first().copied().unwrap_or_default();
+        for entry in protected()
+            .below(first)
             .filter(|entry| entry.scope == Scope::Everywhere || scope == Scope::Own)
         {
-            if let Some(length) = entry.matches(rest)
+            if let Some(length) = longest(&entry.parts(), rest)
                 && found.is_none_or(|(end, _)| start + length > end)
             {
                 found = Some((start + length, entry));
             }
         }
-        if start >= root
-            && rest
-                .first()
-                .is_some_and(|name| DEPENDENCIES.iter().any(|dependency| *name == *dependency))
-        {
+        if start >= root && DEPENDENCIES.iter().any(|dependency| first == *dependency) {
             scope = Scope::Everywhere;
         }
     }
@@ -278,18 +330,9 @@ impl ProtectedPath {
     pub(crate) fn parts(&self) -> Vec<&'static str> {
         self.path.split('/').collect()
     }
-
-    /// How many of the first names it takes up, at most.
-    fn matches(&self, names: &[&OsStr]) -> Option<usize> {
-        // Most names are none of the first ones: the table is gone through at every level of every path.
-        let first = self.path.split('/').next()?;
-        if names.first()?.as_bytes() != first.as_bytes() {
-            return None;
-        }
-        longest(&self.parts(), names)
-    }
 }
 
+/// How many of the first names these parts take up, at most.
 fn longest(parts: &[&str], names: &[&OsStr]) -> Option<usize> {
     let Some((part, parts)) = parts.split_first() else {
         return Some(0);

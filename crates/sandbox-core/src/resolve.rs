@@ -20,9 +20,10 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use crate::map::Map;
-use crate::os::OsStrExt;
+use crate::os::{self, OsStrExt};
 use crate::place;
 use crate::problem::RuleProblem;
+use crate::table::{Relative, Table};
 
 pub(crate) mod walk;
 
@@ -214,10 +215,10 @@ impl Resolver {
     }
 
     fn advance(&self, resolved: &mut Resolved, rest: &Path) -> Result<(), RuleProblem> {
-        // Components still to be walked, the next one last.
-        let mut ahead: Vec<Cow<'_, OsStr>> = Vec::new();
-        ahead.extend(components(rest).map(Cow::Borrowed));
-        while let Some(component) = ahead.pop() {
+        // Components of links still to be walked, the next one last: they come before the rest.
+        let mut ahead: Vec<OsString> = Vec::new();
+        let mut rest = components(rest).map(Cow::Borrowed);
+        while let Some(component) = ahead.pop().map(Cow::Owned).or_else(|| rest.next()) {
             if component.as_bytes() == b".." {
                 if resolved.kind != PathKind::Directory {
                     return Err(RuleProblem::ParentOfMissing {
@@ -258,7 +259,7 @@ impl Resolver {
                     if target.is_absolute() {
                         resolved.path = "/".into();
                     }
-                    ahead.extend(components(&target).map(|name| Cow::Owned(name.to_owned())));
+                    ahead.extend(components(&target).rev().map(OsStr::to_owned));
                     resolved.links.push((link, target));
                 }
             }
@@ -296,32 +297,32 @@ impl Resolver {
         if let Some(seen) = self.seen.borrow().get(path.as_os_str()) {
             return seen.clone();
         }
-        let seen = match self.ask(path) {
-            Answer::Kind(kind) => Seen::Kind(kind),
-            Answer::Unknown => look(path),
-        };
+        if let Answer::Kind(kind) = self.ask(path) {
+            return Seen::Kind(kind);
+        }
+        let seen = look(path);
         self.seen
             .borrow_mut()
             .insert(path.as_os_str().to_owned(), seen.clone());
         seen
     }
 
-    /// Those of `things` whose path relative to `directory` may lead to something: all but those of which a name on the
-    /// way is not there. A link on the way counts as something.
-    pub(crate) fn present<T: Copy>(
+    /// The entries that may lead to something from `directory`: all but those of which a name on the way is not there. A link
+    /// on the way counts as something.
+    pub(crate) fn present<T: Relative>(
         &self,
         directory: &Path,
-        things: impl Iterator<Item = T>,
-        relative: impl Fn(T) -> &'static str,
-    ) -> Vec<T> {
+        table: &Table<T>,
+    ) -> Vec<&'static T> {
         if self.kind(directory) == Ok(PathKind::Missing) {
             return Vec::new();
         }
         match self.names(directory) {
-            Some(names) => things
-                .filter(|thing| self.leads_on(&names, directory, relative(*thing)))
+            Some(names) => table
+                .below_any(names.keys().map(OsString::as_os_str))
+                .filter(|entry| self.leads_on(&names, directory, entry.path()))
                 .collect(),
-            None => things.collect(),
+            None => table.all().to_vec(),
         }
     }
 
@@ -389,7 +390,8 @@ impl Resolver {
     /// is not walked again.
     fn start<'a>(&self, path: &'a Path) -> (&'a Path, PathKind, &'a Path) {
         let bytes = path.as_os_str().as_bytes();
-        let is_straight = !bytes.windows(3).any(|three| three == b"/..");
+        // A name with two dots is walked as well.
+        let is_straight = !bytes.windows(2).any(|two| two == b"..");
         let seen = self.seen.borrow();
         let known = |place: &'a Path| match seen.get(place.as_os_str()) {
             Some(Seen::Kind(kind)) => {
@@ -408,28 +410,13 @@ impl Resolver {
 
 /// Every name of a directory. `None` where that cannot be done, or takes too long.
 fn list(directory: &Path) -> Option<Names> {
-    if !is_searchable(directory).ok()? {
+    let entries = os::list(directory, MAX_LISTED + 1).ok()?;
+    if entries.len() > MAX_LISTED {
         return None;
     }
-    let mut names = Names::default();
-    for entry in fs::read_dir(directory).ok()? {
-        let entry = entry.ok()?;
-        if names.len() == MAX_LISTED {
-            return None;
-        }
-        let kind = entry.file_type().ok().filter(|kind| !kind.is_symlink());
-        names.insert(entry.file_name(), kind.map(PathKind::from));
-    }
-    Some(names)
-}
-
-/// Whether what is in a directory can be looked at. Listing asks for another right than that.
-fn is_searchable(directory: &Path) -> io::Result<bool> {
-    match fs::symlink_metadata(directory.join(".")) {
-        Ok(_) => Ok(true),
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(false),
-        Err(error) => Err(error),
-    }
+    let known = |kind: PathKind| Some(kind).filter(|kind| *kind != PathKind::Symlink);
+    let names = entries.into_iter();
+    Some(names.map(|(name, kind)| (name, known(kind))).collect())
 }
 
 fn look(path: &Path) -> Seen {
@@ -445,11 +432,11 @@ fn look(path: &Path) -> Seen {
     }
 }
 
-/// The names of a path, the last one first. `..` is one, `.` is none.
-fn components(path: &Path) -> impl Iterator<Item = &OsStr> {
+/// The names of a path. `..` is one, `.` is none.
+fn components(path: &Path) -> impl DoubleEndedIterator<Item = &OsStr> {
     path.as_os_str()
         .as_bytes()
-        .rsplit(|byte| *byte == b'/')
+        .split(|byte| *byte == b'/')
         .filter(|name| !name.is_empty() && *name != b".")
         .map(OsStr::from_bytes)
 }

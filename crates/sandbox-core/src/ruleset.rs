@@ -262,7 +262,7 @@ fn secrets(policy: &Policy, context: &Context, resolver: &Resolver) -> (Vec<Draf
         // Of what cannot be resolved nothing is absent: its secrets are rules, which say what is wrong.
         let resolved = resolver.resolve(written).ok();
         let path = resolved.map_or_else(|| written.to_owned(), |resolved| resolved.path);
-        let there: Vec<_> = resolver.present(&path, secrets::of_home(), |secret| secret.path);
+        let there: Vec<_> = resolver.present(&path, secrets::of_home());
         drafts.extend(
             there
                 .iter()
@@ -286,7 +286,7 @@ fn merge(
     policy: &Policy,
     context: &Context,
     problems: &mut Vec<PolicyError>,
-) -> Vec<Draft> {
+) -> impl Iterator<Item = Draft> + use<> {
     let presets = policy
         .presets
         .iter()
@@ -298,7 +298,7 @@ fn merge(
     let layers = (0..).zip(presets);
     let above = policy.files.iter().cloned();
     let layers = layers.chain(above.map(|entry| (below + entry.layer, entry)));
-    let mut drafts = Vec::new();
+    let mut drafts = Vec::with_capacity(below + policy.files.len());
     for (layer, entry) in layers {
         let base = entry.base.as_deref().unwrap_or(&context.cwd);
         let expanded = match expand(&entry.text, entry.pattern, base, context) {
@@ -324,7 +324,7 @@ fn merge(
         let replaced = replaced.into_iter().map(|(_, draft)| draft);
         draft.instead_of(replaced)
     });
-    secrets.into_iter().chain(drafts).collect()
+    secrets.into_iter().chain(drafts)
 }
 
 impl Draft {

@@ -8,6 +8,7 @@ use std::sync::LazyLock;
 use crate::Context;
 use crate::files::Looks;
 use crate::map::Map;
+use crate::table::{Relative, Table};
 
 /// A path that holds credentials.
 #[derive(Debug)]
@@ -16,6 +17,12 @@ pub(crate) struct SecretPath {
     pub(crate) path: &'static str,
     pub(crate) looks: Looks,
     pub(crate) reason: &'static str,
+}
+
+impl Relative for SecretPath {
+    fn path(&self) -> &'static str {
+        self.path
+    }
 }
 
 /// A variable, or a pattern of names, that holds credentials.
@@ -417,23 +424,23 @@ pub(crate) fn of_host(context: &Context) -> impl Iterator<Item = &'static Secret
 /// The secret of a home at this path, relative to the home.
 pub(crate) fn at(relative: &[u8]) -> Option<&'static SecretPath> {
     static INDEX: LazyLock<Map<&[u8], &SecretPath>> = LazyLock::new(|| {
-        of_home()
-            .map(|secret| (secret.path.as_bytes(), secret))
+        let all = of_home().all().iter();
+        all.map(|secret| (secret.path.as_bytes(), *secret))
             .collect()
     });
     INDEX.get(relative).copied()
 }
 
 /// The secrets of a home, relative to it.
-pub(crate) fn of_home() -> impl Iterator<Item = &'static SecretPath> {
-    static BY_DIRECTORY: LazyLock<Vec<&SecretPath>> = LazyLock::new(|| {
+pub(crate) fn of_home() -> &'static Table<SecretPath> {
+    static OF_HOME: LazyLock<Table<SecretPath>> = LazyLock::new(|| {
         let is_of_home = |secret: &&SecretPath| !secret.path.starts_with('/');
         let mut secrets: Vec<_> = PATHS.iter().filter(is_of_home).collect();
         let directory = |path: &'static str| path.rsplit_once('/').map_or("", |(above, _)| above);
         secrets.sort_by_key(|secret| (directory(secret.path), secret.path));
-        secrets
+        Table::new(secrets)
     });
-    BY_DIRECTORY.iter().copied()
+    &OF_HOME
 }
 
 #[cfg(test)]
@@ -453,6 +460,8 @@ mod tests {
         names
             .windows(2)
             .for_each(|pair| assert_ne!(pair[0], pair[1]));
+        // What begins with a wildcard would never be found in a list of names.
+        assert!(PATHS.iter().all(|secret| !secret.path.starts_with('*')));
         let reasons = PATHS
             .iter()
             .map(|secret| secret.reason)
@@ -468,10 +477,12 @@ mod tests {
         context.home = Some("/home/ana".into());
         context.homes = vec!["/home/bob".into()];
         let has = |context: &Context, path: &str| {
-            let of_homes = context
-                .all_homes()
-                .into_iter()
-                .flat_map(|home| of_home().map(move |secret| home.join(secret.path)));
+            let of_homes = context.all_homes().into_iter().flat_map(|home| {
+                of_home()
+                    .all()
+                    .iter()
+                    .map(move |secret| home.join(secret.path))
+            });
             of_host(context).any(|secret| secret.path == path)
                 || of_homes.into_iter().any(|secret| secret == Path::new(path))
         };

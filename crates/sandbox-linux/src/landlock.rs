@@ -7,7 +7,7 @@ use std::path::Path;
 
 use landlock::{ABI, Access as _, AccessFs, BitFlags, Scope};
 
-use crate::view::{Cover, LiveKind, Node, View};
+use crate::view::{Cover, LiveKind, Node, Surroundings, View};
 use crate::{Followed, HostFacts, Step};
 
 /// The first ABI that can let a file be renamed into another directory (`landlock(7)`, `LANDLOCK_ACCESS_FS_REFER`): with an
@@ -46,20 +46,20 @@ impl Rights {
     /// the tree around the directory holds for it.
     pub(crate) fn grants(self, view: &View, followed: &[Followed]) -> Vec<Step> {
         let may_change = |path: &Path| followed.iter().any(|it| it.may_change(path));
-        let grant = |(path, node): (&Path, &Node)| {
+        let grant = |(path, node, within): (&Path, &Node, Surroundings)| {
             if may_change(path) {
                 return None;
             }
-            let rights = self.of_node(view, path, node)?;
+            let rights = self.of_node(node, within)?;
             Some(Step::Grant {
                 path: path.to_owned(),
                 rights: (rights & self.all).bits(),
             })
         };
-        view.nodes().filter_map(grant).collect()
+        view.placed().filter_map(grant).collect()
     }
 
-    fn of_node(self, view: &View, path: &Path, node: &Node) -> Option<BitFlags<AccessFs>> {
+    fn of_node(self, node: &Node, within: Surroundings) -> Option<BitFlags<AccessFs>> {
         let read = AccessFs::ReadFile | AccessFs::ReadDir | AccessFs::Execute;
         // Device nodes are made by nobody inside.
         let write = self.all & !(AccessFs::MakeChar | AccessFs::MakeBlock);
@@ -72,18 +72,16 @@ impl Rights {
             Node::Live {
                 writable: true,
                 kind: LiveKind::Directory,
-            } => (!view.is_in_writable(path)).then_some(write),
-            Node::Live { writable: true, .. } => {
-                (!view.is_in_writable(path)).then_some(write & of_file)
-            }
+            } => (!within.is_writable()).then_some(write),
+            Node::Live { writable: true, .. } => (!within.is_writable()).then_some(write & of_file),
             // In a live tree the grant above holds for it already.
             Node::Live {
                 writable: false,
                 kind: LiveKind::Directory,
-            } => view.is_private(path).then_some(read),
+            } => within.is_private().then_some(read),
             Node::Live {
                 writable: false, ..
-            } => view.is_private(path).then_some(read & of_file),
+            } => within.is_private().then_some(read & of_file),
             Node::Scratch => Some(write),
             Node::Assembled => Some(AccessFs::ReadDir.into()),
             Node::Processes => Some(read),

@@ -27,7 +27,7 @@ use std::sync::Arc;
 use sandbox_core::{Limits, Ruleset, Tier, upwards};
 
 use crate::landlock::Rights;
-use crate::view::{Cover, LiveKind, Node, View};
+use crate::view::{Cover, LiveKind, Node, Surroundings, View};
 use crate::{Filter, FilterOptions, HostFacts, UserNamespaces};
 
 pub use self::connectivity::Connectivity;
@@ -274,6 +274,20 @@ fn take(path: &Path, slot: u32, attributes: MountAttributes) -> Step {
     }
 }
 
+/// The attributes with which a node is taken from the host; `None` where it needs no copy, or one of what is in the view: what
+/// lies in a writable tree is there already, and is mounted over itself.
+fn taken(path: &Path, node: &Node, within: Surroundings) -> Option<MountAttributes> {
+    match node {
+        Node::Live { .. } if path.as_os_str() == "/" || within.is_writable() => None,
+        Node::Live {
+            kind: LiveKind::Device,
+            ..
+        } => Some(MountAttributes::DEVICE),
+        Node::Live { writable, .. } => Some(MountAttributes::of_tree(*writable)),
+        _ => None,
+    }
+}
+
 /// The mode of a private directory.
 fn mode(path: &Path) -> u32 {
     let is_temporary = TEMPORARY
@@ -318,31 +332,13 @@ impl Compiler<'_> {
     fn take_all(&mut self) {
         let live = self
             .view
-            .nodes()
-            .filter_map(|(path, node)| Some((path, self.taken(path, node)?)));
+            .placed()
+            .filter_map(|(path, node, within)| Some((path, taken(path, node, within)?)));
         let steps = (FIRST_FREE..)
             .zip(live)
             .map(|(slot, (path, attributes))| take(path, slot, attributes));
         let steps: Vec<_> = steps.collect();
         self.steps.extend(steps);
-    }
-
-    /// The attributes with which a node is taken from the host; `None` where it needs no copy, or one of what is in the view.
-    fn taken(&self, path: &Path, node: &Node) -> Option<MountAttributes> {
-        match node {
-            Node::Live { .. } if path.as_os_str() == "/" || self.is_rebound(path) => None,
-            Node::Live {
-                kind: LiveKind::Device,
-                ..
-            } => Some(MountAttributes::DEVICE),
-            Node::Live { writable, .. } => Some(MountAttributes::of_tree(*writable)),
-            _ => None,
-        }
-    }
-
-    /// What lies in a writable tree is there already: it is mounted over itself.
-    fn is_rebound(&self, path: &Path) -> bool {
-        self.view.is_in_writable(path)
     }
 
     /// `/proc` and `/dev`, which are there already.
@@ -365,22 +361,22 @@ impl Compiler<'_> {
 
     fn place_nodes(&mut self, assembled: bool) {
         let mut slot = FIRST_FREE;
-        for (path, node) in self.view.nodes() {
+        for (path, node, within) in self.view.placed() {
             if path.as_os_str() == "/" || matches!(node, Node::Devices | Node::Processes) {
                 continue;
             }
-            if self.view.is_private(path) {
+            if within.is_private() {
                 self.mount_point(path, node);
             }
             match node {
-                Node::Live { writable, .. } if self.is_rebound(path) => {
+                Node::Live { writable, .. } if within.is_writable() => {
                     self.steps.push(Step::Rebind {
                         path: path.to_owned(),
                         attributes: MountAttributes::of_tree(*writable),
                     });
                 }
                 Node::Live { .. } => {
-                    if let (true, Some(attributes)) = (assembled, self.taken(path, node)) {
+                    if let (true, Some(attributes)) = (assembled, taken(path, node, within)) {
                         self.steps.push(take(path, FIRST_FREE, attributes));
                         self.steps.push(Step::Put {
                             path: path.to_owned(),
@@ -398,7 +394,7 @@ impl Compiler<'_> {
                     self.steps.push(Step::Scratch {
                         path: path.to_owned(),
                         mode: mode(path),
-                        apart: *node == Node::Scratch && self.is_rebound(path),
+                        apart: *node == Node::Scratch && within.is_writable(),
                         attributes: MountAttributes::WRITABLE,
                     });
                     self.keep(path);

@@ -3,13 +3,13 @@
 //! The plan turns it into mounts and into Landlock grants. A path without a node of its own belongs to the nearest node
 //! above it, so that the view is as small as the policy.
 
-use std::collections::{BTreeMap, HashSet};
-use std::ffi::{OsStr, OsString};
+use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 use sandbox_core::{
-    Access, Anchor, Link, Looks, PathKind, Source, above, escaped, is_within, upwards,
+    Access, Anchor, Link, Looks, PathKind, Source, above, escaped, is_within, order, upwards,
 };
 
 use crate::Unenforceable;
@@ -89,7 +89,7 @@ pub enum Cover {
 #[must_use]
 pub struct View {
     /// By path, as bytes: what is above comes before what is below.
-    nodes: BTreeMap<OsString, Node>,
+    nodes: BTreeMap<OsString, Placed>,
     missing: Vec<Missing>,
     /// What holds for more than the rules say, and what does.
     crowded: Vec<(PathBuf, Access)>,
@@ -105,9 +105,16 @@ pub struct Missing {
     pub access: Access,
 }
 
+/// A node, and what it lies in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Placed {
+    node: Node,
+    within: Surroundings,
+}
+
 /// What a path lies in, before it has a node of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Surroundings {
+pub(crate) enum Surroundings {
     Live {
         writable: bool,
     },
@@ -161,29 +168,34 @@ impl View {
         for link in links {
             let private = view.surroundings(link.path()) == Surroundings::Private;
             if private && !view.is_covered(link.path()) && view.node(link.path()).is_none() {
-                view.nodes.insert(
-                    link.path().into(),
-                    Node::Link {
-                        target: link.target().to_owned(),
-                    },
-                );
+                let target = link.target().to_owned();
+                view.put(link.path(), Node::Link { target });
             }
         }
+        // What is above was placed before.
+        debug_assert!(
+            view.placed()
+                .all(|(path, _, within)| within == view.surroundings(path))
+        );
         Ok(view)
     }
 
     /// Every node with its path, parents before children.
     pub fn nodes(&self) -> impl Iterator<Item = (&Path, &Node)> {
-        self.nodes
-            .iter()
-            .map(|(path, node)| (Path::new(path), node))
+        self.placed().map(|(path, node, _)| (path, node))
+    }
+
+    /// The same, each with what it lies in.
+    pub(crate) fn placed(&self) -> impl Iterator<Item = (&Path, &Node, Surroundings)> {
+        let nodes = self.nodes.iter();
+        nodes.map(|(path, placed)| (Path::new(path), &placed.node, placed.within))
     }
 
     /// The rules that no node holds: what they make read-only could be made by the command.
     #[must_use]
     pub fn unheld(&self) -> Vec<&Missing> {
         let unheld = |missing: &&Missing| {
-            missing.access == Access::Read && self.is_in_writable(&missing.path)
+            missing.access == Access::Read && self.surroundings(&missing.path).is_writable()
         };
         self.missing.iter().filter(unheld).collect()
     }
@@ -209,16 +221,15 @@ impl View {
             .filter(|anchor| anchor.access == Access::Hide)
             .filter(|anchor| matches!(anchor.kind, PathKind::Missing | PathKind::Symlink))
             .map(|anchor| (anchor.path.clone(), anchor.looks));
-        // Those that somebody wrote, and what is above them.
-        let mut granted: HashSet<&OsStr> = HashSet::new();
-        for anchor in anchors
-            .iter()
-            .filter(|anchor| anchor.access != Access::Hide)
-            .filter(|anchor| !matches!(anchor.source, Source::Secret | Source::Preset(_)))
-        {
-            // What is above a known place is known.
-            upwards(&anchor.path).all(|place| granted.insert(place.as_os_str()));
-        }
+        // At the path or below it, and that somebody wrote.
+        let is_granted = |path: &Path| {
+            let first = anchors.partition_point(|anchor| order(&anchor.path, path).is_lt());
+            let below = anchors.get(first..).unwrap_or_default().iter();
+            below
+                .take_while(|anchor| is_within(&anchor.path, path))
+                .filter(|anchor| anchor.access != Access::Hide)
+                .any(|anchor| !matches!(anchor.source, Source::Secret | Source::Preset(_)))
+        };
         // Most names lie in the same directory as the one before.
         let mut last: Option<(PathBuf, bool)> = None;
         let mut is_shown = |path: &Path| {
@@ -237,7 +248,7 @@ impl View {
         hidden
             .chain(absent_secrets)
             .filter(|(path, _)| is_shown(path) == Some(true))
-            .filter(|(path, _)| !granted.contains(path.as_os_str()))
+            .filter(|(path, _)| !is_granted(path))
             .map(|(path, looks)| (path, cover(PathKind::File, looks)))
             .collect()
     }
@@ -245,7 +256,8 @@ impl View {
     /// The node at exactly this path.
     #[must_use]
     pub fn node(&self, path: &Path) -> Option<&Node> {
-        self.nodes.get(path.as_os_str())
+        let placed = self.nodes.get(path.as_os_str());
+        placed.map(|placed| &placed.node)
     }
 
     /// The node of `/`.
@@ -254,17 +266,9 @@ impl View {
         self.node(Path::new("/")).unwrap_or(&Node::Assembled)
     }
 
-    /// Whether `path` lies in a private directory, so that its mount point has to be made.
+    /// Whether `path` lies in a private directory.
     pub(crate) fn is_private(&self, path: &Path) -> bool {
-        matches!(
-            self.surroundings(path),
-            Surroundings::Private | Surroundings::Devices
-        )
-    }
-
-    /// Whether `path` lies in a tree of the host that can be changed.
-    pub(crate) fn is_in_writable(&self, path: &Path) -> bool {
-        self.surroundings(path) == Surroundings::Live { writable: true }
+        self.surroundings(path).is_private()
     }
 
     /// Whether a cover lies over what holds `path`: nothing can be made in it.
@@ -300,16 +304,15 @@ impl View {
                 });
             }
         };
+        self.put("/".as_ref(), root);
         if access == Access::Write {
             // Its files let uid 0 write without any capability: only for who names it.
-            self.nodes
-                .insert(SYSFS.into(), live(false, LiveKind::Directory));
+            self.put(SYSFS.as_ref(), live(false, LiveKind::Directory));
         }
-        self.nodes.insert("/".into(), root);
-        self.nodes.insert("/dev".into(), Node::Devices);
+        self.put("/dev".as_ref(), Node::Devices);
         // POSIX shared memory needs it (shm_overview(7)).
-        self.nodes.insert("/dev/shm".into(), Node::Scratch);
-        self.nodes.insert("/proc".into(), Node::Processes);
+        self.put("/dev/shm".as_ref(), Node::Scratch);
+        self.put("/proc".as_ref(), Node::Processes);
         Ok(())
     }
 
@@ -388,8 +391,15 @@ impl View {
                 });
             }
         };
-        self.nodes.insert(path.into(), node);
+        let within = surroundings;
+        self.nodes.insert(path.into(), Placed { node, within });
         Ok(())
+    }
+
+    /// Places a node below those that are there.
+    fn put(&mut self, path: &Path, node: Node) {
+        let within = self.surroundings(path);
+        self.nodes.insert(path.into(), Placed { node, within });
     }
 
     fn surroundings(&self, path: &Path) -> Surroundings {
@@ -404,6 +414,18 @@ impl View {
                 Surroundings::Private
             }
         }
+    }
+}
+
+impl Surroundings {
+    /// Whether it is a private directory, so that a mount point has to be made.
+    pub(crate) fn is_private(self) -> bool {
+        matches!(self, Self::Private | Self::Devices)
+    }
+
+    /// Whether it is a tree of the host that can be changed.
+    pub(crate) fn is_writable(self) -> bool {
+        self == Self::Live { writable: true }
     }
 }
 

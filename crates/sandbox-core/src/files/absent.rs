@@ -104,7 +104,8 @@ impl Home {
     }
 
     fn absent(&self) -> impl Iterator<Item = &'static SecretPath> {
-        secrets::of_home().filter(|secret| !self.has(secret))
+        let all = secrets::of_home().all().iter().copied();
+        all.filter(|secret| !self.has(secret))
     }
 
     fn rule(&self, secret: &SecretPath) -> FileRule {

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::assemble::assemble;
-use super::crowd::{crowds, too_many};
+use super::crowd::{MAX_MATCHES, crowds, too_many};
 use super::pins::pin;
 use super::protect::protect;
 use super::search::{Lowered, Matches, Place, matches};
@@ -31,8 +31,9 @@ pub(crate) fn find(
     let places = places(files)?;
     let mut anchors = Anchors::new(files);
     for (path, kind) in &places {
-        if changes(files, path)
-            && let (access, Some(rule)) = files.access(path)
+        let above = place::above(path).map_or(Access::Hide, |above| files.access(above).0);
+        if let (access, Some(rule)) = files.access(path)
+            && access != above
         {
             anchors.entry(anchor(rule, path, access, *kind));
         }
@@ -103,30 +104,28 @@ impl<'a> Anchors<'a> {
 
     /// Parents before children, without the pins in what is closed as a whole: a pin would open it again.
     fn into_sorted(self) -> Vec<Anchor> {
-        let is_literal = |anchor: &Anchor| self.files.position(&anchor.path).is_some();
+        let files = self.files;
+        let is_literal = |anchor: &Anchor| files.position(&anchor.path).is_some();
         let is_rule = |anchor: &&Anchor| !anchor.pin || is_literal(anchor);
         let is_open = |path: &Path| {
             let mut above = place::upwards(path).skip(1);
             let around = above.find_map(|above| self.get(above).filter(is_rule));
             around.is_none_or(|around| around.access == Access::Write)
         };
-        let kept = self.list.iter().filter_map(|anchor| {
-            let is_held = !anchor.pin || is_open(&anchor.path);
-            (is_held || is_literal(anchor)).then(|| Anchor {
-                pin: anchor.pin && is_held,
-                ..anchor.clone()
-            })
+        let held = self.list.iter();
+        let held: Vec<bool> = held
+            .map(|anchor| !anchor.pin || is_open(&anchor.path))
+            .collect();
+        let kept = self.list.into_iter().zip(held);
+        let kept = kept.filter(|(anchor, is_held)| *is_held || is_literal(anchor));
+        let kept = kept.map(|(anchor, is_held)| Anchor {
+            pin: anchor.pin && is_held,
+            ..anchor
         });
         let mut kept: Vec<Anchor> = kept.collect();
         kept.sort_by(|a, b| place::order(&a.path, &b.path));
         kept
     }
-}
-
-/// Whether the access at a path differs from that of the directory that holds it.
-fn changes(files: &FileRules, path: &Path) -> bool {
-    let above = place::above(path).map_or(Access::Hide, |above| files.access(above).0);
-    files.access(path).0 != above
 }
 
 /// Every path that a pattern matches and at which the access changes.
@@ -155,7 +154,11 @@ fn search(files: &mut FileRules) -> Result<Found, PolicyError> {
     let Matches { places, closed } = matches(files)?;
     let mut lowered = targets(files, &places);
     lowered.extend(closed);
-    let crowds = crowds(files, &single(files, &places, &lowered))?;
+    let crowds = if places.len() + lowered.len() > MAX_MATCHES {
+        crowds(files, &single(files, &places, &lowered))?
+    } else {
+        Vec::new()
+    };
     let mut rules: Vec<FileRule> = lowered.into_iter().map(|lowered| lowered.rule).collect();
     if !crowds.is_empty() {
         files.extend(crowds.clone());

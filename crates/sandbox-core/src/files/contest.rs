@@ -79,19 +79,18 @@ impl FileRules {
     fn matches(&self, path: &Path) -> Vec<Match<'_>> {
         let mut longest: Vec<(usize, &Path, &Path)> = Vec::new();
         let mut found = Vec::new();
-        for some in &self.together {
-            let prefix = some.prefix();
-            if !place::is_within(path, prefix) {
-                continue;
-            }
-            let from = longest.len();
-            // The longest first, which is the one that counts.
-            for place in place::upwards(path).take_while(|place| *place != prefix) {
-                found.clear();
-                some.matches(place, &mut found);
-                for &at in &found {
-                    if !longest.iter().skip(from).any(|(known, ..)| *known == at) {
-                        longest.push((at, prefix, place));
+        for prefix in place::upwards(path) {
+            for group in self.together.below(prefix) {
+                let from = longest.len();
+                // The longest first, which is the one that counts.
+                let longer = |place: &&Path| place.as_os_str() != prefix.as_os_str();
+                for place in place::upwards(path).take_while(longer) {
+                    found.clear();
+                    group.matches(place, &mut found);
+                    for &at in &found {
+                        if !longest.iter().skip(from).any(|(known, ..)| *known == at) {
+                            longest.push((at, prefix, place));
+                        }
                     }
                 }
             }

@@ -29,9 +29,6 @@ pub(super) fn crowds<'a>(
     files: &FileRules,
     lowered: &[(&'a Path, &'a FileRule)],
 ) -> Result<Vec<FileRule>, PolicyError> {
-    if lowered.len() <= MAX_MATCHES {
-        return Ok(Vec::new());
-    }
     let mut counts = Counts::default();
     // Many links may lead to the same place.
     let mut known = Set::default();

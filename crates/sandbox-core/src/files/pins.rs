@@ -3,12 +3,13 @@
 //! The attack: `mv sec sec2`, and the next run's rule about `sec/key` finds nothing; or the same by another sandbox while
 //! this one is being started. A directory that is a mount point cannot be renamed or removed.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::anchors::Anchors;
 use super::{Anchor, FileRules, is_always_private};
+use crate::map::Set;
 use crate::resolve::PathKind;
-use crate::{Access, Source, place};
+use crate::{Access, place};
 
 /// Pins the directories on the way to everything in a writable tree that is hidden, replaced or only read.
 pub(super) fn pin(files: &FileRules, anchors: &mut Anchors<'_>) {
@@ -16,25 +17,21 @@ pub(super) fn pin(files: &FileRules, anchors: &mut Anchors<'_>) {
         .list
         .iter()
         .filter(|anchor| anchor.access != Access::Write && anchor.kind != PathKind::Missing);
-    let lowered: Vec<(PathBuf, Source)> = lowered
-        .map(|anchor| (anchor.path.clone(), anchor.source.clone()))
-        .collect();
-    for (path, source) in lowered {
-        pin_way(files, anchors, &path, &source);
-    }
-}
-
-fn pin_way(files: &FileRules, anchors: &mut Anchors<'_>, path: &Path, source: &Source) {
-    for directory in place::upwards(path).skip(1) {
-        // What is above a pin is pinned.
-        let is_done = anchors.get(directory).is_some_and(|anchor| anchor.pin);
-        if is_done || !is_in_writable_tree(files, directory) {
-            break;
+    let mut known = Set::default();
+    let mut pins = Vec::new();
+    for anchor in lowered {
+        for directory in place::upwards(&anchor.path).skip(1) {
+            // What is above a known directory is known.
+            if !known.insert(directory.as_os_str()) || !is_in_writable_tree(files, directory) {
+                break;
+            }
+            pins.push(Anchor {
+                source: anchor.source.clone(),
+                ..Anchor::new(directory, Access::Write, PathKind::Directory)
+            });
         }
-        let pin = Anchor {
-            source: source.clone(),
-            ..Anchor::new(directory, Access::Write, PathKind::Directory)
-        };
+    }
+    for pin in pins {
         if let Some(anchor) = anchors.entry(pin)
             && anchor.access == Access::Write
         {

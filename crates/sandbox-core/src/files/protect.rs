@@ -11,10 +11,8 @@ use super::anchors::Anchors;
 use super::nested::nested;
 use super::{Anchor, FileRules};
 use crate::decide::protection;
-use crate::os::OsStrExt;
-use crate::place;
 use crate::problem::RuleProblem;
-use crate::protected::{PROTECTED, ProtectedPath};
+use crate::protected::{protected, rests};
 use crate::resolve::{PathKind, Resolver};
 use crate::{Access, PolicyError, Source};
 
@@ -47,20 +45,10 @@ pub(super) fn protect(
     let nested =
         nested(files, &roots).map_err(|(root, problem)| unreadable(files, &root, problem))?;
     for root in roots.into_iter().chain(nested) {
-        let present = resolver.present(&root, PROTECTED.iter(), |entry| entry.path);
+        let present = resolver.present(&root, protected());
         let whole = present.iter().map(|entry| entry.parts());
-        // The root may itself be a part of the way: `.git`, opened by a rule, has hooks in it.
-        let name = place::name(&root);
-        let is_near =
-            |entry: &&ProtectedPath| entry.path.split('/').any(|part| is_named(name, part));
-        let rests = PROTECTED.iter().filter(is_near).flat_map(|entry| {
-            let parts = entry.parts();
-            let is_way = |taken: &usize| ends_with(&root, parts.get(..*taken).unwrap_or_default());
-            let taken = (1..parts.len()).filter(is_way);
-            taken
-                .map(|taken| parts.get(taken..).unwrap_or_default().to_vec())
-                .collect::<Vec<_>>()
-        });
+        // The root may itself be a part of the way.
+        let rests = rests(&root).map(<[_]>::to_vec);
         protect_git_file(files, anchors, resolver, &root);
         for parts in whole.chain(rests) {
             let found = existing(&root, &parts, resolver);
@@ -120,19 +108,6 @@ fn protect_one(files: &FileRules, anchors: &mut Anchors<'_>, found: &Found) {
     {
         *anchor = read;
     }
-}
-
-/// Whether the last components of the path are these.
-fn ends_with(path: &Path, parts: &[&str]) -> bool {
-    let mut names = path.iter().rev();
-    parts
-        .iter()
-        .rev()
-        .all(|part| names.next().is_some_and(|name| is_named(name, part)))
-}
-
-fn is_named(name: &OsStr, part: &str) -> bool {
-    part == "*" || name.as_bytes() == part.as_bytes()
 }
 
 /// What a protected path of the table is on this machine.

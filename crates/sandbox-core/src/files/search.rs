@@ -53,6 +53,8 @@ struct Search<'a> {
     shown: Set<&'a OsStr>,
     /// The directories that patterns lie below.
     beginnings: Map<&'a OsStr, Beginning>,
+    /// The matcher that each pattern belongs to.
+    matchers: Vec<usize>,
 }
 
 /// The patterns that lie below one directory, and whether the search has come to it.
@@ -70,7 +72,6 @@ struct Here {
 }
 
 /// The patterns that may match, or lower something, below a directory.
-#[derive(Debug, PartialEq, Eq)]
 struct Active {
     /// By their numbers, ascending.
     rules: Vec<usize>,
@@ -107,6 +108,11 @@ impl<'a> Search<'a> {
                 });
             beginning.rules.push(number);
         }
+        let numbered = files.together.groups().iter().enumerate();
+        let members =
+            numbered.flat_map(|(at, some)| some.members().iter().map(move |rule| (rule, at)));
+        let mut matchers: Vec<_> = members.collect();
+        matchers.sort_unstable();
         let showing = files
             .globs
             .iter()
@@ -116,6 +122,7 @@ impl<'a> Search<'a> {
             ways,
             shown: showing.map(|rule| rule.path.as_os_str()).collect(),
             beginnings,
+            matchers: matchers.into_iter().map(|(_, at)| at).collect(),
         }
     }
 
@@ -149,11 +156,12 @@ impl<'a> Search<'a> {
             rules.extend(&beginning.rules);
         }
         rules.sort_unstable();
-        let is_in = |number: &usize| rules.binary_search(number).is_ok();
-        let matchers = self.files.together.iter().enumerate();
-        let matchers = matchers.filter(|(_, some)| some.members().iter().any(is_in));
+        let matchers = rules.iter().filter_map(|rule| self.matchers.get(*rule));
+        let mut matchers: Vec<usize> = matchers.copied().collect();
+        matchers.sort_unstable();
+        matchers.dedup();
         Active {
-            matchers: matchers.map(|(at, _)| at).collect(),
+            matchers,
             endless: rules.iter().all(|rule| self.depth(*rule).is_none()),
             rules,
         }
@@ -257,7 +265,7 @@ impl Visitor for Search<'_> {
     fn visit(&self, path: &Path, kind: PathKind, parent: &Here, found: &mut Found) -> Option<Here> {
         found.matching.clear();
         for at in &parent.active.matchers {
-            if let Some(some) = self.files.together.get(*at) {
+            if let Some(some) = self.files.together.groups().get(*at) {
                 some.matches(path, &mut found.matching);
             }
         }

@@ -142,14 +142,20 @@ fn globs_match_below_their_prefix() {
     ] {
         let glob = Glob::new("/p".into(), tail).unwrap();
         assert_eq!(glob.matches(path.as_ref()), matches, "{tail} {path:?}");
-        let mut found = Vec::new();
-        for some in Together::all(&[&glob]) {
-            if place::is_within(path.as_ref(), some.prefix()) {
-                some.matches(path.as_ref(), &mut found);
-            }
-        }
+        let found = together(&[&glob], path.as_ref());
         assert_eq!(!found.is_empty(), matches, "{tail} {path:?}");
     }
+}
+
+/// Which of these match the path, ascending.
+fn together(globs: &[&Glob], path: &Path) -> Vec<usize> {
+    let all = Together::new(globs);
+    let mut found = Vec::new();
+    for group in place::upwards(path).flat_map(|place| all.below(place)) {
+        group.matches(path, &mut found);
+    }
+    found.sort_unstable();
+    found
 }
 
 #[test]
@@ -172,10 +178,7 @@ fn patterns_of_any_size_are_matched_or_refused() {
     for (part, count) in most {
         let glob = Glob::new("/p".into(), &part.repeat(count)).unwrap();
         let path = Path::new("/p/a");
-        let mut found = Vec::new();
-        for some in Together::all(&[&glob]) {
-            some.matches(path, &mut found);
-        }
+        let found = together(&[&glob], path);
         assert_eq!(!found.is_empty(), glob.matches(path), "{part}");
         let more = Glob::new("/p".into(), &part.repeat(count + 1));
         assert_eq!(more.err(), Some(PatternProblem::Refused), "{part}");
@@ -184,15 +187,35 @@ fn patterns_of_any_size_are_matched_or_refused() {
     let globs: Vec<Glob> = (0..300)
         .map(|number| Glob::new("/p".into(), &format!("?{}{number}", "[!a]".repeat(900))).unwrap())
         .collect();
-    let all = Together::all(&globs.iter().collect::<Vec<_>>());
-    let members: usize = all.iter().map(|some| some.members().len()).sum();
+    let globs: Vec<&Glob> = globs.iter().collect();
+    let all = Together::new(&globs);
+    let members: usize = all.groups().iter().map(|some| some.members().len()).sum();
     assert_eq!(members, 300);
     let path = format!("/p/x{}217", "b".repeat(900));
-    let mut found = Vec::new();
-    for some in &all {
-        some.matches(path.as_ref(), &mut found);
+    assert_eq!(together(&globs, path.as_ref()), [217]);
+}
+
+#[test]
+fn the_same_pattern_below_other_directories_is_another_one() {
+    let glob = |prefix: &str, tail| Glob::new(prefix.into(), tail).unwrap();
+    let globs = [
+        glob("/p", "*.c"),
+        glob("/q", "*.c"),
+        glob("/", "**/*.c"),
+        glob("/q", "*.h"),
+        glob("/p/p", "*.c"),
+    ];
+    let globs: Vec<&Glob> = globs.iter().collect();
+    for (path, expected) in [
+        ("/p/a.c", &[0, 2][..]),
+        ("/q/a.c", &[1, 2]),
+        ("/q/a.h", &[3]),
+        ("/p/p/a.c", &[2, 4]),
+        ("/pp/a.c", &[2]),
+        ("/a.c", &[2]),
+    ] {
+        assert_eq!(together(&globs, path.as_ref()), expected, "{path}");
     }
-    assert_eq!(found, [217]);
 }
 
 #[test]

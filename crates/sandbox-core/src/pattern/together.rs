@@ -1,6 +1,10 @@
 //! Patterns below one directory, matched together: what a path costs does not grow with their number.
 
-use std::path::{Path, PathBuf};
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
 
 use globset::{Candidate, GlobSet};
 
@@ -12,43 +16,58 @@ use crate::place;
 /// Patterns that are compiled into one matcher, whose size is bounded.
 const AT_ONCE: usize = 128;
 
+/// All patterns, by the directories that they lie below.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Together {
+    groups: Vec<Group>,
+    /// Which groups lie below a directory.
+    places: Map<OsString, Range<usize>>,
+}
+
 /// Patterns below the same directory.
 #[derive(Clone, Debug)]
-pub(crate) struct Together {
-    /// Which of them all these are.
+pub(crate) struct Group {
+    /// Which of all patterns these are.
     members: Vec<usize>,
-    prefix: PathBuf,
-    set: GlobSet,
+    set: Arc<GlobSet>,
     /// The bytes of the directory and the slash behind it.
     skipped: usize,
 }
 
 impl Together {
-    /// All patterns, by the directories that they lie below.
-    pub(crate) fn all(globs: &[&Glob]) -> Vec<Self> {
-        let mut places: Map<&Path, usize> = Map::default();
-        let mut by_place: Vec<Vec<usize>> = Vec::new();
+    pub(crate) fn new(globs: &[&Glob]) -> Self {
+        let mut by_place: BTreeMap<&OsStr, Vec<usize>> = BTreeMap::new();
         for (number, glob) in globs.iter().enumerate() {
-            let at = *places.entry(glob.prefix()).or_insert(by_place.len());
-            match by_place.get_mut(at) {
-                Some(members) => members.push(number),
-                None => by_place.push(vec![number]),
-            }
+            let place = glob.prefix().as_os_str();
+            by_place.entry(place).or_default().push(number);
         }
-        let mut all = Vec::new();
-        for members in &by_place {
+        let mut together = Self::default();
+        let mut compiled = Compiled::default();
+        for (place, members) in by_place {
+            let from = together.groups.len();
             for some in members.chunks(AT_ONCE) {
-                compile(globs, some, &mut all);
+                compile(globs, some, &mut compiled, &mut together.groups);
             }
+            let groups = from..together.groups.len();
+            together.places.insert(place.to_owned(), groups);
         }
-        all
+        together
     }
 
-    /// The directory that they lie below.
-    pub(crate) fn prefix(&self) -> &Path {
-        &self.prefix
+    /// All groups.
+    pub(crate) fn groups(&self) -> &[Group] {
+        &self.groups
     }
 
+    /// The groups below this very directory.
+    pub(crate) fn below(&self, directory: &Path) -> &[Group] {
+        let groups = self.places.get(directory.as_os_str());
+        let groups = groups.and_then(|groups| self.groups.get(groups.clone()));
+        groups.unwrap_or_default()
+    }
+}
+
+impl Group {
     /// Which of all patterns these are.
     pub(crate) fn members(&self) -> &[usize] {
         &self.members
@@ -69,24 +88,42 @@ impl Together {
     }
 }
 
+/// Matchers by what they match: the same is often written below many directories.
+type Compiled<'a> = Map<Vec<&'a str>, Arc<GlobSet>>;
+
 /// Compiles these patterns, in halves where all together are too large.
-fn compile(globs: &[&Glob], members: &[usize], all: &mut Vec<Together>) {
-    let some = || members.iter().filter_map(|at| globs.get(*at));
-    let Some(prefix) = some().next().map(|glob| glob.prefix()) else {
+fn compile<'a>(
+    globs: &[&'a Glob],
+    members: &[usize],
+    compiled: &mut Compiled<'a>,
+    groups: &mut Vec<Group>,
+) {
+    let some: Vec<&Glob> = members
+        .iter()
+        .filter_map(|at| globs.get(*at))
+        .copied()
+        .collect();
+    let Some(first) = some.first() else {
         return;
     };
-    let set = GlobSet::new(some().map(|glob| &glob.tail));
-    if set.is_err() && members.len() > 1 {
-        let (some, others) = members.split_at(members.len() / 2);
-        compile(globs, some, all);
-        return compile(globs, others, all);
-    }
-    #[expect(clippy::expect_used, reason = "`MAX_TAIL` is what the matcher takes")]
-    let set = set.expect("a pattern by itself is small enough");
-    all.push(Together {
+    let tails: Vec<&str> = some.iter().map(|glob| glob.tail()).collect();
+    let set = if let Some(set) = compiled.get(&tails) {
+        Arc::clone(set)
+    } else {
+        let set = GlobSet::new(some.iter().map(|glob| &glob.tail));
+        if set.is_err() && members.len() > 1 {
+            let (some, others) = members.split_at(members.len() / 2);
+            compile(globs, some, compiled, groups);
+            return compile(globs, others, compiled, groups);
+        }
+        #[expect(clippy::expect_used, reason = "`MAX_TAIL` is what the matcher takes")]
+        let set = Arc::new(set.expect("a pattern by itself is small enough"));
+        compiled.insert(tails, Arc::clone(&set));
+        set
+    };
+    groups.push(Group {
         members: members.to_vec(),
-        prefix: prefix.to_owned(),
         set,
-        skipped: place::below(prefix),
+        skipped: place::below(first.prefix()),
     });
 }

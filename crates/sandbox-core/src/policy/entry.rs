@@ -1,10 +1,10 @@
 //! One line of a policy, and what no line can be.
 
-use std::collections::{HashMap, HashSet};
 use std::ffi::{OsStr, OsString};
 use std::hash::Hash;
 use std::path::PathBuf;
 
+use crate::map::{Map, Set};
 use crate::os::{OsStrExt as _, OsStringExt as _};
 use crate::{Access, DestinationPattern, Source};
 
@@ -132,22 +132,21 @@ pub(super) fn literal_pattern(text: &[u8]) -> Vec<u8> {
 /// The entries, lower layers first, without those of a key that a later layer has as well: the first of each key with these.
 ///
 /// Several may have one key, of which the rules decide: what one layer says must not depend on its order.
-pub(crate) fn of_last_layers<E, K: Eq + Hash, L: Ord>(
+pub(crate) fn of_last_layers<E, K: Eq + Hash, L: Ord + Copy>(
     entries: Vec<E>,
     key: impl Fn(&E) -> K,
     layer: impl Fn(&E) -> L,
 ) -> Vec<(E, Vec<E>)> {
     let keys: Vec<K> = entries.iter().map(key).collect();
-    let mut last = HashMap::with_capacity(entries.len());
+    let mut last = Map::default();
+    last.reserve(entries.len());
     for (key, entry) in keys.iter().zip(&entries) {
         let layer = layer(entry);
-        let known = last.get(key);
-        if known.is_none_or(|known| *known < layer) {
-            last.insert(key, layer);
-        }
+        let last = last.entry(key).or_insert(layer);
+        *last = layer.max(*last);
     }
     let mut kept = Vec::with_capacity(entries.len());
-    let mut replaced: HashMap<&K, Vec<E>> = HashMap::new();
+    let mut replaced: Map<&K, Vec<E>> = Map::default();
     for (key, entry) in keys.iter().zip(entries) {
         if last.get(key) == Some(&layer(&entry)) {
             kept.push((entry, replaced.remove(key).unwrap_or_default()));
@@ -163,7 +162,7 @@ pub(super) fn last_of_each_key<E, K: Eq + Hash>(
     mut entries: Vec<E>,
     key: impl Fn(&E) -> K,
 ) -> Vec<E> {
-    let mut seen = HashSet::with_capacity(entries.len());
+    let mut seen = Set::default();
     entries.reverse();
     entries.retain(|entry| seen.insert(key(entry)));
     entries.reverse();

@@ -1,11 +1,11 @@
 //! The tree that both formats are read into, so that one decoder answers for both.
 
-use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
+use crate::PolicyError;
+use crate::map::Map;
 use crate::source::Document;
-use crate::{Location, PolicyError};
 
 /// A value and its place in the text.
 #[derive(Clone, Debug)]
@@ -42,18 +42,17 @@ pub(super) const DEPTH: usize = 8;
 
 /// An error for each key that stands further up already: of two answers none can be chosen.
 pub(super) fn duplicates(entries: &[(Key, Node)], document: &Arc<Document>) -> Vec<PolicyError> {
-    let mut first = HashMap::with_capacity(entries.len());
+    let mut first: Map<&str, &Key> = Map::default();
+    first.reserve(entries.len());
     let mut errors = Vec::new();
     for (key, _) in entries {
-        let at = document.at(key.span.clone());
-        if let Some(first) = first.get(&key.text).map(Location::line) {
+        let first = first.entry(&key.text).or_insert(key);
+        if !std::ptr::eq(*first, key) {
             errors.push(PolicyError::DuplicateKey {
-                at,
+                at: document.at(key.span.clone()),
                 key: key.text.clone(),
-                first,
+                first: document.at(first.span.clone()).line(),
             });
-        } else {
-            first.insert(&key.text, at);
         }
     }
     errors

@@ -76,12 +76,14 @@ pub(crate) fn walk<V: Visitor>(
         queue: Mutex::new(Queue {
             ahead: ahead.collect(),
             busy: 0,
+            waiting: 0,
             failure: None,
         }),
         changed: Condvar::new(),
     };
-    let mut found = vec![V::Found::default()];
-    let is_done = found.first_mut().is_none_or(|own| search.work(own, ALONE));
+    let mut own = V::Found::default();
+    let is_done = search.work(&mut own, ALONE);
+    let mut found = vec![own];
     if !is_done {
         found.extend(search.together());
     }
@@ -108,6 +110,8 @@ struct Queue<S> {
     ahead: Vec<Work<S>>,
     /// Directories that somebody goes through at this moment, and that may add to the others.
     busy: usize,
+    /// Who waits for one of these.
+    waiting: usize,
     failure: Option<(RuleProblem, S)>,
 }
 
@@ -169,10 +173,12 @@ impl<V: Visitor> Search<'_, V> {
             if queue.busy == 0 {
                 return None;
             }
+            queue.waiting += 1;
             queue = self
                 .changed
                 .wait(queue)
                 .unwrap_or_else(PoisonError::into_inner);
+            queue.waiting -= 1;
         }
     }
 
@@ -251,8 +257,12 @@ impl<S> Turn<'_, S> {
 
 impl<S> Drop for Turn<'_, S> {
     fn drop(&mut self) {
-        lock(self.queue).busy -= 1;
-        self.changed.notify_all();
+        let mut queue = lock(self.queue);
+        queue.busy -= 1;
+        // Nobody, in a small tree.
+        if queue.waiting > 0 {
+            self.changed.notify_all();
+        }
     }
 }
 

@@ -5,16 +5,16 @@ use std::path::Path;
 use sandbox_core::{FileRules, is_within};
 
 use super::{Compiler, MountAttributes, Step, mode};
-use crate::view::Node;
+use crate::view::{Node, Surroundings};
 
 impl Compiler<'_> {
     /// What the host can undo by replacing a name, and hidden names that it may yet make. What lies in a private file system
     /// it does not reach. Outer names come first, as in the view: what lay in a directory that has been replaced is mounted
     /// anew in the new one.
     pub(super) fn watch(&mut self, files: &FileRules) {
-        let again = |(path, node): (&Path, &Node)| {
+        let again = |(path, node, within): (&Path, &Node, Surroundings)| {
             let path = path.to_owned();
-            let is_hosts = path.as_os_str() != "/" && !self.view.is_private(&path);
+            let is_hosts = path.as_os_str() != "/" && !within.is_private();
             match node {
                 Node::Cover(cover) if is_hosts && !is_within(&path, "/proc".as_ref()) => {
                     Some(Step::Cover {
@@ -24,14 +24,14 @@ impl Compiler<'_> {
                 }
                 // What it showed of the host is not put together again.
                 Node::Assembled if is_hosts => Some(Step::Close { path }),
-                Node::Live { writable, .. } if is_hosts && self.is_rebound(&path) => {
+                Node::Live { writable, .. } if is_hosts && within.is_writable() => {
                     Some(Step::Rebind {
                         path,
                         attributes: MountAttributes::of_tree(*writable),
                     })
                 }
                 // Elsewhere nothing can be written in its place.
-                Node::Scratch if self.is_rebound(&path) => Some(Step::Scratch {
+                Node::Scratch if within.is_writable() => Some(Step::Scratch {
                     mode: mode(&path),
                     path,
                     apart: true,
@@ -40,7 +40,7 @@ impl Compiler<'_> {
                 _ => None,
             }
         };
-        let undone: Vec<_> = self.view.nodes().filter_map(again).collect();
+        let undone: Vec<_> = self.view.placed().filter_map(again).collect();
         let unmade = self.view.unmade(files.anchors(), files.absent_secrets());
         let unmade = unmade
             .into_iter()

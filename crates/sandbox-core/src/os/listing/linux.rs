@@ -4,35 +4,41 @@
 
 use std::ffi::{CStr, OsStr, OsString};
 use std::io;
+use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
-use nix::dir::{Dir, Type};
-use nix::errno::Errno;
-use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, OpenHow, ResolveFlag, open, openat, openat2};
-use nix::sys::stat::{Mode, SFlag, fstatat};
+use rustix::fs::{
+    AtFlags, CWD, FileType, Mode, OFlags, RawDir, ResolveFlags, open, openat, openat2, statat,
+};
+use rustix::io::Errno;
 
 use crate::resolve::PathKind;
 
-const LISTED: OFlag = OFlag::O_RDONLY
-    .union(OFlag::O_DIRECTORY)
-    .union(OFlag::O_CLOEXEC);
+const LISTED: OFlags = OFlags::RDONLY
+    .union(OFlags::DIRECTORY)
+    .union(OFlags::CLOEXEC);
+
+/// What is asked for at once, on the stack: few directories have more.
+const AT_ONCE: usize = 16 * 1024;
 
 /// The names in a directory, at most so many, and what each is. A link on the way or in its place is `NotADirectory`.
 pub(crate) fn list(directory: &Path, most: usize) -> io::Result<Vec<(OsString, PathKind)>> {
     let opened = match at_once(directory) {
         // A filter that cannot see what an `openat2` asks for refuses it: ours, and those of containers.
-        Err(Errno::ENOSYS | Errno::EPERM) => by_names(directory),
+        Err(Errno::NOSYS | Errno::PERM) => by_names(directory),
         opened => opened,
     };
-    let mut directory = match opened {
-        Err(Errno::ELOOP) => return Err(io::ErrorKind::NotADirectory.into()),
-        opened => Dir::from_fd(opened?)?,
+    let directory = match opened {
+        Err(Errno::LOOP) => return Err(io::ErrorKind::NotADirectory.into()),
+        opened => opened?,
     };
+    let mut buffer = [MaybeUninit::uninit(); AT_ONCE];
+    let mut listed = RawDir::new(&directory, &mut buffer);
     let mut entries = Vec::new();
     let mut unknown = Vec::new();
-    for entry in directory.iter() {
+    while let Some(entry) = listed.next() {
         let entry = entry?;
         let name = entry.file_name();
         if matches!(name.to_bytes(), b"." | b"..") {
@@ -42,18 +48,18 @@ pub(crate) fn list(directory: &Path, most: usize) -> io::Result<Vec<(OsString, P
             break;
         }
         match entry.file_type() {
-            Some(kind) => entries.push((owned(name), kind.into())),
-            None => unknown.push(name.to_owned()),
+            FileType::Unknown => unknown.push(name.to_owned()),
+            kind => entries.push((owned(name), kind.into())),
         }
     }
     // Some file systems do not tell in a list.
     for name in unknown {
-        match fstatat(&directory, name.as_c_str(), AtFlags::AT_SYMLINK_NOFOLLOW) {
+        match statat(&directory, name.as_c_str(), AtFlags::SYMLINK_NOFOLLOW) {
             Ok(status) => {
-                let kind = SFlag::from_bits_truncate(status.st_mode & SFlag::S_IFMT.bits());
+                let kind = FileType::from_raw_mode(status.st_mode);
                 entries.push((owned(&name), kind.into()));
             }
-            Err(Errno::ENOENT) => {}
+            Err(Errno::NOENT) => {}
             Err(error) => return Err(error.into()),
         }
     }
@@ -61,16 +67,14 @@ pub(crate) fn list(directory: &Path, most: usize) -> io::Result<Vec<(OsString, P
 }
 
 /// By its own `.`, to which a way leads only where the directory can be searched: listing asks for another right.
-fn at_once(directory: &Path) -> nix::Result<OwnedFd> {
-    let how = OpenHow::new()
-        .flags(LISTED)
-        .resolve(ResolveFlag::RESOLVE_NO_SYMLINKS);
-    openat2(AT_FDCWD, &directory.join("."), how)
+fn at_once(directory: &Path) -> rustix::io::Result<OwnedFd> {
+    let resolve = ResolveFlags::NO_SYMLINKS;
+    openat2(CWD, directory.join("."), LISTED, Mode::empty(), resolve)
 }
 
 /// The same, name by name.
-fn by_names(directory: &Path) -> nix::Result<OwnedFd> {
-    let step = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+fn by_names(directory: &Path) -> rustix::io::Result<OwnedFd> {
+    let step = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let mut reached = open("/", step, Mode::empty())?;
     for name in directory.iter().skip(1) {
         reached = openat(&reached, name, step, Mode::empty())?;
@@ -82,23 +86,12 @@ fn owned(name: &CStr) -> OsString {
     OsStr::from_bytes(name.to_bytes()).to_owned()
 }
 
-impl From<Type> for PathKind {
-    fn from(kind: Type) -> Self {
+impl From<FileType> for PathKind {
+    fn from(kind: FileType) -> Self {
         match kind {
-            Type::Directory => Self::Directory,
-            Type::File => Self::File,
-            Type::Symlink => Self::Symlink,
-            _ => Self::Special,
-        }
-    }
-}
-
-impl From<SFlag> for PathKind {
-    fn from(kind: SFlag) -> Self {
-        match kind {
-            SFlag::S_IFDIR => Self::Directory,
-            SFlag::S_IFREG => Self::File,
-            SFlag::S_IFLNK => Self::Symlink,
+            FileType::Directory => Self::Directory,
+            FileType::RegularFile => Self::File,
+            FileType::Symlink => Self::Symlink,
             _ => Self::Special,
         }
     }
@@ -114,11 +107,13 @@ mod tests {
     /// Both ways to open it, each as its error or how many names it lists.
     fn opened(directory: &Path) -> [Result<usize, Errno>; 2] {
         [at_once(directory), by_names(directory)].map(|opened| {
-            let mut directory = Dir::from_fd(opened.map_err(|error| match error {
-                Errno::ELOOP => Errno::ENOTDIR,
+            let directory = opened.map_err(|error| match error {
+                Errno::LOOP => Errno::NOTDIR,
                 error => error,
-            })?)?;
-            Ok(directory.iter().count())
+            })?;
+            let mut buffer = [MaybeUninit::uninit(); AT_ONCE];
+            let mut listed = RawDir::new(directory, &mut buffer);
+            Ok(std::iter::from_fn(|| listed.next().map(drop)).count())
         })
     }
 
@@ -132,10 +127,10 @@ mod tests {
         for (path, expected) in [
             ("a", Ok(4)),
             ("a/b", Ok(3)),
-            ("link", Err(Errno::ENOTDIR)),
-            ("link/b", Err(Errno::ENOTDIR)),
-            ("a/f", Err(Errno::ENOTDIR)),
-            ("a/x", Err(Errno::ENOENT)),
+            ("link", Err(Errno::NOTDIR)),
+            ("link/b", Err(Errno::NOTDIR)),
+            ("a/f", Err(Errno::NOTDIR)),
+            ("a/x", Err(Errno::NOENT)),
         ] {
             assert_eq!(opened(&root.join(path)), [expected; 2], "{path}");
         }
@@ -148,13 +143,16 @@ mod tests {
     fn what_can_be_listed_and_not_searched_is_closed() {
         let host = tempfile::tempdir().unwrap();
         let root = crate::resolve(host.path()).unwrap().path;
+        // Nothing is closed to root.
+        let expected = match crate::os::own_uid().unwrap() {
+            0 => Ok(2),
+            _ => Err(Errno::ACCESS),
+        };
         for mode in [0o000, 0o300, 0o600] {
             fs::set_permissions(&root, fs::Permissions::from_mode(mode)).unwrap();
-            let [at_once, by_names] = opened(&root);
+            let opened = opened(&root);
             fs::set_permissions(&root, fs::Permissions::from_mode(0o700)).unwrap();
-            assert_eq!(at_once, by_names, "{mode:o}");
-            // Nothing is closed to root.
-            assert!(matches!(at_once, Ok(2) | Err(Errno::EACCES)), "{at_once:?}");
+            assert_eq!(opened, [expected; 2], "{mode:o}");
         }
     }
 

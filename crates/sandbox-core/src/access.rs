@@ -50,6 +50,11 @@ impl Access {
         }
     }
 
+    /// Least first. Of `read` and `scratch`, equal in rank, `read` holds.
+    pub(crate) const fn precedence(self) -> (u8, bool) {
+        (self.rank(), matches!(self, Self::Scratch))
+    }
+
     /// The word that a policy uses.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -170,12 +170,7 @@ impl FromStr for Destination {
     ///
     /// It is neither an address nor a name that a machine can have.
     fn from_str(text: &str) -> Result<Self, DestinationProblem> {
-        if text.is_empty() {
-            return Err(DestinationProblem::Empty);
-        }
-        if text.len() > LONGEST_TEXT {
-            return Err(DestinationProblem::TooLong);
-        }
+        has_length(text)?;
         if let Ok(address) = text.parse::<Ipv6Addr>() {
             return Ok(address.into());
         }
@@ -191,6 +186,15 @@ impl FromStr for Destination {
             url::Host::Ipv6(address) => Ok(address.into()),
             url::Host::Domain(name) => self::name(&name).map(Self::Name),
         }
+    }
+}
+
+/// Whether a text is as long as one about a destination can be.
+fn has_length(text: &str) -> Result<(), DestinationProblem> {
+    match text.len() {
+        0 => Err(DestinationProblem::Empty),
+        1..=LONGEST_TEXT => Ok(()),
+        _ => Err(DestinationProblem::TooLong),
     }
 }
 

@@ -53,28 +53,21 @@ impl fmt::Display for Escaped<'_> {
 /// ```
 #[must_use]
 pub fn toml_string(text: &str) -> String {
-    struct Quoted<'a>(&'a str);
-    impl fmt::Display for Quoted<'_> {
-        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            write_toml_string(f, self.0)
-        }
-    }
-    Quoted(text).to_string()
-}
-
-/// Writes a TOML basic string that reads back as `text`, with nothing unprintable in it.
-pub(crate) fn write_toml_string(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
-    f.write_char('"')?;
+    let mut string = String::with_capacity(text.len() + 2);
+    string.push('"');
     for character in text.chars() {
-        match character {
-            '"' | '\\' => write!(f, "\\{character}")?,
-            '\'' => f.write_char(character)?,
-            _ if character.escape_debug().count() == 1 => f.write_char(character)?,
-            _ if u32::from(character) <= 0xffff => write!(f, "\\u{:04X}", u32::from(character))?,
-            _ => write!(f, "\\U{:08X}", u32::from(character))?,
-        }
+        let code = u32::from(character);
+        // Writing to a string does not fail.
+        let _ = match character {
+            '"' | '\\' => write!(string, "\\{character}"),
+            '\'' => string.write_char(character),
+            _ if character.escape_debug().count() == 1 => string.write_char(character),
+            _ if code <= 0xffff => write!(string, "\\u{code:04X}"),
+            _ => write!(string, "\\U{code:08X}"),
+        };
     }
-    f.write_char('"')
+    string.push('"');
+    string
 }
 
 #[cfg(test)]

@@ -147,9 +147,9 @@ impl FileRule {
         self.key.as_deref().unwrap_or(&self.path)
     }
 
-    /// Least first. Of `read` and `scratch`, equal in the order of accesses, `read` holds.
+    /// Least first.
     pub(crate) fn rank(&self) -> (u8, bool) {
-        (self.access.rank(), self.access == Access::Scratch)
+        self.access.precedence()
     }
 
     /// The rule, as answers name it.

@@ -9,7 +9,7 @@ use std::str::FromStr;
 
 use ipnet::IpNet;
 
-use super::{Destination, DestinationProblem, LONGEST_TEXT, Name};
+use super::{Destination, DestinationProblem, Name, has_length};
 
 /// Ports, from one to another.
 ///
@@ -227,12 +227,7 @@ impl FromStr for DestinationPattern {
     ///
     /// No connection goes to what is written, or it cannot mean what it says.
     fn from_str(text: &str) -> Result<Self, DestinationProblem> {
-        if text.is_empty() {
-            return Err(DestinationProblem::Empty);
-        }
-        if text.len() > LONGEST_TEXT {
-            return Err(DestinationProblem::TooLong);
-        }
+        has_length(text)?;
         not_a_url(text)?;
         if let Some((before, after)) = text.split_once('/') {
             return match before.parse() {

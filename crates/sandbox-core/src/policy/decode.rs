@@ -14,6 +14,7 @@ use std::sync::{Arc, LazyLock};
 use super::entry::{self, FileEntry, VariableEntry, VariableRule};
 use super::node::{Key, Kind, Node};
 use super::{DestinationPreset, HideBy, Policy, Preset, Tier};
+use crate::escape::toml_string;
 use crate::remedy::nearest;
 use crate::source::Document;
 use crate::{Access, Location, PolicyError, PolicyErrors, Remedy, Source};
@@ -358,8 +359,4 @@ fn unsupported(at: Location, what: &str, reason: &'static str, remedy: Remedy) -
 
 fn set_to(value: &str) -> String {
     format!("{{ set = {} }}", toml_string(value))
-}
-
-fn toml_string(text: &str) -> String {
-    super::print::TomlString(text).to_string()
 }

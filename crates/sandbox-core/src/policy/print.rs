@@ -2,11 +2,11 @@
 
 use std::cmp::Reverse;
 use std::fmt::{self, Display, Formatter};
+use std::hash::Hash;
 
 use super::Policy;
 use super::entry::{self, DestinationEntry, FileEntry, Grant, VariableEntry, VariableRule};
-use crate::Access;
-use crate::escape::write_toml_string;
+use crate::escape::toml_string;
 use crate::size;
 
 /// TOML that reads back as this policy, wherever it is read: relative paths of a policy file are printed with the
@@ -34,18 +34,14 @@ impl Display for Policy {
         if self.settings.is_some() {
             blocks.block("", &["settings = \"not-toml\"".to_owned()])?;
         }
-        // Of those with the same key in one layer the one that grants least, which must exist if any must.
-        let files = entry::of_last_layers(
-            self.files.iter().collect(),
+        let files = deciding(
+            &self.files,
             |entry| entry.key(),
             |entry| {
-                let rank = (entry.access.rank(), entry.access == Access::Scratch);
-                (entry.layer, Reverse(rank), !entry.optional)
+                let least = Reverse(entry.access.precedence());
+                // It must exist if any must.
+                (entry.layer, least, !entry.optional)
             },
-        );
-        let files = entry::last_of_each_key(
-            files.into_iter().map(|(entry, _)| entry).collect(),
-            |entry| entry.key(),
         );
         blocks.block(
             "files",
@@ -53,14 +49,10 @@ impl Display for Policy {
         )?;
 
         blocks.block("network", &self.network_lines())?;
-        let destinations = entry::of_last_layers(
-            self.destinations.iter().collect(),
+        let destinations = deciding(
+            &self.destinations,
             |entry| &entry.pattern,
             |entry| (entry.layer, Reverse(entry.grant.rank())),
-        );
-        let destinations = entry::last_of_each_key(
-            destinations.into_iter().map(|(entry, _)| entry).collect(),
-            |entry| &entry.pattern,
         );
         blocks.block(
             "network.rules",
@@ -125,9 +117,19 @@ impl Policy {
         let features = system
             .features
             .keys()
-            .map(|name| format!("{} = \"allow\"", TomlString(name)));
+            .map(|name| format!("{} = \"allow\"", toml_string(name)));
         fallback.into_iter().chain(hide).chain(features).collect()
     }
+}
+
+/// Of those with the same key the one of the last layer, and there the one that grants least, as `last` orders them.
+fn deciding<'e, E, K: Eq + Hash, L: Ord + Copy>(
+    entries: &'e [E],
+    key: impl Fn(&&'e E) -> K + Copy,
+    last: impl Fn(&&'e E) -> L,
+) -> Vec<&'e E> {
+    let entries = entry::of_last_layers(entries.iter().collect(), key, last);
+    entry::last_of_each_key(entries.into_iter().map(|(entry, _)| entry).collect(), key)
 }
 
 /// Tables with a blank line between them; one without lines is left out.
@@ -163,7 +165,7 @@ fn file_line(entry: &FileEntry) -> String {
         }
         Some(_) => format!("\"{}\"", entry.access),
     };
-    format!("{} = {rule}", TomlString(&key.to_string_lossy()))
+    format!("{} = {rule}", toml_string(&key.to_string_lossy()))
 }
 
 fn destination_line(entry: &DestinationEntry) -> String {
@@ -174,10 +176,10 @@ fn destination_line(entry: &DestinationEntry) -> String {
         Grant::Deny {
             reason: Some(reason),
         } => {
-            format!("{{ access = \"deny\", reason = {} }}", TomlString(reason))
+            format!("{{ access = \"deny\", reason = {} }}", toml_string(reason))
         }
     };
-    format!("{} = {rule}", TomlString(&entry.pattern.to_string()))
+    format!("{} = {rule}", toml_string(&entry.pattern.to_string()))
 }
 
 fn variable_line(entry: &VariableEntry) -> String {
@@ -186,17 +188,8 @@ fn variable_line(entry: &VariableEntry) -> String {
         (VariableRule::Pass, _) => "\"pass\"".to_owned(),
         (VariableRule::Drop, _) => "\"drop\"".to_owned(),
         (VariableRule::Set(value), _) => value.to_str().map_or(NOT_UTF8.to_owned(), |value| {
-            format!("{{ set = {} }}", TomlString(value))
+            format!("{{ set = {} }}", toml_string(value))
         }),
     };
-    format!("{} = {rule}", TomlString(&entry.pattern.to_string_lossy()))
-}
-
-/// A basic string of TOML.
-pub(super) struct TomlString<'a>(pub(super) &'a str);
-
-impl Display for TomlString<'_> {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        write_toml_string(f, self.0)
-    }
+    format!("{} = {rule}", toml_string(&entry.pattern.to_string_lossy()))
 }

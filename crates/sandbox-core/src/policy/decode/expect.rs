@@ -1,7 +1,8 @@
 //! What every part of the decoder expects of a node, and the errors where it is something else.
 
 use super::super::node::{Key, Kind, Node, duplicates};
-use super::{Decoder, RULES, toml_string};
+use super::{Decoder, RULES};
+use crate::escape::toml_string;
 use crate::remedy::nearest;
 use crate::{Location, PolicyError, Remedy, Source};
 

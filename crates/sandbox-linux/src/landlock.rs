@@ -89,7 +89,7 @@ impl Rights {
                 Some(read | AccessFs::WriteFile | AccessFs::Truncate | AccessFs::IoctlDev)
             }
             // It is read as any file: in a live tree the grant above holds for it.
-            Node::Cover(Cover::Hosts) => view.is_private(path).then_some(AccessFs::ReadFile.into()),
+            Node::Cover(Cover::Hosts) => within.is_private().then_some(AccessFs::ReadFile.into()),
             Node::Cover(_) | Node::Link { .. } => None,
         }
     }

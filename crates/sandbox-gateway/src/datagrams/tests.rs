@@ -80,17 +80,20 @@ fn udp(destinations: &[&str]) -> Policy {
         .fold(policy, sandbox_core::Policy::allow_udp)
 }
 
+/// A datagram, and where it came from.
+type Heard = (Vec<u8>, SocketAddr);
+
 /// A server which says what it hears, and keeps from where that came.
 struct Echo {
     port: u16,
-    heard: Rc<RefCell<Vec<(Vec<u8>, SocketAddr)>>>,
+    heard: Rc<RefCell<Vec<Heard>>>,
 }
 
 impl Echo {
     async fn new(address: &str) -> Self {
         let socket = UdpSocket::bind((address, 0)).await.unwrap();
         let port = socket.local_addr().unwrap().port();
-        let heard: Rc<RefCell<Vec<_>>> = Rc::default();
+        let heard: Rc<RefCell<Vec<Heard>>> = Rc::default();
         let kept = Rc::clone(&heard);
         spawn_local(async move {
             let mut buffer = vec![0; 1 << 16];

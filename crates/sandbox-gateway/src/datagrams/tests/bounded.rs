@@ -75,12 +75,14 @@ fn what_waits_for_a_name_is_bounded() {
         let directory = tempfile::tempdir().unwrap();
         let hosts = directory.path().join("hosts");
         nix::unistd::mkfifo(&hosts, Mode::S_IRWXU).unwrap();
-        let mut options = Options::default();
-        options.hosts = Some(hosts.clone());
+        let options = Options {
+            hosts: Some(hosts.clone()),
+            ..Options::default()
+        };
         let server = Echo::new("127.7.1.22").await;
         let programs = Programs::of(House::with(&udp(&["good.example"]), "", options));
         let to = programs.house.address("good.example", server.port);
-        let long = [7; 32 * 1024];
+        let long = vec![7; 32 * 1024];
         for _ in 0..1000 {
             programs.send(4000, to, &long);
         }

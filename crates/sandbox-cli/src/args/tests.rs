@@ -116,7 +116,7 @@ fn help_teaches() {
     Examples:
       sandbox run npm test                    the preset `agent`: writes only the current directory
       sandbox run --hide 'secrets/**' -- make one thing more that cannot be read
-      sandbox run --network host cargo fetch  the host's network, everything else confined
+      sandbox run --preset npm -- npm ci      the registry that your npm asks, everything else confined
       sandbox explain ~/.ssh/id_ed25519       may this be read or written, and why
       sandbox init                            a policy for this project, to read and to change
       sandbox check ci.toml                   is this policy valid, and safe

@@ -126,7 +126,7 @@ fn what_is_not_run_is_known() {
     ../README.md: $ cargo install --path crates/sandbox-cli && sandbox run -- git status: needs a registry
     ../README.md: $ sandbox run --allow github.com -- git clone https://github.com/rust-lang/log: needs the network
     ../README.md: $ cargo test --workspace: it is the run
-    recipes.md: $ sandbox run --network host -- npm ci --ignore-scripts: needs a registry
+    recipes.md: $ sandbox run --preset npm -- npm ci --ignore-scripts: needs a registry
     recipes.md: $ sandbox run --policy ~/agent.toml --allow api.anthropic.com --env ANTHROPIC_API_KEY -- agent: needs the network
     performance.md: $ cargo xtask bench [USER]: measures for minutes
     performance.md: $ cargo run --release -p benches --bin spawn: measures for minutes

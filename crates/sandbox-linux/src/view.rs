@@ -239,7 +239,7 @@ impl View {
                     Some(*is_shown)
                 }
                 _ => {
-                    let is_shown = !self.is_private(path);
+                    let is_shown = !self.surroundings(path).is_private();
                     last = Some((directory.to_owned(), is_shown));
                     Some(is_shown)
                 }
@@ -264,11 +264,6 @@ impl View {
     #[must_use]
     pub fn root(&self) -> &Node {
         self.node(Path::new("/")).unwrap_or(&Node::Assembled)
-    }
-
-    /// Whether `path` lies in a private directory.
-    pub(crate) fn is_private(&self, path: &Path) -> bool {
-        self.surroundings(path).is_private()
     }
 
     /// Whether a cover lies over what holds `path`: nothing can be made in it.

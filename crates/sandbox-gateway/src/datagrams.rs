@@ -5,13 +5,14 @@
 //! for one; nobody is asked, since a datagram can't wait for a person. Whatever is denied or fails is answered as by a machine
 //! on which nobody listens, so that programs try something else at once.
 
+#![cfg_attr(
+    not(target_os = "linux"),
+    expect(dead_code, reason = "there is no door, and so no flow")
+)]
+
 #[cfg_attr(not(target_os = "linux"), path = "datagrams/no_door.rs")]
 mod door;
 mod flow;
-#[cfg_attr(
-    not(target_os = "linux"),
-    expect(dead_code, reason = "nobody sends packets")
-)]
 mod packet;
 #[cfg(test)]
 mod tests;

@@ -60,6 +60,8 @@ pub(crate) fn udp(addresses: &[String]) {
 
 /// Sends a datagram to each of the addresses of each name and prints what it is told there, by a socket that hears nobody else.
 pub(crate) fn ask(names: &[String]) {
+    // All are open until the end, so that no two have one port.
+    let mut sockets = Vec::new();
     for name in names {
         let addresses = match name.to_socket_addrs() {
             Ok(addresses) => addresses,
@@ -79,6 +81,7 @@ pub(crate) fn ask(names: &[String]) {
                 socket.send(b"who is there?")?;
                 let mut answer = [0; 64];
                 let count = socket.recv(&mut answer)?;
+                sockets.push(socket);
                 let answer = answer.get(..count).unwrap_or_default();
                 Ok(String::from_utf8_lossy(answer).into_owned())
             }));

@@ -2,10 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test's way to fail is to panic")]
 
+use std::io::{Read, Write};
 use std::sync::{Arc, Mutex};
 
 use sandbox_testing::{Host, Server, until};
-use sandboxed::{Error, NetworkEvent, Policy, Preset, Sandbox, Verdict};
+use sandboxed::{Error, NetworkEvent, Policy, Preset, Sandbox, Stdio, Verdict};
 
 /// Where the servers are, by name: closed as every loopback is, unless a rule names it.
 const SERVERS: &str = "127.71.0.1";
@@ -172,23 +173,28 @@ fn other_rules_hold_for_a_flow_that_there_is() {
         port(&server)
     );
     for (rules, last) in [
-        (policy(&inside.host).allow_udp(&allowed), "the hostthe host"),
-        (policy(&inside.host), "the host"),
+        (policy(&inside.host).allow_udp(&allowed), "the host"),
+        (policy(&inside.host), ""),
     ] {
         let mut command = inside.sandbox.command("bash");
         command.args(["-c", &script]);
-        command.stdin(sandboxed::Stdio::piped());
-        command.stdout(sandboxed::Stdio::piped());
-        command.stderr(sandboxed::Stdio::null());
-        let before = server.visitors();
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        command.stderr(Stdio::null());
         let mut child = command.spawn().unwrap();
-        until("it was asked", || server.visitors() == before + 1);
+        let mut first = [0; 8];
+        child
+            .stdout
+            .as_mut()
+            .unwrap()
+            .read_exact(&mut first)
+            .unwrap();
+        assert_eq!(&first, b"the host");
         inside.sandbox.update_network(&rules).unwrap();
-        std::io::Write::write_all(&mut child.stdin.take().unwrap(), b"\n").unwrap();
+        child.stdin.take().unwrap().write_all(b"\n").unwrap();
         let output = child.wait_with_output().unwrap();
         assert_eq!(String::from_utf8_lossy(&output.stdout), last);
     }
-    assert_eq!(server.visitors(), 3);
+    until("it has counted", || server.visitors() == 3);
     let told = inside.events();
     let is_told = |end: &str| told.iter().any(|event| event.ends_with(end));
     assert!(is_told("withdrawn"), "{told:?}");

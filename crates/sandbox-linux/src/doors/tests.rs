@@ -92,6 +92,15 @@ fn every_connection_comes_to_the_listener() {
             "{loopback} is the command's own"
         );
     }
+    // By a socket that has the very port that it dials.
+    let script = "/usr/bin/python3 -c '
+import socket
+s = socket.socket()
+s.bind((\"0.0.0.0\", 8444))
+s.connect((\"7.7.7.7\", 8444))
+assert s.recv(99) == b\"7.7.7.7:8444\\n\"
+'";
+    assert_eq!(status(&prepared, script), 0);
     // A command beside the first has the same network.
     let script = "read where </dev/tcp/7.7.7.7/1 && [ $where = 7.7.7.7:1 ]";
     thread::scope(|scope| {

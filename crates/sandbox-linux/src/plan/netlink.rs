@@ -243,14 +243,21 @@ fn local_route(family: Family) -> Vec<u8> {
     const SCOPE_HOST: u8 = 254;
     const TYPE_LOCAL: u8 = 2;
     const RTA_OIF: u16 = 4;
+    const RTA_PREFSRC: u16 = 7;
     let head = [
         &[family.number(), 0, 0, 0, TABLE_LOCAL, PROTOCOL_BOOT][..],
         &[SCOPE_HOST, TYPE_LOCAL],
         &[0; 4],
     ];
-    Message::new(NEWROUTE, ACK | CREATE, &head.concat())
-        .bytes(RTA_OIF, &LOOPBACK.to_ne_bytes())
-        .finish()
+    let route = Message::new(NEWROUTE, ACK | CREATE, &head.concat())
+        .bytes(RTA_OIF, &LOOPBACK.to_ne_bytes());
+    match family {
+        // Else IPv4 takes the address that is dialled for the sender's as well: where the ports are alike, too, who dials reaches
+        // itself.
+        Family::V4 => route.bytes(RTA_PREFSRC, &OWN_V4.octets()),
+        Family::V6 => route,
+    }
+    .finish()
 }
 
 /// What `nft` would send for this table, in one transaction (kernel, `include/uapi/linux/netfilter/nf_tables.h`):

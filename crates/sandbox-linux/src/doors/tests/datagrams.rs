@@ -91,6 +91,21 @@ fn every_datagram_comes_to_one_socket_and_is_answered_from_where_it_was_sent_to(
     let script = "exec 3<>/dev/udp/2001:db8::7/8443 4<>/dev/udp/7.7.7.7/7; echo >&3; echo >&4; \
                   [ \"$(timeout 9 head -c 18 <&4)\" = [2001:db8::7]:8443 ]";
     assert_eq!(status(&prepared, script), 0);
+    // By a socket that has the very port that it sends to.
+    for host in ["7.7.7.7", "127.0.0.1"] {
+        let script = format!(
+            "/usr/bin/python3 -c '
+import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind((\"127.0.0.2\" if \"{host}\" == \"127.0.0.1\" else \"0.0.0.0\", 5432))
+s.connect((\"{host}\", 5432))
+s.settimeout(9)
+s.send(b\"who?\")
+assert s.recv(99) == b\"{host}:5432\\n\"
+'"
+        );
+        assert_eq!(status(&prepared, &script), 0, "{host}");
+    }
     // Loopback is the command's own, but for the named port; and questions about names go where they went.
     let own = "/usr/bin/python3 -c '
 import socket

@@ -133,7 +133,7 @@ fn a_value_with_a_password_is_not_passed_by_a_pattern() {
 #[test]
 fn the_private_directories_answer_for_themselves() {
     let host = host();
-    insta::assert_snapshot!(asked(&host, POLICY, ["/dev/null", "/dev/mem", "/proc/self/environ", "/tmp/x"]), @"
+    insta::assert_snapshot!(asked(&host, POLICY, ["/dev/null", "/dev/mem", "/proc/self/environ", "/tmp/none"]), @"
     allow read  /dev/null
           since it is a device of the sandbox's own /dev
     allow write /dev/null
@@ -149,11 +149,11 @@ fn the_private_directories_answer_for_themselves() {
     deny  write /proc/self/environ
           since it is the sandbox's own /proc, read-only
           held by mount namespace: read-only + Landlock
-    allow read  /tmp/x
+    allow read  /tmp/none (not there)
           by `/tmp` = scratch (preset `agent`)
           it is private and empty, gone afterwards
           not by `/` = read (preset `agent`): less specific
-    allow write /tmp/x
+    allow write /tmp/none (not there)
           by `/tmp` = scratch (preset `agent`)
           it is private and empty, gone afterwards
           not by `/` = read (preset `agent`): less specific

@@ -215,7 +215,7 @@ impl Hall {
                     line,
                     early,
                     relay,
-                    record,
+                    record: Box::new(record),
                 })
             }
             Err(why) => Err(refused(record, &wish, why)),

@@ -29,7 +29,8 @@ pub(crate) struct Opened {
     pub(crate) early: Bytes,
     /// Where it leads to a proxy, which takes requests, and not to the destination.
     pub(crate) relay: Option<Relay>,
-    pub(crate) record: Record,
+    /// On the heap, since it would be copied into each of the futures through which a connection goes.
+    pub(crate) record: Box<Record>,
 }
 
 /// An upstream proxy that passes requests on.

@@ -63,7 +63,7 @@ async fn one(outside: TcpStream, port: u16, connect: Connect, hall: Rc<Hall>) {
                 relay: None,
                 line: Arc::new(line),
                 early: Bytes::new(),
-                record,
+                record: Box::new(record),
             };
             hall.relay(inside, Vec::new(), opened).await;
         }

@@ -70,12 +70,14 @@ fn an_idle_sandbox_holds_less_than_300_kib() {
     let before = in_caller();
     let sandboxes: Vec<_> = (0..COUNT).map(|_| make()).collect();
     let in_caller = in_caller().saturating_sub(before).div_ceil(COUNT);
-    for (_, init) in sandboxes.iter().chain([&first]) {
-        let of_init = field(init, "status", "VmRSS:");
-        println!("init {of_init} KiB, caller {in_caller} KiB");
-        assert!(of_init > 0, "control");
-        assert!(of_init + in_caller < 300, "{of_init} + {in_caller}");
-    }
+    let inits = sandboxes.iter().chain([&first]);
+    let of_inits = inits.map(|(_, init)| field(init, "status", "VmRSS:"));
+    let of_inits: Vec<_> = of_inits.collect();
+    assert!(of_inits.iter().all(|of_init| *of_init > 0), "control");
+    // Of one alone the kernel's number is some pages off: it sums what each processor has counted from time to time.
+    let of_init = of_inits.iter().sum::<u64>().div_ceil(COUNT + 1);
+    println!("init {of_init} KiB, caller {in_caller} KiB");
+    assert!(of_init + in_caller < 300, "{of_init} + {in_caller}");
 }
 
 /// Nor is it woken: with it lie the inits of commands that ran at the same time.

@@ -80,6 +80,9 @@ pub(crate) const DENIAL_EVERY: Duration = Duration::from_millis(50);
 /// (resolv.conf(5)).
 pub(crate) const QUESTION: Duration = Duration::from_secs(3);
 
+/// How long a name server may take, of which there are three at most: less than [`QUESTION`] together.
+pub(crate) const NAME_SERVER: Duration = Duration::from_millis(900);
+
 /// How long a client of a proxy may take to say what it wants, and one of HTTP to say what it wants next.
 pub(crate) const GREETING: Duration = Duration::from_secs(30);
 

@@ -1,7 +1,8 @@
 //! Names that programs inside ask for: every name that could be reached has addresses of ours, no other name exists.
 //!
 //! Nothing of a question leaves this machine but the name itself, to the host's own resolver, and only if rules allow it: a
-//! question is as good a way out as a connection. So no record but addresses is ever looked up, and no person is waited for.
+//! question is as good a way out as a connection. So no record but addresses, and places of services, is ever looked up, and no
+//! person is waited for.
 
 mod message;
 mod socket;
@@ -23,6 +24,7 @@ use crate::hall::{Hall, Wish};
 use crate::names::Meaning;
 use crate::refusal::Why;
 use crate::resolver::Lookup;
+use crate::services::Found;
 
 /// How long an answer may be kept. Its meaning never changes; whether the name is still allowed may.
 const LIFE: u32 = 30;
@@ -83,6 +85,7 @@ impl Hall {
                 match kind {
                     Kind::V4 => self.address(name, verdict, |pair| pair.v4.into()).await,
                     Kind::V6 => self.address(name, verdict, |pair| pair.v6.into()).await,
+                    Kind::Service => self.services(name, verdict, query.service.clone()).await,
                     Kind::Tunnel => Answer::Refused,
                     Kind::Pointer(_) | Kind::Other => Answer::Nothing,
                 }
@@ -109,6 +112,36 @@ impl Hall {
             Some(pair) => Answer::address(which(pair)),
             None => Answer::Failed,
         }
+    }
+
+    /// Where a service of a name is that is allowed, as far as that is allowed itself.
+    async fn services(&self, name: &Name, verdict: Verdict, service: Option<String>) -> Answer {
+        let is_asked = verdict == Verdict::Allow && !self.rules().has_upstream(name);
+        let Some(service) = service.filter(|_| is_asked) else {
+            return Answer::Nothing;
+        };
+        let mut places = match self.resolver.services(service).await {
+            Found::Places(places) => places,
+            Found::NoSuchName => return Answer::NoSuchName,
+            Found::Failed => return Answer::Failed,
+        };
+        places.retain(|place| {
+            let (target, port) = (&place.target, place.port);
+            let attempt = Attempt::connect(target.clone(), port);
+            let decision = self.rules().ruleset.decide(&attempt);
+            let is_denied = decision.verdict == Verdict::Deny;
+            if is_denied {
+                let wish = Wish {
+                    destination: target.clone().into(),
+                    port,
+                    door: Door::Dns,
+                };
+                self.refuse_once(&wish, Why::Denied(decision.into()));
+            }
+            !is_denied
+        });
+        places.sort_by_key(|place| place.priority);
+        Answer::Places(places)
     }
 
     /// Tells that a name was denied.

@@ -6,8 +6,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use simple_dns::Packet;
 
+use crate::bounds;
 use crate::dns::{Answer, Record, parse};
 use crate::protocol::Protocol;
+use crate::services::{Found, read};
 use crate::tls::{Hello, Progress};
 
 pub use self::proxies::{proxies, requests};
@@ -47,6 +49,13 @@ pub fn dns(input: &[u8]) {
             assert_eq!(reply.get(..2), input.get(..2), "another question's answer");
             assert!(reply.len() <= LONGEST && Packet::parse(&reply).is_ok());
         }
+    }
+    // The same bytes may be a name server's.
+    if let Some(id) = input.first_chunk()
+        && let Some(Found::Places(places)) =
+            read(input, u16::from_be_bytes(*id), "_db._tcp.a.example")
+    {
+        assert!(places.len() <= bounds::ADDRESSES);
     }
 }
 

@@ -31,6 +31,7 @@ mod refusal;
 mod refuse;
 mod relay;
 mod resolver;
+mod services;
 mod socks;
 #[cfg(test)]
 mod tests;

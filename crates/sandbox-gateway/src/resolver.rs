@@ -7,7 +7,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Read};
-use std::net::{IpAddr, ToSocketAddrs};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -19,6 +19,7 @@ use tokio::time::timeout;
 
 use crate::bounds;
 use crate::flights::{Flights, on_thread};
+use crate::services::{self, Found};
 
 /// What became of a question.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +38,8 @@ pub(crate) enum Lookup {
 pub(crate) struct Resolver {
     /// A file like hosts(5), which is asked instead.
     hosts: Option<PathBuf>,
+    /// Name servers that are asked for services instead of the host's.
+    pub(crate) servers: Option<Vec<SocketAddr>>,
     slots: Arc<Semaphore>,
     under_way: Flights<Name, Lookup>,
     answers: Rc<RefCell<Answers>>,
@@ -48,8 +51,11 @@ struct Answers(HashMap<Name, (Instant, Lookup)>);
 
 impl Resolver {
     pub(crate) fn new(hosts: Option<PathBuf>) -> Self {
+        // Who has such a file wants nobody else asked.
+        let servers = hosts.is_some().then(Vec::new);
         Self {
             hosts,
+            servers,
             slots: Arc::new(Semaphore::new(bounds::LOOKUPS)),
             under_way: Flights::default(),
             answers: Rc::default(),
@@ -86,6 +92,19 @@ impl Resolver {
         match timeout(patience, flight).await {
             Ok(answer) => answer.unwrap_or(Lookup::Failed),
             Err(_) => Lookup::Late,
+        }
+    }
+
+    /// Where a service is; it is a name with a service and a protocol before it.
+    pub(crate) async fn services(&self, service: String) -> Found {
+        let servers = self.servers.clone();
+        let found = on_thread(&self.slots, move || {
+            let servers = servers.unwrap_or_else(services::name_servers);
+            services::look_up(&servers, &service)
+        });
+        match timeout(bounds::QUESTION, found).await {
+            Ok(Ok(found)) => found,
+            _ => Found::Failed,
         }
     }
 }

@@ -3,10 +3,11 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use sandbox_core::{Destination, Name};
-use simple_dns::rdata::{A, AAAA, PTR, RData};
+use simple_dns::rdata::{A, AAAA, PTR, RData, SRV};
 use simple_dns::{CLASS, Packet, PacketFlag, QTYPE, RCODE, ResourceRecord, TYPE};
 
 use crate::bounds;
+use crate::services::Place;
 
 /// A message with one question.
 #[derive(Debug)]
@@ -15,6 +16,8 @@ pub(crate) struct Query<'a> {
     /// The name that it is about; none where no machine can have it.
     pub(crate) name: Option<Name>,
     pub(crate) kind: Kind,
+    /// The whole of the name in question, where that is of a service.
+    pub(crate) service: Option<String>,
 }
 
 /// What is asked of a name.
@@ -26,6 +29,8 @@ pub(crate) enum Kind {
     V6,
     /// The name of this address; none where the name in question is that of no address.
     Pointer(Option<IpAddr>),
+    /// Where a service of it is.
+    Service,
     /// Records by which much can be said: MX, TXT.
     Tunnel,
     /// What we have nothing of. To say of HTTPS and SVCB that there is something would bring in names and keys that nobody
@@ -38,6 +43,8 @@ pub(crate) enum Kind {
 pub(crate) enum Answer {
     /// This.
     Record(Record),
+    /// The service is at these.
+    Places(Vec<Place>),
     /// There is the name, and nothing of that kind.
     Nothing,
     /// There is no such name.
@@ -65,6 +72,8 @@ impl Answer {
 
 /// Length of a message's head (RFC 1035, 4.1.1).
 const HEAD: usize = 12;
+/// A message that every client takes (RFC 1035, 4.2.1). Only several places of a service may be longer; those that come first are enough.
+const SHORT: usize = 512;
 const RESPONSE: u8 = 0x80;
 const OPERATION: u8 = 0x78;
 const DESIRED: u8 = 1;
@@ -108,19 +117,39 @@ pub(crate) fn parse(message: &[u8]) -> Result<Query<'_>, Option<Vec<u8>>> {
         QTYPE::TYPE(TYPE::A) => Kind::V4,
         QTYPE::TYPE(TYPE::AAAA) => Kind::V6,
         QTYPE::TYPE(TYPE::PTR) => Kind::Pointer(reversed(&labels)),
+        QTYPE::TYPE(TYPE::SRV) => Kind::Service,
         QTYPE::TYPE(TYPE::MX | TYPE::TXT) => Kind::Tunnel,
         _ => Kind::Other,
     };
     // Services of a name are named below it (RFC 2782): the name is the machine's.
     let services = match kind {
-        Kind::Other | Kind::Tunnel => labels
+        Kind::Other | Kind::Service | Kind::Tunnel => labels
             .iter()
             .take_while(|label| label.starts_with(b"_"))
             .count(),
         _ => 0,
     };
     let name = name(labels.get(services..).unwrap_or_default());
-    Ok(Query { packet, name, kind })
+    let is_service = services == 2 && labels.first_chunk().is_some_and(is_service);
+    let service = name.as_ref().filter(|_| is_service);
+    let service = service.map(|_| question.qname.to_string());
+    Ok(Query {
+        packet,
+        name,
+        kind,
+        service,
+    })
+}
+
+/// Whether these are a service and a protocol (RFC 6335, 5.1): of other names nothing leaves this machine.
+fn is_service([service, protocol]: &[&[u8]; 2]) -> bool {
+    const LONGEST: usize = 1 + 15;
+    let is_of_name = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'-';
+    let is_name = service.len() <= LONGEST && service.iter().skip(1).all(is_of_name);
+    let is_protocol = [b"_tcp", b"_udp"]
+        .iter()
+        .any(|known| protocol.eq_ignore_ascii_case(*known));
+    is_name && is_protocol
 }
 
 /// The name of these labels. A dot in a label is no border between two.
@@ -174,7 +203,7 @@ impl Query<'_> {
         let question = self.packet.questions.into_iter().next()?;
         let name = question.qname.clone();
         reply.questions.push(question);
-        let pointer;
+        let (pointer, targets): (_, Vec<String>);
         match answer {
             Answer::Record(record) => {
                 let data = match record {
@@ -188,11 +217,33 @@ impl Query<'_> {
                 let record = ResourceRecord::new(name, CLASS::IN, life, data);
                 reply.answers.push(record);
             }
+            Answer::Places(places) => {
+                targets = places
+                    .iter()
+                    .map(|place| place.target.to_string())
+                    .collect();
+                for (place, target) in places.iter().zip(&targets) {
+                    let service = SRV {
+                        priority: place.priority,
+                        weight: place.weight,
+                        port: place.port,
+                        target: simple_dns::Name::new(target).ok()?,
+                    };
+                    let data = RData::SRV(service);
+                    let record = ResourceRecord::new(name.clone(), CLASS::IN, life, data);
+                    reply.answers.push(record);
+                }
+            }
             Answer::Nothing => {}
             Answer::NoSuchName => *reply.rcode_mut() = RCODE::NameError,
             Answer::Failed => *reply.rcode_mut() = RCODE::ServerFailure,
             Answer::Refused => *reply.rcode_mut() = RCODE::Refused,
         }
-        reply.build_bytes_vec_compressed().ok()
+        let mut message = reply.build_bytes_vec_compressed().ok()?;
+        while message.len() > SHORT && reply.answers.len() > 1 {
+            reply.answers.pop();
+            message = reply.build_bytes_vec_compressed().ok()?;
+        }
+        Some(message)
     }
 }

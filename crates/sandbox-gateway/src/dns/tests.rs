@@ -1,10 +1,12 @@
 use std::net::SocketAddr;
+use std::rc::Rc;
 
 use sandbox_core::{Network, Policy};
 use simple_dns::rdata::RData;
 use simple_dns::{CLASS, Packet, PacketFlag, QCLASS, QTYPE, Question, RCODE, TYPE};
 
 use crate::bounds;
+use crate::services::tests::{answer, server};
 use crate::tests::{House, only, run};
 
 fn query(name: &str, kind: u16) -> Vec<u8> {
@@ -42,6 +44,7 @@ async fn ask(house: &House, name: &str, kind: u16) -> String {
 const A: u16 = 1;
 const PTR: u16 = 12;
 const AAAA: u16 = 28;
+const SRV: u16 = 33;
 
 #[test]
 fn a_name_has_addresses_if_rules_could_allow_it_and_it_has_some() {
@@ -146,6 +149,110 @@ fn other_records_say_nothing() {
         ] {
             assert_eq!(ask(&house, name, kind).await, expected, "{name} {kind}");
         }
+    });
+}
+
+/// The places that an answer names, in its order.
+fn places(answer: &[u8]) -> Vec<String> {
+    let packet = Packet::parse(answer).unwrap();
+    assert_eq!(packet.rcode(), RCODE::NoError);
+    let places = packet.answers.iter().map(|record| match &record.rdata {
+        RData::SRV(place) => format!("{}:{}", place.target, place.port),
+        other => panic!("{other:?}"),
+    });
+    places.collect()
+}
+
+#[test]
+fn where_a_service_is_is_looked_up_and_each_place_is_decided() {
+    run(async {
+        let policy = only(&["good.example", "*.wild.example:5432"]);
+        let mut house = House::new(&policy, "");
+        let server = server(|asked| {
+            let places = [
+                (2, 5432, "a.wild.example"),
+                (1, 25, "b.wild.example"),
+                (0, 443, "evil.example"),
+                (1, 636, "good.example"),
+            ];
+            vec![answer(asked, RCODE::NoError, &places)]
+        });
+        let resolver = &mut Rc::get_mut(&mut house.hall).unwrap().resolver;
+        resolver.servers = Some(vec![server]);
+        let asked = query("_ldap._tcp.good.example", SRV);
+        let found = house.hall.answer(&asked).await.unwrap();
+        assert_eq!(places(&found), ["good.example:636", "a.wild.example:5432"]);
+        house.events(2).await;
+        let mut told = house.events(2).await;
+        told.sort();
+        assert!(
+            told[0].starts_with("deny dns b.wild.example:25: denied"),
+            "{told:?}"
+        );
+        assert!(
+            told[1].starts_with("deny dns evil.example:443: denied"),
+            "{told:?}"
+        );
+    });
+}
+
+#[test]
+fn of_what_is_no_service_of_an_allowed_name_nothing_is_looked_up() {
+    run(async {
+        let asks = only(&["good.example"]).network(Network::Ask);
+        let mut house = House::new(&asks, "");
+        let heard = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        heard.set_nonblocking(true).unwrap();
+        let server = heard.local_addr().unwrap();
+        let resolver = &mut Rc::get_mut(&mut house.hall).unwrap().resolver;
+        resolver.servers = Some(vec![server]);
+        for (name, expected) in [
+            ("good.example", ""),
+            ("_tcp.good.example", ""),
+            ("_x._x._tcp.good.example", ""),
+            ("_ldap._sctp.good.example", ""),
+            ("_se_cret._tcp.good.example", ""),
+            ("_longer-than-any-one._tcp.good.example", ""),
+            ("_ldap._tcp.other.example", ""),
+            ("_ldap._tcp.localhost", ""),
+        ] {
+            let answer = ask(&house, name, SRV).await;
+            let is_asked = heard.recv(&mut [0; 512]).is_ok();
+            assert_eq!((answer.as_str(), is_asked), (expected, false), "{name}");
+        }
+        // Control: nobody answers.
+        assert_eq!(
+            ask(&house, "_ldap._tcp.good.example", SRV).await,
+            "ServerFailure"
+        );
+        assert!(heard.recv(&mut [0; 512]).is_ok());
+    });
+}
+
+#[test]
+fn as_many_places_are_told_as_every_client_takes() {
+    run(async {
+        let mut house = House::new(&only(&["*.good.example"]), "");
+        let server = server(|asked| {
+            let label = "x".repeat(60);
+            let targets: Vec<String> = (0..9)
+                .map(|at| format!("{label}.a{at}.good.example"))
+                .collect();
+            let places: Vec<_> = targets
+                .iter()
+                .map(|target| (1, 1, target.as_str()))
+                .collect();
+            vec![answer(asked, RCODE::NoError, &places)]
+        });
+        let resolver = &mut Rc::get_mut(&mut house.hall).unwrap().resolver;
+        resolver.servers = Some(vec![server]);
+        let asked = query("_ldap._tcp.a.good.example", SRV);
+        let found = house.hall.answer(&asked).await.unwrap();
+        assert!(
+            found.len() <= 512 && places(&found).len() > 3,
+            "{}",
+            found.len()
+        );
     });
 }
 

@@ -11,7 +11,7 @@ mod client;
 mod server;
 
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
@@ -77,6 +77,8 @@ struct Place {
     port: u16,
     with_rules: Policy,
     hosts: NamedTempFile,
+    /// Settings of sandbox-runtime, which may reach it as well; none where that is not there.
+    srt: Option<NamedTempFile>,
 }
 
 fn run(options: &Options) -> Result<(), Error> {
@@ -84,6 +86,10 @@ fn run(options: &Options) -> Result<(), Error> {
     let port = server::start(options.piece).map_err(failed)?;
     let mut hosts = NamedTempFile::new().map_err(failed)?;
     writeln!(hosts, "127.0.0.1 {NAME}").map_err(failed)?;
+    let srt = srt().map_err(failed)?;
+    if srt.is_none() {
+        println!("`srt` is not on PATH: left out\n");
+    }
     let without = Policy::preset(Preset::ReadOnly).read(&program);
     let with_rules = without
         .clone()
@@ -94,6 +100,7 @@ fn run(options: &Options) -> Result<(), Error> {
         port,
         with_rules,
         hosts,
+        srt,
     };
     // Whatever the caller needs besides is there before its memory is looked at.
     succeed(&mut Sandbox::new(&without)?.command("true"))?;
@@ -128,6 +135,35 @@ fn outside(place: &Place, job: Job, count: u64) -> Result<Duration, Error> {
     let mut command = Command::new(&place.program);
     let output = command
         .args(place.args(Way::Direct, job, count))
+        .stderr(Stdio::inherit())
+        .output()
+        .map_err(failed)?;
+    told(output.status.success(), &output.stdout)
+}
+
+/// Settings by which sandbox-runtime lets a command reach `localhost`, where that is installed.
+fn srt() -> io::Result<Option<NamedTempFile>> {
+    let mut version = Command::new("srt");
+    let version = version.arg("--version").stdout(Stdio::null());
+    if !version.status().is_ok_and(|status| status.success()) {
+        return Ok(None);
+    }
+    let mut settings = NamedTempFile::with_suffix(".json")?;
+    settings.write_all(
+        br#"{
+            "network": {"allowedDomains": ["localhost"], "deniedDomains": []},
+            "filesystem": {"denyRead": [], "allowWrite": [], "denyWrite": []}
+        }"#,
+    )?;
+    Ok(Some(settings))
+}
+
+/// What it says in that sandbox.
+fn in_srt(place: &Place, settings: &Path, job: Job, count: u64) -> Result<Duration, Error> {
+    let mut command = Command::new("srt");
+    let command = command.arg("--settings").arg(settings).arg(&place.program);
+    let output = command
+        .args(place.args(Way::Srt, job, count))
         .stderr(Stdio::inherit())
         .output()
         .map_err(failed)?;
@@ -190,7 +226,13 @@ fn streams(place: &Place, sandbox: &Sandbox, options: &Options) -> Result<(), Er
 
 fn requests(place: &Place, sandbox: &Sandbox, options: &Options) -> Result<(), Error> {
     // A request without a ClientHello is what is captured already.
-    let ways = [Way::Direct, Way::Captured, Way::Connect, Way::Socks];
+    let ways = [
+        Way::Direct,
+        Way::Captured,
+        Way::Connect,
+        Way::Socks,
+        Way::Srt,
+    ];
     for (job, title) in [
         (Job::Requests, "a request, each by a connection of its own"),
         (Job::Kept, "a request, all by one connection"),
@@ -218,15 +260,18 @@ fn every_way(
 ) -> Result<Vec<(Way, Duration)>, Error> {
     let contender = |way: &Way| {
         let way = *way;
-        Contender::timed(way.name(), move || match way {
-            Way::Direct => outside(place, job, count),
+        Contender::timed(way.name(), move || match (way, &place.srt) {
+            (Way::Direct, _) => outside(place, job, count),
+            (Way::Srt, Some(settings)) => in_srt(place, settings.path(), job, count),
             _ => inside(place, sandbox, way, job, count),
         })
     };
-    let mut contenders: Vec<_> = ways.iter().map(contender).collect();
+    let is_there = |way: &&Way| **way != Way::Srt || place.srt.is_some();
+    let ways: Vec<_> = ways.iter().filter(is_there).collect();
+    let mut contenders: Vec<_> = ways.iter().copied().map(contender).collect();
     interleave(&mut contenders, rounds)?;
     let medians = contenders.iter().map(Contender::median);
-    Ok(ways.iter().copied().zip(medians).collect())
+    Ok(ways.into_iter().copied().zip(medians).collect())
 }
 
 fn starts(place: &Place, without: &Policy, rounds: usize) -> Result<(), Error> {

@@ -21,16 +21,19 @@ pub(crate) enum Way {
     Connect,
     /// By the proxy for SOCKS.
     Socks,
+    /// By the proxy for HTTP of another sandbox (sandbox-runtime).
+    Srt,
 }
 
 impl Way {
     /// Direct comes first.
-    pub(crate) const ALL: [Self; 5] = [
+    pub(crate) const ALL: [Self; 6] = [
         Self::Direct,
         Self::Captured,
         Self::Tls,
         Self::Connect,
         Self::Socks,
+        Self::Srt,
     ];
 
     pub(crate) const fn name(self) -> &'static str {
@@ -40,6 +43,7 @@ impl Way {
             Self::Tls => "TLS",
             Self::Connect => "CONNECT",
             Self::Socks => "SOCKS",
+            Self::Srt => "srt CONNECT",
         }
     }
 }
@@ -102,7 +106,15 @@ pub(crate) fn run(way: Way, job: Job, port: u16, count: u64) -> io::Result<Durat
             .next()
             .ok_or(io::ErrorKind::NotFound)?,
         Way::Connect | Way::Socks => (Ipv4Addr::LOCALHOST, sandbox_linux::Doors::PROXY).into(),
+        Way::Srt => (Ipv4Addr::LOCALHOST, proxy()?.1).into(),
     };
+    if way == Way::Srt {
+        // What relays to its proxy may not listen yet.
+        let end = Instant::now() + Duration::from_secs(5);
+        while TcpStream::connect(first).is_err() && Instant::now() < end {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
     match job {
         Job::Stream(piece) => stream(&mut connect(way, first, port)?, way, count, vec![0; piece]),
         Job::Requests => median(count, || request(&mut connect(way, first, port)?, port)),
@@ -118,11 +130,15 @@ fn connect(way: Way, first: SocketAddr, port: u16) -> io::Result<TcpStream> {
     connection.set_nodelay(true)?;
     match way {
         Way::Direct | Way::Captured | Way::Tls => {}
-        Way::Connect => {
-            let target = format!("{NAME}:{port}");
+        Way::Connect | Way::Srt => {
+            let (name, credentials) = match way {
+                Way::Srt => ("localhost", base64(&proxy()?.0)),
+                _ => (NAME, String::new()),
+            };
+            let target = format!("{name}:{port}");
             write!(
                 connection,
-                "CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n\r\n"
+                "CONNECT {target} HTTP/1.1\r\nHost: {target}\r\nProxy-Authorization: Basic {credentials}\r\n\r\n"
             )?;
             let mut head = Vec::new();
             while !head.ends_with(b"\r\n\r\n") {
@@ -155,6 +171,33 @@ fn connect(way: Way, first: SocketAddr, port: u16) -> io::Result<TcpStream> {
         }
     }
     Ok(connection)
+}
+
+/// The credentials and the port in `HTTP_PROXY`, `http://USER:PASSWORD@localhost:PORT`.
+fn proxy() -> io::Result<(String, u16)> {
+    let proxy = std::env::var("HTTP_PROXY").map_err(io::Error::other)?;
+    let rest = proxy.strip_prefix("http://").unwrap_or_default();
+    let (credentials, place) = rest.split_once('@').unwrap_or_default();
+    let port = place.trim_end_matches('/').rsplit(':').next();
+    let port = port.and_then(|port| port.parse().ok());
+    let port = port.ok_or(io::ErrorKind::InvalidInput)?;
+    Ok((credentials.to_owned(), port))
+}
+
+/// RFC 4648, 4.
+fn base64(text: &str) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let digits = text.as_bytes().chunks(3).flat_map(|three| {
+        let bits = three
+            .iter()
+            .fold(0, |bits, byte| bits << 8 | usize::from(*byte));
+        let bits = bits << (8 * (3 - three.len()));
+        let digit = move |at: usize| (at <= three.len()).then(|| bits >> (18 - 6 * at) & 63);
+        (0..4).map(move |at| digit(at).and_then(|digit| DIGITS.get(digit)))
+    });
+    digits
+        .map(|digit| digit.map_or('=', |digit| char::from(*digit)))
+        .collect()
 }
 
 fn stream(

@@ -3,6 +3,7 @@
 mod laws;
 mod messages;
 
+use std::cmp::Reverse;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
@@ -22,9 +23,20 @@ type Meaning = (
 );
 
 fn meaning(policy: &Policy) -> Meaning {
-    let files = entry::last_of_each_key(policy.files.iter().collect(), |entry: &&FileEntry| {
-        entry.key()
-    });
+    // Of one key that of the last layer which grants least, and must exist if one of these must.
+    let weight = |entry: &FileEntry| {
+        let least = Reverse(entry.access.precedence());
+        (entry.layer, least, !entry.optional)
+    };
+    let decides = |entry: &&FileEntry| {
+        let mut same = policy
+            .files
+            .iter()
+            .filter(|other| other.key() == entry.key());
+        same.all(|other| weight(other) <= weight(entry))
+    };
+    let files = policy.files.iter().filter(decides).collect();
+    let files = entry::last_of_each_key(files, |entry: &&FileEntry| entry.key());
     let variables = entry::last_of_each_key(
         policy.environment.iter().collect(),
         |entry: &&VariableEntry| entry.key(),

@@ -79,7 +79,7 @@ impl Hall {
                 let decision = self.rules().ruleset.decide(&attempt);
                 let verdict = decision.verdict;
                 if verdict == Verdict::Deny {
-                    self.tell(name, decision);
+                    self.tell(name, 0, decision);
                     return Answer::NoSuchName;
                 }
                 match kind {
@@ -131,12 +131,7 @@ impl Hall {
             let decision = self.rules().ruleset.decide(&attempt);
             let is_denied = decision.verdict == Verdict::Deny;
             if is_denied {
-                let wish = Wish {
-                    destination: target.clone().into(),
-                    port,
-                    door: Door::Dns,
-                };
-                self.refuse_once(&wish, Why::Denied(decision.into()));
+                self.tell(target, port, decision);
             }
             !is_denied
         });
@@ -144,11 +139,11 @@ impl Hall {
         Answer::Places(places)
     }
 
-    /// Tells that a name was denied.
-    fn tell(&self, name: &Name, decision: Decision) {
+    /// Tells that a name was denied, at a port or, with 0, whatever is wanted of it.
+    fn tell(&self, name: &Name, port: u16, decision: Decision) {
         let wish = Wish {
             destination: name.clone().into(),
-            port: 0,
+            port,
             door: Door::Dns,
         };
         self.refuse_once(&wish, Why::Denied(decision.into()));

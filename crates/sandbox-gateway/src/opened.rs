@@ -80,12 +80,7 @@ impl Line {
     pub(crate) fn is_denied_by(&self, ruleset: &Ruleset) -> bool {
         let denies = |attempt| ruleset.decide(&attempt).verdict == Verdict::Deny;
         let (destination, port) = (&self.destination, self.port);
-        let dial = match (destination, self.address) {
-            (Destination::Name(name), Some(address)) => {
-                Some(Attempt::dial(name.clone(), address, port))
-            }
-            _ => None,
-        };
+        let dial = dial(destination, self.address, port);
         let claimed = self.claimed.lock().unwrap_or_else(PoisonError::into_inner);
         denies(Attempt::connect(destination.clone(), port))
             || dial.is_some_and(denies)
@@ -115,6 +110,20 @@ impl Line {
 
     fn is_withdrawn(&self) -> bool {
         self.withdrawn.load(Ordering::Relaxed)
+    }
+}
+
+/// The attempt that was made when a name was dialled at an address.
+pub(crate) fn dial(
+    destination: &Destination,
+    address: Option<IpAddr>,
+    port: u16,
+) -> Option<Attempt> {
+    match (destination, address) {
+        (Destination::Name(name), Some(address)) => {
+            Some(Attempt::dial(name.clone(), address, port))
+        }
+        _ => None,
     }
 }
 

@@ -160,11 +160,15 @@ fn is_temporary(error: &io::Error) -> bool {
 const LONGEST_FILE: u64 = 4 << 20;
 
 fn named_in(hosts: &Path, name: &Name) -> io::Result<Vec<IpAddr>> {
+    Ok(addresses_in(&text_of(hosts, LONGEST_FILE)?, name))
+}
+
+/// The text of a file, no more of it than so many bytes.
+pub(crate) fn text_of(path: &Path, longest: u64) -> io::Result<String> {
     let mut text = String::new();
-    File::open(hosts)?
-        .take(LONGEST_FILE)
-        .read_to_string(&mut text)?;
-    Ok(addresses_in(&text, name))
+    let file = File::open(path)?;
+    file.take(longest).read_to_string(&mut text)?;
+    Ok(text)
 }
 
 /// The addresses that a hosts file (hosts(5)) has for a name.

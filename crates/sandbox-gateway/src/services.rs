@@ -1,8 +1,7 @@
 //! Where a service of a name is served (SRV, RFC 2782): the host's library looks up addresses only, so its name servers are asked here.
 
-use std::fs::File;
 use std::hash::{BuildHasher, RandomState};
-use std::io::{self, Read};
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::time::Instant;
 
@@ -11,6 +10,7 @@ use simple_dns::rdata::{OPT, RData};
 use simple_dns::{CLASS, Packet, PacketFlag, QCLASS, QTYPE, Question, RCODE, TYPE};
 
 use crate::bounds;
+use crate::resolver::text_of;
 
 /// A machine on which a service is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,11 +36,9 @@ pub(crate) enum Found {
 pub(crate) fn name_servers() -> Vec<SocketAddr> {
     /// The longest file that is read.
     const LONGEST: u64 = 64 << 10;
-    let mut text = String::new();
     // Without one, this machine is asked (resolv.conf(5)).
-    let _ = File::open("/etc/resolv.conf")
-        .and_then(|file| file.take(LONGEST).read_to_string(&mut text));
-    servers_in(&text)
+    let text = text_of("/etc/resolv.conf".as_ref(), LONGEST);
+    servers_in(&text.unwrap_or_default())
 }
 
 fn servers_in(text: &str) -> Vec<SocketAddr> {

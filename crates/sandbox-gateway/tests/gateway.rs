@@ -120,6 +120,18 @@ fn what_it_cannot_serve_is_told() {
     gateway.settle();
 }
 
+/// Asks there for `good.example`, and is told the answer's code.
+fn asker(port: u16) -> impl Fn() -> u8 {
+    let program = UdpSocket::bind("127.0.0.1:0").unwrap();
+    program.connect(("127.0.0.1", port)).unwrap();
+    move || {
+        let mut answer = [0; 512];
+        program.send(&question(&["good", "example"])).unwrap();
+        program.recv(&mut answer).unwrap();
+        answer[3] & 15
+    }
+}
+
 #[test]
 fn rules_are_swapped_while_it_serves() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -133,14 +145,7 @@ fn rules_are_swapped_while_it_serves() {
         ..Doors::default()
     };
     gateway.serve(doors).unwrap();
-    let program = UdpSocket::bind("127.0.0.1:0").unwrap();
-    program.connect(("127.0.0.1", port)).unwrap();
-    let code = || {
-        let mut answer = [0; 512];
-        program.send(&question(&["good", "example"])).unwrap();
-        program.recv(&mut answer).unwrap();
-        answer[3] & 15
-    };
+    let code = asker(port);
     assert_eq!(code(), 3);
     gateway
         .update(rules(&Policy::default().network(Network::Ask)))
@@ -270,14 +275,7 @@ fn few_threads() {
         ..Doors::default()
     };
     gateway.serve(doors).unwrap();
-    let program = UdpSocket::bind("127.0.0.1:0").unwrap();
-    program.connect(("127.0.0.1", port)).unwrap();
-    let code = || {
-        let mut answer = [0; 512];
-        program.send(&question(&["good", "example"])).unwrap();
-        program.recv(&mut answer).unwrap();
-        answer[3] & 15
-    };
+    let code = asker(port);
     // It has all that it needs, and less than a thread's stack is left.
     gateway.settle();
     let pages = fs::read_to_string("/proc/self/statm").unwrap();

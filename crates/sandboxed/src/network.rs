@@ -193,3 +193,42 @@ pub(crate) fn name_proxies(ruleset: &Ruleset, variables: &mut Vec<(OsString, OsS
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::ffi::OsStr;
+
+    use sandbox_core::{Context, Policy};
+
+    use super::*;
+
+    #[test]
+    fn programs_find_the_proxies_but_for_what_the_policy_says() {
+        let policy = Policy::default().allow("a.example").pass("http_proxy");
+        let ruleset = Ruleset::resolve(&policy, &Context::new("/")).unwrap();
+        let outside = ["http_proxy", "HTTP_PROXY", "NO_PROXY", "OTHER"];
+        let mut variables = outside.map(|name| (name.into(), "outside".into())).to_vec();
+        name_proxies(&ruleset, &mut variables);
+        let count = variables.len();
+        let inside: BTreeMap<_, _> = variables.into_iter().collect();
+        assert_eq!(inside.len(), count, "each once");
+        let own = "http://127.0.0.1:880";
+        let none = "localhost,127.0.0.1,::1,169.254.0.0/16,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16";
+        for (name, expected) in [
+            ("OTHER", "outside"),
+            ("http_proxy", "outside"),
+            ("HTTP_PROXY", own),
+            ("HTTPS_PROXY", own),
+            ("https_proxy", own),
+            ("ALL_PROXY", own),
+            ("all_proxy", own),
+            ("FTP_PROXY", "socks5h://127.0.0.1:880"),
+            ("NO_PROXY", none),
+            ("no_proxy", none),
+        ] {
+            assert_eq!(inside[OsStr::new(name)], expected, "{name}");
+        }
+        assert_eq!(count, 10);
+    }
+}

@@ -131,14 +131,18 @@ fn connect(way: Way, first: SocketAddr, port: u16) -> io::Result<TcpStream> {
     match way {
         Way::Direct | Way::Captured | Way::Tls => {}
         Way::Connect | Way::Srt => {
-            let (name, credentials) = match way {
-                Way::Srt => ("localhost", base64(&proxy()?.0)),
+            let (name, authorization) = match way {
+                Way::Srt => {
+                    let credentials = base64(&proxy()?.0);
+                    let field = format!("Proxy-Authorization: Basic {credentials}\r\n");
+                    ("localhost", field)
+                }
                 _ => (NAME, String::new()),
             };
             let target = format!("{name}:{port}");
             write!(
                 connection,
-                "CONNECT {target} HTTP/1.1\r\nHost: {target}\r\nProxy-Authorization: Basic {credentials}\r\n\r\n"
+                "CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n{authorization}\r\n"
             )?;
             let mut head = Vec::new();
             while !head.ends_with(b"\r\n\r\n") {

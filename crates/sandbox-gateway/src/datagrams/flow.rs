@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use nix::errno::Errno;
 use nix::sys::socket::{MsgFlags, recv, send};
-use sandbox_core::{Attempt, Destination, Ruleset, Verdict};
+use sandbox_core::{Attempt, Ruleset, Verdict};
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -24,6 +24,7 @@ use crate::bounds;
 use crate::event::End;
 use crate::hall::{Hall, Rules, Wish, flows, has_descriptors};
 use crate::log::Record;
+use crate::opened::dial;
 use crate::refusal::Why;
 
 /// The flows that there are.
@@ -144,12 +145,7 @@ impl Flow {
     fn is_denied_by(&self, ruleset: &Ruleset) -> bool {
         let denies = |attempt| ruleset.decide(&attempt).verdict != Verdict::Allow;
         let (destination, port) = (&self.wish.destination, self.wish.port);
-        let dial = match (destination, self.address.get()) {
-            (Destination::Name(name), Some(address)) => {
-                Some(Attempt::dial(name.clone(), address, port))
-            }
-            _ => None,
-        };
+        let dial = dial(destination, self.address.get(), port);
         denies(self.attempt()) || dial.is_some_and(denies)
     }
 

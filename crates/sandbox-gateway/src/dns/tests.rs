@@ -212,6 +212,7 @@ fn of_what_is_no_service_of_an_allowed_name_nothing_is_looked_up() {
             ("_x._x._tcp.good.example", ""),
             ("_ldap._sctp.good.example", ""),
             ("_se_cret._tcp.good.example", ""),
+            ("_abcdefghijklmnop._tcp.good.example", ""),
             ("_longer-than-any-one._tcp.good.example", ""),
             ("_ldap._tcp.other.example", ""),
             ("_ldap._tcp.localhost", ""),
@@ -220,6 +221,12 @@ fn of_what_is_no_service_of_an_allowed_name_nothing_is_looked_up() {
             let is_asked = heard.recv(&mut [0; 512]).is_ok();
             assert_eq!((answer.as_str(), is_asked), (expected, false), "{name}");
         }
+        let upstream = only(&["good.example"]).upstream("http://127.0.0.1:1");
+        let mut behind = House::new(&upstream, "");
+        let resolver = &mut Rc::get_mut(&mut behind.hall).unwrap().resolver;
+        resolver.servers = Some(vec![server]);
+        assert_eq!(ask(&behind, "_ldap._tcp.good.example", SRV).await, "");
+        assert!(heard.recv(&mut [0; 512]).is_err(), "behind a proxy");
         // Control: nobody answers.
         assert_eq!(
             ask(&house, "_ldap._tcp.good.example", SRV).await,

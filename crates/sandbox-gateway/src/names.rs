@@ -5,6 +5,7 @@
 //! can be made to meet.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::hash::{BuildHasher, RandomState};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -36,7 +37,6 @@ pub(crate) enum Meaning {
 #[derive(Debug, Default)]
 pub(crate) struct Names {
     key: RandomState,
-    places: HashMap<Name, u32>,
     at: HashMap<u32, Name>,
 }
 
@@ -50,19 +50,20 @@ pub(crate) struct Pair {
 impl Names {
     /// The addresses of a name; none when there are too many names.
     pub(crate) fn addresses(&mut self, name: &Name) -> Option<Pair> {
-        if let Some(place) = self.places.get(name) {
-            return Some(pair(*place));
-        }
-        if self.at.len() >= bounds::NAMES {
-            return None;
-        }
         let places = PLACES - RESERVED;
         let hash = self.key.hash_one(name) % u64::from(places);
         let start = u32::try_from(hash).unwrap_or_default();
         let mut candidates = (0..places).map(|step| RESERVED + (start + step) % places);
-        let place = candidates.find(|place| !self.at.contains_key(place))?;
-        self.at.insert(place, name.clone());
-        self.places.insert(name.clone(), place);
+        // Nothing is ever taken out, so it has the first place that was free for it.
+        let place = candidates.find(|place| self.at.get(place).is_none_or(|it| it == name))?;
+        let is_full = self.at.len() >= bounds::NAMES;
+        match self.at.entry(place) {
+            Entry::Vacant(_) if is_full => return None,
+            Entry::Vacant(free) => {
+                free.insert(name.clone());
+            }
+            Entry::Occupied(_) => {}
+        }
         Some(pair(place))
     }
 

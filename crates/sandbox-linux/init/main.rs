@@ -87,13 +87,11 @@ pub(crate) fn run() -> ! {
         idle(&ears, &mut watch);
         let answer = match Message::receive(buffer, order::COMMAND, caller) {
             Ok(command) => {
-                // Whoever does not get them is gone.
-                let _ = builder.hand_over_doors();
                 let [stdin, stdout, stderr, _] = command.fds;
                 let handed = Handed::new(room, [stdin, stdout, stderr]);
                 let answer = serve(
                     &ears,
-                    &builder.confinement,
+                    &mut builder,
                     &mut watch,
                     command.body,
                     handed,

@@ -4,7 +4,7 @@ use super::confine::{Command, child};
 use super::descriptors::Handed;
 use super::entry::{VFORK, clone_on};
 use super::raw::{Errno, Result};
-use super::steps::Confinement;
+use super::steps::{Builder, Confinement};
 use super::sys::{self, Fd, Poll};
 use super::terminal::Terminal;
 use super::watch::Watch;
@@ -76,7 +76,7 @@ pub(crate) fn idle(ears: &Ears, watch: &mut Watch) {
 /// command finds it as it was.
 pub(crate) fn serve(
     ears: &Ears,
-    confinement: &Confinement,
+    builder: &mut Builder<'_>,
     watch: &mut Watch,
     message: &[u8],
     mut handed: Handed<'_>,
@@ -87,9 +87,11 @@ pub(crate) fn serve(
         let _ = handed.close();
         return refuse(Errno::INVAL);
     };
-    let received = handed
-        .receive(ears, head.descriptors)
-        .and_then(|()| handed.prepare(head.numbers, head.opened_at));
+    let received = handed.receive(ears, head.descriptors);
+    // Not before: it leaves numbers free, and what comes ascends. Whoever does not get them is gone.
+    let _ = builder.hand_over_doors();
+    let confinement = &builder.confinement;
+    let received = received.and_then(|()| handed.prepare(head.numbers, head.opened_at));
     require(watch.look_before_start(ears.caller, ears.signals));
     // What came while nothing ran is about nothing that runs.
     while sys::next_signal(ears.signals).is_some() {}

@@ -105,6 +105,21 @@ fn each_number_is_what_was_meant() {
     }
 }
 
+/// Init hands sockets over at the first command, whose numbers are free then.
+#[test]
+fn they_arrive_where_the_gateway_begins_with_the_command() {
+    let host = Host::new();
+    let policy = Policy::preset(Preset::ReadOnly).allow("example.com");
+    let sandbox = Sandbox::new(&policy).unwrap();
+    let (one, other) = (reader(), reader());
+    let expected = BTreeMap::from([(3, name(&one)), (9, name(&other))]);
+    let mut command = sandbox.command(host.payload());
+    command.fd(3, one).fd(9, other);
+    let mut inside = inside(&mut command);
+    inside.retain(|number, _| *number > 2);
+    assert_eq!(inside, expected);
+}
+
 #[test]
 fn a_thousand_arrive_and_init_keeps_none() {
     alone("a_thousand");

@@ -2,17 +2,17 @@
 //! (`network_namespaces(7)`).
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddrV6};
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::sync::Weak;
+use std::sync::{Arc, Weak};
 
 use nix::sys::socket::{SockaddrIn6, connect, setsockopt, sockopt};
 use nix::sys::time::TimeVal;
 
-use crate::inits::Inits;
+use crate::inits::{Init, Inits};
 use crate::sys;
 use crate::wire::{self, door};
 
@@ -31,11 +31,10 @@ impl WayIn {
     /// `NotConnected` where the sandbox is gone or has had no command yet; else those of `setns(2)`, `socket(2)` and `connect(2)`,
     /// which waits for two seconds at most, for IPv4 and for IPv6; while the first command starts it waits for that.
     pub fn connect(&self, port: u16) -> io::Result<OwnedFd> {
-        let inits = self.0.upgrade();
-        let init = inits.and_then(|inits| inits.set_up().done.upgrade());
-        let init = init.ok_or(io::ErrorKind::NotConnected)?;
+        let init = self.init()?;
         let to = |address: Ipv6Addr| {
-            let socket = sys::socket_beside(init.pidfd())?;
+            // It reaches IPv4 as well.
+            let socket = sys::socket_beside(init.pidfd(), [libc::AF_INET6, libc::SOCK_STREAM, 0])?;
             let address = SocketAddrV6::new(address, port, 0, 0);
             // It counts for connect(2), which waits for minutes otherwise (socket(7)).
             setsockopt(&socket, sockopt::SendTimeout, &PATIENCE)?;
@@ -43,6 +42,17 @@ impl WayIn {
             Ok(socket)
         };
         to(Ipv4Addr::LOCALHOST.to_ipv6_mapped()).or_else(|_: io::Error| to(Ipv6Addr::LOCALHOST))
+    }
+
+    /// The init that has made the network.
+    ///
+    /// # Errors
+    ///
+    /// `NotConnected` where there is none.
+    pub(crate) fn init(&self) -> io::Result<Arc<Init>> {
+        let inits = self.0.upgrade();
+        let init = inits.and_then(|inits| inits.set_up().done.upgrade());
+        Ok(init.ok_or(io::ErrorKind::NotConnected)?)
     }
 }
 

@@ -175,6 +175,8 @@ pub(crate) struct Inits {
     forks: Forks,
     waiting: Mutex<Vec<(Arc<Init>, Instant)>>,
     set_up: Mutex<SetUp>,
+    /// All that have had a command.
+    known: Mutex<Vec<Weak<Init>>>,
 }
 
 /// What becomes of the commands of a fork.
@@ -217,6 +219,7 @@ impl Inits {
             forks,
             waiting: Mutex::default(),
             set_up: Mutex::new(set_up),
+            known: Mutex::default(),
         }
     }
 
@@ -246,6 +249,23 @@ impl Inits {
     pub(crate) fn set_up(&self) -> MutexGuard<'_, SetUp> {
         let set_up = self.ours().set_up.lock();
         set_up.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// One that is about to get its first command.
+    pub(crate) fn add(&self, init: Init) -> Arc<Init> {
+        let init = Arc::new(init);
+        let mut known = self.known();
+        known.retain(|init| init.strong_count() > 0);
+        known.push(Arc::downgrade(&init));
+        init
+    }
+
+    /// The process ids of those that have not ended.
+    pub(crate) fn ids(&self) -> Vec<u32> {
+        let known = self.known();
+        let there = known.iter().filter_map(Weak::upgrade);
+        let alive = there.filter(|init| init.is_alive());
+        alive.map(|init| init.id()).collect()
     }
 
     /// One that waits for a command.
@@ -279,6 +299,11 @@ impl Inits {
         drop(waiting);
         // To end them takes a moment, in which the others are at hand.
         drop(superfluous);
+    }
+
+    fn known(&self) -> MutexGuard<'_, Vec<Weak<Init>>> {
+        let known = self.ours().known.lock();
+        known.unwrap_or_else(PoisonError::into_inner)
     }
 
     fn waiting(&self) -> MutexGuard<'_, Vec<(Arc<Init>, Instant)>> {

@@ -62,8 +62,8 @@ impl Prepared {
         }
         let is_of_use = |init: &Init| init.is_in_our_group() && init.is_waiting();
         if let Some(init) = set_up.begun.take().filter(is_of_use) {
+            let init = self.inits.add(init);
             let sent = order(&init);
-            let init = Arc::new(init);
             // If it fails before it is done, nobody holds it any more.
             set_up.done = Arc::downgrade(&init);
             match self.until_begun(init, sent, &self.steps, command) {
@@ -72,9 +72,8 @@ impl Prepared {
                 begun => return begun,
             }
         }
-        let init = begin(&self.image, &self.beginning)?;
+        let init = self.inits.add(begin(&self.image, &self.beginning)?);
         let sent = send(init.as_fd(), order::PLAN, &self.plan, &[]).and_then(|()| order(&init));
-        let init = Arc::new(init);
         set_up.done = Arc::downgrade(&init);
         self.until_begun(init, sent, &self.steps, command)
     }
@@ -101,7 +100,10 @@ impl Prepared {
         };
         let (image, inside) = (self.image.as_fd(), inside.as_fd());
         match sys::clone_beside(other.pidfd(), network, image, inside) {
-            Ok((pid, pidfd)) => Ok(Some(Arc::new(Init::new(pid, pidfd, control, false)))),
+            Ok((pid, pidfd)) => {
+                let init = Init::new(pid, pidfd, control, false);
+                Ok(Some(self.inits.add(init)))
+            }
             // That it is gone; or one of several errnos, while it goes.
             Err(error) if error.raw_os_error() == Some(libc::ESRCH) || other.has_ended() => {
                 Ok(None)

@@ -16,6 +16,7 @@ mod cpus;
 mod doors;
 mod facts;
 pub mod filter;
+mod holders;
 mod inits;
 mod landlock;
 mod launch;
@@ -60,6 +61,7 @@ pub use self::facts::{
     Obstacle, Part, Remedy, UserNamespaces,
 };
 pub use self::filter::{Filter, FilterError, FilterOptions};
+pub use self::holders::{Holder, Holders};
 pub use self::launch::{LaunchError, NumberProblem};
 pub use self::plan::{
     Connectivity, Enforcement, Family, Followed, Held, Inside, MountAttributes, NetworkRequest,

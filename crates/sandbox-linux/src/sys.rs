@@ -193,16 +193,19 @@ fn errno(failed: isize) -> io::Error {
 /// What the child of [`socket_beside`] is told, and what it leaves there.
 struct Request {
     other: RawFd,
+    /// Domain, type and protocol.
+    which: [i32; 3],
     /// The socket, or a negative error number.
     socket: isize,
 }
 
-/// A stream socket (IPv6, which reaches IPv4 as well) in the network of `other`, an init. Its namespaces are entered by a child that has our
+/// A socket of this domain, type and protocol in the network of `other`, an init. Its namespaces are entered by a child that has our
 /// descriptors (`CLONE_FILES`), so that what it opens is ours.
-pub(crate) fn socket_beside(other: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+pub(crate) fn socket_beside(other: BorrowedFd<'_>, which: [i32; 3]) -> io::Result<OwnedFd> {
     let mut stack = Stack::new();
     let mut request = Request {
         other: other.as_raw_fd(),
+        which,
         socket: -isize::try_from(libc::EINTR).unwrap_or(1),
     };
     let mask = block_all_signals();
@@ -218,9 +221,12 @@ pub(crate) fn socket_beside(other: BorrowedFd<'_>) -> io::Result<OwnedFd> {
 /// The child of [`socket_beside`]; as careful as [`begin`].
 extern "C" fn enter(request: &mut Request) -> libc::c_int {
     let namespaces = (libc::CLONE_NEWUSER | libc::CLONE_NEWNET).cast_unsigned() as usize;
-    let (domain, kind) = (libc::AF_INET6, libc::SOCK_STREAM | libc::SOCK_CLOEXEC);
-    let made = call(nr::SETNS, [arg(request.other), namespaces, 0, 0, 0, 0])
-        .and_then(|_| call(nr::SOCKET, [arg(domain), arg(kind), 0, 0, 0, 0]));
+    let [domain, kind, protocol] = request.which;
+    let socket = [domain, kind | libc::SOCK_CLOEXEC, protocol].map(arg);
+    let made = call(nr::SETNS, [arg(request.other), namespaces, 0, 0, 0, 0]).and_then(|_| {
+        let [domain, kind, protocol] = socket;
+        call(nr::SOCKET, [domain, kind, protocol, 0, 0, 0])
+    });
     request.socket = match made {
         Ok(socket) => isize::try_from(socket).unwrap_or(-1),
         Err(error) => negative(error),

@@ -19,7 +19,7 @@ use crate::plan::encode;
 use crate::{Connectivity, Prepared, Step};
 
 /// A sandbox whose network leads to the gateway's doors, and these.
-fn sandbox(loopback: &[u16]) -> (Prepared, Doors) {
+pub(crate) fn sandbox(loopback: &[u16]) -> (Prepared, Doors) {
     sandbox_with(loopback, None)
 }
 

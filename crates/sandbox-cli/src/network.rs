@@ -38,6 +38,9 @@ impl Watch {
             .transpose()?;
         let told = Arc::clone(&traffic);
         builder = builder.on_network(move |event| told.tell(event));
+        if watching.log_network.is_none() {
+            builder = builder.without_processes();
+        }
         let mut asked = None;
         if policy.network_access() == Network::Ask || control.is_some() {
             // The person's own policy, in which an answer is kept, holds under these alone.

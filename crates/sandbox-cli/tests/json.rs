@@ -292,8 +292,20 @@ fn events(host: &Host) -> Vec<String> {
     run.options(["--allow", &server.address, "--allow", &closed])
         .options(["--log-network", "@outside/log"])
         .output();
-    let log = host.read("@outside/log");
+    let log = host.read("@outside/log") + &by_a_known_process(host);
     log.lines().map(str::to_owned).collect()
+}
+
+/// What is told of a program whose name is no text, and which waits until that has been told.
+fn by_a_known_process(host: &Host) -> String {
+    let program = host.path(OsStr::from_bytes(b"odd\xff"));
+    std::fs::copy("/bin/bash", &program).unwrap();
+    // Without another process, which would have the connection as well.
+    let script = "exec 3<>/dev/tcp/198.41.0.4/2; until mapfile -t log <log && [[ ${log[*]} == *program_bytes* ]]; do ((SECONDS < 60)); done";
+    let words = [program.as_os_str(), "-ec".as_ref(), script.as_ref()];
+    let run = host.sandbox(words).options(["--log-network", "log"]);
+    run.options(["--allow", "127.0.0.1:1"]).output().succeeds();
+    host.read("log")
 }
 
 /// Every property of a schema, with the place of its object.

@@ -71,6 +71,11 @@ pub(crate) const QUESTIONS: usize = 8;
 /// Answers for the whole run that are remembered; who has more to ask is asked again.
 pub(crate) const SETTLED: usize = 4096;
 
+/// Connections of which it is found out at the same time which process made them; of more it is not known. So many events wait for it.
+pub(crate) const SEARCHES: usize = 1024;
+/// How long an event waits for it since its connection came; a search takes some tens of milliseconds at most.
+pub(crate) const SEARCH: Duration = Duration::from_secs(10);
+
 /// Denials that are told at once, …
 pub(crate) const DENIALS: u32 = 256;
 /// … and how long it takes until one more may be: a log can't be flooded.

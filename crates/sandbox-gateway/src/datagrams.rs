@@ -29,6 +29,7 @@ use self::packet::Pair;
 use crate::event::{Door, End};
 use crate::hall::{Hall, Wish};
 use crate::log::Record;
+use crate::processes::Maker;
 use crate::refusal::Why;
 
 /// The longest datagram that there is.
@@ -64,22 +65,24 @@ impl Hall {
         let address = Destination::from(pair.other.ip());
         let meaning = self.meaning(address.clone());
         let has_meaning = meaning.is_some();
-        let wish = Wish {
+        let mut wish = Wish {
             destination: meaning.unwrap_or(address),
             port: pair.other.port(),
             door: Door::Udp,
+            maker: Maker::default(),
         };
         if !has_meaning {
-            self.tell_denied(wish, Why::no_name());
+            self.tell_denied(pair, wish, Why::no_name());
             return None;
         }
         let rules = self.rules_now();
         let attempt = Attempt::send(wish.destination.clone(), wish.port);
         let decision = rules.ruleset.decide(&attempt);
         if decision.verdict != Verdict::Allow {
-            self.tell_denied(wish, Why::Denied(decision.into()));
+            self.tell_denied(pair, wish, Why::Denied(decision.into()));
             return None;
         }
+        wish.maker = self.maker_of(pair);
         let mut record = Record::new(&self.log, &wish);
         record.decided(decision);
         let flow = Rc::new(Flow::new(wish, record));
@@ -96,8 +99,17 @@ impl Hall {
     }
 
     /// Tells that datagrams were denied. Where whoever is told panics that ends no door.
-    fn tell_denied(self: &Rc<Self>, wish: Wish, why: Why) {
+    fn tell_denied(self: &Rc<Self>, pair: Pair, wish: Wish, why: Why) {
         let hall = Rc::clone(self);
-        spawn_local(async move { hall.refuse_once(&wish, why) });
+        spawn_local(async move { hall.refuse_once(wish, || hall.maker_of(pair), why) });
+    }
+
+    /// Who sends from there to there.
+    fn maker_of(&self, pair: Pair) -> Maker {
+        let searches = self.searches.borrow();
+        let maker = searches
+            .as_ref()
+            .map(|searches| searches.datagrams(pair.command, pair.other));
+        maker.unwrap_or_default()
     }
 }

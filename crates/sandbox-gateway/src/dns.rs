@@ -22,6 +22,7 @@ use crate::bounds;
 use crate::event::Door;
 use crate::hall::{Hall, Wish};
 use crate::names::Meaning;
+use crate::processes::Maker;
 use crate::refusal::Why;
 use crate::resolver::Lookup;
 use crate::services::Found;
@@ -145,14 +146,17 @@ impl Hall {
             destination: name.clone().into(),
             port,
             door: Door::Dns,
+            // Whoever asks closes its socket with the answer, before anybody has been found.
+            maker: Maker::default(),
         };
-        self.refuse_once(&wish, Why::Denied(decision.into()));
+        self.refuse_once(wish, Maker::default, Why::Denied(decision.into()));
     }
 
-    /// Refuses a wish, and tells of it unless that was done a short time ago: whoever asks for one thing asks again.
-    pub(crate) fn refuse_once(&self, wish: &Wish, why: Why) {
-        if self.told.borrow_mut().is_news(wish) {
-            self.refuse(wish, why);
+    /// Refuses a wish of this maker, and tells of it unless that was done a short time ago: whoever asks for one thing asks again.
+    pub(crate) fn refuse_once(&self, mut wish: Wish, maker: impl FnOnce() -> Maker, why: Why) {
+        if self.told.borrow_mut().is_news(&wish) {
+            wish.maker = maker();
+            self.refuse(&wish, why);
         }
     }
 }

@@ -2,10 +2,14 @@
 
 use std::fmt::{self, Write as _};
 use std::net::{IpAddr, SocketAddr};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use sandbox_core::{Destination, RuleRef, Verdict, escaped};
 use serde_json::{Value, json};
+
+use crate::processes::Process;
 
 /// A connection that has ended, or a connection or a name that was denied.
 ///
@@ -29,6 +33,9 @@ pub struct Event {
     pub address: Option<IpAddr>,
     /// Where it came in.
     pub door: Door,
+    /// The process inside that made it: the one that had its socket when that was looked for, a moment later. `None` where that was
+    /// closed by then, several have it, or it can't be found out; always where only a name was asked for, or it came from outside.
+    pub process: Option<Process>,
     /// Whether it was allowed.
     pub verdict: Verdict,
     /// The rule that said so; `None` where no rule speaks of it.
@@ -155,9 +162,17 @@ impl Event {
                 "reason": rule.message.as_deref().or(rule.reason),
             })
         });
+        let program = self
+            .process
+            .as_ref()
+            .and_then(|process| process.program.as_deref());
+        let bytes = |path: &Path| path.as_os_str().as_bytes().to_owned();
         let mut value = json!({
             "time": humantime::format_rfc3339_millis(self.time).to_string(),
             "door": self.door.to_string(),
+            "pid": self.process.as_ref().map(|process| process.pid),
+            "program": program.map(Path::to_string_lossy),
+            "program_bytes": program.filter(|program| program.to_str().is_none()).map(bytes),
             "destination": self.destination.to_string(),
             "port": self.port,
             "address": self.address.map(|address| address.to_string()),
@@ -193,7 +208,7 @@ fn ascii(json: &str) -> String {
     text
 }
 
-/// In one line, fit for a terminal.
+/// In one line, fit for a terminal; without the process, which has a line of its own.
 impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {} {}", self.verdict, self.door, self.target())?;
@@ -221,28 +236,51 @@ pub(crate) fn target(destination: &Destination, port: Option<u16>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsStr;
     use std::time::Duration;
 
     use super::*;
 
-    #[test]
-    fn a_line_can_be_neither_forged_nor_broken() {
-        let event = Event {
+    fn denied() -> Event {
+        Event {
             time: SystemTime::UNIX_EPOCH,
             destination: "good.example".parse().unwrap(),
             port: Some(443),
             address: None,
             door: Door::Capture,
+            process: None,
             verdict: Verdict::Deny,
             rule: None,
-            remedy: Some("\"good.example:443\" = \"allow\"".to_owned()),
+            remedy: None,
             sent: 1,
             received: 2,
             duration: Duration::from_millis(3),
-            end: End::Mismatch("\u{1b}[2J\n{\"verdict\":\"allow\"}\u{9b}\u{1f600}".to_owned()),
+            end: End::Denied,
             omitted: 0,
+        }
+    }
+
+    #[test]
+    fn a_line_can_be_neither_forged_nor_broken() {
+        let event = Event {
+            remedy: Some("\"good.example:443\" = \"allow\"".to_owned()),
+            end: End::Mismatch("\u{1b}[2J\n{\"verdict\":\"allow\"}\u{9b}\u{1f600}".to_owned()),
+            ..denied()
         };
         insta::assert_snapshot!(event.to_json(), @r#"{"destination":"good.example","detail":"\u001b[2J\n{\"verdict\":\"allow\"}\u009b\ud83d\ude00","door":"capture","end":"mismatch","milliseconds":3,"port":443,"received":2,"remedy":"\"good.example:443\" = \"allow\"","sent":1,"time":"1970-01-01T00:00:00.000Z","verdict":"deny"}"#);
         insta::assert_snapshot!(event, @r#"deny capture good.example:443: mismatch (\u{1b}[2J\n{"verdict":"allow"}\u{9b}😀); allowed by "good.example:443" = "allow""#);
+    }
+
+    #[test]
+    fn neither_can_a_programs_name_do_it() {
+        let by = |process| Event {
+            process: Some(process),
+            ..denied()
+        };
+        let program = OsStr::from_bytes(b"/tmp/curl\n{\"pid\":1}\x1b[2J\xff");
+        let process = Process::new(7, Some(program.into()));
+        insta::assert_snapshot!(process, @r#"7 (/tmp/curl\n{"pid":1}\u{1b}[2J\xff)"#);
+        insta::assert_snapshot!(by(process).to_json(), @r#"{"destination":"good.example","door":"capture","end":"denied","milliseconds":3,"pid":7,"port":443,"program":"/tmp/curl\n{\"pid\":1}\u001b[2J\ufffd","program_bytes":[47,116,109,112,47,99,117,114,108,10,123,34,112,105,100,34,58,49,125,27,91,50,74,255],"received":2,"sent":1,"time":"1970-01-01T00:00:00.000Z","verdict":"deny"}"#);
+        insta::assert_snapshot!(by(Process::new(7, None)).to_json(), @r#"{"destination":"good.example","door":"capture","end":"denied","milliseconds":3,"pid":7,"port":443,"received":2,"sent":1,"time":"1970-01-01T00:00:00.000Z","verdict":"deny"}"#);
     }
 }

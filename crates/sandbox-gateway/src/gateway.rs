@@ -22,6 +22,7 @@ use tokio::task::{AbortHandle, LocalSet, spawn_local};
 use crate::event::Event;
 use crate::hall::{Hall, Rules};
 use crate::log::OnEvent;
+use crate::processes::{Processes, Searches};
 use crate::publish::{Connect, published};
 use crate::question::{Answer, Ask, Question};
 use crate::upstream::HostProxy;
@@ -132,9 +133,10 @@ impl fmt::Debug for Gateway {
 /// ```
 /// use sandbox_gateway::Doors;
 ///
-/// let Doors { streams, names, proxies, datagrams, packets_v4, packets_v6 } = Doors::default();
+/// let Doors { streams, names, proxies, datagrams, packets_v4, packets_v6, processes } = Doors::default();
 /// assert!(streams.is_none() && names.is_none() && proxies.is_none());
 /// assert!(datagrams.is_none() && packets_v4.is_none() && packets_v6.is_none());
+/// assert!(processes.is_none());
 /// ```
 #[derive(Debug, Default)]
 #[expect(
@@ -156,6 +158,8 @@ pub struct Doors {
     pub packets_v4: Option<OwnedFd>,
     /// The same for IPv6.
     pub packets_v6: Option<OwnedFd>,
+    /// Who makes the connections that come; nobody is told of processes without it.
+    pub processes: Option<Processes>,
 }
 
 /// The doors, so that its thread hears of who comes.
@@ -165,6 +169,7 @@ struct Watched {
     proxies: Option<TcpListener>,
     /// And what answers them.
     datagrams: Option<(UdpSocket, [OwnedFd; 2])>,
+    processes: Option<Processes>,
 }
 
 enum Order {
@@ -222,6 +227,7 @@ impl Gateway {
                     }
                     _ => None,
                 },
+                processes: doors.processes,
             })
         })?;
         self.order(Order::Serve(Box::new(watched)))
@@ -356,6 +362,8 @@ async fn obey(hall: Rc<Hall>, mut orders: UnboundedReceiver<Order>) {
             }
         }
     }
+    // What is told at the end says whose it was as well.
+    hall.searches.take();
 }
 
 /// Starts to serve the doors, each by a task that ends by being aborted.
@@ -365,9 +373,11 @@ fn serve(hall: &Rc<Hall>, doors: Watched) -> Vec<AbortHandle> {
         names,
         proxies,
         datagrams,
+        processes,
     } = doors;
     // Those of other doors are of another network.
     hall.flows.end_all();
+    hall.searches.replace(processes.map(Searches::new));
     let hall = || Rc::clone(hall);
     let tasks = [
         proxies.map(|door| spawn_local(crate::capture::proxies(door, hall()))),

@@ -24,6 +24,7 @@ use crate::gateway::Options;
 use crate::log::{Log, Record};
 use crate::names::{Meaning, Names};
 use crate::opened::{Line, Opened, Relay};
+use crate::processes::{Maker, Searches};
 use crate::question::{Question, Questions};
 use crate::refusal::{Refusal, Why};
 use crate::resolver::{Lookup, Resolver};
@@ -35,6 +36,7 @@ pub(crate) struct Wish {
     pub(crate) destination: Destination,
     pub(crate) port: u16,
     pub(crate) door: Door,
+    pub(crate) maker: Maker,
 }
 
 /// What a connection is wanted for.
@@ -60,6 +62,8 @@ pub(crate) struct Hall {
     pub(crate) resolver: Resolver,
     questions: Questions,
     pub(crate) log: Arc<Log>,
+    /// For the network whose doors are served, if that knows of processes.
+    pub(crate) searches: RefCell<Option<Searches>>,
     places: Arc<Semaphore>,
     /// For whoever connects to a port inside.
     pub(crate) connects: Arc<Semaphore>,
@@ -115,6 +119,7 @@ impl Hall {
             resolver: Resolver::new(options.hosts),
             questions: Questions::new(options.ask, options.ask_timeout),
             log: Log::new(options.on_event),
+            searches: RefCell::default(),
             places: Arc::new(Semaphore::new(bounds::CONNECTIONS)),
             connects: Arc::new(Semaphore::new(bounds::CONNECTS)),
             running: RefCell::default(),
@@ -172,6 +177,13 @@ impl Hall {
 
     fn taken(&self) -> usize {
         bounds::CONNECTIONS - self.places.available_permits()
+    }
+
+    /// Who has made a connection that has come.
+    pub(crate) fn maker(&self, client: &TcpStream) -> Maker {
+        let searches = self.searches.borrow();
+        let maker = searches.as_ref().map(|searches| searches.stream(client));
+        maker.unwrap_or_default()
     }
 
     /// The name that an address inside stands for, or the destination itself.

@@ -39,6 +39,7 @@ use crate::bounds;
 use crate::event::{Door, target as shown};
 use crate::hall::{Hall, Wish};
 use crate::opened::Opened;
+use crate::processes::Maker;
 use crate::proxy::{Carries, Tunnel, linger};
 
 const NO_TRACE: Fault = Fault {
@@ -55,8 +56,17 @@ pub(crate) async fn serve_captured(
     opened: Opened,
     hall: Rc<Hall>,
 ) {
+    let maker = wish.maker.clone();
     let made = Some((wish, opened));
-    let tunnel = serve(first, client, made, Rc::clone(&hall), bounds::GREETING).await;
+    let served = serve(
+        first,
+        client,
+        made,
+        Rc::clone(&hall),
+        maker,
+        bounds::GREETING,
+    );
+    let tunnel = served.await;
     if let Some(tunnel) = tunnel {
         tunnel.pass(hall).await;
     }
@@ -67,12 +77,13 @@ pub(crate) async fn serve_proxied<S>(
     first: Vec<u8>,
     client: S,
     hall: Rc<Hall>,
+    maker: Maker,
     patience: Duration,
 ) -> Option<Tunnel<S>>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    serve(first, client, None, hall, patience).await
+    serve(first, client, None, hall, maker, patience).await
 }
 
 /// `made` is the destination that the client has connected to, and the connection to it; `None` where that is the proxy.
@@ -81,6 +92,7 @@ async fn serve<S>(
     client: S,
     made: Option<(Wish, Opened)>,
     hall: Rc<Hall>,
+    maker: Maker,
     patience: Duration,
 ) -> Option<Tunnel<S>>
 where
@@ -92,6 +104,7 @@ where
     let session = Rc::new(Session {
         hall,
         made_to,
+        maker,
         turn,
         last: RefCell::default(),
         tunnel: RefCell::default(),
@@ -155,6 +168,7 @@ struct Session {
     hall: Rc<Hall>,
     /// The destination that the client has connected to; `None` where it is the proxy.
     made_to: Option<Wish>,
+    maker: Maker,
     turn: Rc<Turn>,
     /// Over which the last request went.
     last: RefCell<Option<Passage>>,
@@ -190,6 +204,7 @@ impl Session {
                     destination: destination.clone(),
                     port,
                     door: Door::Http,
+                    maker: self.maker.clone(),
                 };
                 (wish, (destination, written))
             }),
@@ -207,6 +222,7 @@ impl Session {
                         destination,
                         port,
                         door,
+                        maker: self.maker.clone(),
                     };
                     answer::closing(answer::refusal(&self.hall.refuse(&wish, why)))
                 }

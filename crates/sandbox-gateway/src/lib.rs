@@ -23,6 +23,7 @@ mod http;
 mod log;
 mod names;
 mod opened;
+mod processes;
 mod protocol;
 mod proxy;
 mod publish;
@@ -40,5 +41,6 @@ mod upstream;
 
 pub use event::{Door, End, Event};
 pub use gateway::{Doors, Gateway, Options};
+pub use processes::{Process, Processes};
 pub use question::{Answer, Question};
 pub use upstream::HostProxy;

@@ -11,6 +11,7 @@ use sandbox_core::{Decision, Destination, Verdict};
 use crate::bounds;
 use crate::event::{End, Event};
 use crate::hall::Wish;
+use crate::processes::Maker;
 
 /// What is told of events.
 pub(crate) type OnEvent = Arc<dyn Fn(&Event) + Send + Sync>;
@@ -41,7 +42,8 @@ impl Log {
         })
     }
 
-    fn tell(&self, mut event: Event) {
+    /// Tells of an event, on the gateway's thread.
+    pub(crate) fn tell(&self, mut event: Event) {
         if event.verdict != Verdict::Allow {
             let mut denials = self.denials.lock().unwrap_or_else(PoisonError::into_inner);
             match denials.take() {
@@ -81,6 +83,7 @@ impl Denials {
 pub(crate) struct Record {
     log: Arc<Log>,
     event: Event,
+    pub(crate) maker: Maker,
     began: Instant,
     pub(crate) bytes: Arc<Bytes>,
 }
@@ -110,6 +113,7 @@ impl Record {
             port: (wish.port != 0).then_some(wish.port),
             address: None,
             door: wish.door,
+            process: None,
             verdict: Verdict::Allow,
             rule: None,
             remedy: None,
@@ -122,6 +126,7 @@ impl Record {
         Self {
             log: Arc::clone(log),
             event,
+            maker: wish.maker.clone(),
             began: Instant::now(),
             bytes: Arc::default(),
         }
@@ -158,7 +163,7 @@ impl Drop for Record {
         event.duration = self.began.elapsed();
         event.sent = self.bytes.sent.load(Ordering::Relaxed);
         event.received = self.bytes.received.load(Ordering::Relaxed);
-        self.log.tell(event);
+        std::mem::take(&mut self.maker).tell(&self.log, event);
     }
 }
 

@@ -15,18 +15,25 @@ use crate::bounds;
 use crate::event::Door;
 use crate::hall::{Hall, Wish};
 use crate::opened::Opened;
+use crate::processes::Maker;
 use crate::{capture, http, socks};
 
 /// Serves a connection to the proxies.
 pub(crate) async fn serve(client: TcpStream, hall: Rc<Hall>) {
-    if let Some(tunnel) = speak(client, Rc::clone(&hall), bounds::GREETING).await {
+    let maker = hall.maker(&client);
+    if let Some(tunnel) = speak(client, Rc::clone(&hall), maker, bounds::GREETING).await {
         tunnel.pass(hall).await;
     }
 }
 
 /// Speaks whichever protocol the client speaks, until there is a tunnel, or nothing. `patience` is for each thing that the
 /// client has to say.
-pub(crate) async fn speak<S>(mut client: S, hall: Rc<Hall>, patience: Duration) -> Option<Tunnel<S>>
+pub(crate) async fn speak<S>(
+    mut client: S,
+    hall: Rc<Hall>,
+    maker: Maker,
+    patience: Duration,
+) -> Option<Tunnel<S>>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -35,9 +42,9 @@ where
     timeout(patience, read).await.ok()?.ok()?;
     match first.first() {
         Some(version) if socks::speaks(*version) => {
-            socks::serve(first, client, hall, patience).await
+            socks::serve(first, client, hall, maker, patience).await
         }
-        _ => http::serve_proxied(first, client, hall, patience).await,
+        _ => http::serve_proxied(first, client, hall, maker, patience).await,
     }
 }
 
@@ -72,6 +79,7 @@ impl Tunnel<TcpStream> {
                     destination,
                     port,
                     door,
+                    maker: opened.record.maker.clone(),
                 };
                 capture::pass(client, first, wish, opened, hall).await;
             }

@@ -18,6 +18,7 @@ use crate::flights::on_thread;
 use crate::hall::{Hall, Wish};
 use crate::log::Record;
 use crate::opened::{Line, Opened};
+use crate::processes::Maker;
 
 /// Connects to a port inside: whoever made the sandbox has a socket in its network for it.
 pub(crate) type Connect = Arc<dyn Fn() -> io::Result<OwnedFd> + Send + Sync>;
@@ -49,6 +50,7 @@ async fn one(outside: TcpStream, port: u16, connect: Connect, hall: Rc<Hall>) {
         destination: Ipv4Addr::LOCALHOST.into(),
         port,
         door: Door::Publish,
+        maker: Maker::default(),
     };
     let mut record = Record::new(&hall.log, &wish);
     let connected = on_thread(&hall.connects, move || connect().and_then(ready));

@@ -19,6 +19,7 @@ use tokio::time::timeout;
 use crate::bounds;
 use crate::event::Door;
 use crate::hall::{Hall, Wish};
+use crate::processes::Maker;
 use crate::proxy::{Carries, Tunnel, linger, read_some};
 use crate::refusal::Why;
 
@@ -40,6 +41,7 @@ pub(crate) async fn serve<S>(
     read: Vec<u8>,
     client: S,
     hall: Rc<Hall>,
+    maker: Maker,
     patience: Duration,
 ) -> Option<Tunnel<S>>
 where
@@ -60,6 +62,7 @@ where
                 destination,
                 port,
                 door,
+                maker,
             };
             match hall.open(wish).await {
                 Ok(opened) => {

@@ -32,6 +32,7 @@ use tokio::time::timeout;
 use crate::event::{Door, Event};
 use crate::gateway::Options;
 use crate::hall::{Hall, Rules, Wish};
+use crate::processes::Maker;
 
 /// A test that takes longer hangs.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -131,6 +132,11 @@ impl House {
         events.iter().map(Event::to_string).collect()
     }
 
+    /// What was told.
+    pub(crate) fn told(&self) -> Vec<Event> {
+        self.events.lock().unwrap().clone()
+    }
+
     pub(crate) fn last_event(&self) -> Event {
         self.events.lock().unwrap().last().unwrap().clone()
     }
@@ -151,6 +157,7 @@ pub(crate) fn wish(destination: &str, port: u16) -> Wish {
         destination: destination.parse().unwrap(),
         port,
         door: Door::Capture,
+        maker: Maker::default(),
     }
 }
 

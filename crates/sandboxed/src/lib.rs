@@ -110,7 +110,8 @@ pub use {
     error::{BadStream, Error},
     sandbox::{Builder, Sandbox},
     sandbox_gateway::{
-        Answer as NetworkAnswer, Door, End, Event as NetworkEvent, Question as NetworkQuestion,
+        Answer as NetworkAnswer, Door, End, Event as NetworkEvent, Process as NetworkProcess,
+        Question as NetworkQuestion,
     },
     sandbox_linux::{
         Enforcement, HostFacts, LaunchError, Lowering, NumberProblem, Plan, TerminalSize,

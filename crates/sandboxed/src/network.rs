@@ -6,8 +6,8 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 
 use sandbox_core::{NetworkRules, PublishedPort, Ruleset};
-use sandbox_gateway::{Doors, Gateway, HostProxy, Options};
-use sandbox_linux::{Connectivity, Prepared, WayIn};
+use sandbox_gateway::{Doors, Gateway, HostProxy, Options, Process, Processes};
+use sandbox_linux::{Connectivity, Holder, Prepared, WayIn};
 
 use crate::Error;
 
@@ -32,10 +32,21 @@ const NO_PROXY: &str =
 /// The gateway, once it runs.
 pub(crate) struct Service {
     options: Options,
+    told: Told,
     /// The process that it is of. A fork of that does not have the gateway's thread, and joins no network that needs it.
     owner: u32,
     of_fork: OnceLock<Box<Self>>,
     state: Mutex<State>,
+}
+
+/// What is told of connections.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Told {
+    /// Who made them, too.
+    #[default]
+    Processes,
+    /// No more than what is known without a search.
+    NoProcesses,
 }
 
 struct State {
@@ -46,15 +57,16 @@ struct State {
 
 impl Service {
     /// `None` where no destination is named, or the network is the host's.
-    pub(crate) fn of(ruleset: &Arc<Ruleset>, mut options: Options) -> Option<Self> {
+    pub(crate) fn of(ruleset: &Arc<Ruleset>, mut options: Options, told: Told) -> Option<Self> {
         ruleset.network_rules().needs_gateway()?;
         options.host_proxy = HostProxy::from_environment();
-        Some(Self::with(options, Arc::clone(ruleset)))
+        Some(Self::with(options, told, Arc::clone(ruleset)))
     }
 
-    fn with(options: Options, ruleset: Arc<Ruleset>) -> Self {
+    fn with(options: Options, told: Told, ruleset: Arc<Ruleset>) -> Self {
         Self {
             options,
+            told,
             owner: std::process::id(),
             of_fork: OnceLock::new(),
             state: Mutex::new(State {
@@ -81,7 +93,7 @@ impl Service {
                 return Err(Error::Gateway { source });
             }
         };
-        let of_fork = || Box::new(Self::with(self.options.clone(), ruleset));
+        let of_fork = || Box::new(Self::with(self.options.clone(), self.told, ruleset));
         self.of_fork.get_or_init(of_fork).ours()
     }
 
@@ -124,7 +136,10 @@ impl Service {
         let Some(doors) = prepared.take_doors() else {
             return Ok(());
         };
+        let service = self.ours()?;
+        let is_told = service.options.on_event.is_some() && service.told == Told::Processes;
         let doors = Doors {
+            processes: is_told.then(|| processes(&prepared.way_in())).flatten(),
             streams: doors.streams,
             names: doors.names,
             proxies: doors.proxies,
@@ -132,7 +147,7 @@ impl Service {
             packets_v4: doors.packets_v4,
             packets_v6: doors.packets_v6,
         };
-        let state = self.ours()?.state();
+        let state = service.state();
         let served = state
             .running
             .as_ref()
@@ -143,6 +158,21 @@ impl Service {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Who makes the connections of the sandbox that has just been made. What this host does not say is not told.
+fn processes(way_in: &WayIn) -> Option<Processes> {
+    let holders = Arc::new(way_in.holders().ok()?);
+    let (streams, datagrams) = (Arc::clone(&holders), Arc::clone(&holders));
+    let process = |holder: Holder| Process::new(holder.pid, holder.program);
+    Some(Processes {
+        stream: Box::new(move |inside, other| streams.stream(inside, other)),
+        datagrams: Box::new(move |inside, other| datagrams.datagrams(inside, other)),
+        search: Box::new(move |sockets| {
+            let holders = holders.of(sockets).into_iter();
+            holders.map(|holder| holder.map(process)).collect()
+        }),
+    })
 }
 
 /// What is decided when the sandbox is made.

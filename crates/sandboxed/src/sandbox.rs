@@ -11,7 +11,7 @@ use sandbox_core::{
 use sandbox_linux::filter::Feature;
 use sandbox_linux::{Connectivity, Early, Enforcement, HostFacts, Plan, Prepared, Start};
 
-use crate::network::{self, Service};
+use crate::network::{self, Service, Told};
 use crate::{Command, Error, NetworkAnswer, NetworkEvent, NetworkQuestion};
 
 /// A policy made ready for this host: resolved, compiled, everything opened. Commands run in it.
@@ -75,6 +75,7 @@ pub struct Builder {
     facts: Option<HostFacts>,
     environment: Option<Vec<(OsString, OsString)>>,
     gateway: sandbox_gateway::Options,
+    told: Told,
 }
 
 impl Sandbox {
@@ -199,7 +200,7 @@ impl Builder {
         self
     }
 
-    /// Is told of each connection when it has ended, and of what was denied, on the gateway's thread: what takes long there holds
+    /// Is told of each connection when it has ended, with the process that made it where that is known, and of what was denied, on the gateway's thread: what takes long there holds
     /// up every connection.
     ///
     /// ```
@@ -215,6 +216,12 @@ impl Builder {
     /// ```
     pub fn on_network(mut self, tell: impl Fn(&NetworkEvent) + Send + Sync + 'static) -> Self {
         self.gateway = self.gateway.on_event(tell);
+        self
+    }
+
+    /// Leaves out of what is told which process made a connection: nobody looks for it then.
+    pub fn without_processes(mut self) -> Self {
+        self.told = Told::NoProcesses;
         self
     }
 
@@ -258,7 +265,7 @@ impl Builder {
         }
         let ruleset = Arc::new(Ruleset::resolve(policy, &context)?);
         known_features(&ruleset)?;
-        let network = Service::of(&ruleset, self.gateway);
+        let network = Service::of(&ruleset, self.gateway, self.told);
         let plan = Plan::compile(&ruleset, &facts)?;
         let prepared = match early {
             Ok(early) => Prepared::with(&plan, early)?,

@@ -101,6 +101,10 @@ impl Builder {
         self
     }
 
+    pub fn without_processes(self) -> Self {
+        self
+    }
+
     pub fn on_request(
         self,
         answer: impl Fn(&NetworkQuestion) -> NetworkAnswer + Send + Sync + 'static,

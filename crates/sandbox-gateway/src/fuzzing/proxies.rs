@@ -12,6 +12,7 @@ use crate::bounds;
 use crate::event::Event;
 use crate::gateway::Options;
 use crate::hall::{Hall, Rules};
+use crate::processes::Maker;
 use crate::proxy::speak;
 
 /// Serves a client that says this and nothing more: no tunnel comes of it, and nothing but refusals is answered and told.
@@ -40,7 +41,7 @@ pub fn proxies(input: &[u8]) {
         // Small enough for what is said to come in pieces.
         let (client, door) = tokio::io::duplex(1 + input.len() % 64);
         let (mut read, mut write) = tokio::io::split(client);
-        let served = speak(door, Rc::new(hall), bounds::GREETING);
+        let served = speak(door, Rc::new(hall), Maker::default(), bounds::GREETING);
         let said = async {
             // What is not read any more can't be written.
             let _ = write.write_all(input).await;

@@ -11,7 +11,9 @@
 //! only what shorter rules say: `"./**" = "write"` cannot undo `"./.git/hooks" = "read"`. Where nothing matches,
 //! nothing can be read. The order of rules has no influence, which the laws in `tests.rs` hold us to.
 
-use std::ffi::{OsStr, OsString};
+use std::borrow::Borrow;
+use std::ffi::OsStr;
+use std::hash::{Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -45,12 +47,12 @@ pub(crate) mod wider;
 /// ```
 #[derive(Clone, Debug)]
 pub struct FileRule {
-    pub(crate) text: OsString,
+    pub(crate) text: Arc<OsStr>,
     /// The path as it was written, expanded, links not followed: the key under which another rule replaces this one.
     /// `None` where it is the path itself.
     pub(crate) key: Option<PathBuf>,
     pub(crate) path: PathBuf,
-    pub(crate) glob: Option<Glob>,
+    pub(crate) glob: Option<Box<Glob>>,
     pub(crate) access: Access,
     pub(crate) kind: PathKind,
     pub(crate) looks: Looks,
@@ -70,10 +72,10 @@ impl FileRule {
     #[cfg(any(test, feature = "fuzzing"))]
     pub(crate) fn plain(text: &OsStr, path: PathBuf, glob: Option<Glob>, access: Access) -> Self {
         Self {
-            text: text.to_owned(),
+            text: text.into(),
             key: None,
             path,
-            glob,
+            glob: glob.map(Box::new),
             access,
             kind: PathKind::Directory,
             looks: Looks::Unreadable,
@@ -163,7 +165,7 @@ impl FileRule {
     }
 
     /// What decides between equals: the text last, so that the answer does not depend on the order of rules.
-    fn order(&self) -> ((u8, bool), &OsString) {
+    fn order(&self) -> ((u8, bool), &OsStr) {
         (self.rank(), &self.text)
     }
 }
@@ -231,7 +233,7 @@ pub enum Looks {
 pub struct FileRules {
     /// By path, directories before what is in them; each path once.
     literals: Vec<Arc<FileRule>>,
-    index: Map<OsString, usize>,
+    index: Map<ByPath, usize>,
     globs: Vec<Arc<FileRule>>,
     /// The patterns of `globs`, by their numbers there.
     together: Together,
@@ -250,10 +252,13 @@ impl FileRules {
     pub(crate) fn new(rules: Vec<Arc<FileRule>>, absent: Arc<AbsentSecrets>) -> Self {
         let (mut literals, globs): (Vec<_>, Vec<_>) =
             rules.into_iter().partition(|rule| rule.is_literal());
-        let patterns: Vec<_> = globs.iter().filter_map(|rule| rule.glob.as_ref()).collect();
+        let patterns: Vec<_> = globs
+            .iter()
+            .filter_map(|rule| rule.glob.as_deref())
+            .collect();
         let together = Together::new(&patterns);
         literals.sort_by(|a, b| place::order(&a.path, &b.path));
-        let equals = literals.chunk_by(|a, b| a.path == b.path);
+        let equals = literals.chunk_by(|a, b| a.path.as_os_str() == b.path.as_os_str());
         let literals = equals.filter_map(strongest).collect();
         let mut files = Self {
             literals,
@@ -267,7 +272,7 @@ impl FileRules {
     }
 
     fn index(&mut self) {
-        let place = |(at, rule): (usize, &Arc<FileRule>)| (rule.path.clone().into_os_string(), at);
+        let place = |(at, rule): (usize, &Arc<FileRule>)| (ByPath(Arc::clone(rule)), at);
         self.index = self.literals.iter().enumerate().map(place).collect();
     }
 
@@ -365,6 +370,30 @@ impl FileRules {
         self.index.get(path.as_os_str()).copied()
     }
 }
+
+/// A rule that is found by its path.
+#[derive(Clone, Debug)]
+struct ByPath(Arc<FileRule>);
+
+impl Borrow<OsStr> for ByPath {
+    fn borrow(&self) -> &OsStr {
+        self.0.path.as_os_str()
+    }
+}
+
+impl Hash for ByPath {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        Borrow::<OsStr>::borrow(self).hash(state);
+    }
+}
+
+impl PartialEq for ByPath {
+    fn eq(&self, other: &Self) -> bool {
+        Borrow::<OsStr>::borrow(self) == Borrow::<OsStr>::borrow(other)
+    }
+}
+
+impl Eq for ByPath {}
 
 /// Whether a directory lies in `/dev` or `/proc`, which every backend makes anew.
 fn is_always_private(directory: &Path) -> bool {

@@ -28,7 +28,7 @@ use crate::destination::{Scope, is_localhost};
 use crate::escape::toml_string;
 use crate::files::FileRules;
 use crate::map::Map;
-use crate::policy::{DestinationEntry, of_last_layers};
+use crate::policy::{DestinationEntry, by_key, of_last_layers};
 use crate::preset::destinations;
 use crate::preset::packages::Person;
 use crate::problem::RuleProblem;
@@ -127,13 +127,9 @@ impl NetworkRules {
         entries: impl IntoIterator<Item = DestinationEntry>,
         own: impl IntoIterator<Item = IpAddr>,
     ) -> Self {
-        let rules = entries.into_iter().map(DestinationRule::from).collect();
-        let rules = of_last_layers(
-            rules,
-            |rule| rule.pattern().clone(),
-            |rule: &DestinationRule| rule.entry.layer,
-        );
-        let rules: Vec<_> = rules
+        let rules: Vec<_> = entries.into_iter().map(DestinationRule::from).collect();
+        let by_key = by_key(&rules, DestinationRule::pattern);
+        let rules: Vec<_> = of_last_layers(rules, &by_key, |rule| rule.entry.layer)
             .into_iter()
             .map(|(rule, replaced)| rule.instead_of(&replaced))
             .collect();

@@ -35,14 +35,9 @@ pub(crate) struct Expanded {
 }
 
 impl Expanded {
-    /// What two texts have in common that mean the same. No path contains a NUL.
-    pub(crate) fn key(&self) -> OsString {
-        let mut key = self.path.clone().into_os_string();
-        if let Some(tail) = &self.tail {
-            key.push("\0");
-            key.push(tail);
-        }
-        key
+    /// The whole, to look it up: as bytes, which a path is not compared by.
+    pub(crate) fn key(&self) -> (&OsStr, Option<&str>) {
+        (self.path.as_os_str(), self.tail.as_deref())
     }
 }
 

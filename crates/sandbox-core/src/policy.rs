@@ -28,7 +28,7 @@ use std::time::Duration;
 
 pub use choice::{DestinationPreset, HideBy, Limits, Network, Preset, System, Tier};
 pub(crate) use entry::{
-    DestinationEntry, FileEntry, Grant, VariableEntry, VariableRule, of_last_layers,
+    DestinationEntry, FileEntry, Grant, VariableEntry, VariableRule, by_key, of_last_layers,
 };
 pub(crate) use file::read_regular;
 pub use import::Imported;
@@ -306,7 +306,7 @@ impl Policy {
         match entry::wrong_path(text) {
             Some(reason) => self.problem_name("path", text, reason),
             None => self.files.push(FileEntry {
-                text: text.to_owned(),
+                text: text.into(),
                 pattern,
                 access,
                 optional,

@@ -3,6 +3,8 @@
 pub(crate) mod destinations;
 pub(crate) mod packages;
 
+use std::ffi::OsStr;
+
 use crate::baseline::{BASELINE, RUN};
 use crate::caches::CACHES;
 use crate::policy::{FileEntry, VariableEntry, VariableRule};
@@ -87,7 +89,7 @@ pub(crate) fn files(preset: Preset) -> Vec<FileEntry> {
         Preset::None => return Vec::new(),
     };
     let rule = |path: &str, access, optional| FileEntry {
-        text: path.into(),
+        text: OsStr::new(path).into(),
         pattern: true,
         access,
         optional,
@@ -150,7 +152,7 @@ mod tests {
             let writable: Vec<_> = files(preset)
                 .into_iter()
                 .filter(|rule| rule.access == Access::Write)
-                .map(|rule| rule.text)
+                .map(|rule| rule.text.to_string_lossy().into_owned())
                 .collect();
             let expected: &[&str] = if preset == Preset::ReadOnly {
                 &[]

@@ -12,6 +12,7 @@ use std::ffi::OsStr;
 use std::path::{Component, Path};
 use std::sync::LazyLock;
 
+use crate::map::Map;
 use crate::os::OsStrExt;
 use crate::place;
 use crate::table::{Relative, Table};
@@ -247,26 +248,28 @@ pub(crate) fn protected() -> &'static Table<ProtectedPath> {
 /// The parts that are left below a directory of each protected path on whose way it is: `.git`, opened by a rule, has hooks in
 /// it.
 pub(crate) fn rests(directory: &Path) -> impl Iterator<Item = &'static [&'static str]> {
-    /// The parts of a protected path above a directory on the way, that directory, and the parts below it.
-    type Way = (Vec<&'static str>, &'static str, Vec<&'static str>);
-    static WAYS: LazyLock<Vec<Way>> = LazyLock::new(|| {
-        let ways = |entry: &'static ProtectedPath| {
-            let parts = entry.parts();
-            let way = move |taken| {
-                let (taken, rest) = parts.split_at_checked(taken)?;
-                let (name, above) = taken.split_last()?;
-                Some((above.to_vec(), *name, rest.to_vec()))
-            };
-            (1..entry.parts().len()).filter_map(way)
-        };
-        PROTECTED.iter().flat_map(ways).collect()
+    /// The parts of a protected path above a directory on the way, and those below it; by the directory's name.
+    type Way = (Vec<&'static str>, Vec<&'static str>);
+    static WAYS: LazyLock<Map<&str, Vec<Way>>> = LazyLock::new(|| {
+        let mut ways: Map<&str, Vec<Way>> = Map::default();
+        for parts in PROTECTED.iter().map(ProtectedPath::parts) {
+            for taken in 1..parts.len() {
+                let (taken, rest) = parts.split_at(taken);
+                if let Some((name, above)) = taken.split_last() {
+                    let way = (above.to_vec(), rest.to_vec());
+                    ways.entry(name).or_default().push(way);
+                }
+            }
+        }
+        ways
     });
-    let name = place::name(directory);
-    let is_way = move |(above, last, _): &&Way| {
-        is_named(name, last)
-            && place::above(directory).is_some_and(|directory| ends_with(directory, above))
+    let name = place::name(directory).to_str();
+    let named = [name, Some("*")].into_iter().flatten();
+    let is_way = move |(above, _): &&Way| {
+        place::above(directory).is_some_and(|directory| ends_with(directory, above))
     };
-    WAYS.iter().filter(is_way).map(|(.., rest)| rest.as_slice())
+    let ways = named.filter_map(|name| WAYS.get(name)).flatten();
+    ways.filter(is_way).map(|(_, rest)| rest.as_slice())
 }
 
 /// Whether the last components of the path are these.

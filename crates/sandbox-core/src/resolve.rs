@@ -359,30 +359,30 @@ impl Resolver {
         let Some(directory) = place::above(path) else {
             return Answer::Unknown;
         };
-        let times = match self.asked.borrow_mut().get_mut(directory.as_os_str()) {
+        let mut all = self.asked.borrow_mut();
+        let names = match all.get_mut(directory.as_os_str()) {
+            Some(Asked::Listed(names)) => Rc::clone(names),
+            Some(Asked::Opaque) => return Answer::Unknown,
             Some(Asked::Times(times)) => {
                 *times += 1;
-                *times
+                if *times < MAX_QUESTIONS {
+                    return Answer::Unknown;
+                }
+                drop(all);
+                match self.names(directory) {
+                    Some(names) => names,
+                    None => return Answer::Unknown,
+                }
             }
-            Some(_) => MAX_QUESTIONS,
-            None => 0,
+            None => {
+                all.insert(directory.as_os_str().to_owned(), Asked::Times(1));
+                return Answer::Unknown;
+            }
         };
-        if times < MAX_QUESTIONS {
-            if times == 0 {
-                let first = Asked::Times(1);
-                self.asked
-                    .borrow_mut()
-                    .insert(directory.as_os_str().to_owned(), first);
-            }
-            return Answer::Unknown;
-        }
-        match self
-            .names(directory)
-            .map(|names| names.get(place::name(path)).copied())
-        {
-            Some(None) => Answer::Kind(PathKind::Missing),
-            Some(Some(Some(kind))) => Answer::Kind(kind),
-            Some(Some(None)) | None => Answer::Unknown,
+        match names.get(place::name(path)) {
+            None => Answer::Kind(PathKind::Missing),
+            Some(Some(kind)) => Answer::Kind(*kind),
+            Some(None) => Answer::Unknown,
         }
     }
 
@@ -390,20 +390,16 @@ impl Resolver {
     /// is not walked again.
     fn start<'a>(&self, path: &'a Path) -> (&'a Path, PathKind, &'a Path) {
         let bytes = path.as_os_str().as_bytes();
-        // A name with two dots is walked as well.
-        let is_straight = !bytes.windows(2).any(|two| two == b"..");
         let seen = self.seen.borrow();
+        // No place with `..` in it is known: that is walked.
         let known = |place: &'a Path| match seen.get(place.as_os_str()) {
             Some(Seen::Kind(kind)) => {
-                let rest = bytes.get(place.as_os_str().len() + 1..).unwrap_or_default();
+                let rest = bytes.get(place::below(place)..).unwrap_or_default();
                 Some((place, *kind, Path::new(OsStr::from_bytes(rest))))
             }
             _ => None,
         };
-        let found = place::upwards(path)
-            .skip(1)
-            .filter(|_| is_straight)
-            .find_map(known);
+        let found = place::upwards(path).skip(1).find_map(known);
         found.unwrap_or((Path::new("/"), PathKind::Directory, path))
     }
 }

@@ -6,7 +6,6 @@
 
 mod settings;
 
-use std::ffi::OsString;
 use std::fmt;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -20,7 +19,7 @@ use crate::files::anchors;
 use crate::files::nested::Search;
 use crate::files::{FileRule, FileRules, Looks};
 use crate::pattern::{Expanded, Glob, expand, is_relative_spelling};
-use crate::policy::{FileEntry, of_last_layers};
+use crate::policy::{FileEntry, by_key, of_last_layers};
 use crate::problem::RuleProblem;
 use crate::resolve::{Link, PathKind, Resolved, Resolver, Stopped};
 use crate::secrets::{self, HOSTS, RESOLVERS, SecretPath};
@@ -318,8 +317,8 @@ fn merge(
         };
         drafts.push((layer, draft));
     }
-    let key = |(_, draft): &(usize, Draft)| draft.expanded.key();
-    let drafts = of_last_layers(drafts, key, |(layer, _)| *layer);
+    let by_key = by_key(&drafts, |(_, draft)| draft.expanded.key());
+    let drafts = of_last_layers(drafts, &by_key, |(layer, _)| *layer);
     let drafts = drafts.into_iter().map(|((_, draft), replaced)| {
         let replaced = replaced.into_iter().map(|(_, draft)| draft);
         draft.instead_of(replaced)
@@ -330,7 +329,7 @@ fn merge(
 impl Draft {
     fn secret(path: PathBuf, secret: &'static SecretPath) -> Self {
         let entry = FileEntry {
-            text: path.clone().into_os_string(),
+            text: path.as_os_str().into(),
             pattern: false,
             access: Access::Hide,
             optional: true,
@@ -387,7 +386,7 @@ fn resolve_draft(draft: Draft, resolver: &Resolver) -> Result<Option<Way>, Polic
         Err(stopped) => return Err(rule_error(&entry, stopped.problem)),
     };
     let glob = tail
-        .map(|tail| Glob::new(resolved.path.clone(), tail))
+        .map(|tail| Glob::new(resolved.path.clone(), tail).map(Box::new))
         .transpose();
     let glob = glob.map_err(|problem| rule_error(&entry, problem.into()))?;
     if resolved.kind == PathKind::Missing && glob.is_none() {
@@ -485,7 +484,7 @@ fn pass_writable_links(
             };
             problems.push(PolicyError::Rule {
                 at: way.rule.source.clone(),
-                text: way.rule.text.clone(),
+                text: way.rule.text().to_owned(),
                 problem,
             });
         }
@@ -516,7 +515,7 @@ fn refuse_broad_workspaces(
             };
             problems.push(PolicyError::Rule {
                 at: rule.source.clone(),
-                text: rule.text.clone(),
+                text: rule.text().to_owned(),
                 problem,
             });
         }
@@ -542,15 +541,14 @@ const SYSTEM: [&str; 14] = [
 ];
 
 fn system(path: &Path) -> Option<&'static str> {
-    let is_of_system = SYSTEM.iter().any(|system| path == Path::new(system));
+    let is_of_system = SYSTEM.iter().any(|system| path.as_os_str() == *system);
     is_of_system.then_some("a directory of the system")
 }
 
 fn rule_error(entry: &FileEntry, problem: RuleProblem) -> PolicyError {
-    let text: OsString = entry.text.clone();
     PolicyError::Rule {
         at: entry.source.clone(),
-        text,
+        text: (*entry.text).to_owned(),
         problem,
     }
 }

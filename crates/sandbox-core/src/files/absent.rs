@@ -111,7 +111,7 @@ impl Home {
     fn rule(&self, secret: &SecretPath) -> FileRule {
         let (written, path) = (self.written.join(secret.path), self.path.join(secret.path));
         FileRule {
-            text: written.clone().into_os_string(),
+            text: written.as_os_str().into(),
             key: (written != path).then_some(written),
             path,
             glob: None,

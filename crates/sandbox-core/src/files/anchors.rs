@@ -92,11 +92,6 @@ impl<'a> Anchors<'a> {
         self.list.get_mut(at)
     }
 
-    /// The anchor at this path.
-    pub(super) fn get(&self, path: &Path) -> Option<&Anchor> {
-        self.list.get(self.position(path)?)
-    }
-
     fn position(&self, path: &Path) -> Option<usize> {
         let literal = self.files.position(path);
         literal.or_else(|| self.others.get(path.as_os_str()).copied())
@@ -104,25 +99,28 @@ impl<'a> Anchors<'a> {
 
     /// Parents before children, without the pins in what is closed as a whole: a pin would open it again.
     fn into_sorted(self) -> Vec<Anchor> {
-        let files = self.files;
-        let is_literal = |anchor: &Anchor| files.position(&anchor.path).is_some();
-        let is_rule = |anchor: &&Anchor| !anchor.pin || is_literal(anchor);
+        let literals = self.files.literals.len();
+        let rule = |path: &Path| {
+            let at = self.position(path)?;
+            let is_rule = |anchor: &&Anchor| !anchor.pin || at < literals;
+            self.list.get(at).filter(is_rule)
+        };
         let is_open = |path: &Path| {
-            let mut above = place::upwards(path).skip(1);
-            let around = above.find_map(|above| self.get(above).filter(is_rule));
+            let around = place::upwards(path).skip(1).find_map(rule);
             around.is_none_or(|around| around.access == Access::Write)
         };
         let held = self.list.iter();
         let held: Vec<bool> = held
             .map(|anchor| !anchor.pin || is_open(&anchor.path))
             .collect();
-        let kept = self.list.into_iter().zip(held);
-        let kept = kept.filter(|(anchor, is_held)| *is_held || is_literal(anchor));
-        let kept = kept.map(|(anchor, is_held)| Anchor {
-            pin: anchor.pin && is_held,
-            ..anchor
+        let mut kept = self.list;
+        let mut held = held.into_iter().enumerate();
+        kept.retain_mut(|anchor| {
+            held.next().is_some_and(|(at, is_held)| {
+                anchor.pin &= is_held;
+                is_held || at < literals
+            })
         });
-        let mut kept: Vec<Anchor> = kept.collect();
         kept.sort_by(|a, b| place::order(&a.path, &b.path));
         kept
     }

@@ -111,7 +111,7 @@ pub(super) fn too_many(crowd: &FileRule) -> PolicyError {
 fn refused(rule: &FileRule, directory: &Path) -> PolicyError {
     PolicyError::Rule {
         at: rule.source.clone(),
-        text: rule.text.clone(),
+        text: rule.text().to_owned(),
         problem: RuleProblem::TooManyMatches {
             below: directory.into(),
             limit: MAX_MATCHES,

@@ -3,11 +3,12 @@
 //! The attack: `mv sec sec2`, and the next run's rule about `sec/key` finds nothing; or the same by another sandbox while
 //! this one is being started. A directory that is a mount point cannot be renamed or removed.
 
+use std::ffi::OsStr;
 use std::path::Path;
 
 use super::anchors::Anchors;
 use super::{Anchor, FileRules, is_always_private};
-use crate::map::Set;
+use crate::map::{Map, Set};
 use crate::resolve::PathKind;
 use crate::{Access, place};
 
@@ -18,11 +19,15 @@ pub(super) fn pin(files: &FileRules, anchors: &mut Anchors<'_>) {
         .iter()
         .filter(|anchor| anchor.access != Access::Write && anchor.kind != PathKind::Missing);
     let mut known = Set::default();
+    let mut writable = Writable {
+        files,
+        known: Map::default(),
+    };
     let mut pins = Vec::new();
     for anchor in lowered {
         for directory in place::upwards(&anchor.path).skip(1) {
             // What is above a known directory is known.
-            if !known.insert(directory.as_os_str()) || !is_in_writable_tree(files, directory) {
+            if !known.insert(directory.as_os_str()) || !writable.holds(directory) {
                 break;
             }
             pins.push(Anchor {
@@ -40,11 +45,26 @@ pub(super) fn pin(files: &FileRules, anchors: &mut Anchors<'_>) {
     }
 }
 
-/// Whether the command could rename a directory. The root of a writable tree lies in one that it cannot change, and the
-/// private `/dev` and `/proc` are not the host's.
-fn is_in_writable_tree(files: &FileRules, directory: &Path) -> bool {
-    let is_writable = |path: &Path| files.access(path).0 == Access::Write;
-    !is_always_private(directory)
-        && is_writable(directory)
-        && place::above(directory).is_some_and(is_writable)
+/// The directories that can be written: what lies in one asks for it again.
+struct Writable<'a> {
+    files: &'a FileRules,
+    known: Map<&'a OsStr, bool>,
+}
+
+impl<'a> Writable<'a> {
+    /// Whether the command could rename a directory. The root of a writable tree lies in one that it cannot change, and the
+    /// private `/dev` and `/proc` are not the host's.
+    fn holds(&mut self, directory: &'a Path) -> bool {
+        !is_always_private(directory)
+            && self.contains(directory)
+            && place::above(directory).is_some_and(|above| self.contains(above))
+    }
+
+    fn contains(&mut self, path: &'a Path) -> bool {
+        let is_writable = || self.files.access(path).0 == Access::Write;
+        *self
+            .known
+            .entry(path.as_os_str())
+            .or_insert_with(is_writable)
+    }
 }

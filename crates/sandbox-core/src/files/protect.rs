@@ -46,10 +46,13 @@ pub(super) fn protect(
         nested(files, &roots).map_err(|(root, problem)| unreadable(files, &root, problem))?;
     for root in roots.into_iter().chain(nested) {
         let present = resolver.present(&root, protected());
+        // What is called so may lead to each of these.
+        if present.iter().any(|entry| entry.path.starts_with(".git/")) {
+            protect_git_file(files, anchors, resolver, &root);
+        }
         let whole = present.iter().map(|entry| entry.parts());
         // The root may itself be a part of the way.
         let rests = rests(&root).map(<[_]>::to_vec);
-        protect_git_file(files, anchors, resolver, &root);
         for parts in whole.chain(rests) {
             let found = existing(&root, &parts, resolver);
             for found in found.map_err(|problem| unreadable(files, &root, problem))? {
@@ -84,7 +87,7 @@ fn unreadable(files: &FileRules, root: &Path, problem: RuleProblem) -> PolicyErr
     let rule = files.access(root).1;
     PolicyError::Rule {
         at: rule.map_or(Source::Protected, |rule| rule.source.clone()),
-        text: rule.map_or_else(|| root.into(), |rule| rule.text.clone()),
+        text: rule.map_or_else(|| root.into(), |rule| rule.text().to_owned()),
         problem,
     }
 }

@@ -230,7 +230,7 @@ impl<'a> Search<'a> {
         let rule = rule.and_then(|rule| self.files.globs.get(*rule));
         PolicyError::Rule {
             at: rule.map(|rule| rule.source.clone()).unwrap_or_default(),
-            text: rule.map(|rule| rule.text.clone()).unwrap_or_default(),
+            text: rule.map(|rule| rule.text().to_owned()).unwrap_or_default(),
             problem,
         }
     }

@@ -60,7 +60,7 @@ pub(super) fn decode(
 ) -> Result<Decoded, PolicyErrors> {
     let mut decoder = Decoder {
         document,
-        base,
+        base: base.map(Arc::from),
         policy: Policy::new(),
         extends: Vec::new(),
         errors: Vec::new(),
@@ -98,7 +98,7 @@ pub(super) enum Extended {
 
 struct Decoder<'a> {
     document: &'a Arc<Document>,
-    base: Option<&'a Path>,
+    base: Option<Arc<Path>>,
     policy: Policy,
     extends: Vec<Extended>,
     errors: Vec<PolicyError>,
@@ -107,7 +107,7 @@ struct Decoder<'a> {
 impl Decoder<'_> {
     fn policy(&mut self, root: &Node) {
         for (key, value) in self.table("policy", root, "a table", None) {
-            match key.text.as_str() {
+            match &*key.text {
                 "extends" => self.extends(value),
                 "fixed" => self.fixed(value),
                 section if self.section(section, value) => {}
@@ -175,18 +175,18 @@ impl Decoder<'_> {
 
     fn files(&mut self, node: &Node) {
         for (key, value) in self.table("files", node, "a table of paths", None) {
-            if let Some(reason) = entry::wrong_path(OsStr::new(&key.text)) {
+            if let Some(reason) = entry::wrong_path(OsStr::new(&*key.text)) {
                 self.wrong_name("path", key, reason);
             }
             let Some((access, optional)) = self.file_rule(key, value) else {
                 continue;
             };
             self.policy.files.push(FileEntry {
-                text: key.text.clone().into(),
+                text: OsStr::new(&*key.text).into(),
                 pattern: true,
                 access,
                 optional,
-                base: self.base.map(Path::to_path_buf),
+                base: self.base.clone(),
                 layer: 0,
                 source: self.source(key),
             });
@@ -209,7 +209,7 @@ impl Decoder<'_> {
         }
         let (mut access, mut optional, mut missing) = (None, false, true);
         for (inner, value) in entries {
-            match (inner.text.as_str(), &value.kind) {
+            match (&*inner.text, &value.kind) {
                 ("access", _) => (access, missing) = (self.access(key, value), false),
                 ("optional", Kind::Boolean(flag)) => optional = *flag,
                 ("optional", _) => self.wrong_type("optional", value, "`true` or `false`", None),
@@ -221,7 +221,7 @@ impl Decoder<'_> {
             }
         }
         if missing {
-            let (at, key, found) = (self.at(node), key.text.clone(), "a table without it");
+            let (at, key, found) = (self.at(node), key.text.to_string(), "a table without it");
             let expected = "a table with `access`";
             self.errors.push(PolicyError::WrongType {
                 at,
@@ -250,10 +250,10 @@ impl Decoder<'_> {
             let Some(rule) = self.variable_rule(key, value) else {
                 continue;
             };
-            match entry::wrong_variable(OsStr::new(&key.text), &rule) {
+            match entry::wrong_variable(OsStr::new(&*key.text), &rule) {
                 Some(reason) => self.wrong_name("variable", key, reason),
                 None => self.policy.environment.push(VariableEntry {
-                    pattern: key.text.clone().into(),
+                    pattern: OsStr::new(&*key.text).to_owned(),
                     rule,
                     source: self.source(key),
                 }),
@@ -270,7 +270,7 @@ impl Decoder<'_> {
                 // `CI = "1"` means to set it: the value comes back as the remedy.
                 let meant =
                     nearest(word, ENVIRONMENT_WORDS).map_or_else(|| set_to(word), str::to_owned);
-                let (key, found) = (key.text.clone(), "another word");
+                let (key, found) = (key.text.to_string(), "another word");
                 let remedy = Some(Remedy::Write(meant));
                 self.errors.push(PolicyError::WrongType {
                     at: self.at(node),
@@ -303,8 +303,10 @@ impl Decoder<'_> {
         }
         let mut rule = None;
         for (inner, value) in entries {
-            match (inner.text.as_str(), &value.kind) {
-                ("set", Kind::String(text)) => rule = Some(VariableRule::Set(text.into())),
+            match (&*inner.text, &value.kind) {
+                ("set", Kind::String(text)) => {
+                    rule = Some(VariableRule::Set(OsStr::new(&**text).to_owned()));
+                }
                 ("set", Kind::Integer(number)) => {
                     let remedy = Remedy::Write(format!("\"{number}\""));
                     self.wrong_type("set", value, "a string", Some(remedy));
@@ -318,7 +320,7 @@ impl Decoder<'_> {
 
     fn system(&mut self, node: &Node) {
         for (key, value) in self.table("system", node, "a table", None) {
-            match (key.text.as_str(), &value.kind) {
+            match (&*key.text, &value.kind) {
                 ("fallback", _) => {
                     let tier = self.word("fallback", value, "tier", Tier::ALL, Tier::WORDS);
                     self.policy.system.fallback = tier.or(self.policy.system.fallback);

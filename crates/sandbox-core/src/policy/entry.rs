@@ -2,7 +2,8 @@
 
 use std::ffi::{OsStr, OsString};
 use std::hash::Hash;
-use std::path::PathBuf;
+use std::path::Path;
+use std::sync::Arc;
 
 use crate::map::{Map, Set};
 use crate::os::{OsStrExt as _, OsStringExt as _};
@@ -12,14 +13,14 @@ use crate::{Access, DestinationPattern, Source};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct FileEntry {
     /// As written: `~`, variables and relative paths not yet expanded.
-    pub(crate) text: OsString,
+    pub(crate) text: Arc<OsStr>,
     /// Whether `*`, `?` and `[` in the text have their pattern meaning.
     pub(crate) pattern: bool,
     pub(crate) access: Access,
     /// A path that does not exist is no error.
     pub(crate) optional: bool,
     /// Where a relative path starts, absolute; `None` is the current directory of the command.
-    pub(crate) base: Option<PathBuf>,
+    pub(crate) base: Option<Arc<Path>>,
     /// How many layers lie below the one that it stands in.
     pub(crate) layer: usize,
     pub(crate) source: Source,
@@ -129,29 +130,41 @@ pub(super) fn literal_pattern(text: &[u8]) -> Vec<u8> {
     pattern
 }
 
+/// For each entry the first one with the same key, by its number.
+pub(crate) fn by_key<'e, E, K: Eq + Hash>(
+    entries: &'e [E],
+    key: impl Fn(&'e E) -> K,
+) -> Vec<usize> {
+    let mut first = Map::default();
+    first.reserve(entries.len());
+    let numbered = entries.iter().enumerate();
+    numbered
+        .map(|(at, entry)| *first.entry(key(entry)).or_insert(at))
+        .collect()
+}
+
 /// The entries, lower layers first, without those of a key that a later layer has as well: the first of each key with these.
+/// Which have the same key, [`by_key`] tells.
 ///
 /// Several may have one key, of which the rules decide: what one layer says must not depend on its order.
-pub(crate) fn of_last_layers<E, K: Eq + Hash, L: Ord + Copy>(
+pub(crate) fn of_last_layers<E, L: Ord + Copy>(
     entries: Vec<E>,
-    key: impl Fn(&E) -> K,
+    by_key: &[usize],
     layer: impl Fn(&E) -> L,
 ) -> Vec<(E, Vec<E>)> {
-    let keys: Vec<K> = entries.iter().map(key).collect();
-    let mut last = Map::default();
-    last.reserve(entries.len());
-    for (key, entry) in keys.iter().zip(&entries) {
-        let layer = layer(entry);
-        let last = last.entry(key).or_insert(layer);
-        *last = layer.max(*last);
+    let mut last = vec![None; entries.len()];
+    for (first, entry) in by_key.iter().zip(&entries) {
+        if let Some(last) = last.get_mut(*first) {
+            *last = (*last).max(Some(layer(entry)));
+        }
     }
     let mut kept = Vec::with_capacity(entries.len());
-    let mut replaced: Map<&K, Vec<E>> = Map::default();
-    for (key, entry) in keys.iter().zip(entries) {
-        if last.get(key) == Some(&layer(&entry)) {
-            kept.push((entry, replaced.remove(key).unwrap_or_default()));
+    let mut replaced: Map<usize, Vec<E>> = Map::default();
+    for (first, entry) in by_key.iter().zip(entries) {
+        if last.get(*first) == Some(&Some(layer(&entry))) {
+            kept.push((entry, replaced.remove(first).unwrap_or_default()));
         } else {
-            replaced.entry(key).or_default().push(entry);
+            replaced.entry(*first).or_default().push(entry);
         }
     }
     kept

@@ -156,7 +156,8 @@ impl Policy {
             layer: below + entry.layer,
             ..entry
         }));
-        self.files = entry::of_last_layers(self.files, FileEntry::key, |entry| entry.layer)
+        let by_key = entry::by_key(&self.files, FileEntry::key);
+        self.files = entry::of_last_layers(self.files, &by_key, |entry| entry.layer)
             .into_iter()
             .map(|(entry, _)| entry)
             .collect();

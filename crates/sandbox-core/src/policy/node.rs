@@ -1,5 +1,6 @@
 //! The tree that both formats are read into, so that one decoder answers for both.
 
+use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -9,21 +10,21 @@ use crate::source::Document;
 
 /// A value and its place in the text.
 #[derive(Clone, Debug)]
-pub(super) struct Node {
+pub(super) struct Node<'a> {
     pub(super) span: Range<usize>,
-    pub(super) kind: Kind,
+    pub(super) kind: Kind<'a>,
 }
 
 /// A key and its place in the text.
 #[derive(Clone, Debug)]
-pub(super) struct Key {
+pub(super) struct Key<'a> {
     pub(super) span: Range<usize>,
-    pub(super) text: String,
+    pub(super) text: Cow<'a, str>,
 }
 
 #[derive(Clone, Debug)]
-pub(super) enum Kind {
-    String(String),
+pub(super) enum Kind<'a> {
+    String(Cow<'a, str>),
     /// A whole number that no `u64` is: negative, or very large.
     OddInteger,
     Integer(u64),
@@ -31,9 +32,9 @@ pub(super) enum Kind {
     Boolean(bool),
     Date,
     Null,
-    List(Vec<Node>),
+    List(Vec<Node<'a>>),
     /// In the order of the text. JSON may have a key twice.
-    Table(Vec<(Key, Node)>),
+    Table(Vec<(Key<'a>, Node<'a>)>),
 }
 
 /// No policy is deeper than four levels. What lies below this one is left out of the tree: the value that holds it is of
@@ -50,7 +51,7 @@ pub(super) fn duplicates(entries: &[(Key, Node)], document: &Arc<Document>) -> V
         if !std::ptr::eq(*first, key) {
             errors.push(PolicyError::DuplicateKey {
                 at: document.at(key.span.clone()),
-                key: key.text.clone(),
+                key: key.text.to_string(),
                 first: document.at(first.span.clone()).line(),
             });
         }
@@ -58,7 +59,7 @@ pub(super) fn duplicates(entries: &[(Key, Node)], document: &Arc<Document>) -> V
     errors
 }
 
-impl Kind {
+impl Kind<'_> {
     /// The type's name, with its article.
     pub(super) fn name(&self) -> &'static str {
         match self {

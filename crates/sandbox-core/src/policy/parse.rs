@@ -11,10 +11,10 @@ use crate::source::Document;
 use crate::{PolicyError, Remedy};
 
 /// Reads a text into a tree.
-pub(super) type Parser = fn(&str, &Arc<Document>) -> Result<Node, PolicyError>;
+pub(super) type Parser = for<'a> fn(&'a str, &Arc<Document>) -> Result<Node<'a>, PolicyError>;
 
 /// Reads TOML.
-pub(super) fn toml(text: &str, document: &Arc<Document>) -> Result<Node, PolicyError> {
+pub(super) fn toml<'a>(text: &'a str, document: &Arc<Document>) -> Result<Node<'a>, PolicyError> {
     // The recovering parser is asked for its first error only: after it, two mistakes become twelve.
     let table = DeTable::parse(text).map_err(|error| {
         let span = error.span().unwrap_or_default();
@@ -32,7 +32,7 @@ pub(super) fn toml(text: &str, document: &Arc<Document>) -> Result<Node, PolicyE
     let span = table.span();
     Ok(Node {
         span,
-        kind: toml_table(table.get_ref(), DEPTH),
+        kind: toml_table(table.into_inner(), DEPTH),
     })
 }
 
@@ -46,47 +46,45 @@ fn unquoted_path(text: &str, offset: usize) -> bool {
         .is_some_and(|line| line.trim_start().starts_with(['/', '~', '.', '*', '$']))
 }
 
-fn toml_table(table: &DeTable<'_>, depth: usize) -> Kind {
+fn toml_table(table: DeTable<'_>, depth: usize) -> Kind<'_> {
     if depth == 0 {
         return Kind::Table(Vec::new());
     }
     let mut entries: Vec<_> = table
-        .iter()
+        .into_iter()
         .map(|(key, value)| {
             (
                 Key {
                     span: key.span(),
-                    text: key.get_ref().clone().into_owned(),
+                    text: key.into_inner(),
                 },
                 toml_value(value, depth - 1),
             )
         })
         .collect();
-    entries.sort_by_key(|(key, _)| key.span.start);
+    entries.sort_by_cached_key(|(key, _)| key.span.start);
     Kind::Table(entries)
 }
 
-fn toml_value(value: &Spanned<DeValue<'_>>, depth: usize) -> Node {
-    let kind = match value.get_ref() {
-        DeValue::String(text) => Kind::String(text.clone().into_owned()),
+fn toml_value(value: Spanned<DeValue<'_>>, depth: usize) -> Node<'_> {
+    let span = value.span();
+    let kind = match value.into_inner() {
+        DeValue::String(text) => Kind::String(text),
         DeValue::Integer(number) => u64::from_str_radix(number.as_str(), number.radix())
             .map_or(Kind::OddInteger, Kind::Integer),
         DeValue::Float(_) => Kind::Float,
-        DeValue::Boolean(value) => Kind::Boolean(*value),
+        DeValue::Boolean(value) => Kind::Boolean(value),
         DeValue::Datetime(_) => Kind::Date,
         DeValue::Array(_) if depth == 0 => Kind::List(Vec::new()),
         DeValue::Array(items) => Kind::List(
             items
-                .iter()
+                .into_iter()
                 .map(|item| toml_value(item, depth - 1))
                 .collect(),
         ),
         DeValue::Table(table) => toml_table(table, depth),
     };
-    Node {
-        span: value.span(),
-        kind,
-    }
+    Node { span, kind }
 }
 
 /// JSON as RFC 8259 has it: the parser's defaults read a good deal more.
@@ -104,7 +102,7 @@ const STRICT: jsonc_parser::ParseOptions = jsonc_parser::ParseOptions {
 };
 
 /// Reads strict JSON.
-pub(super) fn json(text: &str, document: &Arc<Document>) -> Result<Node, PolicyError> {
+pub(super) fn json<'a>(text: &'a str, document: &Arc<Document>) -> Result<Node<'a>, PolicyError> {
     let syntax = |range: jsonc_parser::common::Range, reason: String| PolicyError::Syntax {
         at: document.at(range.start..range.end),
         format: "JSON",
@@ -122,15 +120,15 @@ pub(super) fn json(text: &str, document: &Arc<Document>) -> Result<Node, PolicyE
     };
     parsed
         .value
-        .map(|value| json_value(&value, DEPTH))
+        .map(|value| json_value(value, DEPTH))
         .ok_or_else(empty)
 }
 
-fn json_value(value: &ast::Value<'_>, depth: usize) -> Node {
+fn json_value(value: ast::Value<'_>, depth: usize) -> Node<'_> {
     use jsonc_parser::common::Ranged as _;
     let range = value.range();
     let kind = match value {
-        ast::Value::StringLit(text) => Kind::String(text.value.clone().into_owned()),
+        ast::Value::StringLit(text) => Kind::String(text.value),
         ast::Value::NumberLit(number) if number.value.contains(['.', 'e', 'E']) => Kind::Float,
         ast::Value::NumberLit(number) => {
             number.value.parse().map_or(Kind::OddInteger, Kind::Integer)
@@ -140,7 +138,7 @@ fn json_value(value: &ast::Value<'_>, depth: usize) -> Node {
         ast::Value::Array(_) if depth == 0 => Kind::List(Vec::new()),
         ast::Value::Array(list) => Kind::List(
             list.elements
-                .iter()
+                .into_iter()
                 .map(|item| json_value(item, depth - 1))
                 .collect(),
         ),
@@ -148,14 +146,14 @@ fn json_value(value: &ast::Value<'_>, depth: usize) -> Node {
         ast::Value::Object(object) => Kind::Table(
             object
                 .properties
-                .iter()
+                .into_iter()
                 .map(|property| {
                     let range = property.name.range();
                     let key = Key {
                         span: range.start..range.end,
-                        text: property.name.as_str().to_owned(),
+                        text: property.name.into_string().into(),
                     };
-                    (key, json_value(&property.value, depth - 1))
+                    (key, json_value(property.value, depth - 1))
                 })
                 .collect(),
         ),

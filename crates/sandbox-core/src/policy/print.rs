@@ -128,7 +128,9 @@ fn deciding<'e, E, K: Eq + Hash, L: Ord + Copy>(
     key: impl Fn(&&'e E) -> K + Copy,
     last: impl Fn(&&'e E) -> L,
 ) -> Vec<&'e E> {
-    let entries = entry::of_last_layers(entries.iter().collect(), key, last);
+    let entries: Vec<&E> = entries.iter().collect();
+    let by_key = entry::by_key(&entries, key);
+    let entries = entry::of_last_layers(entries, &by_key, last);
     entry::last_of_each_key(entries.into_iter().map(|(entry, _)| entry).collect(), key)
 }
 

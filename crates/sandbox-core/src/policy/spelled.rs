@@ -20,9 +20,11 @@ impl Policy {
         let key = |entry: &FileEntry| {
             let base = entry.base.as_deref().unwrap_or(&context.cwd);
             let expanded = expand(&entry.text, entry.pattern, base, context);
-            expanded.map_or_else(|_| entry.key(), |expanded| expanded.key())
+            let key = expanded.map(|expanded| (expanded.path, expanded.tail));
+            key.map_err(|_| entry.key())
         };
-        let files = entry::of_last_layers(self.files, key, |entry| entry.layer);
+        let by_key = entry::by_key(&self.files, key);
+        let files = entry::of_last_layers(self.files, &by_key, |entry| entry.layer);
         self.files = files.into_iter().map(|(entry, _)| entry).collect();
         self
     }

@@ -43,6 +43,21 @@ fn links_missing_tails_and_parents_have_defined_results() {
 }
 
 #[test]
+fn what_is_known_of_a_directory_changes_nothing_of_what_is_below() {
+    let (_host, root) = host();
+    fs::create_dir_all(root.join("a/b")).unwrap();
+    let resolver = Resolver::default();
+    let below = ["a/b/../b", "a/b/..", "a/..", "a/b/x/y", "a/b"].map(|path| root.join(path));
+    let again = below.clone().into_iter().chain(below.clone());
+    for path in again.chain(["/etc".into(), "/".into()]) {
+        for known in place::upwards(&path).filter(|known| !known.ends_with("..")) {
+            resolver.kind(known).unwrap();
+        }
+        assert_eq!(resolver.resolve(&path), resolve(&path), "{path:?}");
+    }
+}
+
+#[test]
 fn what_cannot_be_resolved_is_an_error() {
     let (_host, root) = host();
     unix::symlink("loop", root.join("loop")).unwrap();

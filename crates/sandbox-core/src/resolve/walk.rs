@@ -280,7 +280,7 @@ fn is_gone(error: &io::Error) -> bool {
 
 /// Whether a directory is the root of a file system that the kernel makes up.
 pub(crate) fn is_pseudo(path: &Path) -> bool {
-    PSEUDO.iter().any(|pseudo| path == Path::new(pseudo))
+    PSEUDO.iter().any(|pseudo| path.as_os_str() == *pseudo)
 }
 
 fn too_much(below: &Path, branch: Option<&Path>, limit: usize, what: &'static str) -> RuleProblem {

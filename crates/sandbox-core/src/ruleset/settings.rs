@@ -5,7 +5,6 @@
 //! that both questions give at its path; between two such paths no answer changes. Two denials are patterns or reach below
 //! what is allowed in them, and lower the rules there.
 
-use std::ffi::OsStr;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -20,7 +19,7 @@ use crate::{Access, Context, PolicyError, Source};
 
 /// Rules of the preset that settings have others for: which trees are writable, and that everything can be read.
 pub(super) fn keeps(entry: &FileEntry) -> bool {
-    entry.text != OsStr::new("${CWD}") && entry.text != OsStr::new("/var/tmp")
+    *entry.text != *"${CWD}" && *entry.text != *"/var/tmp"
 }
 
 /// A rule of settings on its way to one of ours.
@@ -91,7 +90,7 @@ pub(super) fn apply(
 /// The rules as they are written, and those that follow from none of them.
 fn written(settings: &Settings, context: &Context) -> Vec<(Role, FileEntry)> {
     let rule = |text: &Path, access, source| FileEntry {
-        text: text.into(),
+        text: text.as_os_str().into(),
         pattern: false,
         access,
         optional: false,

@@ -1,5 +1,7 @@
 //! What every part of the decoder expects of a node, and the errors where it is something else.
 
+use std::ffi::OsStr;
+
 use super::super::node::{Key, Kind, Node, duplicates};
 use super::{Decoder, RULES};
 use crate::escape::toml_string;
@@ -11,10 +13,10 @@ impl Decoder<'_> {
     pub(super) fn table<'n>(
         &mut self,
         name: &str,
-        node: &'n Node,
+        node: &'n Node<'n>,
         expected: &'static str,
         remedy: Option<Remedy>,
-    ) -> &'n [(Key, Node)] {
+    ) -> &'n [(Key<'n>, Node<'n>)] {
         let Kind::Table(entries) = &node.kind else {
             self.wrong_type(name, node, expected, remedy);
             return &[];
@@ -31,7 +33,7 @@ impl Decoder<'_> {
     }
 
     /// The items of a list; nothing, and an error, if it is none.
-    pub(super) fn list<'n>(&mut self, name: &str, node: &'n Node) -> &'n [Node] {
+    pub(super) fn list<'n>(&mut self, name: &str, node: &'n Node<'n>) -> &'n [Node<'n>] {
         match &node.kind {
             Kind::List(items) if items.len() > RULES => {
                 self.errors.push(PolicyError::TooManyRules {
@@ -61,7 +63,7 @@ impl Decoder<'_> {
     pub(super) fn string<'n>(
         &mut self,
         key: &str,
-        node: &'n Node,
+        node: &'n Node<'n>,
         expected: &'static str,
         words: &'static [&'static str],
     ) -> Option<&'n str> {
@@ -119,7 +121,7 @@ impl Decoder<'_> {
             } else {
                 self.at(node)
             },
-            key: key.text.clone(),
+            key: key.text.to_string(),
             expected,
             found: if entries.is_empty() {
                 "an empty table"
@@ -158,7 +160,7 @@ impl Decoder<'_> {
         self.errors.push(PolicyError::UnknownKey {
             at,
             table,
-            key: key.text.clone(),
+            key: key.text.to_string(),
             known,
         });
     }
@@ -182,7 +184,7 @@ impl Decoder<'_> {
     }
 
     pub(super) fn wrong_name(&mut self, kind: &'static str, key: &Key, reason: &'static str) {
-        let (at, name) = (self.source(key), key.text.clone().into());
+        let (at, name) = (self.source(key), OsStr::new(&*key.text).to_owned());
         self.errors.push(PolicyError::InvalidName {
             at,
             kind,

@@ -14,7 +14,7 @@ pub(in super::super) const LIMITS: &[&str] = &["memory", "processes", "open_file
 impl Decoder<'_> {
     pub(super) fn limits(&mut self, node: &Node) {
         for (key, value) in self.table("limits", node, "a table", None) {
-            match key.text.as_str() {
+            match &*key.text {
                 "memory" => self.policy.limits.memory = self.memory(value),
                 "processes" => self.policy.limits.processes = self.count("processes", value),
                 "open_files" => self.policy.limits.open_files = self.count("open_files", value),

@@ -15,7 +15,7 @@ const NO_INSPECTION: &str = "it needs the inspection of TLS, which this version 
 impl Decoder<'_> {
     pub(super) fn network(&mut self, node: &Node) {
         for (key, value) in self.table("network", node, "a table", None) {
-            match key.text.as_str() {
+            match &*key.text {
                 "default" => {
                     let (all, words) = (Network::ALL, Network::WORDS);
                     let network = self.word("default", value, "network", all, words);
@@ -47,7 +47,7 @@ impl Decoder<'_> {
             let grant = self.grant(key, value);
             if let (Some(pattern), Some(grant)) = (pattern, grant) {
                 self.policy.destinations.push(DestinationEntry {
-                    text: key.text.clone(),
+                    text: key.text.to_string(),
                     pattern,
                     name_only: false,
                     grant,
@@ -72,16 +72,16 @@ impl Decoder<'_> {
         let (mut access, mut reason, mut udp) = (None, None, None);
         let mut missing = true;
         for (inner, value) in entries {
-            match (inner.text.as_str(), &value.kind) {
+            match (&*inner.text, &value.kind) {
                 ("access", _) => {
                     (access, missing) = (self.destination_access(key, value), false);
                 }
                 ("reason", Kind::String(text)) => match entry::wrong_reason(text) {
-                    None => reason = Some((inner, text.clone())),
+                    None => reason = Some((inner, text.to_string())),
                     Some(wrong) => self.errors.push(PolicyError::InvalidValue {
                         at: Source::File(self.at(value)),
                         key: "reason",
-                        value: text.clone(),
+                        value: text.to_string(),
                         reason: wrong,
                         remedy: None,
                     }),
@@ -106,7 +106,7 @@ impl Decoder<'_> {
         if missing {
             self.errors.push(PolicyError::WrongType {
                 at: self.at(node),
-                key: key.text.clone(),
+                key: key.text.to_string(),
                 expected: "a table with `access`",
                 found: "a table without it",
                 remedy: None,
@@ -145,7 +145,7 @@ impl Decoder<'_> {
     /// A key that says nothing beside the access that is there.
     fn pointless(&mut self, key: &Key, reason: &'static str) {
         let at = self.document.at(key.span.clone());
-        let remedy = Remedy::LeaveOut(key.text.clone());
+        let remedy = Remedy::LeaveOut(key.text.to_string());
         self.errors.push(unsupported(at, &key.text, reason, remedy));
     }
 

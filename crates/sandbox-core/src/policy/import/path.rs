@@ -11,6 +11,8 @@
 //! | `**` beside other characters; a set with `/` in it | refused: no pattern of ours says that |
 //! | a pattern is also the name that it spells, if that exists | two rules |
 
+use std::ffi::OsString;
+
 use crate::policy::entry::{self, FileEntry};
 use crate::{Access, Source};
 
@@ -32,7 +34,7 @@ pub(super) fn rules(
         return Err(reason);
     }
     let rule = |text: String, pattern, optional| FileEntry {
-        text: text.into(),
+        text: OsString::from(text).into(),
         pattern,
         access,
         optional: optional || access == Access::Write,

@@ -92,7 +92,7 @@ impl Reader<'_> {
                 .iter()
                 .find(|(key, _)| keys::find("", &key.text).is_some() && key.text != "sandbox")
             {
-                let other = other.text.clone();
+                let other = other.text.to_string();
                 self.errors.push(PolicyError::Unsupported {
                     at: self.document.at(first.span.clone()),
                     what: "sandbox".to_owned(),
@@ -224,8 +224,8 @@ impl Reader<'_> {
         self.errors.extend(duplicates(entries, self.document));
         let (mut text, mut is_literal) = (None, false);
         for (key, value) in entries {
-            match (key.text.as_str(), &value.kind) {
-                ("path", Kind::String(path)) => text = Some(path.as_str()),
+            match (&*key.text, &value.kind) {
+                ("path", Kind::String(path)) => text = Some(&**path),
                 ("path", _) => self.wrong_type("path", value, "a string"),
                 ("literal", Kind::Boolean(true)) => is_literal = true,
                 ("literal", _) => self.wrong_type("literal", value, "`true`"),
@@ -434,8 +434,8 @@ impl Reader<'_> {
         self.errors.extend(duplicates(entries, self.document));
         let (mut name, mut is_denied) = (None, false);
         for (key, value) in entries {
-            match (key.text.as_str(), &value.kind) {
-                (word, Kind::String(text)) if word == called => name = Some(text.as_str()),
+            match (&*key.text, &value.kind) {
+                (word, Kind::String(text)) if word == called => name = Some(&**text),
                 (word, _) if word == called => self.wrong_type(called, value, "a string"),
                 ("mode", Kind::String(mode)) if mode == "deny" => is_denied = true,
                 ("mode", Kind::String(mode)) if mode == "mask" => {
@@ -450,7 +450,7 @@ impl Reader<'_> {
                     at: self.at(value),
                     kind: "mode",
                     key: known.key.to_owned(),
-                    value: mode.clone(),
+                    value: mode.to_string(),
                     known: &["deny", "mask"],
                 }),
                 ("mode", _) => self.wrong_type("mode", value, "a string"),

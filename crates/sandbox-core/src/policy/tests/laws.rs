@@ -102,7 +102,7 @@ fn policies() -> impl Strategy<Value = Policy> {
                 for (path, pattern, access, optional, base) in files {
                     policy = policy.file(path.as_ref(), pattern, access, optional);
                     if let Some(entry) = policy.files.last_mut() {
-                        entry.base = base.map(Into::into);
+                        entry.base = base.map(|base| Path::new(base).into());
                     }
                 }
                 for (name, rule, value) in variables {

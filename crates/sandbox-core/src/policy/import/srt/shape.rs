@@ -28,13 +28,13 @@ impl Reader<'_> {
                 matches!(kind, Kind::String(_) | Kind::Table(_))
             }),
             (Shape::Number(low, high), Kind::Integer(number)) if (low..=high).contains(number) => {}
-            (Shape::Words(words), Kind::String(word)) if words.contains(&word.as_str()) => {}
+            (Shape::Words(words), Kind::String(word)) if words.contains(&&**word) => {}
             (Shape::Words(words), Kind::String(word)) => {
                 self.errors.push(PolicyError::UnknownWord {
                     at: self.at(value),
                     kind: "word",
                     key: known.key.to_owned(),
-                    value: word.clone(),
+                    value: word.to_string(),
                     known: words,
                 });
             }
@@ -163,7 +163,7 @@ impl Reader<'_> {
         PolicyError::UnknownKey {
             at: self.document.at(key.span.clone()),
             table,
-            key: key.text.clone(),
+            key: key.text.to_string(),
             known,
         }
     }
@@ -180,7 +180,7 @@ impl Reader<'_> {
     }
 }
 
-impl Node {
+impl Node<'_> {
     pub(super) fn text(&self) -> Option<&str> {
         match &self.kind {
             Kind::String(text) => Some(text),
@@ -193,7 +193,7 @@ impl Node {
     }
 }
 
-impl Kind {
+impl Kind<'_> {
     /// The type's name as JSON has it.
     fn found(&self) -> &'static str {
         match self {

@@ -3,8 +3,8 @@
 //! The plan turns it into mounts and into Landlock grants. A path without a node of its own belongs to the nearest node
 //! above it, so that the view is as small as the policy.
 
-use std::collections::BTreeMap;
-use std::ffi::OsString;
+use std::collections::HashMap;
+use std::ffi::OsStr;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -88,8 +88,8 @@ pub enum Cover {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct View {
-    /// By path, as bytes: what is above comes before what is below.
-    nodes: BTreeMap<OsString, Placed>,
+    /// By path: what is above comes right before what is below. Anchors come so, too: nearly every node is put at the end.
+    nodes: Vec<(PathBuf, Placed)>,
     missing: Vec<Missing>,
     /// What holds for more than the rules say, and what does.
     crowded: Vec<(PathBuf, Access)>,
@@ -140,7 +140,7 @@ impl View {
 
     fn of_anchors(anchors: &[Anchor], links: &[Link]) -> Result<Self, Unenforceable> {
         let mut view = Self {
-            nodes: BTreeMap::new(),
+            nodes: Vec::with_capacity(anchors.len()),
             missing: Vec::new(),
             crowded: Vec::new(),
         };
@@ -149,8 +149,14 @@ impl View {
             Some((first, rest)) if first.path == Path::new("/") => (first.access, rest),
             _ => (Access::Hide, anchors),
         };
-        view.place_root(root)?;
+        let mut own = own(root)?.into_iter().peekable();
+        // By directory. What is above was placed before, and so is the same for all that lies in one.
+        let mut known: HashMap<&OsStr, Surroundings> = HashMap::new();
         for (index, anchor) in anchors.iter().enumerate() {
+            let is_before = |(path, _): &(&str, Node)| order(path.as_ref(), &anchor.path).is_le();
+            while let Some((path, node)) = own.next_if(is_before) {
+                view.put(path.as_ref(), node);
+            }
             // Most rules of a preset hide what this host does not have: nothing to look up for them.
             if anchor.kind == PathKind::Missing
                 && matches!(anchor.access, Access::Hide | Access::Read)
@@ -163,7 +169,13 @@ impl View {
             }
             let below = anchors.get(index + 1..).unwrap_or(&[]);
             let has_link = || shows_link(&anchor.path, all, links);
-            view.place(anchor, below, has_link)?;
+            let directory = above(&anchor.path).unwrap_or(&anchor.path);
+            let within = known.entry(directory.as_os_str());
+            let within = *within.or_insert_with(|| view.surroundings(&anchor.path));
+            view.place(anchor, within, below, has_link)?;
+        }
+        for (path, node) in own {
+            view.put(path.as_ref(), node);
         }
         for link in links {
             let private = view.surroundings(link.path()) == Surroundings::Private;
@@ -172,7 +184,7 @@ impl View {
                 view.put(link.path(), Node::Link { target });
             }
         }
-        // What is above was placed before.
+        view.nodes.shrink_to_fit();
         debug_assert!(
             view.placed()
                 .all(|(path, _, within)| within == view.surroundings(path))
@@ -188,7 +200,7 @@ impl View {
     /// The same, each with what it lies in.
     pub(crate) fn placed(&self) -> impl Iterator<Item = (&Path, &Node, Surroundings)> {
         let nodes = self.nodes.iter();
-        nodes.map(|(path, placed)| (Path::new(path), &placed.node, placed.within))
+        nodes.map(|(path, placed)| (path.as_path(), &placed.node, placed.within))
     }
 
     /// The rules that no node holds: what they make read-only could be made by the command.
@@ -256,8 +268,18 @@ impl View {
     /// The node at exactly this path.
     #[must_use]
     pub fn node(&self, path: &Path) -> Option<&Node> {
-        let placed = self.nodes.get(path.as_os_str());
-        placed.map(|placed| &placed.node)
+        let at = self.position(path).ok()?;
+        self.nodes.get(at).map(|(_, placed)| &placed.node)
+    }
+
+    /// Where the node at exactly this path is among all, or where it would be.
+    fn position(&self, path: &Path) -> Result<usize, usize> {
+        match self.nodes.last() {
+            Some((last, _)) if order(last, path).is_ge() => {
+                self.nodes.binary_search_by(|(other, _)| order(other, path))
+            }
+            _ => Err(self.nodes.len()),
+        }
     }
 
     /// The node of `/`.
@@ -281,39 +303,10 @@ impl View {
         upwards(path).skip(1).find_map(|above| self.node(above))
     }
 
-    fn place_root(&mut self, access: Access) -> Result<(), Unenforceable> {
-        let root = match access {
-            Access::Hide => Node::Assembled,
-            Access::Read => Node::Live {
-                writable: false,
-                kind: LiveKind::Directory,
-            },
-            Access::Write => Node::Live {
-                writable: true,
-                kind: LiveKind::Directory,
-            },
-            other => {
-                return Err(Unenforceable::Access {
-                    path: "/".into(),
-                    access: other,
-                });
-            }
-        };
-        self.put("/".as_ref(), root);
-        if access == Access::Write {
-            // Its files let uid 0 write without any capability: only for who names it.
-            self.put(SYSFS.as_ref(), live(false, LiveKind::Directory));
-        }
-        self.put("/dev".as_ref(), Node::Devices);
-        // POSIX shared memory needs it (shm_overview(7)).
-        self.put("/dev/shm".as_ref(), Node::Scratch);
-        self.put("/proc".as_ref(), Node::Processes);
-        Ok(())
-    }
-
     fn place(
         &mut self,
         anchor: &Anchor,
+        within: Surroundings,
         below: &[Anchor],
         has_link: impl Fn() -> bool,
     ) -> Result<(), Unenforceable> {
@@ -327,10 +320,9 @@ impl View {
             return Ok(());
         }
         if path.as_os_str() == SYSFS && anchor.access == Access::Write {
-            self.nodes.remove(path.as_os_str());
+            self.nodes.retain(|(other, _)| other != path);
         }
-        let surroundings = self.surroundings(path);
-        let node = match (anchor.access, surroundings) {
+        let node = match (anchor.access, within) {
             // `/dev` and `/proc` are always the sandbox's own.
             (Access::Read | Access::Hide, _) if is_own(path) => return Ok(()),
             (access, _) if is_own(path) => {
@@ -386,15 +378,25 @@ impl View {
                 });
             }
         };
-        let within = surroundings;
-        self.nodes.insert(path.into(), Placed { node, within });
+        self.insert(path, Placed { node, within });
         Ok(())
     }
 
     /// Places a node below those that are there.
     fn put(&mut self, path: &Path, node: Node) {
         let within = self.surroundings(path);
-        self.nodes.insert(path.into(), Placed { node, within });
+        self.insert(path, Placed { node, within });
+    }
+
+    fn insert(&mut self, path: &Path, placed: Placed) {
+        match self.position(path) {
+            Ok(at) => {
+                if let Some((_, old)) = self.nodes.get_mut(at) {
+                    *old = placed;
+                }
+            }
+            Err(at) => self.nodes.insert(at, (path.to_owned(), placed)),
+        }
     }
 
     fn surroundings(&self, path: &Path) -> Surroundings {
@@ -422,6 +424,33 @@ impl Surroundings {
     pub(crate) fn is_writable(self) -> bool {
         self == Self::Live { writable: true }
     }
+}
+
+/// The nodes that need no rule but that of `/`, by path.
+fn own(root: Access) -> Result<Vec<(&'static str, Node)>, Unenforceable> {
+    let node = match root {
+        Access::Hide => Node::Assembled,
+        Access::Read => live(false, LiveKind::Directory),
+        Access::Write => live(true, LiveKind::Directory),
+        other => {
+            return Err(Unenforceable::Access {
+                path: "/".into(),
+                access: other,
+            });
+        }
+    };
+    let mut own = vec![
+        ("/", node),
+        ("/dev", Node::Devices),
+        // POSIX shared memory needs it (shm_overview(7)).
+        ("/dev/shm", Node::Scratch),
+        ("/proc", Node::Processes),
+    ];
+    if root == Access::Write {
+        // Its files let uid 0 write without any capability: only for who names it.
+        own.push((SYSFS, live(false, LiveKind::Directory)));
+    }
+    Ok(own)
 }
 
 fn live(writable: bool, kind: LiveKind) -> Node {

@@ -13,27 +13,28 @@ impl Compiler<'_> {
     /// anew in the new one.
     pub(super) fn watch(&mut self, files: &FileRules) {
         let again = |(path, node, within): (&Path, &Node, Surroundings)| {
-            let path = path.to_owned();
             let is_hosts = path.as_os_str() != "/" && !within.is_private();
             match node {
-                Node::Cover(cover) if is_hosts && !is_within(&path, "/proc".as_ref()) => {
+                Node::Cover(cover) if is_hosts && !is_within(path, "/proc".as_ref()) => {
                     Some(Step::Cover {
-                        path,
+                        path: path.to_owned(),
                         cover: *cover,
                     })
                 }
                 // What it showed of the host is not put together again.
-                Node::Assembled if is_hosts => Some(Step::Close { path }),
+                Node::Assembled if is_hosts => Some(Step::Close {
+                    path: path.to_owned(),
+                }),
                 Node::Live { writable, .. } if is_hosts && within.is_writable() => {
                     Some(Step::Rebind {
-                        path,
+                        path: path.to_owned(),
                         attributes: MountAttributes::of_tree(*writable),
                     })
                 }
                 // Elsewhere nothing can be written in its place.
                 Node::Scratch if within.is_writable() => Some(Step::Scratch {
-                    mode: mode(&path),
-                    path,
+                    path: path.to_owned(),
+                    mode: mode(path),
                     apart: true,
                     attributes: MountAttributes::WRITABLE,
                 }),

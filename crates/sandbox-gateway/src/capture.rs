@@ -99,7 +99,7 @@ pub(crate) async fn captured(client: TcpStream, dialled: SocketAddr, hall: Rc<Ha
         destination: hall.meaning(destination.clone()).unwrap_or(destination),
         port: dialled.port(),
         door: Door::Capture,
-        maker: hall.maker(&client),
+        maker: hall.maker(|searches| searches.stream(&client)),
     };
     let mut first = Vec::new();
     // On the heap, since what they need is not needed as long as the connection lasts.

@@ -106,10 +106,6 @@ impl Hall {
 
     /// Who sends from there to there.
     fn maker_of(&self, pair: Pair) -> Maker {
-        let searches = self.searches.borrow();
-        let maker = searches
-            .as_ref()
-            .map(|searches| searches.datagrams(pair.command, pair.other));
-        maker.unwrap_or_default()
+        self.maker(|searches| searches.datagrams(pair.command, pair.other))
     }
 }

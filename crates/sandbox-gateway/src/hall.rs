@@ -179,11 +179,13 @@ impl Hall {
         bounds::CONNECTIONS - self.places.available_permits()
     }
 
-    /// Who has made a connection that has come.
-    pub(crate) fn maker(&self, client: &TcpStream) -> Maker {
-        let searches = self.searches.borrow();
-        let maker = searches.as_ref().map(|searches| searches.stream(client));
-        maker.unwrap_or_default()
+    /// Who has made what has come, if that is looked for.
+    pub(crate) fn maker(&self, find: impl FnOnce(&Searches) -> Maker) -> Maker {
+        self.searches
+            .borrow()
+            .as_ref()
+            .map(find)
+            .unwrap_or_default()
     }
 
     /// The name that an address inside stands for, or the destination itself.

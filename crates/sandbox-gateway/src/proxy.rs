@@ -20,7 +20,7 @@ use crate::{capture, http, socks};
 
 /// Serves a connection to the proxies.
 pub(crate) async fn serve(client: TcpStream, hall: Rc<Hall>) {
-    let maker = hall.maker(&client);
+    let maker = hall.maker(|searches| searches.stream(&client));
     if let Some(tunnel) = speak(client, Rc::clone(&hall), maker, bounds::GREETING).await {
         tunnel.pass(hall).await;
     }

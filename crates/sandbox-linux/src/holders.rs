@@ -64,8 +64,8 @@ impl WayIn {
 }
 
 impl Holders {
-    /// The inode of the socket inside by which a connection from `inside` to `other` was made; none if it has been closed. It takes
-    /// one call to the kernel.
+    /// The inode of the socket inside by which a connection from `inside` to `other` was made; none if it has been closed. The
+    /// kernel is asked once.
     #[must_use]
     pub fn stream(&self, inside: SocketAddr, other: SocketAddr) -> Option<u64> {
         self.diagnosis.inode(Transport::Tcp, inside, other)

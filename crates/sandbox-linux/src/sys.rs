@@ -222,11 +222,9 @@ pub(crate) fn socket_beside(other: BorrowedFd<'_>, which: [i32; 3]) -> io::Resul
 extern "C" fn enter(request: &mut Request) -> libc::c_int {
     let namespaces = (libc::CLONE_NEWUSER | libc::CLONE_NEWNET).cast_unsigned() as usize;
     let [domain, kind, protocol] = request.which;
-    let socket = [domain, kind | libc::SOCK_CLOEXEC, protocol].map(arg);
-    let made = call(nr::SETNS, [arg(request.other), namespaces, 0, 0, 0, 0]).and_then(|_| {
-        let [domain, kind, protocol] = socket;
-        call(nr::SOCKET, [domain, kind, protocol, 0, 0, 0])
-    });
+    let kind = kind | libc::SOCK_CLOEXEC;
+    let made = call(nr::SETNS, [arg(request.other), namespaces, 0, 0, 0, 0])
+        .and_then(|_| call(nr::SOCKET, [arg(domain), arg(kind), arg(protocol), 0, 0, 0]));
     request.socket = match made {
         Ok(socket) => isize::try_from(socket).unwrap_or(-1),
         Err(error) => negative(error),

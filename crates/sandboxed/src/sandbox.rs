@@ -200,8 +200,8 @@ impl Builder {
         self
     }
 
-    /// Is told of each connection when it has ended, with the process that made it where that is known, and of what was denied, on the gateway's thread: what takes long there holds
-    /// up every connection.
+    /// Is told of each connection when it has ended, with the process that made it where that is known, and of what was denied, on the
+    /// gateway's thread: what takes long there holds up every connection.
     ///
     /// ```
     /// use sandboxed::{Network, Policy, Preset, Sandbox};

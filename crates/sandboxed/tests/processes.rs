@@ -84,6 +84,15 @@ impl Inside {
     }
 }
 
+/// A script that calls a function of libc, and connects.
+fn connects_after(call: &str) -> String {
+    format!(
+        "import ctypes
+assert ctypes.CDLL(None).{call} == 0
+s = socket.create_connection(('{ELSEWHERE}', 443))"
+    )
+}
+
 /// What closes the shells' connections.
 const CLOSE: &str = "exec 3>&-";
 
@@ -195,12 +204,7 @@ s.connect(('{ELSEWHERE}', 443))"
 #[test]
 fn a_name_that_a_process_gives_itself_is_not_its_programs() {
     let inside = Inside::new();
-    let script = format!(
-        "import ctypes
-assert ctypes.CDLL(None).prctl(15, b'curl', 0, 0, 0) == 0
-s = socket.create_connection(('{ELSEWHERE}', 443))"
-    );
-    let waiting = inside.python(&script, &[]);
+    let waiting = inside.python(&connects_after("prctl(15, b'curl', 0, 0, 0)"), &[]);
     let program = inside.is_told_of(1, &waiting);
     assert!(program.to_string_lossy().contains("python3"), "{program:?}");
     let pid = inside.told(1).pop().unwrap().process.unwrap().pid;
@@ -247,11 +251,7 @@ s = socket.create_connection(('{ELSEWHERE}', 443))"
 #[test]
 fn who_forbids_to_be_looked_at_is_named_to_root_alone() {
     let inside = Inside::new();
-    let script = format!(
-        "import ctypes
-assert ctypes.CDLL(None).prctl(4, int(sys.argv[1]), 0, 0, 0) == 0
-s = socket.create_connection(('{ELSEWHERE}', 443))"
-    );
+    let script = connects_after("prctl(4, int(sys.argv[1]), 0, 0, 0)");
     let waiting = inside.python(&script, &["0"]);
     let event = inside.told(1).pop().unwrap();
     if is_root() {

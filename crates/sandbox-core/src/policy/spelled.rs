@@ -20,7 +20,7 @@ impl Policy {
         let key = |entry: &FileEntry| {
             let base = entry.base.as_deref().unwrap_or(&context.cwd);
             let expanded = expand(&entry.text, entry.pattern, base, context);
-            let key = expanded.map(|expanded| (expanded.path, expanded.tail));
+            let key = expanded.map(|expanded| (expanded.path.into_os_string(), expanded.tail));
             key.map_err(|_| entry.key())
         };
         let by_key = entry::by_key(&self.files, key);

@@ -146,6 +146,13 @@ fn a_change_of_the_window_reaches_the_command() {
     assert_eq!(running.wait().shell_code(), Some(130));
 }
 
+/// Whether what carries the mark is in the process group to which the terminal's keys go.
+fn has_the_terminal(terminal: &Terminal, marker: &str) -> bool {
+    marked(marker)
+        .iter()
+        .any(|pid| State::of(*pid).is_some_and(|state| state.group == terminal.foreground()))
+}
+
 #[test]
 fn a_shell_inside_is_a_shell() {
     let host = Host::new();
@@ -171,8 +178,9 @@ fn a_shell_inside_is_a_shell() {
     terminal.types("\x1a");
     terminal.shows_times("inside> ", 3);
     terminal.types("fg\n");
+    // The shell says so before it is so.
     until("the job has the terminal again", || {
-        terminal.screen().ends_with(&format!("wait {marker}\r\n"))
+        has_the_terminal(&terminal, &marker)
     });
     terminal.types("\x03");
     terminal.shows_times("inside> ", 4);
@@ -230,9 +238,7 @@ fn a_job_is_stopped_continued_and_ended() {
 
     terminal.types("fg\n");
     until("the job has the terminal", || {
-        marked(&marker)
-            .iter()
-            .any(|pid| State::of(*pid).is_some_and(|state| state.group == terminal.foreground()))
+        has_the_terminal(&terminal, &marker)
     });
     terminal.types("\x03");
     terminal.shows_times("prompt> ", last + 2);

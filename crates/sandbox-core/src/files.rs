@@ -30,6 +30,7 @@ mod assemble;
 mod contest;
 pub(crate) mod crowd;
 pub(crate) mod grow;
+mod moved;
 pub(crate) mod nested;
 mod pins;
 mod protect;

@@ -349,6 +349,8 @@ pub(crate) struct Glob {
     matcher: OnceLock<GlobMatcher>,
     /// The components that a match has below the prefix; `None` is any number.
     depth: Option<usize>,
+    /// The components below the prefix; `None` is any number of them. Made when a rename asks.
+    parts: OnceLock<Vec<Option<GlobMatcher>>>,
 }
 
 impl Glob {
@@ -371,6 +373,7 @@ impl Glob {
             tail: glob,
             matcher: OnceLock::new(),
             depth,
+            parts: OnceLock::new(),
         })
     }
 
@@ -394,6 +397,53 @@ impl Glob {
         };
         let matcher = self.matcher.get_or_init(|| self.tail.compile_matcher());
         !rest.as_os_str().is_empty() && matcher.is_match_candidate(&Candidate::new(rest))
+    }
+
+    /// How much of it has been matched by the way to this directory, which lies below its prefix: bit n stands for n components.
+    /// With the same progress it goes on alike. `None` for a pattern that is longer than anybody writes.
+    pub(crate) fn progress(&self, directory: &Path) -> Option<u64> {
+        let parts = self.parts.get_or_init(|| self.components());
+        if parts.len() >= 64 {
+            return None;
+        }
+        // Any number of components may be none.
+        let close = |mut reached: u64| {
+            for (at, part) in parts.iter().enumerate() {
+                if part.is_none() && reached & 1 << at != 0 {
+                    reached |= 1 << (at + 1);
+                }
+            }
+            reached
+        };
+        let below = directory.strip_prefix(&self.prefix).ok()?;
+        let mut reached = close(1);
+        for name in below {
+            let candidate = Candidate::new(name);
+            let mut next = 0;
+            for (at, part) in parts.iter().enumerate() {
+                if reached & 1 << at == 0 {
+                    continue;
+                }
+                match part {
+                    None => next |= 1 << at,
+                    Some(part) if part.is_match_candidate(&candidate) => next |= 1 << (at + 1),
+                    Some(_) => {}
+                }
+            }
+            reached = close(next);
+        }
+        Some(reached)
+    }
+
+    /// A component that can't be compiled by itself, though the whole was, is taken for any number of them.
+    fn components(&self) -> Vec<Option<GlobMatcher>> {
+        let component = |part: &str| {
+            let mut builder = GlobBuilder::new(part);
+            let glob = builder.literal_separator(true).backslash_escape(false);
+            let glob = (part != "**").then(|| glob.build().ok()).flatten();
+            glob.map(|glob| glob.compile_matcher())
+        };
+        self.tail().split('/').map(component).collect()
     }
 
     /// Whether it may match something below this directory, which is its prefix or lies below that.

@@ -14,7 +14,7 @@ use std::sync::LazyLock;
 
 use crate::map::Map;
 use crate::os::OsStrExt;
-use crate::place;
+use crate::place::{self, depth};
 use crate::table::{Relative, Table};
 
 /// A name, or a path of names, that is protected with everything below it.
@@ -27,7 +27,7 @@ pub(crate) struct ProtectedPath {
 }
 
 /// Where a protected path is one.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Scope {
     /// Everywhere.
     Everywhere,
@@ -294,44 +294,102 @@ pub(crate) fn innermost<'a>(
     path: &'a Path,
     root: &Path,
 ) -> Option<(&'a Path, &'static ProtectedPath)> {
-    let root = root.components().count().saturating_sub(1);
-    let names: Vec<&OsStr> = path
-        .components()
-        .filter_map(|component| {
-            if let Component::Normal(name) = component {
-                Some(name)
-            } else {
-                None
-            }
-        })
-        .collect();
+    let names = names(path);
     let mut found: Option<(usize, &'static ProtectedPath)> = None;
-    let mut scope = Scope::Own;
-    for start in 0..names.len() {
+    for (start, scope) in starts(&names, root) {
         let rest = names.get(start..).unwrap_or_default();
-        let first = rest.first().copied().unwrap_or_default();
-        for entry in protected()
-            .below(first)
-            .filter(|entry| entry.scope == Scope::Everywhere || scope == Scope::Own)
-        {
+        for entry in in_scope(rest, scope) {
             if let Some(length) = longest(&entry.parts(), rest)
                 && found.is_none_or(|(end, _)| start + length > end)
             {
                 found = Some((start + length, entry));
             }
         }
-        if start >= root && DEPENDENCIES.iter().any(|dependency| first == *dependency) {
-            scope = Scope::Everywhere;
-        }
     }
     let (end, entry) = found?;
     Some((path.ancestors().nth(names.len() - end)?, entry))
+}
+
+/// Whether a path is the beginning of a protected one: what its last names are is the first part of an entry.
+pub(crate) fn leads_to(path: &Path, root: &Path) -> bool {
+    let names = names(path);
+    starts(&names, root).any(|(start, scope)| {
+        let rest = names.get(start..).unwrap_or_default();
+        in_scope(rest, scope).any(|entry| is_beginning(&entry.parts(), rest))
+    })
+}
+
+/// Where names directly below a path are protected.
+pub(crate) fn scope_below(path: &Path, root: &Path) -> Scope {
+    let names = names(path);
+    let last = starts(&names, root).last();
+    match (last, names.last()) {
+        (Some((start, Scope::Own)), Some(name)) => scope_after(name, start, depth(root)),
+        (Some((_, scope)), _) => scope,
+        (None, _) => Scope::Own,
+    }
+}
+
+fn names(path: &Path) -> Vec<&OsStr> {
+    let names = path.components().filter_map(|component| match component {
+        Component::Normal(name) => Some(name),
+        _ => None,
+    });
+    names.collect()
+}
+
+/// The entries that may begin with the first of these names.
+fn in_scope(names: &[&OsStr], scope: Scope) -> impl Iterator<Item = &'static ProtectedPath> {
+    let first = names.first().copied().unwrap_or_default();
+    let all = protected().below(first);
+    all.filter(move |entry| entry.scope == Scope::Everywhere || scope == Scope::Own)
+}
+
+/// Where an entry may begin in these names, each with the scope that holds there.
+fn starts<'a>(
+    names: &'a [&'a OsStr],
+    root: &Path,
+) -> impl Iterator<Item = (usize, Scope)> + use<'a> {
+    let root = depth(root);
+    let mut scope = Scope::Own;
+    names.iter().enumerate().map(move |(start, name)| {
+        let here = scope;
+        if scope == Scope::Own {
+            scope = scope_after(name, start, root);
+        }
+        (start, here)
+    })
+}
+
+/// The scope below the name at `start`, where none of the names above it is a directory of dependencies.
+fn scope_after(name: &OsStr, start: usize, root: usize) -> Scope {
+    let is_dependencies = DEPENDENCIES.iter().any(|dependency| *name == **dependency);
+    if start >= root && is_dependencies {
+        Scope::Everywhere
+    } else {
+        Scope::Own
+    }
 }
 
 impl ProtectedPath {
     /// Its components.
     pub(crate) fn parts(&self) -> Vec<&'static str> {
         self.path.split('/').collect()
+    }
+}
+
+/// Whether these names are a part of what the parts stand for, and not all.
+fn is_beginning(parts: &[&str], names: &[&OsStr]) -> bool {
+    let Some((part, rest)) = parts.split_first() else {
+        return false;
+    };
+    let Some((name, below)) = names.split_first() else {
+        return true;
+    };
+    match *part {
+        "**" => is_beginning(parts, below) || is_beginning(rest, below),
+        "*" => is_beginning(rest, below),
+        part => name.as_bytes() == part.as_bytes() && is_beginning(rest, below),
     }
 }
 

@@ -40,7 +40,8 @@ use crate::{
 /// ```
 #[derive(Clone, Debug)]
 pub struct Ruleset {
-    files: FileRules,
+    /// A notifier has them as well, for as long as a sandbox lives.
+    files: Arc<FileRules>,
     network: NetworkRules,
     environment: Environment,
     limits: Limits,
@@ -82,7 +83,7 @@ impl Ruleset {
             return Err(PolicyErrors(problems));
         }
         Ok(Self {
-            files,
+            files: Arc::new(files),
             network,
             environment,
             limits: policy.limits.clone(),
@@ -95,7 +96,7 @@ impl Ruleset {
     pub(crate) fn of_files(files: FileRules) -> Self {
         let policy = Policy::new();
         Self {
-            files,
+            files: Arc::new(files),
             network: NetworkRules::default(),
             environment: Environment::resolve(&policy),
             limits: policy.limits.clone(),

@@ -1,0 +1,235 @@
+//! What a rename may change without anybody writing a file: which names below a directory are protected, or only readable.
+//!
+//! The attack: `mv g .git`, where `g/config` was an ordinary file; or a file that is made in a directory while another thread
+//! moves that directory. Whoever decides by name decides before the call is done, and that is sound only if no move changes what was
+//! decided about the names below. So such moves are refused, whether something lies there or not: then it does not matter when
+//! they come.
+
+use std::path::{Path, PathBuf};
+
+use super::{FileRule, FileRules};
+use crate::decide::is_resolved;
+use crate::place::is_within;
+use crate::protected;
+use crate::{Access, Ruleset};
+
+impl Ruleset {
+    /// Whether every name below a directory is decided alike before and after a rename of it. Both paths are resolved, and the names
+    /// themselves are decided by [`decide`](Self::decide).
+    ///
+    /// ```
+    /// # use sandbox_core::{Context, Policy, Ruleset};
+    /// let ruleset = Ruleset::resolve(&Policy::default().read("/").write("/srv"), &Context::new("/")).unwrap();
+    /// assert!(ruleset.keeps_names("/srv/a".as_ref(), "/srv/b".as_ref()));
+    /// assert!(!ruleset.keeps_names("/srv/a".as_ref(), "/srv/.git".as_ref()));
+    /// ```
+    #[must_use]
+    pub fn keeps_names(&self, from: &Path, to: &Path) -> bool {
+        let files = self.files();
+        is_resolved(from)
+            && is_resolved(to)
+            && !files.is_way(from)
+            && !files.is_way(to)
+            && files.scope_below(from) == files.scope_below(to)
+            && !files.has_exception_below(from)
+            && !files.has_exception_below(to)
+            && files.lowering().all(|rule| treats_alike(rule, from, to))
+    }
+
+    /// Whether a protected path may come to lie below this one: `.git`, whatever is in it. A link or a file there says where a tool
+    /// looks instead, so that only directories may be made there. Not for a path that a rule names, and lets be written.
+    ///
+    /// ```
+    /// # use sandbox_core::{Context, Policy, Ruleset};
+    /// let ruleset = Ruleset::resolve(&Policy::default().read("/").write("/srv"), &Context::new("/")).unwrap();
+    /// assert!(ruleset.leads_to_protected("/srv/a/.git".as_ref()));
+    /// assert!(!ruleset.leads_to_protected("/srv/a".as_ref()));
+    /// ```
+    #[must_use]
+    pub fn leads_to_protected(&self, path: &Path) -> bool {
+        let files = self.files();
+        let is_named = || files.access(path).1.is_some_and(|rule| rule.path() == path);
+        files.is_way(path) && !is_named()
+    }
+}
+
+impl FileRules {
+    fn is_way(&self, path: &Path) -> bool {
+        !self.unprotected && protected::leads_to(path, &self.root_of(path))
+    }
+
+    /// The patterns that may deny a name where all around it may be written.
+    fn lowering(&self) -> impl Iterator<Item = &FileRule> {
+        let globs = self.globs.iter().map(AsRef::as_ref);
+        globs.filter(|rule| rule.access != Access::Write)
+    }
+
+    fn scope_below(&self, path: &Path) -> Option<protected::Scope> {
+        (!self.unprotected).then(|| protected::scope_below(path, &self.root_of(path)))
+    }
+
+    /// Where the writable tree begins that a path lies in, as for [`protection`](crate::decide::protection).
+    fn root_of(&self, path: &Path) -> PathBuf {
+        let rule = self.access(path).1;
+        rule.map_or_else(|| path.to_owned(), |rule| rule.path().to_owned())
+    }
+
+    /// Whether a rule is about something below a path, there or not, that may not be written like the rest.
+    fn has_exception_below(&self, path: &Path) -> bool {
+        let is_below = |other: &Path| other != path && is_within(other, path);
+        let rules = self.literals.iter();
+        rules
+            .filter(|rule| rule.access != Access::Write)
+            .any(|rule| is_below(&rule.path))
+            || self.absent_secrets().any(|(path, _)| is_below(&path))
+    }
+}
+
+/// Whether a pattern says the same of each name below one directory as below the other.
+fn treats_alike(rule: &FileRule, from: &Path, to: &Path) -> bool {
+    let Some(glob) = &rule.glob else { return true };
+    // Its own place would come to lie elsewhere.
+    if [from, to]
+        .into_iter()
+        .any(|directory| is_within(glob.prefix(), directory) && glob.prefix() != directory)
+    {
+        return false;
+    }
+    let progress = |directory: &Path| {
+        if is_within(directory, glob.prefix()) {
+            glob.progress(directory)
+        } else {
+            Some(0)
+        }
+    };
+    // A name that matches has its answer for all that is below.
+    let matches = |directory: &Path| glob.longest_match(directory).is_some();
+    progress(from).is_some_and(|from| progress(to) == Some(from)) && matches(from) == matches(to)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{Attempt, Context, Policy, Ruleset, Verdict};
+
+    fn ruleset(policy: &Policy) -> Ruleset {
+        Ruleset::resolve(policy, &Context::new("/")).unwrap()
+    }
+
+    fn written() -> Policy {
+        Policy::default().read("/").write("/srv")
+    }
+
+    #[test]
+    fn a_move_that_would_change_what_is_protected_below_is_none() {
+        let rules = ruleset(&written());
+        for (from, to, expected) in [
+            ("/srv/a", "/srv/b", true),
+            ("/srv/a", "/srv/b/.git/objects/ab", true),
+            ("/srv/a", "/srv/.git", false),
+            ("/srv/.git", "/srv/a", false),
+            ("/srv/a", "/srv/b/.git", false),
+            ("/srv/a", "/srv/.config", false),
+            ("/srv/a", "/srv/.git/modules", false),
+            ("/srv/a", "/srv/.git/modules/x/y", false),
+            ("/srv/a", "/srv/.git/worktrees/x", false),
+            // Ordinary names below a directory of dependencies are protected outside of it.
+            ("/srv/node_modules/x", "/srv/x", false),
+            ("/srv/x", "/srv/node_modules/x", false),
+            ("/srv/node_modules/.x-1", "/srv/node_modules/x", true),
+            ("/srv/modules", "/srv/node_modules", false),
+            ("/srv/../x", "/srv/y", false),
+        ] {
+            let found = rules.keeps_names(from.as_ref(), to.as_ref());
+            assert_eq!(found, expected, "{from} to {to}");
+        }
+    }
+
+    #[test]
+    fn a_move_that_would_change_what_rules_say_below_is_none() {
+        let rules = ruleset(
+            &written()
+                .read("/srv/a/b")
+                .read_matching("/srv/**/.env")
+                .read_matching("/srv/s/**")
+                .read_matching("/srv/*/key"),
+        );
+        for (from, to, expected) in [
+            ("/srv/x/y", "/srv/a", false),
+            ("/srv/a", "/srv/x/y", false),
+            ("/srv/x/y", "/srv/s", false),
+            ("/srv/x/y", "/srv/z", false),
+            ("/srv/z", "/srv/u", true),
+            ("/srv/x/y/z", "/srv/x/y/u", true),
+        ] {
+            assert_eq!(
+                rules.keeps_names(from.as_ref(), to.as_ref()),
+                expected,
+                "{from} to {to}"
+            );
+        }
+        let by_name = ruleset(
+            &written()
+                .read_matching("/srv/**/.env")
+                .hide_matching("/srv/**/d/*"),
+        );
+        for (from, to, expected) in [
+            ("/srv/x", "/srv/y/x", true),
+            ("/srv/x", "/srv/d", false),
+            ("/srv/d", "/srv/y/d", true),
+        ] {
+            assert_eq!(
+                by_name.keeps_names(from.as_ref(), to.as_ref()),
+                expected,
+                "{from} to {to}"
+            );
+        }
+    }
+
+    /// What it is there for: whatever may be moved, a name below is decided alike on both sides.
+    #[test]
+    fn what_keeps_its_names_is_decided_alike_below() {
+        let rules = ruleset(
+            &written()
+                .read("/srv/a/config")
+                .read_matching("/srv/**/*.pem"),
+        );
+        let places = [
+            "/srv/a",
+            "/srv/b",
+            "/srv/.git",
+            "/srv/b/.git",
+            "/srv/b/.config",
+            "/srv/vendor",
+            "/srv/vendor/x",
+            "/srv/.git/modules/x",
+        ];
+        let below = [
+            "config",
+            "hooks/x",
+            "fish/y",
+            ".vscode/z",
+            "x.pem",
+            ".git/config",
+            "y/hooks",
+        ];
+        let mut kept = 0;
+        for from in places {
+            for to in places {
+                if from == to || !rules.keeps_names(from.as_ref(), to.as_ref()) {
+                    continue;
+                }
+                kept += 1;
+                for name in below {
+                    let verdict = |directory: &str| {
+                        rules
+                            .decide(&Attempt::write(format!("{directory}/{name}")))
+                            .verdict
+                            == Verdict::Allow
+                    };
+                    assert_eq!(verdict(from), verdict(to), "{from} to {to}: {name}");
+                }
+            }
+        }
+        assert!(kept > 0);
+    }
+}

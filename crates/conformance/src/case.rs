@@ -20,7 +20,7 @@
 //! optional. So is `mounts`, what is mounted on the host before and after the things are made, by place: `{ type = "tmpfs" }`,
 //! `{ type = "casefold" }` (a tmpfs in which case does not matter) or `{ second_name_of = PATH }`, with `flags = "ro"`, `"noexec"` or both.
 //!
-//! Optional for an attempt are `twice = true` (Landlock alone refuses it as well as the mounts), `outside` (what becomes of it
+//! Optional for an attempt are `twice = true` (Landlock alone refuses it as well as the mounts), `by_name = true` (only the notifier does), `outside` (what becomes of it
 //! without a sandbox, if that is not what tells most: done, or not there where that is expected), and `limit`: why what
 //! happens is not what a person might expect of the rules, with `decide = "allow"` or `"deny"` where the rules say something else.
 
@@ -94,6 +94,8 @@ pub struct Case {
     pub limit: Option<String>,
     /// Landlock alone refuses it as well.
     pub twice: bool,
+    /// The notifier alone refuses it.
+    pub by_name: bool,
     /// Why it is expected.
     pub reason: String,
 }
@@ -288,7 +290,7 @@ fn case(table: &str, value: Value) -> Result<Case, String> {
     if decide.is_some() && limit.is_none() {
         return Err(case.wrong("`decide` needs a `limit`"));
     }
-    let twice = case.flag("twice")?;
+    let (twice, by_name) = (case.flag("twice")?, case.flag("by_name")?);
     case.end()?;
     Ok(Case {
         attempt,
@@ -297,6 +299,7 @@ fn case(table: &str, value: Value) -> Result<Case, String> {
         decide,
         limit,
         twice,
+        by_name,
         reason,
     })
 }

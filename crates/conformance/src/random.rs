@@ -258,7 +258,8 @@ impl Placed {
     ///
     /// The step that cannot be carried out.
     pub fn simulator(&self, layers: Layers) -> Result<Simulator<'_>, String> {
-        let simulator = Simulator::of(&self.listing, self.plan.steps(), layers);
+        let simulator = Simulator::of(&self.listing, self.plan.steps(), layers)
+            .map(|simulator| simulator.decided_by(&self.ruleset));
         simulator.map_err(|Impossible(why)| format!("{why}\n{}\n{}", self.ruleset, self.plan))
     }
 

@@ -47,7 +47,9 @@ pub fn ask(ruleset: &Ruleset, listing: &Listing, attempt: &Attempt) -> Said {
         Attempt::Rename(from, to) => match (rules.name(from, &mut said), rules.name(to, &mut said))
         {
             (Some(from), Some(to)) => {
-                rules.may_remove(&from, &mut said) && rules.may_make(&to, &mut said)
+                rules.may_remove(&from, &mut said)
+                    && rules.may_make(&to, &mut said)
+                    && rules.keeps(&from, &to)
             }
             _ => false,
         },
@@ -117,6 +119,11 @@ impl Rules<'_> {
         let is_allowed = self.decide(&Question::write(path));
         said.is_about_new_name = !is_allowed;
         is_allowed
+    }
+
+    /// Whether it changes nothing for what is below. In what is private nothing is decided by name.
+    fn keeps(&self, from: &Path, to: &Path) -> bool {
+        self.ruleset.files().access(from).0 == Access::Scratch || self.ruleset.keeps_names(from, to)
     }
 
     fn may_remove(&self, path: &Path, said: &mut Said) -> bool {

@@ -1,7 +1,8 @@
 //! The second answer: what the steps of a plan do to the file system, and what an attempt meets there.
 //!
 //! A small model of the kernel: mounts and the places they lie over, names and links walked as `path_resolution(7)` says,
-//! Landlock's rules gathered as `landlock(7)` does. It reads a plan as data, and knows nothing of policies.
+//! Landlock's rules gathered as `landlock(7)` does. It reads a plan as data, and knows nothing of policies but
+//! what the notifier is told of them.
 
 mod landlock;
 mod mounts;
@@ -10,8 +11,9 @@ mod walk;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use sandbox_core::{Attempt as Question, Ruleset, Verdict};
 use sandbox_linux::Step;
 
 use self::landlock::{Landlock, right};
@@ -48,6 +50,8 @@ pub struct Simulator<'a> {
     slots: BTreeMap<u32, Option<usize>>,
     landlock: Option<Landlock>,
     layers: Layers,
+    /// By what the notifier decides, if the steps have one.
+    names: Option<&'a Ruleset>,
 }
 
 impl<'a> Simulator<'a> {
@@ -64,6 +68,7 @@ impl<'a> Simulator<'a> {
             slots: BTreeMap::new(),
             landlock: None,
             layers: Layers::All,
+            names: None,
         };
         for mount in listing.mounts() {
             simulator.mount_on_host(mount);
@@ -95,6 +100,16 @@ impl<'a> Simulator<'a> {
             done.map_err(|why| Impossible(format!("cannot {step}: {why}")))?;
         }
         Ok(simulator)
+    }
+
+    /// With a notifier that decides by these rules, if the steps send calls to one.
+    #[must_use]
+    pub fn decided_by(self, ruleset: &'a Ruleset) -> Self {
+        let is_notified = self.landlock.as_ref().is_some_and(|it| it.performed != 0);
+        Self {
+            names: is_notified.then_some(ruleset),
+            ..self
+        }
     }
 
     /// What becomes of an attempt. Each one finds everything as the steps left it.
@@ -159,7 +174,10 @@ impl<'a> Simulator<'a> {
     fn write(&self, path: &Path) -> Result<Outcome, Answer> {
         let place = self.walk(&self.root, path)?;
         match self.thing(&place.node) {
-            Some(Thing::File { .. }) => self.changeable(&place)?,
+            Some(Thing::File { .. }) => {
+                self.changeable(&place)?;
+                self.named(&place, true)?;
+            }
             // A read-only mount does not keep from writing to what is no file (mount(2)).
             Some(Thing::Special) => {}
             _ => return Err(Answer::Denied),
@@ -174,6 +192,7 @@ impl<'a> Simulator<'a> {
             return Err(Answer::Denied);
         }
         self.changeable(&directory)?;
+        self.named(&directory.child(&name), true)?;
         self.granted(&directory, right::MAKE_REG | right::WRITE_FILE)?;
         Ok(Self::changed(&directory))
     }
@@ -200,6 +219,9 @@ impl<'a> Simulator<'a> {
         self.changeable(&old)?;
         let node = self.child(&old, &name).ok_or(Answer::Missing)?;
         let removed = self.removable(&old, &node)?;
+        let names = [old.child(&name), new.child(&new_name)];
+        names.iter().try_for_each(|name| self.named(name, false))?;
+        self.keeps_names(&names)?;
         let made = match self.thing(&node) {
             Some(Thing::Directory { .. }) => right::MAKE_DIR,
             Some(Thing::Link(_)) => right::MAKE_SYM,
@@ -250,6 +272,42 @@ impl<'a> Simulator<'a> {
             Ok(())
         } else {
             Err(Answer::Denied)
+        }
+    }
+
+    /// What the notifier says to a name of the host's; what is no directory may not be made where a protected path goes through.
+    fn named(&self, place: &Place, is_file: bool) -> Result<(), Answer> {
+        let (Some(rules), Node::Host(_)) = (self.names, &place.node) else {
+            return Ok(());
+        };
+        let path = self.shown(place);
+        let allowed = rules.decide(&Question::write(&path)).verdict == Verdict::Allow;
+        if allowed && !(is_file && rules.leads_to_protected(&path)) {
+            Ok(())
+        } else {
+            Err(Answer::Denied)
+        }
+    }
+
+    fn keeps_names(&self, names: &[Place; 2]) -> Result<(), Answer> {
+        let are_hosts = names.iter().all(|name| matches!(name.node, Node::Host(_)));
+        let [from, to] = names.each_ref().map(|name| self.shown(name));
+        match self.names {
+            Some(rules) if are_hosts && !rules.keeps_names(&from, &to) => Err(Answer::Denied),
+            _ => Ok(()),
+        }
+    }
+
+    /// The path under which a place is seen: by the mounts that lead to it.
+    fn shown(&self, place: &Place) -> PathBuf {
+        let mount = self.mount(place);
+        let below = place.node.path().strip_prefix(mount.root.path());
+        let below = below.unwrap_or(Path::new(""));
+        match &mount.at {
+            Some(at) if mount.root != self.root.node || place.mount != self.root.mount => {
+                self.shown(at).join(below)
+            }
+            _ => Path::new("/").join(below),
         }
     }
 

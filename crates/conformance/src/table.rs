@@ -124,7 +124,9 @@ impl<'a> Ready<'a> {
             Simulator::of(&self.listing, &self.steps, layers)
                 .unwrap_or_else(|Impossible(why)| panic!("{}: {why}", self.table.name))
         });
-        let [all, mounts, landlock] = &simulators;
+        let [all, mounts, landlock] = simulators;
+        let all = all.decided_by(&self.ruleset);
+        let has_notifier = lowered().notifier;
         let sandbox = Sandbox::builder()
             .context(self.context.clone())
             .facts(lowered())
@@ -142,6 +144,9 @@ impl<'a> Ready<'a> {
         let possible = Kernel::bare(&self.tree).attempts(&attempts);
         let outcomes = attempts.iter().zip(happened).zip(possible);
         for (case, ((attempt, happened), possible)) in self.table.cases.iter().zip(outcomes) {
+            if case.by_name && !has_notifier {
+                continue;
+            }
             let said = rules::ask(&self.ruleset, &self.listing, attempt).verdict;
             let simulated = all.attempt(attempt);
             let mut complain = |who: &str, what: String| {
@@ -170,7 +175,12 @@ impl<'a> Ready<'a> {
             if !case.outside.admits(possible.answer) {
                 complain("without a sandbox", possible.to_string());
             }
-            if case.is_refusal() {
+            if case.by_name {
+                let by_mounts = mounts.attempt(attempt);
+                if by_mounts.answer != crate::Answer::Allowed {
+                    complain("the mounts do as well", by_mounts.to_string());
+                }
+            } else if case.is_refusal() {
                 let by_mounts = mounts.attempt(attempt);
                 if !case.expected.admits(by_mounts.answer) {
                     complain("the mounts alone do", by_mounts.to_string());
@@ -190,7 +200,9 @@ impl<'a> Ready<'a> {
         let simulators = [Layers::All, Layers::Mounts, Layers::Landlock]
             .map(|layers| Simulator::of(&self.listing, steps, layers));
         let [all, mounts, landlock] = match simulators {
-            [Ok(all), Ok(mounts), Ok(landlock)] => [all, mounts, landlock],
+            [Ok(all), Ok(mounts), Ok(landlock)] => {
+                [all.decided_by(&self.ruleset), mounts, landlock]
+            }
             [Err(Impossible(why)), ..]
             | [_, Err(Impossible(why)), _]
             | [.., Err(Impossible(why))] => {
@@ -202,7 +214,7 @@ impl<'a> Ready<'a> {
             let holds = |simulator: &Simulator<'_>| {
                 case.expected.admits(simulator.attempt(&attempt).answer)
             };
-            let is_held = case.is_refusal();
+            let is_held = case.is_refusal() && !case.by_name;
             let agrees = holds(&all)
                 && (!is_held || holds(&mounts))
                 && (!is_held || !case.twice || holds(&landlock));

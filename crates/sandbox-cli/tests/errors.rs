@@ -527,10 +527,16 @@ fn no_execution_of_memory_files() {
 #[test]
 fn the_report_says_what_does_not_hold() {
     let host = Host::new();
-    let outcome = host.tool(["explain", "--enforcement"]).output();
+    let report = ["explain", "--enforcement"];
+    let outcome = host.tool(report).output();
     outcome
         .succeeds()
         .stdout_contains("sockets by path  not held")
+        .stdout_contains("protected paths  notifier + mount namespace");
+    let lesser = report.into_iter().chain(["--lower", "notifier=0"]);
+    let outcome = host.tool(lesser).output();
+    outcome
+        .succeeds()
         .stdout_contains("not held: names that do not exist yet");
 }
 

@@ -64,7 +64,7 @@ fn a_path_has_its_rule_and_the_rules_that_lost() {
     deny  write @ws/.git/config (not there)
           by `.git/config` = read (protected paths)
           since: core.fsmonitor, core.sshCommand, aliases and filters are commands that git runs
-          not held: nothing keeps the command from it
+          held by notifier: by name
           not by `${CWD}` = write (preset `agent`): it does not name the protected path
           not by `/` = read (preset `agent`): less specific
           help: "@ws/.git/config" = "write"
@@ -161,20 +161,20 @@ fn the_private_directories_answer_for_themselves() {
 }
 
 #[test]
-fn a_name_that_does_not_exist_yet_is_not_held() {
+fn a_name_that_does_not_exist_yet_is_held_by_the_notifier() {
     let host = host();
     insta::assert_snapshot!(asked(&host, POLICY, ["--write", ".envrc", "--write", "src/.vscode/tasks.json"]), @r#"
     deny  write @ws/.envrc (not there)
           by `.envrc` = read (protected paths)
           since: direnv runs it on entering the directory
-          not held: nothing keeps the command from it
+          held by notifier: by name
           not by `${CWD}` = write (preset `agent`): it does not name the protected path
           not by `/` = read (preset `agent`): less specific
           help: "@ws/.envrc" = "write"
     deny  write @ws/src/.vscode/tasks.json (not there)
           by `.vscode` = read (protected paths)
           since: tasks, launch configurations and settings that name programs
-          not held: nothing keeps the command from it
+          held by notifier: by name
           not by `${CWD}` = write (preset `agent`): it does not name the protected path
           not by `/` = read (preset `agent`): less specific
           help: "@ws/src/.vscode/tasks.json" = "write"

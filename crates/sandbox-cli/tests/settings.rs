@@ -175,8 +175,14 @@ fn repositories_below_are_protected_as_deep_as_settings_say() {
         let before = attacked.snapshot("@ws");
         run(&attacked, &settings(files, ""), script).fails();
         before.is_unchanged();
-        let shallow = r#", "mandatoryDenySearchDepth": 1"#;
-        run(&host(), &settings(files, shallow), script).succeeds();
+        // By name they are protected anywhere.
+        let shallow = settings(files, r#", "mandatoryDenySearchDepth": 1"#);
+        let control = host();
+        control.write("@policies/settings.json", control.expand(&shallow));
+        let command = control.sandbox(["sh", "-c", script]);
+        let options = ["--settings", "@policies/settings.json"];
+        let outcome = command.options(options).options(["--lower", "notifier=0"]);
+        outcome.output().succeeds();
     }
 }
 

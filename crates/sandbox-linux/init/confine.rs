@@ -3,13 +3,15 @@
 //! The child shares init's memory, which sleeps meanwhile; its descriptors, directory, credentials and signal dispositions
 //! are its own.
 
+use core::cell::Cell;
 use core::ffi::CStr;
 
+use super::CONTROL;
 use super::descriptors::Handed;
 use super::raw::{Errno, Result};
 use super::steps::Confinement;
 use super::sys::{self, Fd};
-use super::wire::{STREAMS, group, stage};
+use super::wire::{Answer, STREAMS, answer, group, stage};
 
 /// A command, ready to be started: every pointer goes into the message, which stays mapped.
 pub(crate) struct Command<'a> {
@@ -42,7 +44,9 @@ pub(crate) extern "C" fn child(command: *mut ()) -> ! {
 
 /// Returns only a failure: its stage and reason.
 fn start(command: &Command<'_>) -> (u32, Errno) {
-    let steps: [(u32, &dyn Fn() -> Result<()>); 13] = [
+    // A copy of the control socket, on a number that the command does not get.
+    let control = Cell::new(Fd::NONE);
+    let steps: [(u32, &dyn Fn() -> Result<()>); 15] = [
         (stage::VIEW, &|| {
             sys::enter_mounts(command.confinement.mounts)
         }),
@@ -67,15 +71,23 @@ fn start(command: &Command<'_>) -> (u32, Errno) {
             Fd::NONE => Ok(()),
             ruleset => sys::landlock_restrict(ruleset),
         }),
+        (stage::DESCRIPTORS, &|| {
+            if command.confinement.has_listener {
+                let above = command.handed.highest().wrapping_add(1);
+                control.set(sys::dup_above(CONTROL, above)?);
+            }
+            Ok(())
+        }),
         // Here, since the ruleset may lie on one of the numbers; and before the limits, which may leave none.
         (stage::DESCRIPTORS, &|| descriptors(command.handed)),
         (stage::LIMITS, &|| limits(command.confinement)),
-        (stage::NUMBERS, &|| numbers(command.handed)),
-        // Last: the filter refuses some of the calls above.
-        (stage::FILTER, &|| match command.confinement.filter {
-            [] => Ok(()),
-            filter => sys::install_filter(filter),
+        // After all but what follows: it refuses some of the calls above.
+        (stage::FILTER, &|| {
+            filter(command.confinement, control.get())
         }),
+        // The listener needed a number.
+        (stage::LIMITS, &|| open_files(command.confinement)),
+        (stage::NUMBERS, &|| numbers(command.handed)),
     ];
     for (stage, step) in steps {
         if let Err(errno) = step() {
@@ -101,12 +113,41 @@ fn numbers(handed: &Handed<'_>) -> Result<()> {
     }
 }
 
+/// The caller has the listener before the program runs: whoever asks it waits until it is served.
+fn filter(confinement: &Confinement, control: Fd) -> Result<()> {
+    match (confinement.filter, confinement.has_listener) {
+        ([], _) => Ok(()),
+        (filter, false) => sys::install_filter(filter),
+        (filter, true) => {
+            let listener = sys::install_filter_with_listener(filter)?;
+            let answer = Answer {
+                kind: answer::LISTENER,
+                ..Answer::default()
+            };
+            sys::send_with(control, &answer, listener)
+        }
+    }
+}
+
 fn limits(confinement: &Confinement) -> Result<()> {
-    sys::set_open_files(confinement.open_files)?;
-    for (resource, bound) in confinement.limits.iter().take(confinement.limit_count) {
+    let others = limits_of(confinement).filter(|(resource, _)| *resource != sys::OPEN_FILES);
+    for (resource, bound) in others {
         sys::limit(*resource, *bound)?;
     }
     Ok(())
+}
+
+fn open_files(confinement: &Confinement) -> Result<()> {
+    sys::set_open_files(confinement.open_files)?;
+    let own = limits_of(confinement).filter(|(resource, _)| *resource == sys::OPEN_FILES);
+    for (resource, bound) in own {
+        sys::limit(*resource, *bound)?;
+    }
+    Ok(())
+}
+
+fn limits_of(confinement: &Confinement) -> impl Iterator<Item = &(u32, u64)> {
+    confinement.limits.iter().take(confinement.limit_count)
 }
 
 fn signals(ignored: u64) -> Result<()> {

@@ -34,6 +34,8 @@ pub(crate) struct Confinement {
     pub(crate) mounts: Fd,
     pub(crate) ruleset: Fd,
     pub(crate) filter: &'static [u8],
+    /// Whether the filter asks the caller's notifier.
+    pub(crate) has_listener: bool,
     pub(crate) limits: [(u32, u64); LIMITS],
     pub(crate) limit_count: usize,
     /// The caller's soft bound on open files; init needs more where many trees are put into place.
@@ -66,6 +68,9 @@ pub(crate) struct Builder<'a> {
     missing: Errno,
     /// The gateway's sockets, in the order of [`door`].
     doors: [Fd; door::ALL.len()],
+    /// The Landlock ruleset of the notifier's performer, and the rights that no command has beside it.
+    performer: Fd,
+    performed: u64,
     pub(crate) confinement: Confinement,
 }
 
@@ -76,6 +81,7 @@ impl<'a> Builder<'a> {
             mounts: Fd::NONE,
             ruleset: Fd::NONE,
             filter: &[],
+            has_listener: false,
             limits: [(0, 0); LIMITS],
             limit_count: 0,
             open_files: sys::set_open_files(u64::MAX)?,
@@ -97,6 +103,8 @@ impl<'a> Builder<'a> {
             followed: Reader(&[]),
             missing: Errno(0),
             doors: [Fd::NONE; door::ALL.len()],
+            performer: Fd::NONE,
+            performed: 0,
             confinement,
         })
     }
@@ -186,12 +194,11 @@ impl<'a> Builder<'a> {
             step::FREEZE => self.freeze(fields.string()?),
             step::ENTER_ROOT => self.enter_root(),
             step::LOCK => self.lock(),
-            step::LANDLOCK => {
-                self.landlock(fields.u32()?, [fields.u64()?, fields.u64()?, fields.u64()?])
-            }
+            step::LANDLOCK => self.landlock(fields)?,
             step::GRANT => self.grant(fields.u64()?, fields.string()?),
             step::LIMIT => self.limit(fields.u32()?, fields.u64()?),
             step::FILTER => {
+                self.confinement.has_listener = fields.u32()? != 0;
                 self.confinement.filter = fields.0;
                 Ok(())
             }
@@ -221,8 +228,17 @@ impl<'a> Builder<'a> {
         Ok(())
     }
 
-    /// Hands the gateway's sockets to the caller, once: it serves them.
+    /// Hands the gateway's sockets and the performer's ruleset to the caller, once: it serves them.
     pub(crate) fn hand_over_doors(&mut self) -> Result<()> {
+        let performer = core::mem::replace(&mut self.performer, Fd::NONE);
+        if performer != Fd::NONE {
+            let answer = Answer {
+                kind: answer::PERFORMER,
+                ..Answer::default()
+            };
+            sys::send_with(super::CONTROL, &answer, performer)?;
+            sys::close(performer)?;
+        }
         for (socket, value) in self.doors.iter_mut().zip(door::ALL) {
             let socket = core::mem::replace(socket, Fd::NONE);
             if socket == Fd::NONE {
@@ -403,15 +419,32 @@ impl<'a> Builder<'a> {
         Ok(())
     }
 
-    fn landlock(&mut self, words: u32, rights: [u64; 3]) -> Result<()> {
-        let rights = rights.get(..words as usize).ok_or(Errno::INVAL)?;
-        self.confinement.ruleset = sys::landlock_create(rights)?;
-        Ok(())
+    /// `None` where a field is missing.
+    fn landlock(&mut self, fields: &mut Reader<'static>) -> Option<Result<()>> {
+        let words = fields.u32()? as usize;
+        let rights = [fields.u64()?, fields.u64()?, fields.u64()?];
+        self.performed = fields.u64()?;
+        let rulesets = rights.get(..words).zip(rights.get(..1));
+        Some(rulesets.ok_or(Errno::INVAL).and_then(|(all, files)| {
+            self.confinement.ruleset = sys::landlock_create(all)?;
+            if self.performed != 0 {
+                // It signals nobody, and connects to nothing.
+                self.performer = sys::landlock_create(files)?;
+            }
+            Ok(())
+        }))
     }
 
     fn grant(&self, rights: u64, path: &CStr) -> Result<()> {
         let granted = self.at(path, |place| {
-            sys::landlock_grant(self.confinement.ruleset, place, rights)
+            if self.performer != Fd::NONE {
+                sys::landlock_grant(self.performer, place, rights)?;
+            }
+            match rights & !self.performed {
+                // A rule that grants nothing is none (landlock_add_rule(2)).
+                0 => Ok(()),
+                rights => sys::landlock_grant(self.confinement.ruleset, place, rights),
+            }
         });
         match granted {
             // In a view that is a copy the host may have taken it away meanwhile: then there is nothing to grant.

@@ -70,6 +70,11 @@ pub(crate) mod answer {
     /// A socket for the gateway: which [`door`](super::door), error number if connections are not brought there; descriptor: the
     /// socket. Before the answer to the first command.
     pub(crate) const DOOR: u32 = 7;
+    /// Descriptor: the Landlock ruleset of the notifier's performer. Before the answer to the first command.
+    pub(crate) const PERFORMER: u32 = 8;
+    /// Descriptor: where the calls of the command are answered that its filter does not decide. Before its program runs, and from its
+    /// own child.
+    pub(crate) const LISTENER: u32 = 9;
 }
 
 /// Which socket comes with an [`answer::DOOR`].
@@ -201,13 +206,13 @@ pub(crate) mod step {
     pub(crate) const ENTER_ROOT: u32 = 18;
     /// The mounts of the commands: a copy, in which nothing comes off.
     pub(crate) const LOCK: u32 = 27;
-    /// handled file, network and scope rights.
+    /// handled file, network and scope rights; which of the first the notifier's performer alone is granted.
     pub(crate) const LANDLOCK: u32 = 19;
     /// rights, path.
     pub(crate) const GRANT: u32 = 20;
     /// resource, bytes or number: for the commands.
     pub(crate) const LIMIT: u32 = 21;
-    /// The rest of the step is the program: `struct sock_filter`, one after the other.
+    /// Whether it has a listener; the rest of the step is the program: `struct sock_filter`, one after the other.
     pub(crate) const FILTER: u32 = 22;
     /// Whether to look before the first command already; the rest of the step are [`WITHIN`], outer directories first: what is
     /// done again when the host has undone it.

@@ -42,6 +42,8 @@ pub struct HostFacts {
     pub memfd_exec: MemfdExec,
     /// Whether system call filters can be installed.
     pub seccomp: bool,
+    /// Whether a filter can have a listener that decides in the kernel's place (Linux 5.19, and nobody else's around us).
+    pub notifier: bool,
     /// The effective user.
     pub uid: u32,
     /// The effective group.
@@ -124,6 +126,7 @@ impl HostFacts {
             user_namespaces: UserNamespaces::Available,
             memfd_exec: MemfdExec::Allowed,
             seccomp: true,
+            notifier: true,
             uid: 1000,
             gid: 1000,
             can_map_root: true,
@@ -175,6 +178,7 @@ impl HostFacts {
                 Some(_) => MemfdExec::Forbidden,
             },
             seccomp: reading.seccomp,
+            notifier: reading.seccomp && reading.notifier,
             uid: reading.uid,
             gid: reading.gid,
             can_map_root: reading.uid != 0 || reading.setfcap,

@@ -17,6 +17,9 @@
 //! linear list costs three times as much to install), and the tests run the compiled program in an interpreter, against
 //! a plain look-up in the tables.
 //!
+//! **Notifier.** With [`FilterOptions::notifier`] every call that creates, renames, links or opens for writing by name goes to
+//! the listener, whose filter this is. Which flags of `open` those are is tested here, so that reading costs nothing.
+//!
 //! **Prologue.** Numbers mean something only within one ABI, so the architecture is compared first. A foreign one (on x86-64:
 //! `int $0x80` and 32-bit programs) gets EPERM for every call rather than a kill: nothing is reachable either way, and a
 //! program that only probes for it lives on. x32 shares the architecture's value and marks its numbers with bit 30;
@@ -65,6 +68,8 @@ pub struct FilterOptions {
     /// Whether Landlock's signal scope keeps signals inside. Where it doesn't, `kill(0, …)` is refused: it reaches the
     /// caller's process group across pid namespaces.
     pub signal_scope: bool,
+    /// Whether calls that make a name, or open for writing by one, go to a listener instead of to the kernel.
+    pub notifier: bool,
     /// What the policy opens.
     pub features: BTreeSet<Feature>,
 }
@@ -89,6 +94,10 @@ pub struct Filter {
 struct Summary {
     allowed: usize,
     inspected: usize,
+    /// By the notifier, whatever the arguments are.
+    notified: usize,
+    /// Whether there is a notifier.
+    notifier: bool,
     refused: BTreeMap<&'static str, usize>,
     features: BTreeSet<Feature>,
 }
@@ -155,6 +164,7 @@ impl Filter {
     pub fn compile(options: &FilterOptions) -> Result<Self, FilterError> {
         let mut summary = Summary {
             features: options.features.clone(),
+            notifier: options.notifier,
             ..Summary::default()
         };
         let mut ranges = tree::Ranges::new(Decided::always(Action::Errno(ENOSYS)));
@@ -181,6 +191,11 @@ impl Filter {
         &self.instructions
     }
 
+    /// Whether it needs a listener.
+    pub(crate) const fn notifies(&self) -> bool {
+        self.summary.notifier
+    }
+
     /// The program as the bytes of `struct sock_filter[]`, in the byte order of this machine.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(self.instructions.len() * 8);
@@ -190,6 +205,24 @@ impl Filter {
             bytes.extend(instruction.k.to_ne_bytes());
         }
         bytes
+    }
+
+    /// The numbers that a listener is asked about, some or all of their calls.
+    #[cfg(test)]
+    pub(crate) fn notified() -> Vec<libc::c_long> {
+        let options = FilterOptions {
+            notifier: true,
+            ..FilterOptions::default()
+        };
+        let lines = table::by_number().into_iter().flatten();
+        let asks = |decided: &Decided| {
+            let mut actions = decided.cases.iter().map(|(_, action)| *action);
+            decided.otherwise == Action::Notify || actions.any(|action| action == Action::Notify)
+        };
+        lines
+            .filter(|entry| asks(&entry.decide(&options)))
+            .map(|entry| entry.call.number().into())
+            .collect()
     }
 
     /// Each refusal of the table: the call, the errno, the feature that lifts it and the reason.
@@ -215,6 +248,7 @@ impl Summary {
         match (decided.cases.is_empty(), decided.otherwise) {
             (true, Action::Allow) => self.allowed += 1,
             (true, Action::Errno(errno)) => *self.refused.entry(errno.name()).or_default() += 1,
+            (true, Action::Notify) => self.notified += 1,
             (true, Action::Pretend) => *self.refused.entry("0").or_default() += 1,
             (false, _) => self.inspected += 1,
         }
@@ -230,6 +264,9 @@ impl fmt::Display for Filter {
             "allow {} calls · by arguments {}",
             summary.allowed, summary.inspected
         )?;
+        if summary.notifier {
+            write!(f, " · by the notifier {}", summary.notified)?;
+        }
         for (errno, calls) in &summary.refused {
             if *errno != ENOSYS.name() {
                 write!(f, " · {errno} {calls}")?;

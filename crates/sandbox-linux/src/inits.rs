@@ -15,6 +15,7 @@ use nix::sys::socket::MsgFlags;
 use nix::unistd::{Pid, getpgrp, getsid};
 
 use crate::child::{Received, receive, receive_with};
+use crate::notifier::{Names, Notifier};
 use crate::sys;
 
 /// How many inits wait for a command at most, and how long those beyond the first do.
@@ -33,6 +34,9 @@ pub(crate) struct Init {
     group: [Option<Pid>; 2],
     /// It makes what the others share, and stays as long as the sandbox.
     makes_set_up: bool,
+    /// What answers its commands, from the first on that needs it, and until then the Landlock ruleset of the performer.
+    notifier: OnceLock<Notifier>,
+    performer: Mutex<Option<OwnedFd>>,
 }
 
 impl Init {
@@ -49,7 +53,32 @@ impl Init {
             owner: std::process::id(),
             group: group(),
             makes_set_up,
+            notifier: OnceLock::new(),
+            performer: Mutex::default(),
         }
+    }
+
+    /// Keeps the Landlock ruleset of the performer.
+    pub(crate) fn keep_performer(&self, ruleset: Option<OwnedFd>) {
+        *self.performer() = ruleset;
+    }
+
+    /// Answers the calls that come by `listener`.
+    pub(crate) fn answer(&self, names: &Arc<Names>, listener: OwnedFd) -> io::Result<()> {
+        if self.notifier.get().is_none() {
+            let ruleset = self.performer().take().ok_or(io::ErrorKind::InvalidData)?;
+            let notifier = Notifier::start(Arc::clone(names), ruleset)?;
+            let _ = self.notifier.set(notifier);
+        }
+        let notifier = self.notifier.get().ok_or(io::ErrorKind::InvalidData)?;
+        notifier.listen(listener);
+        Ok(())
+    }
+
+    fn performer(&self) -> MutexGuard<'_, Option<OwnedFd>> {
+        self.performer
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn pidfd(&self) -> BorrowedFd<'_> {

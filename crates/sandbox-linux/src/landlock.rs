@@ -34,11 +34,23 @@ impl Rights {
         })
     }
 
-    /// The step that makes the ruleset.
-    pub(crate) fn ruleset(self) -> Step {
+    /// The step that makes the ruleset. With a notifier no command can make a name by itself, not by a call that nobody thought of
+    /// either; but for sockets, which it does not make yet.
+    pub(crate) fn ruleset(self, notifier: bool) -> Step {
+        let names = AccessFs::MakeDir
+            | AccessFs::MakeReg
+            | AccessFs::MakeFifo
+            | AccessFs::MakeSym
+            | AccessFs::Refer;
+        let performed = if notifier {
+            names & self.all
+        } else {
+            BitFlags::EMPTY
+        };
         Step::Landlock {
             files: self.all.bits(),
             scopes: self.scopes,
+            performed: performed.bits(),
         }
     }
 

@@ -139,6 +139,7 @@ impl Prepared {
         steps: &[Step],
         command: &Start<'_>,
     ) -> Result<Child, LaunchError> {
+        let mut answered = Ok(());
         let (got, terminal) = loop {
             let (received, descriptor) = init
                 .hear_with(PollTimeout::NONE)
@@ -148,13 +149,24 @@ impl Prepared {
                     let mut doors = self.doors.lock().unwrap_or_else(PoisonError::into_inner);
                     doors.put(got.value, got.errno, descriptor);
                 }
+                Received::Answer(got) if got.kind == answer::PERFORMER => {
+                    init.keep_performer(descriptor);
+                }
+                Received::Answer(got) if got.kind == answer::LISTENER => {
+                    answered = self.answer(&init, descriptor);
+                }
                 Received::Answer(got) => break (got, descriptor),
                 Received::End => return Err(ended(&init)),
             }
         };
         let source = io::Error::from_raw_os_error(got.errno);
         match got.kind {
-            answer::STARTED => Ok(Child::new(init, Arc::downgrade(&self.inits), terminal)),
+            answer::STARTED => {
+                let child = Child::new(init, Arc::downgrade(&self.inits), terminal);
+                // It ends with the child.
+                answered.map_err(preparing("answer the command's calls"))?;
+                Ok(child)
+            }
             answer::STEP if got.value == NO_STEP => Err(LaunchError::no_memory(source)),
             answer::STEP => Err(failed_step(steps, got.value, source)),
             answer::START => {
@@ -164,6 +176,16 @@ impl Prepared {
             }
             _ => Err(LaunchError::InitEnded),
         }
+    }
+
+    /// Without somebody who answers, the kernel does with an error.
+    fn answer(&self, init: &Init, listener: Option<OwnedFd>) -> io::Result<()> {
+        let (names, listener) = self
+            .names
+            .as_ref()
+            .zip(listener)
+            .ok_or(io::ErrorKind::InvalidData)?;
+        init.answer(names, listener)
     }
 }
 
@@ -322,10 +344,13 @@ fn send_further(init: &Init, numbered: &[(RawFd, BorrowedFd<'_>)]) -> Result<(),
         let fds: Vec<RawFd> = part.iter().map(|(_, fd)| fd.as_raw_fd()).collect();
         let count = u32::try_from(fds.len()).map_err(|_| LaunchError::TooLarge)?;
         if let Err(source) = send_message(control, &start::small(order::DESCRIPTORS, count), &fds) {
-            let given_up = send_message(control, &start::small(order::DESCRIPTORS, 0), &[])
-                .and_then(|()| init.hear(PollTimeout::NONE));
             // Whoever has ended is told by the next message.
-            drop(given_up);
+            if send_message(control, &start::small(order::DESCRIPTORS, 0), &[]).is_ok() {
+                // What it hands over with its first command comes before, and is of no use: it ends.
+                while let Ok(Received::Answer(got)) = init.hear(PollTimeout::NONE)
+                    && matches!(got.kind, answer::DOOR | answer::PERFORMER)
+                {}
+            }
             return Err(preparing("hand over the descriptors")(source));
         }
     }

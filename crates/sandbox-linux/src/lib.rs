@@ -20,6 +20,7 @@ mod holders;
 mod inits;
 mod landlock;
 mod launch;
+mod notifier;
 mod plan;
 mod prepare;
 mod start;

@@ -26,7 +26,9 @@ use std::sync::Arc;
 
 use sandbox_core::{Limits, Ruleset, Tier, upwards};
 
+use crate::filter::Feature;
 use crate::landlock::Rights;
+use crate::notifier::Names;
 use crate::view::{Cover, LiveKind, Node, Surroundings, View};
 use crate::{Filter, FilterOptions, HostFacts, UserNamespaces};
 
@@ -77,9 +79,11 @@ pub struct Plan {
     network: Connectivity,
     steps: Arc<[Step]>,
     /// What the report is made from, when it is asked for.
-    view: View,
+    view: Arc<View>,
     landlock_abi: u32,
     limits: Limits,
+    /// What the notifier decides by; `None` where there is none.
+    names: Option<Arc<Names>>,
 }
 
 impl Plan {
@@ -90,11 +94,13 @@ impl Plan {
     /// [`Unenforceable`] if the host, or this version, can't hold a part of it.
     pub fn compile(ruleset: &Ruleset, facts: &HostFacts) -> Result<Self, Unenforceable> {
         require_namespaces(ruleset, facts)?;
-        let view = View::compile(ruleset.files())?;
+        let view = Arc::new(View::compile(ruleset.files())?);
         let network = Connectivity::of(ruleset.network_rules());
         let rights = Rights::of(facts);
+        let names = names(ruleset, facts, &view);
         let options = FilterOptions {
             signal_scope: facts.landlock_abi >= crate::landlock::SCOPE_ABI,
+            notifier: names.is_some(),
             features: ruleset
                 .system()
                 .features
@@ -118,7 +124,7 @@ impl Plan {
         plan.build_view();
         plan.steps.push(Step::Lock);
         if let Some(rights) = rights {
-            plan.steps.push(rights.ruleset());
+            plan.steps.push(rights.ruleset(names.is_some()));
             let grants = rights.grants(&view, &plan.followed);
             plan.steps.extend(grants);
         }
@@ -133,6 +139,7 @@ impl Plan {
             view,
             landlock_abi: facts.landlock_abi,
             limits: ruleset.limits().clone(),
+            names,
         })
     }
 
@@ -144,7 +151,13 @@ impl Plan {
 
     /// Which mechanism holds which part of the policy, and what is not held.
     pub fn enforcement(&self) -> Enforcement {
-        Enforcement::of(&self.view, self.landlock_abi, &self.network, &self.limits)
+        Enforcement::of(
+            &self.view,
+            self.landlock_abi,
+            &self.network,
+            &self.limits,
+            self.names.is_some(),
+        )
     }
 
     /// What holds the denial of a connection.
@@ -164,6 +177,10 @@ impl Plan {
             _ => None,
         });
         hidden_files.filter(has_second_name).collect()
+    }
+
+    pub(crate) fn names(&self) -> Option<Arc<Names>> {
+        self.names.clone()
     }
 
     pub(crate) fn shared_steps(&self) -> Arc<[Step]> {
@@ -191,6 +208,18 @@ impl Plan {
     pub(crate) fn has_gateway(&self) -> bool {
         matches!(self.network, Connectivity::Gateway { .. })
     }
+}
+
+/// What a notifier decides by, on a host that has one for a policy which needs it. Whoever may make namespaces and mounts could call
+/// a place by another name, and the performer without Landlock could do more than the policy grants.
+fn names(ruleset: &Ruleset, facts: &HostFacts, view: &Arc<View>) -> Option<Arc<Names>> {
+    let is_nested = ruleset
+        .system()
+        .features
+        .contains_key(Feature::Nested.name());
+    let has_domain = Rights::of(facts).is_some();
+    let names = (facts.notifier && has_domain && !is_nested).then(|| Names::new(ruleset, view));
+    names.flatten().map(Arc::new)
 }
 
 /// Refuses on a host where the tier that the policy asks for is not to be had. A weaker one is never taken by itself.

@@ -11,6 +11,7 @@ use nix::fcntl::{FcntlArg, SealFlag, fcntl};
 use crate::cpus::Cpus;
 use crate::inits::{Forks, Init, Inits};
 use crate::launch::{begin, send};
+use crate::notifier::Names;
 use crate::plan::encode;
 use crate::wire::order;
 use crate::{Connectivity, Doors, HostFacts, LaunchError, Plan, Step, WayIn, plan, sys};
@@ -40,6 +41,8 @@ pub struct Prepared {
     pub(crate) beginning: Vec<u8>,
     pub(crate) plan: Vec<u8>,
     pub(crate) has_own_network: bool,
+    /// What the notifier decides by.
+    pub(crate) names: Option<Arc<Names>>,
     /// For messages about the step that failed, and to make `joining` from.
     pub(crate) steps: Arc<[Step]>,
     pub(crate) joining: OnceLock<Joining>,
@@ -153,6 +156,7 @@ impl Prepared {
             beginning: encode::steps(plan.beginning())?,
             plan: bytes,
             has_own_network: plan.has_own_network(),
+            names: plan.names(),
             steps: plan.shared_steps(),
             joining: OnceLock::new(),
             inits: Arc::new(Inits::new(begun, forks)),

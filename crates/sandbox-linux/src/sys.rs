@@ -1,5 +1,7 @@
 //! The system calls of the caller's side that nix has not, one thin function each, and the clone itself.
 
+pub(crate) mod notify;
+
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 

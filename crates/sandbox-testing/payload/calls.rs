@@ -2,7 +2,7 @@
 //!
 //! `call NUMBER ARG… -- NUMBER ARG…`: one line of output for each, `ok RESULT` or `errno NUMBER`. An argument is a number, or
 //! `s:TEXT` (a C string), `z:N` (N zero bytes), `x:HEX` (bytes), `a:N,N,…` (words of 64 bits, each of these forms of
-//! number), `r:K` (the result of call K), `b:K` (the address of the last buffer that was made before call K),
+//! number), `r:K` (the result of call K), `p:K,N` (that and N more), `b:K` (the address of the last buffer that was made before call K),
 //! `i:OFFSET` (the 32 bits there in the last buffer) or `self` (the process's id).
 
 use super::raw;
@@ -50,6 +50,10 @@ fn argument(word: &str, buffers: &mut Vec<Vec<u8>>, results: &[c_long]) -> c_lon
             .and_then(|index: usize| results.get(index))
             .copied()
             .unwrap_or(-1),
+        "p" => {
+            let (call, more) = text.split_once(',').unwrap_or((text, ""));
+            argument(&format!("r:{call}"), buffers, results).wrapping_add(number(more))
+        }
         "b" => {
             let back = text.parse::<usize>().unwrap_or(0);
             buffers.iter().rev().nth(back).map_or(0, |buffer| {

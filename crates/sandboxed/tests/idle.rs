@@ -55,9 +55,10 @@ fn activity(init: u32) -> [u64; 4] {
     ]
 }
 
-/// In KiB: the resident memory of its init, of which it shares some with others, and what it takes in the caller.
+/// In KiB: the resident memory of its init, of which it shares some with others, and what it takes in the caller, where two
+/// threads wait for its next command.
 #[test]
-fn an_idle_sandbox_holds_less_than_300_kib() {
+fn an_idle_sandbox_holds_less_than_400_kib() {
     // So many that what the program takes once is little of it.
     const COUNT: u64 = 60;
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
@@ -78,7 +79,7 @@ fn an_idle_sandbox_holds_less_than_300_kib() {
         let of_init = field(init, "status", "VmRSS:");
         println!("init {of_init} KiB, caller {in_caller} KiB");
         assert!(of_init > 0, "control");
-        assert!(of_init + in_caller < 300, "{of_init} + {in_caller}");
+        assert!(of_init + in_caller < 400, "{of_init} + {in_caller}");
     }
 }
 

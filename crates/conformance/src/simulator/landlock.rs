@@ -22,7 +22,19 @@ pub(super) mod right {
 #[derive(Clone, Debug)]
 pub(super) struct Landlock {
     pub(super) handled: u64,
+    /// What the notifier does in the command's place.
+    pub(super) performed: u64,
     pub(super) grants: BTreeMap<Node, u64>,
+}
+
+impl Landlock {
+    pub(super) const fn new(handled: u64, performed: u64) -> Self {
+        Self {
+            handled,
+            performed,
+            grants: BTreeMap::new(),
+        }
+    }
 }
 
 impl Simulator<'_> {

@@ -21,6 +21,13 @@ impl Node {
         }
     }
 
+    /// Of what it is on, the host or a file system of the sandbox's own.
+    pub(super) fn path(&self) -> &Path {
+        match self {
+            Self::Host(path) | Self::Own(_, path) => path,
+        }
+    }
+
     pub(super) fn parent(&self) -> Option<Self> {
         Some(match self {
             Self::Host(path) => Self::Host(path.parent()?.to_owned()),
@@ -52,6 +59,16 @@ pub(super) enum Thing {
 pub(super) struct Place {
     pub(super) mount: usize,
     pub(super) node: Node,
+}
+
+impl Place {
+    /// A name in it, on the same mount.
+    pub(super) fn child(&self, name: &std::ffi::OsStr) -> Self {
+        Self {
+            mount: self.mount,
+            node: self.node.join(name),
+        }
+    }
 }
 
 #[derive(Clone, Debug)]

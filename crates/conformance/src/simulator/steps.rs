@@ -111,12 +111,9 @@ impl Simulator<'_> {
                 let terminals = self.mounts.new_system();
                 self.slots.insert(*slot, Some(terminals));
             }
-            Step::Landlock { files, .. } => {
-                self.landlock = Some(Landlock {
-                    handled: *files,
-                    grants: std::collections::BTreeMap::new(),
-                });
-            }
+            Step::Landlock {
+                files, performed, ..
+            } => self.landlock = Some(Landlock::new(*files, *performed)),
             Step::Grant { path, rights } => {
                 let place = self.place(path);
                 // The host need not have what the sandbox makes.

@@ -34,6 +34,13 @@ pub(super) const FACILITIES: &[Facility] = &[
         is_there: |facts| facts.seccomp,
     },
     Facility {
+        name: "filter listener",
+        purpose: "decides by name what is made and written, where no mount can",
+        without: "protected paths that do not exist yet are not held",
+        part: Part::Notifier,
+        is_there: |facts| facts.notifier,
+    },
+    Facility {
         name: "Landlock",
         purpose: "holds what is read and written a second time, beside the mounts",
         without: "the mounts alone hold what is read and written",
@@ -82,6 +89,8 @@ mod tests {
             "landlock=2",
             "vm.memfd_noexec=2",
             "linux-6.1",
+            "linux-5.15",
+            "notifier=0",
         ] {
             let facts = HostFacts::complete().lowered(&lowering.parse().unwrap());
             let obstacles = facts.obstacles();

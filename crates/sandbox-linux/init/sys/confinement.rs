@@ -58,23 +58,24 @@ pub(crate) fn limit(resource: u32, bound: u64) -> Result<()> {
     call!(nr::PRLIMIT64, 0, resource, limits.as_ptr(), 0; "`limits` is a struct rlimit64").map(drop)
 }
 
+/// `RLIMIT_NOFILE`.
+pub(crate) const OPEN_FILES: u32 = 7;
+
 /// The soft bound on open files: numbers of descriptors lie below it.
 pub(crate) fn open_files() -> Result<u64> {
-    const RLIMIT_NOFILE: usize = 7;
     let mut limits = [0_u64; 2];
-    call!(nr::PRLIMIT64, 0, RLIMIT_NOFILE, 0, limits.as_mut_ptr(); "`limits` is a struct rlimit64")?;
+    call!(nr::PRLIMIT64, 0, OPEN_FILES, 0, limits.as_mut_ptr(); "`limits` is a struct rlimit64")?;
     let [soft, _] = limits;
     Ok(soft)
 }
 
 /// Sets the soft bound on open files to `bound`, or to the hard bound if that is less; returns what it was.
 pub(crate) fn set_open_files(bound: u64) -> Result<u64> {
-    const RLIMIT_NOFILE: usize = 7;
     let mut limits = [0_u64; 2];
-    call!(nr::PRLIMIT64, 0, RLIMIT_NOFILE, 0, limits.as_mut_ptr(); "`limits` is a struct rlimit64")?;
+    call!(nr::PRLIMIT64, 0, OPEN_FILES, 0, limits.as_mut_ptr(); "`limits` is a struct rlimit64")?;
     let [soft, hard] = limits;
     let limits = [bound.min(hard), hard];
-    call!(nr::PRLIMIT64, 0, RLIMIT_NOFILE, limits.as_ptr(), 0; "`limits` is a struct rlimit64")?;
+    call!(nr::PRLIMIT64, 0, OPEN_FILES, limits.as_ptr(), 0; "`limits` is a struct rlimit64")?;
     Ok(soft)
 }
 
@@ -110,6 +111,19 @@ struct Program {
 
 /// Installs a filter; `instructions` are `struct sock_filter`, 8 bytes each (seccomp(2)).
 pub(crate) fn install_filter(instructions: &[u8]) -> Result<()> {
+    install(instructions, 0).map(drop)
+}
+
+/// As [`install_filter`], and the descriptor where calls are answered that the filter does not decide. A caller whose call has been
+/// taken up by the listener waits for the answer, whatever signal comes but one that kills it: a call that is done and then
+/// interrupted would be done once more.
+pub(crate) fn install_filter_with_listener(instructions: &[u8]) -> Result<Fd> {
+    const NEW_LISTENER: usize = 8;
+    const WAIT_KILLABLE_RECV: usize = 32;
+    install(instructions, NEW_LISTENER | WAIT_KILLABLE_RECV).map(to_fd)
+}
+
+fn install(instructions: &[u8], flags: usize) -> Result<usize> {
     const SET_MODE_FILTER: usize = 1;
     // Without it kernels before 5.16 slow every filtered process down by a mitigation against a channel that the mounts and
     // the namespaces are no defence against anyway (seccomp(2), `SECCOMP_FILTER_FLAG_SPEC_ALLOW`).
@@ -122,5 +136,5 @@ pub(crate) fn install_filter(instructions: &[u8]) -> Result<()> {
         length,
         instructions: instructions.as_ptr(),
     };
-    call!(nr::SECCOMP, SET_MODE_FILTER, SPEC_ALLOW, &raw const program; "`program` points to that many instructions").map(drop)
+    call!(nr::SECCOMP, SET_MODE_FILTER, SPEC_ALLOW | flags, &raw const program; "`program` points to that many instructions")
 }

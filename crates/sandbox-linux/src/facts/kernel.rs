@@ -1,4 +1,6 @@
-//! The two questions that no file answers.
+//! The questions that no file answers.
+
+use crate::sys::notify;
 
 /// The newest Landlock ABI, 0 if there is none (landlock(7); `ENOSYS` not built, `EOPNOTSUPP` not in the boot's list of security modules).
 #[expect(
@@ -35,6 +37,16 @@ pub(super) fn has_filters() -> bool {
         )
     };
     answer == 0
+}
+
+/// Whether a filter may have a listener. Where there are filters already, one of them may have it, and a thread that ends at once is
+/// there to try.
+pub(super) fn has_notifier() -> bool {
+    notify::knows_listeners()
+        && (!notify::is_filtered()
+            || std::thread::spawn(notify::can_listen)
+                .join()
+                .unwrap_or(false))
 }
 
 /// `LANDLOCK_CREATE_RULESET_VERSION` of linux/landlock.h.

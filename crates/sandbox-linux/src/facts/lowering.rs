@@ -26,6 +26,8 @@ pub enum Lowering {
     MemfdExec(MemfdExec),
     /// No system call filters.
     WithoutSeccomp,
+    /// No listener for them.
+    WithoutNotifier,
     /// Root without `CAP_SETFCAP`.
     WithoutSetfcap,
 }
@@ -41,7 +43,7 @@ pub struct LoweringError {
 
 impl Lowering {
     /// What is understood, with an example of each value. Sysctls are spelled as the host that has them would show them.
-    pub const EXAMPLES: [(&str, Self); 8] = [
+    pub const EXAMPLES: [(&str, Self); 9] = [
         (
             "linux-6.1",
             Self::Kernel(KernelVersion { major: 6, minor: 1 }),
@@ -61,6 +63,7 @@ impl Lowering {
         ),
         ("vm.memfd_noexec=2", Self::MemfdExec(MemfdExec::Forbidden)),
         ("seccomp=0", Self::WithoutSeccomp),
+        ("notifier=0", Self::WithoutNotifier),
         ("cap_setfcap=0", Self::WithoutSetfcap),
     ];
 
@@ -70,6 +73,7 @@ impl Lowering {
             Self::Kernel(version) => {
                 lowered.kernel = facts.kernel.min(version);
                 lowered.landlock_abi = facts.landlock_abi.min(landlock_abi_of(version));
+                lowered.notifier = facts.notifier && version >= NOTIFIER_SINCE;
             }
             Self::LandlockAbi(abi) => lowered.landlock_abi = facts.landlock_abi.min(abi),
             Self::UserNamespaces(why) => {
@@ -78,7 +82,8 @@ impl Lowering {
                 }
             }
             Self::MemfdExec(memfd) => lowered.memfd_exec = stricter(facts.memfd_exec, memfd),
-            Self::WithoutSeccomp => lowered.seccomp = false,
+            Self::WithoutSeccomp => (lowered.seccomp, lowered.notifier) = (false, false),
+            Self::WithoutNotifier => lowered.notifier = false,
             Self::WithoutSetfcap => lowered.can_map_root = facts.can_map_root && facts.uid != 0,
         }
         lowered
@@ -133,6 +138,12 @@ fn landlock_abi_of(version: KernelVersion) -> u32 {
         })
         .map_or(0, |(_, _, abi)| *abi)
 }
+
+/// `SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV` (seccomp(2)).
+const NOTIFIER_SINCE: KernelVersion = KernelVersion {
+    major: 5,
+    minor: 19,
+};
 
 /// Kernel version and Landlock ABI, oldest first (landlock(7), and the kernel's own documentation of its ABIs).
 const LANDLOCK_SINCE: &[(u32, u32, u32)] = &[

@@ -27,6 +27,8 @@ pub enum Part {
     Namespaces,
     /// The system call filter.
     Filter,
+    /// A listener for the filter: the notifier.
+    Notifier,
     /// Landlock's second lock on files.
     Landlock,
     /// Landlock's scopes: a second lock on signals and abstract sockets.
@@ -41,6 +43,8 @@ pub enum Part {
 pub enum Consequence {
     /// No sandbox starts.
     Refuse,
+    /// A part of the policy is not held; `enforcement()` says which.
+    Gap,
     /// One mechanism holds what two would hold elsewhere; `enforcement()` says which.
     SingleMechanism,
     /// Nothing is weaker: there is another way, and it is taken.
@@ -63,6 +67,7 @@ pub(super) fn find(facts: &HostFacts, executable: &Path) -> Vec<Obstacle> {
         namespaces(facts, executable),
         root_map(facts),
         filter(facts),
+        notifier(facts),
         landlock(facts.landlock_abi),
         init(facts),
     ];
@@ -96,6 +101,15 @@ fn filter(facts: &HostFacts) -> Option<Obstacle> {
         reason: "this kernel has no system call filters".to_owned(),
         consequence: Consequence::Refuse,
         remedy: Remedy::Change("use a kernel built with CONFIG_SECCOMP_FILTER"),
+    })
+}
+
+fn notifier(facts: &HostFacts) -> Option<Obstacle> {
+    (facts.seccomp && !facts.notifier).then(|| Obstacle {
+        part: Part::Notifier,
+        reason: "a filter can't have a listener: this kernel is older than 5.19, or another sandbox around this one has it".to_owned(),
+        consequence: Consequence::Gap,
+        remedy: Remedy::Change("use Linux 5.19 or later, outside of the other sandbox"),
     })
 }
 
@@ -197,6 +211,7 @@ impl fmt::Display for Part {
         f.write_str(match self {
             Self::Namespaces => "namespaces",
             Self::Filter => "filter",
+            Self::Notifier => "notifier",
             Self::Landlock => "Landlock",
             Self::Scopes => "Landlock scopes",
             Self::Init => "init",
@@ -208,6 +223,7 @@ impl fmt::Display for Consequence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Refuse => "no sandbox starts",
+            Self::Gap => "protected paths that do not exist yet are not held",
             Self::SingleMechanism => "one mechanism holds what two hold elsewhere",
             Self::Detour => "nothing is weaker: another way is taken",
         })

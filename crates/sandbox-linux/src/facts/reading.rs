@@ -8,6 +8,7 @@ use super::{NamespaceRefusal, UserNamespaces, kernel};
 
 /// What was read. A setting that the kernel doesn't have is `None`.
 #[derive(Clone, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "independent of each other")]
 pub(super) struct Reading {
     pub(super) release: String,
     pub(super) max_user_namespaces: Option<u64>,
@@ -18,6 +19,7 @@ pub(super) struct Reading {
     pub(super) memfd_noexec: Option<u64>,
     pub(super) landlock_abi: u32,
     pub(super) seccomp: bool,
+    pub(super) notifier: bool,
     pub(super) uid: u32,
     pub(super) gid: u32,
     pub(super) sys_admin: bool,
@@ -39,6 +41,7 @@ impl Reading {
             memfd_noexec: number("/proc/sys/vm/memfd_noexec"),
             landlock_abi: kernel::landlock_abi(),
             seccomp: kernel::has_filters(),
+            notifier: kernel::has_notifier(),
             uid: nix::unistd::geteuid().as_raw(),
             gid: nix::unistd::getegid().as_raw(),
             sys_admin: has(Capability::CAP_SYS_ADMIN),

@@ -221,7 +221,7 @@ fn lowerings_are_understood() {
             "{text}"
         );
     }
-    insta::assert_snapshot!("land\nlock".parse::<Lowering>().unwrap_err(), @r"`land\nlock` is not a fact that can be lowered; known are `linux-6.1`, `landlock=2`, `user.max_user_namespaces=0`, `kernel.unprivileged_userns_clone=0`, `kernel.apparmor_restrict_unprivileged_userns=1`, `vm.memfd_noexec=2`, `seccomp=0`, `cap_setfcap=0`");
+    insta::assert_snapshot!("land\nlock".parse::<Lowering>().unwrap_err(), @r"`land\nlock` is not a fact that can be lowered; known are `linux-6.1`, `landlock=2`, `user.max_user_namespaces=0`, `kernel.unprivileged_userns_clone=0`, `kernel.apparmor_restrict_unprivileged_userns=1`, `vm.memfd_noexec=2`, `seccomp=0`, `notifier=0`, `cap_setfcap=0`");
 }
 
 #[test]
@@ -317,6 +317,10 @@ fn every_obstacle_has_its_remedy() {
     filter: this kernel has no system call filters
       so:   no sandbox starts
       help: use a kernel built with CONFIG_SECCOMP_FILTER
+    notifier=0
+    notifier: a filter can't have a listener: this kernel is older than 5.19, or another sandbox around this one has it
+      so:   protected paths that do not exist yet are not held
+      help: use Linux 5.19 or later, outside of the other sandbox
     cap_setfcap=0
     ");
 

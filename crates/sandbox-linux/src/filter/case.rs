@@ -44,6 +44,10 @@ pub(super) enum Unless {
     Never,
     Feature(Feature),
     SignalScope,
+    /// Where the notifier answers.
+    Notified,
+    /// Where it does not.
+    Unnotified,
 }
 
 /// What the kernel is told.
@@ -53,6 +57,8 @@ pub(super) enum Action {
     Errno(Errno),
     /// Success, without the call: for what programs may ask for and must not get, where an error would end them.
     Pretend,
+    /// The notifier decides, and makes the call in the caller's place.
+    Notify,
 }
 
 /// An errno with its name, for printing.
@@ -178,7 +184,25 @@ pub(super) const fn pretend(tests: &'static [Test], why: &'static str) -> Case {
     }
 }
 
+/// Where the tests hold, the call goes to the notifier, if there is one.
+pub(super) const fn notify(tests: &'static [Test]) -> Case {
+    Case {
+        tests,
+        action: Action::Notify,
+        why: "",
+        unless: Unless::Unnotified,
+    }
+}
+
 impl Case {
+    /// The case is left out where the notifier answers: what comes before says it all.
+    pub(super) const fn unless_notified(self) -> Self {
+        Self {
+            unless: Unless::Notified,
+            ..self
+        }
+    }
+
     /// The case is left out where the policy allows the feature.
     pub(super) const fn unless(self, feature: Feature) -> Self {
         Self {
@@ -200,6 +224,8 @@ impl Case {
             Unless::Never => true,
             Unless::Feature(feature) => !options.features.contains(&feature),
             Unless::SignalScope => !options.signal_scope,
+            Unless::Notified => !options.notifier,
+            Unless::Unnotified => options.notifier,
         }
     }
 }
@@ -266,13 +292,14 @@ impl Action {
             Self::Allow => libc::SECCOMP_RET_ALLOW,
             Self::Errno(errno) => libc::SECCOMP_RET_ERRNO | u32::from(errno.number),
             Self::Pretend => libc::SECCOMP_RET_ERRNO,
+            Self::Notify => libc::SECCOMP_RET_USER_NOTIF,
         }
     }
 
     /// What the call answers, for printing; `None` where it is made.
     pub(super) fn answer(self) -> Option<&'static str> {
         match self {
-            Self::Allow => None,
+            Self::Allow | Self::Notify => None,
             Self::Errno(errno) => Some(errno.name()),
             Self::Pretend => Some("0"),
         }

@@ -106,7 +106,9 @@ pub(super) fn refusals() -> impl Iterator<Item = Refusal> {
                 let errno = case.action.answer()?;
                 let feature = match case.unless {
                     Unless::Feature(feature) => Some(feature),
-                    Unless::Never | Unless::SignalScope => None,
+                    Unless::Never | Unless::SignalScope | Unless::Notified | Unless::Unnotified => {
+                        None
+                    }
                 };
                 Some(Refusal {
                     call: entry.call.name(),

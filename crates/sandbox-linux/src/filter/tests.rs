@@ -6,11 +6,11 @@ mod rules;
 
 use std::collections::HashSet;
 
-use libc::{SECCOMP_RET_ALLOW, SECCOMP_RET_ERRNO};
+use libc::{SECCOMP_RET_ALLOW, SECCOMP_RET_ERRNO, SECCOMP_RET_USER_NOTIF};
 use proptest::prelude::*;
 
 use self::machine::{Attempted, run};
-use super::case::{Decided, Entry};
+use super::case::{Decided, Entry, Unless};
 use super::*;
 use crate::raw::nr;
 
@@ -24,6 +24,7 @@ fn entry(name: &str) -> Entry {
 fn options(features: &[Feature]) -> FilterOptions {
     FilterOptions {
         signal_scope: true,
+        notifier: false,
         features: features.iter().copied().collect(),
     }
 }
@@ -99,6 +100,90 @@ fn a_feature_opens_what_it_names_and_nothing_else() {
     }
 }
 
+/// Nine opens of ten read.
+#[test]
+fn what_makes_a_name_or_writes_by_one_asks_the_notifier() {
+    let asked = SECCOMP_RET_USER_NOTIF;
+    let notified = |features: &[Feature]| {
+        let options = FilterOptions {
+            notifier: true,
+            ..options(features)
+        };
+        Filter::compile(&options).unwrap()
+    };
+    let (plain, set_id) = (notified(&[]), notified(&[Feature::SetId]));
+    let garbage = 1 << 40;
+    for (flags, mode, expected, with_set_id) in [
+        (libc::O_RDONLY, 0, ALLOW, ALLOW),
+        (
+            libc::O_RDONLY | libc::O_CLOEXEC | libc::O_DIRECTORY | libc::O_NOFOLLOW,
+            0o4755,
+            ALLOW,
+            ALLOW,
+        ),
+        (libc::O_PATH | libc::O_RDWR | libc::O_CREAT, 0, ALLOW, ALLOW),
+        (libc::O_WRONLY, 0, asked, asked),
+        (libc::O_RDWR, 0o4755, asked, asked),
+        (libc::O_ACCMODE, 0, asked, asked),
+        (libc::O_RDONLY | libc::O_TRUNC, 0, asked, asked),
+        (libc::O_RDONLY | libc::O_CREAT, 0o644, asked, asked),
+        (
+            libc::O_WRONLY | libc::O_CREAT,
+            0o4755,
+            errno(libc::EPERM),
+            asked,
+        ),
+        (libc::O_TMPFILE | libc::O_RDWR, 0o600, asked, asked),
+        (
+            libc::O_TMPFILE | libc::O_RDWR,
+            0o2600,
+            errno(libc::EPERM),
+            asked,
+        ),
+    ] {
+        let args = [
+            0,
+            0,
+            u64::from(flags.cast_unsigned()) | garbage,
+            mode | garbage,
+            0,
+            0,
+        ];
+        for (filter, expected) in [(&plain, expected), (&set_id, with_set_id)] {
+            let answer = ask(filter, entry("openat").call.number(), args);
+            assert_eq!(answer, expected, "{flags:#o} {mode:#o}: {answer:#x}");
+        }
+    }
+    for name in [
+        "mkdirat",
+        "renameat",
+        "renameat2",
+        "linkat",
+        "symlinkat",
+        "truncate",
+    ] {
+        assert_eq!(
+            ask(&plain, entry(name).call.number(), [0; 6]),
+            asked,
+            "{name}"
+        );
+    }
+    // What takes a name away, or only looks, does not.
+    for name in [
+        "unlinkat",
+        "newfstatat",
+        "readlinkat",
+        "faccessat",
+        "execve",
+    ] {
+        assert_eq!(
+            ask(&plain, entry(name).call.number(), [0; 6]),
+            ALLOW,
+            "{name}"
+        );
+    }
+}
+
 #[test]
 fn other_abis_reach_nothing() {
     let filter = filter(Feature::ALL);
@@ -142,12 +227,14 @@ fn every_refusal_has_a_reason_and_no_case_is_out_of_reach() {
         let last = entry.cases.len().saturating_sub(1);
         for (index, case) in entry.cases.iter().enumerate() {
             assert!(
-                case.action == Action::Allow || !case.why.is_empty(),
+                case.action.answer().is_none() || !case.why.is_empty(),
                 "`{}` is refused without a reason",
                 entry.call.name()
             );
             assert!(
-                !case.tests.is_empty() || index == last,
+                !case.tests.is_empty()
+                    || index == last
+                    || matches!(case.unless, Unless::Feature(_)),
                 "`{}` has cases after its last",
                 entry.call.name()
             );
@@ -157,7 +244,7 @@ fn every_refusal_has_a_reason_and_no_case_is_out_of_reach() {
         Filter::refusals().count(),
         table::entries()
             .flat_map(|entry| entry.cases)
-            .filter(|case| case.action != Action::Allow)
+            .filter(|case| case.action.answer().is_some())
             .count()
     );
 }
@@ -246,11 +333,12 @@ fn arguments() -> impl Strategy<Value = [u64; 6]> {
 
 fn any_options() -> impl Strategy<Value = FilterOptions> {
     (
-        any::<bool>(),
+        any::<[bool; 2]>(),
         prop::collection::btree_set(prop::sample::select(Feature::ALL), 0..4),
     )
-        .prop_map(|(signal_scope, features)| FilterOptions {
+        .prop_map(|([signal_scope, notifier], features)| FilterOptions {
             signal_scope,
+            notifier,
             features,
         })
 }
@@ -266,9 +354,18 @@ proptest! {
 
     #[test]
     fn a_feature_only_ever_allows_more(options in any_options(), number in numbers(), args in arguments()) {
-        let wider = FilterOptions { features: Feature::ALL.iter().copied().collect(), signal_scope: true };
+        let wider = FilterOptions { features: Feature::ALL.iter().copied().collect(), signal_scope: true, notifier: options.notifier };
         if ask(&Filter::compile(&options).unwrap(), number, args) == ALLOW {
             prop_assert_eq!(ask(&Filter::compile(&wider).unwrap(), number, args), ALLOW);
         }
+    }
+
+    #[test]
+    fn a_notifier_only_ever_allows_less(options in any_options(), number in numbers(), args in arguments()) {
+        let [on, off] = [true, false].map(|notifier| {
+            let options = FilterOptions { notifier, ..options.clone() };
+            ask(&Filter::compile(&options).unwrap(), number, args)
+        });
+        prop_assert!(on == off || on == SECCOMP_RET_USER_NOTIF && off == ALLOW, "{} {:x?}: {:#x} instead of {:#x}", number, args, on, off);
     }
 }

@@ -115,20 +115,25 @@ fn write(fields: &mut Fields<'_>, step: &Step) -> Result<(), Unenforceable> {
         Step::Landlock {
             files: rights,
             scopes,
+            performed,
         } => {
             // As many words of `struct landlock_ruleset_attr` as the ABI knows: file, network, scope rights.
             fields
                 .u32(if scopes.is_some() { 3 } else { 1 })
                 .u64(*rights)
                 .u64(0)
-                .u64(scopes.unwrap_or(0));
+                .u64(scopes.unwrap_or(0))
+                .u64(*performed);
         }
         Step::Grant { path, rights } => fields.u64(*rights).path(path)?,
         Step::Limit { resource, bound } => {
             fields.u32(resource.number()).u64(*bound);
         }
         Step::Hosts { table } => fields.0.extend(table.as_bytes()),
-        Step::Filter(filter) => fields.0.extend(filter.to_bytes()),
+        Step::Filter(filter) => {
+            fields.u32(filter.notifies().into());
+            fields.0.extend(filter.to_bytes());
+        }
         Step::Rebind { path, .. }
         | Step::Scratch { path, .. }
         | Step::Close { path }

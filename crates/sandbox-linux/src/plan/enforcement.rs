@@ -53,6 +53,7 @@ impl Enforcement {
         landlock_abi: u32,
         connectivity: &Connectivity,
         bounds: &Limits,
+        notifier: bool,
     ) -> Self {
         let landlock = landlock_abi >= REFER_ABI;
         let scopes = landlock_abi >= SCOPE_ABI;
@@ -75,7 +76,14 @@ impl Enforcement {
                     vec!["mount namespace"]
                 },
             ),
-            Held::new("protected paths", vec!["mount namespace"]),
+            Held::new(
+                "protected paths",
+                if notifier {
+                    vec!["notifier", "mount namespace"]
+                } else {
+                    vec!["mount namespace"]
+                },
+            ),
             Held::new("sockets by path", Vec::new()),
             network(connectivity),
             abstract_sockets(*connectivity == Connectivity::Host, scopes),
@@ -100,7 +108,7 @@ impl Enforcement {
             ),
             Held::new("environment", vec!["the caller"]),
         ];
-        unheld_files(&mut parts, view, assembled);
+        unheld_files(&mut parts, view, assembled, notifier);
         limits(&mut parts, bounds);
         Self { parts }
     }
@@ -172,7 +180,7 @@ fn abstract_sockets(host_network: bool, scopes: bool) -> Held {
 }
 
 /// What this version does not hold about files, and the paths of this policy for which that matters.
-fn unheld_files(parts: &mut [Held], view: &View, assembled: bool) {
+fn unheld_files(parts: &mut [Held], view: &View, assembled: bool, notifier: bool) {
     let unheld: Vec<&Path> = view
         .unheld()
         .iter()
@@ -198,6 +206,10 @@ fn unheld_files(parts: &mut [Held], view: &View, assembled: bool) {
                         .to_owned(),
                 );
             }
+            "protected paths" if notifier => held.not_held.push(
+                "the removal of names below the top directory of a writable tree; sockets at such names; other spellings, where the file system takes them for the same name"
+                    .to_owned(),
+            ),
             "protected paths" => {
                 held.not_held.push(
                     "names that do not exist yet, or lie below the top directory of a writable tree; what the host replaces, for the moment until the watch has seen it"

@@ -184,6 +184,12 @@ impl Plan {
             Some((_, Node::Devices | Node::Processes)) => {
                 self.with_landlock("mount namespace: read-only", true)
             }
+            // What the rules deny in a writable tree is a name.
+            Some((_, Node::Live { writable: true, .. }))
+                if self.names.as_ref().is_some_and(|names| names.denies(path)) =>
+            {
+                vec!["notifier: by name"]
+            }
             _ => self.holds_reading(path),
         }
     }

@@ -167,6 +167,8 @@ pub enum Step {
         files: u64,
         /// What the commands are kept away from outside; `None` before ABI 6.
         scopes: Option<u64>,
+        /// Of the rights that are granted those that no command gets: the notifier makes such calls in its place. 0 where there is none.
+        performed: u64,
     },
     /// Grants Landlock rights below a path.
     Grant {
@@ -472,11 +474,19 @@ impl fmt::Display for Step {
                 mode, attributes, ..
             } => write!(f, " (mode {mode:o}, {attributes})"),
             Self::Link { target, .. } => write!(f, " to {}", escaped(target.as_os_str())),
-            Self::Landlock { files, scopes } => {
+            Self::Landlock {
+                files,
+                scopes,
+                performed,
+            } => {
                 write!(f, " for {}", landlock::names(*files))?;
-                scopes.map_or(Ok(()), |scopes| {
-                    write!(f, "; {} scopes", scopes.count_ones())
-                })
+                if let Some(scopes) = scopes {
+                    write!(f, "; {} scopes", scopes.count_ones())?;
+                }
+                if *performed != 0 {
+                    write!(f, "; the notifier alone: {}", landlock::names(*performed))?;
+                }
+                Ok(())
             }
             Self::Grant { rights, .. } => write!(f, ": {}", landlock::names(*rights)),
             Self::Limit { resource, bound } => write!(f, ": {bound} {resource}"),

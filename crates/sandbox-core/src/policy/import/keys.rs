@@ -129,7 +129,7 @@ pub(super) const KEYS: &[Known] = &[
     known("filesystem.denyRead", Paths, Rules, "required; `hide`; what `allowRead` or `allowWrite` name below stays visible"),
     known("filesystem.allowRead", Paths, Rules, "shows what `denyRead` hides; a secret that it names, too"),
     known("filesystem.allowWrite", Paths, Rules, "required; `write`; what does not exist is left out; of a pattern, what exists at the start"),
-    known("filesystem.denyWrite", Paths, Rules, "required; `read`, also where something below is allowed; what does not exist yet can be made"),
+    known("filesystem.denyWrite", Paths, Rules, "required; `read`, also where something below is allowed, and for what does not exist yet"),
     known("filesystem.allowGitConfig", Boolean, Rules, "`.git/config` of the current directory can be written where `.git` can"),
     known("filesystem.disabled", Boolean, Rules, "no rule about files; `/tmp`, `/run` and `/dev/shm` stay private, since sockets of the host are in them"),
 
@@ -149,7 +149,7 @@ pub(super) const KEYS: &[Known] = &[
     known("enableWeakerNetworkIsolation", Boolean, Holds, "macOS only"),
     known("allowAppleEvents", Boolean, Holds, "macOS only"),
     known("allowPty", Boolean, Holds, "macOS only; a terminal can always be opened"),
-    known("mandatoryDenySearchDepth", Number(1, 10), Rules, "protected names that exist are protected at the top of each writable tree, and so many directories deep below the current one; 3 unless it is written"),
+    known("mandatoryDenySearchDepth", Number(1, 10), Rules, "protected names that exist are mounted read-only at the top of each writable tree, and so many directories deep below the current one; 3 unless it is written. By name they are protected anywhere"),
     known("ripgrep", Table, Holds, "no helper is needed"),
     known("bwrapPath", Text, Holds, "no helper is needed"),
     known("socatPath", Text, Holds, "no helper is needed"),

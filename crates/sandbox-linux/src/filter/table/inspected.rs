@@ -3,16 +3,16 @@
 
 use super::super::Feature;
 use super::super::case::{
-    Case, EAFNOSUPPORT, EBUSY, ENOTTY, EOPNOTSUPP, EPERM, EPROTONOSUPPORT, Entry, Test, allow,
-    at_least, at_most, bits, is, is_not, none_of, not_null, pretend, refuse,
+    Case, EAFNOSUPPORT, EBUSY, ENOTTY, EOPNOTSUPP, EPERM, EPROTONOSUPPORT, Entry, Test, Unless,
+    allow, at_least, at_most, bits, is, is_not, none_of, not_null, notify, pretend, refuse,
 };
 use super::Call;
 use libc::{
     ADDR_NO_RANDOMIZE, AF_INET, AF_INET6, AF_NETLINK, AF_UNIX, CLONE_NEWCGROUP, CLONE_NEWIPC,
     CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWTIME, CLONE_NEWUSER, CLONE_NEWUTS,
-    F_SETLEASE, IPPROTO_TCP, IPPROTO_UDP, NETLINK_ROUTE, O_CREAT, O_DIRECTORY, O_TMPFILE, S_IFBLK,
-    S_IFCHR, S_IFMT, S_ISGID, S_ISUID, SECCOMP_SET_MODE_FILTER, SOCK_DGRAM, SOCK_RAW, SOCK_STREAM,
-    c_int,
+    F_SETLEASE, IPPROTO_TCP, IPPROTO_UDP, NETLINK_ROUTE, O_ACCMODE, O_CREAT, O_DIRECTORY, O_PATH,
+    O_TMPFILE, O_TRUNC, S_IFBLK, S_IFCHR, S_IFMT, S_ISGID, S_ISUID, SECCOMP_SET_MODE_FILTER,
+    SOCK_DGRAM, SOCK_RAW, SOCK_STREAM, c_int,
 };
 
 /// A constant of libc as the register's low half.
@@ -90,8 +90,21 @@ pub(super) const INSPECTED: &[Entry] = inspected! {
     SYS_fchmodat  => &[allow(&[none_of(2, SET_ID)]), SET_ID_BITS];
     SYS_fchmodat2 => &[allow(&[none_of(2, SET_ID)]), SET_ID_BITS];
     // Without a flag that creates, the kernel ignores the mode, and the register may hold anything.
-    SYS_openat    => &[allow(&[none_of(3, SET_ID)]), allow(&[none_of(2, CREATES)]), SET_ID_BITS];
-    SYS_mknodat   => &[device(&[bits(2, S_IFMT, S_IFCHR)]), device(&[bits(2, S_IFMT, S_IFBLK)]), allow(&[none_of(2, SET_ID)]), SET_ID_BITS];
+    // Two calls of a hundred write: the others must not pay for the notifier.
+    SYS_openat    => &[
+        READS_2, PATH_2, notify(&[none_of(3, SET_ID)]), notify(&[none_of(2, CREATES)]),
+        allow(&[none_of(3, SET_ID)]).unless_notified(), allow(&[none_of(2, CREATES)]).unless_notified(), SET_ID_BITS, notify(&[]),
+    ];
+    SYS_mknodat   => &[
+        device(&[bits(2, S_IFMT, S_IFCHR)]), device(&[bits(2, S_IFMT, S_IFBLK)]),
+        notify(&[none_of(2, SET_ID)]), allow(&[none_of(2, SET_ID)]).unless_notified(), SET_ID_BITS, notify(&[]),
+    ];
+    SYS_mkdirat   => BY_NAME;
+    SYS_renameat  => BY_NAME;
+    SYS_renameat2 => BY_NAME;
+    SYS_linkat    => BY_NAME;
+    SYS_symlinkat => BY_NAME;
+    SYS_truncate  => BY_NAME;
 
     SYS_socket => &[
         refuse(&[is_not(0, UNIX), is_not(0, INET), is_not(0, INET6), is_not(0, NETLINK)], EAFNOSUPPORT,
@@ -144,6 +157,25 @@ const NAMESPACES: u32 = word(
         | CLONE_NEWPID
         | CLONE_NEWNET,
 );
+
+/// Without a notifier they pass: mounts and Landlock decide which names exist and which can be written.
+pub(super) const BY_NAME: &[Case] = &[notify(&[])];
+
+/// The flags without which an open changes nothing and gives nothing that can be written.
+pub(super) const WRITES: u32 = word(O_ACCMODE | O_CREAT | O_TRUNC | (O_TMPFILE & !O_DIRECTORY));
+/// With it the kernel ignores all of those (`open(2)`).
+pub(super) const PATH: u32 = word(O_PATH);
+
+/// What the notifier is not asked about.
+pub(super) const fn not_notified(tests: &'static [Test]) -> Case {
+    Case {
+        unless: Unless::Unnotified,
+        ..allow(tests)
+    }
+}
+
+const READS_2: Case = not_notified(&[none_of(2, WRITES)]);
+const PATH_2: Case = not_notified(&[bits(2, PATH, PATH)]);
 
 pub(super) const SET_ID: u32 = S_ISUID | S_ISGID;
 pub(super) const CREATES: u32 = word(O_CREAT | (O_TMPFILE & !O_DIRECTORY));

@@ -1,7 +1,9 @@
 //! What only x86-64 has: the calls from before the `*at` family, and those that are about its processors.
 
-use super::super::case::{Case, ENOSYS, EPERM, Entry, Unless, allow, bits, none_of, refuse};
-use super::inspected::{CREATES, SET_ID, SET_ID_BITS, device};
+use super::super::case::{
+    Case, ENOSYS, EPERM, Entry, Unless, allow, bits, none_of, notify, refuse,
+};
+use super::inspected::{BY_NAME, CREATES, PATH, SET_ID, SET_ID_BITS, WRITES, device, not_notified};
 use super::{Call, Group};
 use libc::{S_IFBLK, S_IFCHR, S_IFMT};
 
@@ -13,7 +15,7 @@ const NEVER: Unless = Unless::Never;
 #[rustfmt::skip]
 pub(super) const ALLOWED: &[Group] = &[
     Group { why: "older forms of calls that pass too", calls: calls![
-        SYS_stat SYS_lstat SYS_access SYS_readlink SYS_getdents SYS_mkdir SYS_rmdir SYS_rename SYS_link SYS_unlink SYS_symlink
+        SYS_stat SYS_lstat SYS_access SYS_readlink SYS_getdents SYS_rmdir SYS_unlink
         SYS_chown SYS_lchown SYS_utime SYS_utimes SYS_futimesat SYS_pipe SYS_dup2 SYS_poll SYS_select SYS_epoll_create
         SYS_epoll_wait SYS_eventfd SYS_signalfd SYS_inotify_init SYS_pause SYS_alarm SYS_time SYS_getpgrp SYS_fork SYS_vfork] },
     Group { why: "the process's own registers and shadow stack", calls: calls![SYS_arch_prctl] },
@@ -42,10 +44,23 @@ pub(super) const REFUSED: &[Entry] = refused! {
     SYS_epoll_wait_old     ENOSYS NEVER "never implemented";
 };
 
+const READS_1: Case = not_notified(&[none_of(1, WRITES)]);
+const PATH_1: Case = not_notified(&[bits(1, PATH, PATH)]);
+
 #[rustfmt::skip]
 pub(super) const INSPECTED: &[Entry] = inspected! {
     SYS_chmod => &[allow(&[none_of(1, SET_ID)]), SET_ID_BITS];
-    SYS_creat => &[allow(&[none_of(1, SET_ID)]), SET_ID_BITS];
-    SYS_open  => &[allow(&[none_of(2, SET_ID)]), allow(&[none_of(1, CREATES)]), SET_ID_BITS];
-    SYS_mknod => &[device(&[bits(1, S_IFMT, S_IFCHR)]), device(&[bits(1, S_IFMT, S_IFBLK)]), allow(&[none_of(1, SET_ID)]), SET_ID_BITS];
+    SYS_creat => &[notify(&[none_of(1, SET_ID)]), allow(&[none_of(1, SET_ID)]).unless_notified(), SET_ID_BITS, notify(&[])];
+    SYS_open  => &[
+        READS_1, PATH_1, notify(&[none_of(2, SET_ID)]), notify(&[none_of(1, CREATES)]),
+        allow(&[none_of(2, SET_ID)]).unless_notified(), allow(&[none_of(1, CREATES)]).unless_notified(), SET_ID_BITS, notify(&[]),
+    ];
+    SYS_mknod => &[
+        device(&[bits(1, S_IFMT, S_IFCHR)]), device(&[bits(1, S_IFMT, S_IFBLK)]),
+        notify(&[none_of(1, SET_ID)]), allow(&[none_of(1, SET_ID)]).unless_notified(), SET_ID_BITS, notify(&[]),
+    ];
+    SYS_mkdir    => BY_NAME;
+    SYS_rename   => BY_NAME;
+    SYS_link     => BY_NAME;
+    SYS_symlink  => BY_NAME;
 };

@@ -1,0 +1,150 @@
+//! Whether a name may be made or written: the rules' own answer, where the mounts would let it pass.
+//!
+//! What no mount lets pass is left to the kernel, whose errnos programs know. It is asked only where the mount itself says that it
+//! is read-only, so that each of the two holds without the other.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use nix::errno::Errno;
+use nix::sys::statvfs::{FsFlags, fstatvfs};
+use sandbox_core::{Attempt, Ruleset, Verdict, upwards};
+
+use super::resolve::Name;
+use crate::view::{LiveKind, Node, View};
+
+/// The names that the rules let a command make and write.
+#[derive(Clone, Debug)]
+pub(crate) struct Names {
+    ruleset: Ruleset,
+    view: Arc<View>,
+    /// Those of a notifier that lets calls go on, which the tests attack as well.
+    #[cfg(test)]
+    pub(super) is_naive: bool,
+}
+
+/// Who holds what was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Answer {
+    /// The rules allow it on the host.
+    Allowed,
+    /// It is the sandbox's own, or on a mount that is read-only.
+    TheKernels,
+}
+
+impl Names {
+    /// Those of `ruleset`; `None` where it makes nothing of the host's writable, so that there is nothing to decide.
+    pub(crate) fn new(ruleset: &Ruleset, view: &Arc<View>) -> Option<Self> {
+        let is_writable = |node: &Node| {
+            matches!(
+                node,
+                Node::Live {
+                    writable: true,
+                    kind: LiveKind::Directory
+                }
+            )
+        };
+        let has_writable = view.nodes().any(|(_, node)| is_writable(node));
+        has_writable.then(|| Self {
+            ruleset: ruleset.clone(),
+            view: Arc::clone(view),
+            #[cfg(test)]
+            is_naive: false,
+        })
+    }
+
+    #[cfg(test)]
+    pub(super) fn naive(&self) -> Self {
+        Self {
+            is_naive: true,
+            ..self.clone()
+        }
+    }
+
+    /// Whether the rules deny a name of the host's.
+    pub(crate) fn denies(&self, path: &Path) -> bool {
+        !self.is_own(path) && self.verdict(path) != Verdict::Allow
+    }
+
+    fn verdict(&self, path: &Path) -> Verdict {
+        self.ruleset.decide(&Attempt::write(path)).verdict
+    }
+
+    /// Whether something may be made or written at `path`, which lies where `place` is: that itself, or its directory.
+    pub(super) fn write(&self, path: &Path, place: BorrowedFd<'_>) -> Result<Answer, Errno> {
+        if self.is_own(path) {
+            return Ok(Answer::TheKernels);
+        }
+        match self.verdict(path) {
+            Verdict::Allow => Ok(Answer::Allowed),
+            _ if is_read_only(place) => Ok(Answer::TheKernels),
+            _ => Err(Errno::EACCES),
+        }
+    }
+
+    /// As [`write`](Self::write), for anything but a directory: what is no directory where one is looked for says where to look instead.
+    pub(super) fn write_file(&self, path: &Path, place: BorrowedFd<'_>) -> Result<Answer, Errno> {
+        match self.write(path, place)? {
+            Answer::Allowed if self.ruleset.leads_to_protected(path) => Err(Errno::EACCES),
+            answer => Ok(answer),
+        }
+    }
+
+    /// Whether a rename changes nothing for the names below. Whoever is told EXDEV copies, and each name is decided.
+    pub(super) fn keeps(&self, from: &Path, to: &Path) -> Result<(), Errno> {
+        if self.ruleset.keeps_names(from, to) {
+            Ok(())
+        } else {
+            Err(Errno::EXDEV)
+        }
+    }
+
+    /// Whether it lies in what is the sandbox's own: private directories, `/dev`, `/proc`.
+    fn is_own(&self, path: &Path) -> bool {
+        let node = upwards(path).find_map(|above| self.view.node(above));
+        match node {
+            Some(Node::Scratch | Node::Devices | Node::Processes) => true,
+            Some(Node::Live { kind, .. }) => *kind == LiveKind::Device,
+            _ => false,
+        }
+    }
+}
+
+/// Equal where they come from the same rules and view, which is what a plan is compared by.
+impl PartialEq for Names {
+    fn eq(&self, other: &Self) -> bool {
+        self.view == other.view
+    }
+}
+
+impl Eq for Names {}
+
+/// Whether the mount that it lies on is.
+pub(super) fn is_read_only(place: BorrowedFd<'_>) -> bool {
+    fstatvfs(place).is_ok_and(|stat| stat.flags().contains(FsFlags::ST_RDONLY))
+}
+
+/// The path of a directory as it is now, by the kernel.
+pub(super) fn path_of(file: impl AsFd) -> Result<PathBuf, Errno> {
+    let link = format!("/proc/self/fd/{}", file.as_fd().as_raw_fd());
+    let path = fs::read_link(link)
+        .map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(libc::EACCES)))?;
+    // Pipes, sockets and what lies in no mount have none.
+    if path.is_absolute() {
+        Ok(path)
+    } else {
+        Err(Errno::EACCES)
+    }
+}
+
+impl Name<'_> {
+    pub(super) fn path(&self) -> Result<PathBuf, Errno> {
+        let mut path = path_of(&self.directory)?;
+        path.push(OsStr::from_bytes(self.last.as_bytes()));
+        Ok(path)
+    }
+}

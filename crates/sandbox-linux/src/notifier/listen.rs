@@ -1,0 +1,175 @@
+//! The reader: takes up what waits at the listeners, reads and pins it, and hands it to the performer.
+//!
+//! It has the caller's rights, so it decides nothing and opens nothing that a path of the command names. It waits for the performer, never the
+//! other way round.
+
+use std::io::{PipeReader, Read};
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender};
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+use super::pin::{Own, Thread};
+use super::read::text;
+use super::{Job, Order, calls};
+use crate::sys::notify;
+
+pub(super) struct Reader {
+    orders: Receiver<Order>,
+    bell: PipeReader,
+    jobs: SyncSender<Job>,
+    listeners: Vec<Listener>,
+    #[cfg(test)]
+    naive: Option<Arc<super::Names>>,
+}
+
+/// Where the calls of one command wait.
+struct Listener {
+    fd: Arc<OwnedFd>,
+    /// The same for all of them: no call that changes it passes the filter.
+    root: Option<Arc<OwnedFd>>,
+}
+
+/// Nobody makes the calls any more.
+struct Alone;
+
+impl Reader {
+    pub(super) fn new(orders: Receiver<Order>, bell: PipeReader, jobs: SyncSender<Job>) -> Self {
+        Self {
+            orders,
+            bell,
+            jobs,
+            listeners: Vec::new(),
+            #[cfg(test)]
+            naive: None,
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn naive_by(self, naive: Option<Arc<super::Names>>) -> Self {
+        Self { naive, ..self }
+    }
+
+    /// Until it is told to end, or the performer has: then the listeners are closed, and the kernel answers with an error.
+    pub(super) fn run(mut self) {
+        while let Ok(true) = self.next() {}
+    }
+
+    /// Whether to go on.
+    fn next(&mut self) -> Result<bool, Alone> {
+        let bell = PollFd::new(self.bell.as_fd(), PollFlags::POLLIN);
+        let listeners = self.listeners.iter();
+        let listeners = listeners.map(|it| PollFd::new(it.fd.as_fd(), PollFlags::POLLIN));
+        let mut fds: Vec<PollFd<'_>> = std::iter::once(bell).chain(listeners).collect();
+        match poll(&mut fds, PollTimeout::NONE) {
+            Ok(_) => {}
+            Err(Errno::EINTR) => return Ok(true),
+            Err(_) => return Err(Alone),
+        }
+        let mut events = fds
+            .iter()
+            .map(|fd| fd.revents().unwrap_or(PollFlags::empty()));
+        let has_rung = events.next().is_some_and(|events| !events.is_empty());
+        let events: Vec<_> = events.collect();
+        for (listener, events) in self.listeners.iter_mut().zip(&events) {
+            if events.contains(PollFlags::POLLIN) {
+                listener.take(&self.jobs)?;
+            }
+        }
+        // The last process of the command is gone.
+        let mut events = events.into_iter();
+        self.listeners.retain(|_| {
+            let events = events.next().unwrap_or(PollFlags::empty());
+            events.is_empty() || events.contains(PollFlags::POLLIN)
+        });
+        if !has_rung {
+            return Ok(true);
+        }
+        let _ = self.bell.read(&mut [0; 64]);
+        while let Ok(order) = self.orders.try_recv() {
+            match order {
+                #[cfg(test)]
+                Order::Listen(fd) if let Some(names) = &self.naive => {
+                    super::tests::answer(names, &fd);
+                }
+                Order::Listen(fd) => {
+                    notify::wake_on_its_cpu(fd.as_fd());
+                    self.listeners.push(Listener {
+                        fd: Arc::new(fd),
+                        root: None,
+                    });
+                }
+                Order::Ask(job, own) => self.get_hold(*job, own)?,
+                Order::End => return Ok(false),
+            }
+        }
+        Ok(true)
+    }
+
+    /// Adds what a call needs of its process.
+    fn get_hold(&self, mut job: Job, own: Own) -> Result<(), Alone> {
+        match job.thread.own(own) {
+            Ok(held) => {
+                job.own.push((own, held));
+                hand_over(&self.jobs, job)
+            }
+            Err(errno) => {
+                job.answer(Err(errno));
+                Ok(())
+            }
+        }
+    }
+}
+
+impl Listener {
+    fn take(&mut self, jobs: &SyncSender<Job>) -> Result<(), Alone> {
+        // It may be gone again already.
+        let Ok(call) = notify::receive(self.fd.as_fd()) else {
+            return Ok(());
+        };
+        match self.job(&call) {
+            Ok(job) => hand_over(jobs, job),
+            Err(errno) => {
+                let _ = notify::answer(self.fd.as_fd(), call.id, Err(errno));
+                Ok(())
+            }
+        }
+    }
+
+    fn job(&mut self, notified: &libc::seccomp_notif) -> Result<Job, Errno> {
+        let call = calls::of(notified.data.nr, notified.data.args).ok_or(Errno::ENOSYS)?;
+        let thread = Thread(notified.pid);
+        let place = |argument| thread.place(argument);
+        let call = call.try_map(place, |address| text(thread.0, address))?;
+        let umask = call.has_mode().then(|| thread.umask()).transpose()?;
+        let root = if let Some(root) = &self.root {
+            Arc::clone(root)
+        } else {
+            let root = Arc::new(thread.root()?);
+            // What was opened is the thread's only if that was there.
+            if notify::is_valid(self.fd.as_fd(), notified.id) {
+                self.root = Some(Arc::clone(&root));
+            }
+            root
+        };
+        Ok(Job {
+            listener: Arc::clone(&self.fd),
+            id: notified.id,
+            thread,
+            root,
+            umask,
+            call,
+            own: Vec::new(),
+        })
+    }
+}
+
+/// After all that was read: another thread could have its number by then, and what was read be that one's.
+fn hand_over(jobs: &SyncSender<Job>, job: Job) -> Result<(), Alone> {
+    if notify::is_valid(job.listener.as_fd(), job.id) {
+        jobs.send(job).map_err(|_| Alone)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,385 @@
+//! Makes the calls: on descriptors in the command's root, with its umask, by a thread that may do nothing that the policy does not grant.
+//!
+//! What was decided is what is done. A name is made, new, in the directory that was decided about; what exists is opened as it was seen,
+//! not by its name once more. Nothing waits here: what would block is tried again later.
+
+use std::ffi::CString;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+use std::rc::Rc;
+
+use nix::errno::Errno;
+use nix::fcntl::{AT_FDCWD, AtFlags, FcntlArg, OFlag, fcntl};
+use nix::sys::stat::{Mode, SFlag, fstat, mkdirat, mknodat, umask};
+use nix::unistd::{linkat, symlinkat, truncate};
+
+use super::Job;
+use super::calls::Call;
+use super::decide::{Answer, Names, is_read_only, path_of};
+use super::pin::{Held, Own, Pinned, gives};
+use super::resolve::{Found, Name, Place, Seen, Stop, Walk};
+use crate::sys::notify::{mount_of, open_at, rename_at};
+
+/// How often a way is walked again because somebody swaps what is at its end.
+const PATIENCE: u32 = 64;
+/// What a performer's own open adds: it waits for nothing, and gets no terminal.
+const SAFELY: i32 = libc::O_NONBLOCK | libc::O_NOCTTY | libc::O_CLOEXEC;
+/// The flags that `F_SETFL` sets (fcntl(2)).
+const STATUS: i32 = libc::O_APPEND | libc::O_NONBLOCK | libc::O_DIRECT | libc::O_NOATIME;
+
+/// What a call returns.
+#[derive(Debug)]
+pub(super) enum Done {
+    Nothing,
+    File(OwnedFd),
+}
+
+/// Decides, and makes the call.
+pub(super) fn perform(names: &Names, job: &Job) -> Result<Done, Stop> {
+    if let Some(bits) = job.umask {
+        umask(Mode::from_bits_truncate(bits));
+    }
+    let this = Performer { names, job };
+    match &job.call {
+        Call::Open { at, flags, mode } => this.open(at, *flags, *mode).map(Done::File),
+        Call::MakeDirectory { at, mode } => this.make(at, Names::write, |name| {
+            mkdirat(
+                &name.directory,
+                name.last.as_c_str(),
+                Mode::from_bits_truncate(*mode),
+            )
+        }),
+        Call::MakeNode { at, mode, device } => this.make(at, Names::write_file, |name| {
+            let (kind, mode) = (
+                SFlag::from_bits_truncate(*mode),
+                Mode::from_bits_truncate(*mode),
+            );
+            let name = (!name.slash).then_some(name).ok_or(Errno::ENOENT)?;
+            mknodat(&name.directory, name.last.as_c_str(), kind, mode, *device)
+        }),
+        Call::MakeLink { target, at } => this.make(at, Names::write_file, |name| {
+            let name = (!name.slash).then_some(name).ok_or(Errno::ENOENT)?;
+            symlinkat(target.as_c_str(), &name.directory, name.last.as_c_str())
+        }),
+        Call::Link { from, to, flags } => this.link(from, to, *flags),
+        Call::Rename { from, to, flags } => this.rename(from, to, *flags),
+        Call::Truncate { at, length } => this.truncate(at, *length),
+    }
+}
+
+struct Performer<'a> {
+    names: &'a Names,
+    job: &'a Job,
+}
+
+type Decide = fn(&Names, &Path, BorrowedFd<'_>) -> Result<Answer, Errno>;
+
+impl<'a> Performer<'a> {
+    fn walk(&self, at: &'a Pinned) -> Walk<'a> {
+        Walk::new(self.job.root.as_fd(), at, &self.job.own)
+    }
+
+    /// The name that a call is about which follows no link at its end.
+    fn name(&self, at: &'a Pinned, otherwise: Errno) -> Result<Name<'a>, Stop> {
+        match self.walk(at).find()? {
+            Found::Name(name) => Ok(name),
+            Found::Directory(_) | Found::File(_) => Err(otherwise.into()),
+        }
+    }
+
+    /// Makes something that is not there.
+    fn make(
+        &self,
+        at: &'a Pinned,
+        decide: Decide,
+        make: impl FnOnce(&Name<'a>) -> nix::Result<()>,
+    ) -> Result<Done, Stop> {
+        let name = self.name(at, Errno::EEXIST)?;
+        self.decide_new(&name, decide)?;
+        make(&name)?;
+        Ok(Done::Nothing)
+    }
+
+    /// Programs make directories without asking whether they are there: then that is the answer, as ever.
+    fn decide_new(&self, name: &Name<'a>, decide: Decide) -> Result<Answer, Stop> {
+        let decided = decide(self.names, &name.path()?, name.directory.as_fd());
+        decided.map_err(|denied| match name.look() {
+            Ok(Some(_)) => Errno::EEXIST.into(),
+            _ => denied.into(),
+        })
+    }
+
+    fn open(&self, at: &'a Pinned, flags: i32, mode: u32) -> Result<OwnedFd, Stop> {
+        let creates = flags & libc::O_CREAT != 0;
+        let exclusive = creates && flags & libc::O_EXCL != 0;
+        let nameless = flags & libc::O_TMPFILE == libc::O_TMPFILE;
+        if creates && flags & libc::O_DIRECTORY != 0 {
+            return Err(Errno::EINVAL.into());
+        }
+        let mut walk = self.walk(at);
+        let mut next = None;
+        for _ in 0..PATIENCE {
+            let found = match next.take() {
+                Some(found) => found,
+                None => walk.find()?,
+            };
+            let name = match found {
+                Found::Name(name) => name,
+                Found::Directory(_) | Found::File(_) if exclusive => {
+                    return Err(Errno::EEXIST.into());
+                }
+                Found::Directory(directory) if nameless => {
+                    return self.open_nameless(&directory, flags, mode);
+                }
+                Found::Directory(_) => return Err(Errno::EISDIR.into()),
+                Found::File(_) if flags & libc::O_NOFOLLOW != 0 => return Err(Errno::ELOOP.into()),
+                Found::File(file) => return self.open_again(&file, flags),
+            };
+            if name.slash && creates {
+                return Err(Errno::EISDIR.into());
+            }
+            let seen = if exclusive { None } else { name.look()? };
+            match seen {
+                Some(link) if link.is(libc::S_IFLNK) => {
+                    if flags & libc::O_NOFOLLOW != 0 {
+                        return Err(Errno::ELOOP.into());
+                    }
+                    next = walk.follow(&name, &link)?;
+                }
+                Some(seen) => return self.open_existing(&name, &seen, flags, mode),
+                None if creates => {
+                    self.decide_new(&name, Names::write_file)?;
+                    let directory = name.directory.as_fd();
+                    // New, or not: what has come there since it was looked at was not decided, and may be a link.
+                    let new = flags | libc::O_EXCL | SAFELY;
+                    match open_at(directory, &name.last, new, mode) {
+                        Err(Errno::EEXIST) if !exclusive => next = Some(Found::Name(name)),
+                        opened => return finish(opened, flags, None),
+                    }
+                }
+                None => return Err(Errno::ENOENT.into()),
+            }
+        }
+        Err(Errno::ELOOP.into())
+    }
+
+    /// Opens what was seen at a name, whatever is there by now.
+    fn open_existing(
+        &self,
+        name: &Name<'a>,
+        seen: &Seen,
+        flags: i32,
+        mode: u32,
+    ) -> Result<OwnedFd, Stop> {
+        match (seen.is(libc::S_IFDIR), flags & libc::O_CREAT != 0) {
+            (true, true) => return Err(Errno::EISDIR.into()),
+            (true, false) if flags & libc::O_TMPFILE == libc::O_TMPFILE => {
+                return self.open_nameless(&seen.file, flags, mode);
+            }
+            (false, _) if name.slash => return Err(Errno::ENOTDIR.into()),
+            _ => {}
+        }
+        if is_terminal(seen) {
+            return self.open_terminal(seen, flags);
+        }
+        self.names.write_file(&name.path()?, seen.file.as_fd())?;
+        open_seen(seen, flags)
+    }
+
+    /// Opens a descriptor of the calling process again: for what it is open for, or what the rules let be done with that very file.
+    fn open_again(&self, file: &Place<'a>, flags: i32) -> Result<OwnedFd, Stop> {
+        self.allow_again(file, flags)?;
+        let copy = file.as_fd().try_clone_to_owned();
+        let seen = Seen {
+            file: copy.map_err(|_| Errno::EMFILE)?,
+            stat: fstat(file)?,
+        };
+        open_seen(&seen, flags)
+    }
+
+    fn allow_again(&self, file: &Place<'a>, flags: i32) -> Result<(), Stop> {
+        if gives(file, flags) {
+            return Ok(());
+        }
+        match self.names.write_file(&path_of(file)?, file.as_fd())? {
+            Answer::Allowed => Ok(()),
+            // Whatever it is, it was handed over for less.
+            Answer::TheKernels => Err(Errno::EACCES.into()),
+        }
+    }
+
+    /// A file without a name: whether it may get one is decided when it is linked.
+    fn open_nameless(&self, directory: &impl AsFd, flags: i32, mode: u32) -> Result<OwnedFd, Stop> {
+        self.names.write(&path_of(directory)?, directory.as_fd())?;
+        let opened = open_at(directory.as_fd(), c".", flags | libc::O_CLOEXEC, mode);
+        finish(opened, flags | libc::O_NONBLOCK, None)
+    }
+
+    /// `/dev/tty` is the terminal of the thread that asks, not ours.
+    fn open_terminal(&self, node: &Seen, flags: i32) -> Result<OwnedFd, Stop> {
+        let mut known = self.job.own.iter();
+        match known.find(|(what, _)| *what == Own::Terminal) {
+            None => Err(Stop::Ask(Own::Terminal)),
+            Some((_, Held::SameTerminal)) => open_seen(node, flags),
+            Some((_, Held::Terminal(number))) => {
+                let path = CString::new(format!("dev/pts/{number}")).map_err(|_| Errno::ENXIO)?;
+                let root = self.job.root.as_fd();
+                finish(open_at(root, &path, flags | SAFELY, 0), flags, None)
+            }
+            Some((_, Held::File(_))) => Err(Errno::ENXIO.into()),
+        }
+    }
+
+    fn link(&self, from: &'a Pinned, to: &'a Pinned, flags: i32) -> Result<Done, Stop> {
+        if flags & !(libc::AT_SYMLINK_FOLLOW | libc::AT_EMPTY_PATH) != 0 {
+            return Err(Errno::EINVAL.into());
+        }
+        let from = self.linked(from, flags & libc::AT_SYMLINK_FOLLOW != 0)?;
+        let to = self.name(to, Errno::EEXIST)?;
+        self.decide_new(&to, Names::write_file)?;
+        if to.slash {
+            return Err(Errno::ENOENT.into());
+        }
+        // By the file that was seen, not by its name once more.
+        let file = match from {
+            Found::Name(from) => {
+                let seen = from.look()?.ok_or(Errno::ENOENT)?;
+                self.names.write_file(&from.path()?, seen.file.as_fd())?;
+                Place::Opened(Rc::new(seen.file))
+            }
+            Found::File(file) => {
+                // What has no name yet was made for this. Under another name a file can be changed as well.
+                if fstat(&file)?.st_nlink != 0 {
+                    self.names.write_file(&path_of(&file)?, file.as_fd())?;
+                }
+                file
+            }
+            Found::Directory(_) => return Err(Errno::EPERM.into()),
+        };
+        linkat(
+            AT_FDCWD,
+            again(&file).as_str(),
+            &to.directory,
+            to.last.as_c_str(),
+            AtFlags::AT_SYMLINK_FOLLOW,
+        )?;
+        Ok(Done::Nothing)
+    }
+
+    /// What gets a further name.
+    fn linked(&self, from: &'a Pinned, follows: bool) -> Result<Found<'a>, Stop> {
+        if from.path.is_empty() {
+            let file = from.base.as_ref().ok_or(Errno::ENOENT)?;
+            return Ok(Found::File(Place::Given(file.as_fd())));
+        }
+        let mut walk = self.walk(from);
+        let mut found = walk.find()?;
+        while follows && let Found::Name(name) = &found {
+            let Some(link) = name.look()?.filter(|seen| seen.is(libc::S_IFLNK)) else {
+                break;
+            };
+            let name = name.clone();
+            found = match walk.follow(&name, &link)? {
+                Some(found) => found,
+                None => walk.find()?,
+            };
+        }
+        Ok(found)
+    }
+
+    fn rename(&self, from: &'a Pinned, to: &'a Pinned, flags: u32) -> Result<Done, Stop> {
+        let (from, to) = (self.name(from, Errno::EBUSY)?, self.name(to, Errno::EBUSY)?);
+        let mount = mount_of(from.directory.as_fd())?;
+        if mount != mount_of(to.directory.as_fd())? {
+            return Err(Errno::EXDEV.into());
+        }
+        if is_read_only(from.directory.as_fd()) {
+            return Err(Errno::EROFS.into());
+        }
+        let moved = from.look()?.ok_or(Errno::ENOENT)?;
+        if (from.slash || to.slash) && !moved.is(libc::S_IFDIR) {
+            return Err(Errno::ENOTDIR.into());
+        }
+        // The kernel keeps what is mounted on in its place only for whoever has that mount, and we have not.
+        let there = to.look()?;
+        for seen in std::iter::once(&moved).chain(&there) {
+            if mount_of(seen.file.as_fd())? != mount {
+                return Err(Errno::EBUSY.into());
+            }
+        }
+        let (old, new) = (from.path()?, to.path()?);
+        let decided = [
+            self.names.write(&old, from.directory.as_fd())?,
+            self.names.write(&new, to.directory.as_fd())?,
+        ];
+        // Whatever it is: a file may have become a directory by the time it is moved.
+        if decided == [Answer::Allowed; 2] {
+            self.names.keeps(&old, &new)?;
+        }
+        rename_at(
+            (from.directory.as_fd(), &from.last),
+            (to.directory.as_fd(), &to.last),
+            flags,
+        )?;
+        Ok(Done::Nothing)
+    }
+
+    fn truncate(&self, at: &'a Pinned, length: i64) -> Result<Done, Stop> {
+        let file = match self.linked(at, true)? {
+            Found::Name(name) => {
+                let seen = name.look()?.ok_or(Errno::ENOENT)?;
+                if name.slash && !seen.is(libc::S_IFDIR) {
+                    return Err(Errno::ENOTDIR.into());
+                }
+                if seen.is(libc::S_IFLNK) {
+                    return Err(Errno::ELOOP.into());
+                }
+                self.names.write_file(&name.path()?, seen.file.as_fd())?;
+                truncate(again(&seen.file).as_str(), length)?;
+                return Ok(Done::Nothing);
+            }
+            Found::File(file) => file,
+            Found::Directory(_) => return Err(Errno::EISDIR.into()),
+        };
+        self.allow_again(&file, libc::O_WRONLY)?;
+        truncate(again(&file).as_str(), length)?;
+        Ok(Done::Nothing)
+    }
+}
+
+/// Opens this very file.
+fn open_seen(seen: &Seen, flags: i32) -> Result<OwnedFd, Stop> {
+    let others = flags & !(libc::O_CREAT | libc::O_EXCL | libc::O_NOFOLLOW);
+    let path = CString::new(again(&seen.file)).map_err(|_| Errno::EINVAL)?;
+    let opened = open_at(AT_FDCWD, &path, others | SAFELY, 0);
+    finish(opened, flags, Some(seen))
+}
+
+/// The name under which this very file can be opened again: procfs follows it to the file, not to a path.
+fn again(file: &impl AsFd) -> String {
+    format!("/proc/self/fd/{}", file.as_fd().as_raw_fd())
+}
+
+/// `O_NONBLOCK` was ours, unless it was asked for.
+fn finish(opened: nix::Result<OwnedFd>, flags: i32, seen: Option<&Seen>) -> Result<OwnedFd, Stop> {
+    let waits = flags & libc::O_NONBLOCK == 0;
+    let is_fifo = || seen.is_some_and(|seen| seen.is(libc::S_IFIFO));
+    match opened {
+        // Nobody reads it yet (fifo(7)); or somebody outside has a lease of the file (open(2)).
+        Err(Errno::ENXIO) if waits && is_fifo() => Err(Stop::Wait),
+        Err(Errno::EWOULDBLOCK) if waits => Err(Stop::Wait),
+        Ok(file) if waits => {
+            fcntl(
+                &file,
+                FcntlArg::F_SETFL(OFlag::from_bits_retain(flags & STATUS)),
+            )?;
+            Ok(file)
+        }
+        opened => Ok(opened?),
+    }
+}
+
+/// Whether it is the node that stands for each process's own terminal.
+fn is_terminal(seen: &Seen) -> bool {
+    seen.is(libc::S_IFCHR) && seen.stat.st_rdev == libc::makedev(5, 0)
+}

@@ -1,0 +1,190 @@
+//! What a call refers to beside its arguments, as descriptors: the *thread's* root, directory, descriptors, umask, terminal.
+//!
+//! All of it is of the thread, not of the process: threads may have their own (`CLONE_FS`, `CLONE_FILES`). The caller's side does
+//! that, not the performer, which may not look into other processes.
+
+use std::ffi::CString;
+use std::fs;
+use std::os::fd::{AsFd, OwnedFd};
+
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, OFlag, fcntl, open};
+use nix::sys::stat::Mode;
+use nix::unistd::getsid;
+
+use super::calls::Argument;
+use super::read::text;
+use crate::sys::notify::descriptor_of;
+
+/// A path, and where it begins.
+#[derive(Debug)]
+pub(super) struct Pinned {
+    /// The directory; `None` for the root.
+    pub(super) base: Option<OwnedFd>,
+    pub(super) path: CString,
+}
+
+/// Something of the calling process itself, which only the caller's side can get hold of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Own {
+    /// What `/proc/self/fd/N` leads to.
+    Descriptor(i32),
+    /// What `/proc/self/cwd` leads to.
+    Directory,
+    /// What `/dev/tty` stands for.
+    Terminal,
+}
+
+/// The answer to a question for an [`Own`].
+#[derive(Debug)]
+pub(super) enum Held {
+    /// The opened file itself.
+    File(OwnedFd),
+    /// The terminal that the caller's process has, too.
+    SameTerminal,
+    /// The number of one in the sandbox's `/dev/pts`.
+    Terminal(u32),
+}
+
+/// A thread that waits, by its number here.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Thread(pub(super) u32);
+
+impl Thread {
+    /// A place of its call.
+    pub(super) fn place(self, argument: Argument) -> Result<Pinned, Errno> {
+        let path = text(self.0, argument.path)?;
+        if path.is_empty() && !argument.may_be_empty {
+            return Err(Errno::ENOENT);
+        }
+        let base = match argument.directory {
+            _ if path.as_bytes().starts_with(b"/") => None,
+            libc::AT_FDCWD => Some(self.directory()?),
+            number => Some(
+                self.pin(&format!("fd/{number}"))
+                    .map_err(|errno| match errno {
+                        Errno::ENOENT => Errno::EBADF,
+                        other => other,
+                    })?,
+            ),
+        };
+        Ok(Pinned { base, path })
+    }
+
+    pub(super) fn root(self) -> Result<OwnedFd, Errno> {
+        self.pin("root")
+    }
+
+    fn directory(self) -> Result<OwnedFd, Errno> {
+        self.pin("cwd")
+    }
+
+    /// Without opening it: what is behind a descriptor may block, and whoever has it has opened it.
+    fn pin(self, what: &str) -> Result<OwnedFd, Errno> {
+        let path = format!("/proc/{}/{what}", self.0);
+        open(
+            path.as_str(),
+            OFlag::O_PATH | OFlag::O_CLOEXEC,
+            Mode::empty(),
+        )
+    }
+
+    pub(super) fn umask(self) -> Result<u32, Errno> {
+        let status = self.file("status")?;
+        let line = status.lines().find_map(|line| line.strip_prefix("Umask:"));
+        let umask = line.and_then(|umask| u32::from_str_radix(umask.trim(), 8).ok());
+        umask.ok_or(Errno::EACCES)
+    }
+
+    pub(super) fn own(self, what: Own) -> Result<Held, Errno> {
+        match what {
+            Own::Descriptor(number) => {
+                let file = descriptor_of(self.0, number).map_err(|errno| match errno {
+                    Errno::EBADF => Errno::ENOENT,
+                    other => other,
+                });
+                file.map(Held::File)
+            }
+            Own::Directory => self.directory().map(Held::File),
+            Own::Terminal => self.terminal(),
+        }
+    }
+
+    /// A number of a terminal means something in one `/dev/pts` only, and there are two: the caller's, which the command is in if
+    /// it has the caller's session, and the sandbox's.
+    fn terminal(self) -> Result<Held, Errno> {
+        const FIRST_MAJOR: u32 = 136;
+        let stat = self.file("stat")?;
+        // After the program's name, which may have anything in it: state, parent, group, session, terminal (proc_pid_stat(5)).
+        let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields);
+        let number = |at| fields.split_ascii_whitespace().nth(at)?.parse::<i32>().ok();
+        let (session, terminal) = (
+            number(3).ok_or(Errno::EACCES)?,
+            number(4).ok_or(Errno::EACCES)?,
+        );
+        if terminal == 0 {
+            return Err(Errno::ENXIO);
+        }
+        if getsid(None).is_ok_and(|ours| ours.as_raw() == session) {
+            return Ok(Held::SameTerminal);
+        }
+        let device = u64::from(terminal.cast_unsigned());
+        let (major, minor) = (libc::major(device), libc::minor(device));
+        match major.checked_sub(FIRST_MAJOR) {
+            Some(0) => Ok(Held::Terminal(minor)),
+            _ => Err(Errno::ENXIO),
+        }
+    }
+
+    fn file(self, name: &str) -> Result<String, Errno> {
+        let file = fs::read(format!("/proc/{}/{name}", self.0));
+        let bytes =
+            file.map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(libc::EACCES)))?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+}
+
+/// Whether a descriptor gives what an open with these `flags` asks for.
+pub(super) fn gives(file: impl AsFd, flags: i32) -> bool {
+    let Ok(has) = fcntl(file, FcntlArg::F_GETFL) else {
+        return false;
+    };
+    if has & libc::O_PATH != 0 {
+        return false;
+    }
+    let reads = |flags: i32| matches!(flags & libc::O_ACCMODE, libc::O_RDONLY | libc::O_RDWR);
+    let writes = |flags: i32| matches!(flags & libc::O_ACCMODE, libc::O_WRONLY | libc::O_RDWR);
+    let cuts_off = flags & libc::O_TRUNC != 0;
+    // Mode 3 asks for both, and gives neither.
+    let both = flags & libc::O_ACCMODE == libc::O_ACCMODE;
+    (!(reads(flags) || both) || reads(has)) && (!(writes(flags) || cuts_off || both) || writes(has))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_descriptor_gives_what_it_was_opened_for() {
+        let (reader, writer) = std::io::pipe().unwrap();
+        let both = fs::OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open("/dev/null")
+            .unwrap();
+        for (flags, of_reader, of_writer) in [
+            (libc::O_RDONLY, true, false),
+            (libc::O_WRONLY, false, true),
+            (libc::O_RDWR, false, false),
+            (libc::O_RDONLY | libc::O_TRUNC, false, false),
+            (libc::O_WRONLY | libc::O_TRUNC, false, true),
+            (libc::O_ACCMODE, false, false),
+        ] {
+            assert_eq!(gives(&reader, flags), of_reader, "{flags:#o}");
+            assert_eq!(gives(&writer, flags), of_writer, "{flags:#o}");
+            assert!(gives(&both, flags), "{flags:#o}");
+        }
+        let path = open("/dev/null", OFlag::O_PATH, Mode::empty()).unwrap();
+        assert!(!gives(&path, libc::O_RDONLY));
+    }
+}

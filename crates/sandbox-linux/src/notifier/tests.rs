@@ -1,0 +1,141 @@
+//! Races against the notifier, each of which a naive one loses: what that survives would prove nothing.
+
+mod naive;
+#[expect(unsafe_code, reason = "the attacker's own calls, as it likes them")]
+mod racer;
+
+use std::ffi::CString;
+use std::fs;
+use std::os::fd::AsFd;
+use std::path::Path;
+use std::sync::Arc;
+
+use sandbox_core::{Context, Policy, Ruleset};
+use tempfile::TempDir;
+
+pub(super) use self::naive::answer;
+use self::racer::Race;
+use crate::plan::encode;
+use crate::{HostFacts, Plan, Prepared, ProcessGroup, Report, Start, Step};
+
+/// How often a race is run against the notifier; the naive one loses after some hundred.
+const ROUNDS: u32 = 20_000;
+/// After so many the naive one would have won.
+const NAIVE_ROUNDS: u32 = 1_000_000;
+
+/// A right that nobody is granted (`LANDLOCK_ACCESS_FS_MAKE_BLOCK`).
+const NOBODYS: u64 = 1 << 11;
+
+fn plan(workspace: &Path) -> Plan {
+    let policy = Policy::default().read("/").write(workspace);
+    let ruleset = Ruleset::resolve(&policy, &Context::new("/")).unwrap();
+    Plan::compile(&ruleset, &HostFacts::detect()).unwrap()
+}
+
+/// Decides, and lets the call go on. Its commands may make names, as without a notifier: Landlock is the second lock, and not tested.
+fn naively(plan: &Plan) -> Prepared {
+    let prepared = Prepared::new(plan).unwrap();
+    let mut steps = plan.steps().to_vec();
+    for step in &mut steps {
+        if let Step::Landlock { performed, .. } = step {
+            *performed = NOBODYS;
+        }
+    }
+    let rest = steps.get(plan.beginning().len()..).unwrap();
+    Prepared {
+        plan: encode::steps(rest).unwrap(),
+        names: Some(Arc::new(plan.names().unwrap().naive())),
+        ..prepared
+    }
+}
+
+/// This program, as the attacker.
+fn attack(prepared: &Prepared, race: Race, workspace: &Path, rounds: u32) -> Report {
+    let null = fs::File::open("/dev/null").unwrap();
+    let errors = std::io::stderr();
+    let exe = std::env::current_exe().unwrap();
+    let text = |text: &str| CString::new(text).unwrap();
+    let exe = text(exe.to_str().unwrap());
+    let start = Start {
+        programs: vec![exe.clone()],
+        args: vec![
+            exe,
+            text("notifier::tests::racer"),
+            text("--exact"),
+            text("--ignored"),
+            text("--nocapture"),
+        ],
+        environment: vec![text(&format!("SANDBOX_TEST_RACE={} {rounds}", race.name()))],
+        directory: text(workspace.to_str().unwrap()),
+        stdio: [null.as_fd(), null.as_fd(), errors.as_fd()],
+        descriptors: Vec::new(),
+        process_group: ProcessGroup::Callers,
+        terminal: None,
+        on_terminal: [false; 3],
+        ignored_signals: 0,
+        umask: 0o022,
+        time: None,
+    };
+    prepared.launch(&start).unwrap().wait().unwrap()
+}
+
+#[test]
+#[ignore = "the attacker inside"]
+fn racer() {
+    racer::run();
+}
+
+fn workspace() -> TempDir {
+    tempfile::tempdir().unwrap()
+}
+
+/// The attacker's exit code where it has made what is protected.
+const WON: i32 = 42 << 8;
+
+#[track_caller]
+fn is_lost(race: Race) {
+    let host = workspace();
+    let report = attack(
+        &naively(&plan(host.path())),
+        race,
+        host.path(),
+        NAIVE_ROUNDS,
+    );
+    assert_eq!(report.status, WON, "the race is none");
+
+    let host = workspace();
+    let prepared = Prepared::new(&plan(host.path())).unwrap();
+    let report = attack(&prepared, race, host.path(), ROUNDS);
+    assert_eq!(report.status, 0, "{race:?}");
+    assert!(!race.is_won(host.path()), "{race:?}");
+}
+
+#[test]
+fn a_name_that_changes_after_it_was_read_is_not_opened() {
+    is_lost(Race::Open);
+}
+
+#[test]
+fn a_name_that_changes_after_it_was_read_is_not_made_a_directory() {
+    is_lost(Race::MakeDirectory);
+}
+
+#[test]
+fn a_name_that_changes_after_it_was_read_is_not_made_a_link() {
+    is_lost(Race::MakeLink);
+}
+
+#[test]
+fn a_name_that_changes_after_it_was_read_is_not_linked() {
+    is_lost(Race::Link);
+}
+
+#[test]
+fn a_name_that_changes_after_it_was_read_is_not_renamed() {
+    is_lost(Race::Rename);
+}
+
+#[test]
+fn a_directory_that_becomes_a_link_on_the_way_leads_nowhere() {
+    is_lost(Race::Parent);
+}

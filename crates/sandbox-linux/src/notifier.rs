@@ -16,6 +16,7 @@ mod perform;
 mod pin;
 mod read;
 mod resolve;
+mod root;
 #[cfg(test)]
 mod tests;
 
@@ -37,6 +38,7 @@ use self::listen::Reader;
 use self::perform::{Done, perform};
 use self::pin::{Held, Own, Pinned, Thread};
 use self::resolve::Stop;
+use self::root::Root;
 use crate::sys::notify;
 
 pub(crate) use self::decide::Names;
@@ -58,7 +60,7 @@ struct Job {
     listener: Arc<OwnedFd>,
     id: u64,
     thread: Thread,
-    root: Arc<OwnedFd>,
+    root: Arc<Root>,
     /// Of a call for which it counts.
     umask: Option<u32>,
     call: Call<Pinned, CString>,

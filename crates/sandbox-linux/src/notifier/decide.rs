@@ -4,8 +4,7 @@
 //! is read-only, so that each of the two holds without the other.
 
 use std::ffi::OsStr;
-use std::fs;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::fd::BorrowedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,6 +14,7 @@ use nix::sys::statvfs::{FsFlags, fstatvfs};
 use sandbox_core::{Attempt, Ruleset, Verdict, upwards};
 
 use super::resolve::Name;
+use super::root::Root;
 use crate::view::{LiveKind, Node, View};
 
 /// The names that the rules let a command make and write.
@@ -128,22 +128,9 @@ pub(super) fn is_read_only(place: BorrowedFd<'_>) -> bool {
     fstatvfs(place).is_ok_and(|stat| stat.flags().contains(FsFlags::ST_RDONLY))
 }
 
-/// The path of a directory as it is now, by the kernel.
-pub(super) fn path_of(file: impl AsFd) -> Result<PathBuf, Errno> {
-    let link = format!("/proc/self/fd/{}", file.as_fd().as_raw_fd());
-    let path = fs::read_link(link)
-        .map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(libc::EACCES)))?;
-    // Pipes, sockets and what lies in no mount have none.
-    if path.is_absolute() {
-        Ok(path)
-    } else {
-        Err(Errno::EACCES)
-    }
-}
-
 impl Name<'_> {
-    pub(super) fn path(&self) -> Result<PathBuf, Errno> {
-        let mut path = path_of(&self.directory)?;
+    pub(super) fn path(&self, root: &Root) -> Result<PathBuf, Errno> {
+        let mut path = root.path_of(&self.directory)?;
         path.push(OsStr::from_bytes(self.last.as_bytes()));
         Ok(path)
     }

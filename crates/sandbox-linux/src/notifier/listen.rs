@@ -13,6 +13,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::pin::{Own, Thread};
 use super::read::text;
+use super::root::Root;
 use super::{Job, Order, calls};
 use crate::sys::notify;
 
@@ -29,7 +30,7 @@ pub(super) struct Reader {
 struct Listener {
     fd: Arc<OwnedFd>,
     /// The same for all of them: no call that changes it passes the filter.
-    root: Option<Arc<OwnedFd>>,
+    root: Option<Arc<Root>>,
 }
 
 /// Nobody makes the calls any more.
@@ -147,7 +148,7 @@ impl Listener {
         let root = if let Some(root) = &self.root {
             Arc::clone(root)
         } else {
-            let root = Arc::new(thread.root()?);
+            let root = Arc::new(Root::new(thread.root()?));
             // What was opened is the thread's only if that was there.
             if notify::is_valid(self.fd.as_fd(), notified.id) {
                 self.root = Some(Arc::clone(&root));

@@ -15,7 +15,7 @@ use nix::unistd::{linkat, symlinkat, truncate};
 
 use super::Job;
 use super::calls::Call;
-use super::decide::{Answer, Names, is_read_only, path_of};
+use super::decide::{Answer, Names, is_read_only};
 use super::pin::{Held, Own, Pinned, gives};
 use super::resolve::{Found, Name, Place, Seen, Stop, Walk};
 use crate::sys::notify::{mount_of, open_at, rename_at};
@@ -102,7 +102,11 @@ impl<'a> Performer<'a> {
 
     /// Programs make directories without asking whether they are there: then that is the answer, as ever.
     fn decide_new(&self, name: &Name<'a>, decide: Decide) -> Result<Answer, Stop> {
-        let decided = decide(self.names, &name.path()?, name.directory.as_fd());
+        let decided = decide(
+            self.names,
+            &name.path(&self.job.root)?,
+            name.directory.as_fd(),
+        );
         decided.map_err(|denied| match name.look() {
             Ok(Some(_)) => Errno::EEXIST.into(),
             _ => denied.into(),
@@ -182,7 +186,8 @@ impl<'a> Performer<'a> {
         if is_terminal(seen) {
             return self.open_terminal(seen, flags);
         }
-        self.names.write_file(&name.path()?, seen.file.as_fd())?;
+        self.names
+            .write_file(&name.path(&self.job.root)?, seen.file.as_fd())?;
         open_seen(seen, flags)
     }
 
@@ -201,7 +206,10 @@ impl<'a> Performer<'a> {
         if gives(file, flags) {
             return Ok(());
         }
-        match self.names.write_file(&path_of(file)?, file.as_fd())? {
+        match self
+            .names
+            .write_file(&self.job.root.path_of(file)?, file.as_fd())?
+        {
             Answer::Allowed => Ok(()),
             // Whatever it is, it was handed over for less.
             Answer::TheKernels => Err(Errno::EACCES.into()),
@@ -210,7 +218,8 @@ impl<'a> Performer<'a> {
 
     /// A file without a name: whether it may get one is decided when it is linked.
     fn open_nameless(&self, directory: &impl AsFd, flags: i32, mode: u32) -> Result<OwnedFd, Stop> {
-        self.names.write(&path_of(directory)?, directory.as_fd())?;
+        self.names
+            .write(&self.job.root.path_of(directory)?, directory.as_fd())?;
         let opened = open_at(directory.as_fd(), c".", flags | libc::O_CLOEXEC, mode);
         finish(opened, flags | libc::O_NONBLOCK, None)
     }
@@ -244,13 +253,15 @@ impl<'a> Performer<'a> {
         let file = match from {
             Found::Name(from) => {
                 let seen = from.look()?.ok_or(Errno::ENOENT)?;
-                self.names.write_file(&from.path()?, seen.file.as_fd())?;
+                self.names
+                    .write_file(&from.path(&self.job.root)?, seen.file.as_fd())?;
                 Place::Opened(Rc::new(seen.file))
             }
             Found::File(file) => {
                 // What has no name yet was made for this. Under another name a file can be changed as well.
                 if fstat(&file)?.st_nlink != 0 {
-                    self.names.write_file(&path_of(&file)?, file.as_fd())?;
+                    self.names
+                        .write_file(&self.job.root.path_of(&file)?, file.as_fd())?;
                 }
                 file
             }
@@ -307,7 +318,7 @@ impl<'a> Performer<'a> {
                 return Err(Errno::EBUSY.into());
             }
         }
-        let (old, new) = (from.path()?, to.path()?);
+        let (old, new) = (from.path(&self.job.root)?, to.path(&self.job.root)?);
         let decided = [
             self.names.write(&old, from.directory.as_fd())?,
             self.names.write(&new, to.directory.as_fd())?,
@@ -334,7 +345,8 @@ impl<'a> Performer<'a> {
                 if seen.is(libc::S_IFLNK) {
                     return Err(Errno::ELOOP.into());
                 }
-                self.names.write_file(&name.path()?, seen.file.as_fd())?;
+                self.names
+                    .write_file(&name.path(&self.job.root)?, seen.file.as_fd())?;
                 truncate(again(&seen.file).as_str(), length)?;
                 return Ok(Done::Nothing);
             }

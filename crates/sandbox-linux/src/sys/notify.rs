@@ -203,8 +203,17 @@ pub(crate) fn rename_at(
     Errno::result(renamed).map(drop)
 }
 
-/// Which mount something lies on, by the kernel's number for it.
-pub(crate) fn mount_of(file: BorrowedFd<'_>) -> nix::Result<u64> {
+/// A mount, by the kernel's number for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Mount {
+    number: u64,
+    /// Kernels before 6.8 give the number of one that is gone to another.
+    pub(crate) is_unique: bool,
+}
+
+/// Which mount something lies on.
+pub(crate) fn mount_of(file: BorrowedFd<'_>) -> nix::Result<Mount> {
+    const UNIQUE: u32 = libc::STATX_MNT_ID_UNIQUE;
     // SAFETY: `statx` is numbers, for which 0 is valid.
     let mut stat: libc::statx = unsafe { std::mem::zeroed() };
     // SAFETY: the path is empty and ends in NUL; `stat` is what is filled.
@@ -213,15 +222,18 @@ pub(crate) fn mount_of(file: BorrowedFd<'_>) -> nix::Result<u64> {
             file.as_raw_fd(),
             c"".as_ptr(),
             libc::AT_EMPTY_PATH,
-            libc::STATX_MNT_ID,
+            libc::STATX_MNT_ID | UNIQUE,
             &raw mut stat,
         )
     };
     Errno::result(found)?;
-    if stat.stx_mask & libc::STATX_MNT_ID == 0 {
+    if stat.stx_mask & (libc::STATX_MNT_ID | UNIQUE) == 0 {
         return Err(Errno::ENOSYS);
     }
-    Ok(stat.stx_mnt_id)
+    Ok(Mount {
+        number: stat.stx_mnt_id,
+        is_unique: stat.stx_mask & UNIQUE != 0,
+    })
 }
 
 /// A copy of another thread's descriptor (`pidfd_getfd(2)`).

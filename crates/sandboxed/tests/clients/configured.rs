@@ -85,9 +85,14 @@ fn npm() {
     let Some((world, https)) = registries(&["npm", "node"]) else {
         return;
     };
+    // A command writes no such file itself.
+    world.host.write(
+        "theirs/.npmrc",
+        &format!("registry=https://{DENIED}:{https}/npm/\n"),
+    );
     let install = |project: &str| {
         format!(
-            "rm -rf project; mkdir project; cd project; echo '{{}}' > package.json; {project} \
+            "mkdir -p {project}; cd {project}; rm -rf node_modules package-lock.json; echo '{{}}' > package.json; \
              npm install --cafile @outside/ca.pem --fetch-retries 0 \
              --no-audit --no-fund --no-update-notifier --loglevel error greet; cat node_modules/greet/index.js"
         )
@@ -96,10 +101,8 @@ fn npm() {
         preset: DestinationPreset::Npm,
         file: ".npmrc",
         configuration: format!("registry=https://{ALLOWED}:{https}/npm/\n"),
-        install: install(""),
-        install_from: install(&format!(
-            "echo registry=https://@name:{https}/npm/ > .npmrc;"
-        )),
+        install: install("ours"),
+        install_from: install("theirs"),
     };
     case.holds(&world);
 }
@@ -121,22 +124,25 @@ fn cargo() {
             "[source.crates-io]\nreplace-with = \"own\"\n[source.own]\nregistry = \"sparse+https://{name}:{https}/cargo/\"\n"
         )
     };
+    // A command writes no such file itself.
+    world
+        .host
+        .write("theirs/.cargo/config.toml", &configuration(DENIED));
     // What cargo keeps in its home, it keeps where it may write.
     let install = |project: &str| {
         format!(
-            "rm -rf project; mkdir -p project/src project/.cargo project/home; cd project; touch src/lib.rs; \
-             cp ../manifest Cargo.toml; cp @home/.cargo/config.toml home; {project} \
+            "mkdir -p {project}; cd {project}; rm -rf home Cargo.lock; mkdir -p src home; touch src/lib.rs; \
+             cp ../manifest Cargo.toml; cp @home/.cargo/config.toml home; \
              CARGO_HOME=$PWD/home CARGO_NET_RETRY=0 CARGO_HTTP_CAINFO=@outside/ca.pem cargo fetch -q; \
              cat home/registry/src/*/greet-1.0.0/src/lib.rs"
         )
     };
-    let project = format!("printf '{}' > .cargo/config.toml;", configuration("@name"));
     let case = Case {
         preset: DestinationPreset::Cargo,
         file: ".cargo/config.toml",
         configuration: configuration(ALLOWED),
-        install: install(""),
-        install_from: install(&project),
+        install: install("ours"),
+        install_from: install("theirs"),
     };
     case.holds(&world);
 }

@@ -1,0 +1,76 @@
+//! The root of a command, below which paths mean something.
+//!
+//! A rule is about a path, and the kernel tells one for every directory: by the mount that it lies on. A command can get hold of a
+//! directory on a mount that is none of its own, from a command of another sandbox, or of an init that has ended; what is told of that
+//! leads somewhere else here, and may even be allowed. So a path counts only if its mount was found below the root.
+
+use std::ffi::CString;
+use std::fs;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use nix::errno::Errno;
+use sandbox_core::upwards;
+
+use crate::sys::notify::{Mount, mount_of, open_resolved};
+
+/// `RESOLVE_NO_MAGICLINKS`, `RESOLVE_NO_SYMLINKS`, `RESOLVE_IN_ROOT` (openat2(2)).
+const LITERALLY: u64 = 2 | 4 | 16;
+
+#[derive(Debug)]
+pub(super) struct Root {
+    file: OwnedFd,
+    /// Those that were found below it. Nothing comes off there.
+    mounts: Mutex<Vec<Mount>>,
+}
+
+impl Root {
+    pub(super) const fn new(file: OwnedFd) -> Self {
+        let mounts = Mutex::new(Vec::new());
+        Self { file, mounts }
+    }
+
+    /// The path of a file as it is now, by the kernel.
+    pub(super) fn path_of(&self, file: impl AsFd) -> Result<PathBuf, Errno> {
+        let file = file.as_fd();
+        let link = format!("/proc/self/fd/{}", file.as_raw_fd());
+        let path = fs::read_link(link)
+            .map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(libc::EACCES)))?;
+        // Pipes and sockets have none.
+        if path.is_absolute() && self.holds(mount_of(file)?, &path) {
+            Ok(path)
+        } else {
+            Err(Errno::EACCES)
+        }
+    }
+
+    /// Whether a mount, on which something has this path, is below the root: then an outer directory of it at least is found there, even if
+    /// somebody moves the inner ones.
+    fn holds(&self, mount: Mount, path: &Path) -> bool {
+        let mut known = self.mounts.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.contains(&mount) {
+            return true;
+        }
+        let is_below = upwards(path).any(|above| self.mount_at(above) == Ok(mount));
+        // Other numbers are given again, to mounts elsewhere.
+        if is_below && mount.is_unique {
+            known.push(mount);
+        }
+        is_below
+    }
+
+    fn mount_at(&self, path: &Path) -> Result<Mount, Errno> {
+        let path = CString::new(path.as_os_str().as_bytes()).map_err(|_| Errno::EINVAL)?;
+        let flags = libc::O_PATH | libc::O_NOFOLLOW | libc::O_CLOEXEC;
+        let file = open_resolved(self.as_fd(), &path, flags, LITERALLY)?;
+        mount_of(file.as_fd())
+    }
+}
+
+impl AsFd for Root {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
+    }
+}

@@ -73,8 +73,7 @@ fn start(command: &Command<'_>) -> (u32, Errno) {
         }),
         (stage::DESCRIPTORS, &|| {
             if command.confinement.has_listener {
-                let above = command.handed.highest().wrapping_add(1);
-                control.set(sys::dup_above(CONTROL, above)?);
+                control.set(spare(command.handed)?);
             }
             Ok(())
         }),
@@ -95,6 +94,16 @@ fn start(command: &Command<'_>) -> (u32, Errno) {
         }
     }
     (stage::EXEC, execute(command))
+}
+
+/// The control socket on a number that is none of the command's.
+fn spare(handed: &Handed<'_>) -> Result<Fd> {
+    loop {
+        let control = sys::dup(CONTROL)?;
+        if !handed.has(control.0) {
+            return Ok(control);
+        }
+    }
 }
 
 /// The program gets these and no other. They came above 2, which init keeps occupied from its start.

@@ -148,6 +148,11 @@ impl<'a> Handed<'a> {
         self.each().next_back().map_or(-1, |slot| slot.number)
     }
 
+    /// Whether one of them gets this number.
+    pub(crate) fn has(&self, number: i32) -> bool {
+        self.each().any(|slot| slot.number == number)
+    }
+
     /// Closes what only the command needs: a pipe must not stay open with us.
     pub(crate) fn close(&self) -> Result<()> {
         self.each()

@@ -86,12 +86,6 @@ pub(crate) fn dup(fd: Fd) -> Result<Fd> {
     call!(nr::FCNTL, fd.arg(), F_DUPFD_CLOEXEC, 0; "no pointer").map(to_fd)
 }
 
-/// As [`dup`], with a number of `first` or more.
-pub(crate) fn dup_above(fd: Fd, first: i32) -> Result<Fd> {
-    const F_DUPFD_CLOEXEC: usize = 1030;
-    call!(nr::FCNTL, fd.arg(), F_DUPFD_CLOEXEC, first; "no pointer").map(to_fd)
-}
-
 pub(crate) fn write_file(path: &CStr, data: &[u8]) -> Result<()> {
     const O_WRONLY: usize = 1;
     let fd = to_fd(

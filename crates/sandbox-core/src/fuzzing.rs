@@ -5,6 +5,7 @@ use std::path::{Component, Path};
 use std::sync::Arc;
 
 use crate::files::{FileRule, FileRules};
+use crate::git::rewrites;
 use crate::pattern::{Glob, PatternProblem, expand};
 use crate::{Access, Context, Ruleset};
 
@@ -32,6 +33,21 @@ pub fn pattern(text: &OsStr, path: &OsStr) {
         {
             assert!(matches(&glob), "what a pattern matches lies on the way");
         }
+    }
+}
+
+/// Two contents of git's settings: whether the second may replace the first. Whatever they are, one that names a program may not.
+pub fn git(old: &[u8], new: &[u8]) {
+    let _ = rewrites(Some(old), new);
+    let hostile = [new, b"\n[core]\n\tfsmonitor = evil\n"].concat();
+    let had = old
+        .windows(9)
+        .any(|it| it.eq_ignore_ascii_case(b"fsmonitor"));
+    assert!(had || !rewrites(Some(old), &hostile), "a program is named");
+    if rewrites(Some(new), new) {
+        let more = [new, b"\n[user]\n\tname = x\n"].concat();
+        assert!(rewrites(Some(new), &more), "what is harmless passes");
+        assert!(rewrites(Some(&more), new), "and is taken away again");
     }
 }
 

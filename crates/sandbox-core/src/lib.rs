@@ -20,6 +20,7 @@ mod files;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
+mod git;
 mod map;
 mod network;
 mod os;
@@ -52,6 +53,7 @@ pub use escape::{Escaped, escaped, toml_string};
 pub use explain::{Explanation, Lost, Why};
 pub use files::grow::Growing;
 pub use files::{Anchor, FileRule, FileRules, Looks};
+pub use git::{GIT_CONFIG_COPY, GitDenial, GitFile};
 pub use network::{DestinationRule, NetworkRules, PublishedPort, Upstream};
 pub use pattern::{PatternProblem, escape as literal_pattern};
 pub use place::{above, is_within, name, order, upwards};

@@ -31,6 +31,7 @@ pub const TARGETS: &[Target] = &[
     ("pattern", pattern),
     ("decide", decide::decide),
     ("destination", destination::destination),
+    ("git", git),
     ("plan", plan::plan),
     ("simulator", simulator::simulator),
     ("dns", sandbox_gateway::fuzzing::dns),
@@ -57,6 +58,12 @@ fn pattern(input: &[u8]) {
     let (text, path) = halves(input, b'\n');
     let text = OsStr::from_bytes(text);
     sandbox_core::fuzzing::pattern(text, OsStr::from_bytes(path));
+}
+
+/// Two contents of git's settings, with a NUL between them.
+fn git(input: &[u8]) {
+    let (old, new) = halves(input, 0);
+    sandbox_core::fuzzing::git(old, new);
 }
 
 /// What stands before the first such byte, and behind it.

@@ -1,0 +1,110 @@
+//! Files of a git repository that are decided by what is written to them: git has to work inside, and the person's next `git status`
+//! runs what they say.
+//!
+//! The attack: `git config core.fsmonitor ./x`, and the host runs `./x`. But `git clone`, `git remote add` and `git checkout --track`
+//! rewrite the same file. So each new content is read as git reads it, and passes only if nothing differs but settings that are
+//! known to name no program and to lead nowhere that a program is named: a list of what is harmless, not of what is not.
+//!
+//! Must never do: take a content for good that git reads in another way. What is not understood is denied.
+
+mod remote;
+mod rewrite;
+mod settings;
+mod value;
+
+use std::path::{Path, PathBuf};
+
+use crate::decide::{follow, is_resolved, protection};
+use crate::{Access, Ruleset};
+
+pub use self::rewrite::GitDenial;
+
+/// A protected path that git itself writes, where the content says whether it may.
+///
+/// ```
+/// # use sandbox_core::{Context, GitFile, Policy, Ruleset};
+/// let ruleset = Ruleset::resolve(&Policy::default().read("/").write("/srv"), &Context::new("/")).unwrap();
+/// assert_eq!(ruleset.git_file("/srv/a/.git/config".as_ref()), Some(GitFile::Config));
+/// assert_eq!(ruleset.git_file("/srv/a/.git/hooks/pre-push".as_ref()), None);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum GitFile {
+    /// Settings: what may replace them is told by [`Ruleset::may_rewrite`].
+    Config,
+    /// The directory of hooks: it may be made, and nothing in it but samples.
+    Hooks,
+    /// A sample of a hook, which git never runs: no hook has such a name.
+    Sample,
+}
+
+/// Where a new content of settings is made until it takes the place of the old one. Nothing else may have this name, so that nobody
+/// has it open for writing.
+pub const GIT_CONFIG_COPY: &str = "config.sandbox";
+
+impl Ruleset {
+    /// What a path is to git, if it is denied as a protected path and its content decides.
+    #[must_use]
+    pub fn git_file(&self, path: &Path) -> Option<GitFile> {
+        if !is_resolved(path) {
+            return None;
+        }
+        let path = follow(self.files(), path);
+        let (protected, entry) = protection(self.files(), &path)?;
+        let entry = entry.path.strip_prefix(".git/")?;
+        let name = entry.rsplit_once('/').map_or(entry, |(_, name)| name);
+        let below = path.strip_prefix(protected).ok()?;
+        let below: Vec<&[u8]> = below
+            .components()
+            .map(|it| it.as_os_str().as_encoded_bytes())
+            .collect();
+        match (name, below.as_slice()) {
+            ("config" | "config.worktree", []) => Some(GitFile::Config),
+            ("hooks", []) => Some(GitFile::Hooks),
+            ("hooks", [name]) if name.ends_with(b".sample") => Some(GitFile::Sample),
+            _ => None,
+        }
+    }
+
+    /// Whether settings of git may be replaced: whether nothing but harmless settings differs between the `old` content, if there is
+    /// one, and the `new` one. `find` tells where a path on this machine leads, if it leads anywhere.
+    ///
+    /// ```
+    /// # use sandbox_core::{Context, Policy, Ruleset};
+    /// let ruleset = Ruleset::resolve(&Policy::default().read("/").write("/srv"), &Context::new("/")).unwrap();
+    /// let may = |old, new| ruleset.may_rewrite(Some(old), new, |_| None).is_ok();
+    /// assert!(may(b"[core]\n bare = false\n", b"[user]\n name = Ana\n"));
+    /// assert!(!may(b"", b"[core]\n fsmonitor = ./x\n"));
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`GitDenial`] says what is in the way.
+    pub fn may_rewrite(
+        &self,
+        old: Option<&[u8]>,
+        new: &[u8],
+        find: impl Fn(&Path) -> Option<PathBuf>,
+    ) -> Result<(), GitDenial> {
+        // A repository that the command can write has hooks of the command's, which a push into it runs.
+        let is_foreign = |path: &Path| {
+            let place = find(path).filter(|place| is_resolved(place));
+            place.is_some_and(|place| {
+                let access = self.files().access(&follow(self.files(), &place)).0;
+                !matches!(access, Access::Write | Access::Overlay)
+            })
+        };
+        rewrite::rewrite(old, new, &is_foreign)
+    }
+}
+
+/// Whether settings may be replaced where every path leads to what is somebody else's.
+#[cfg(feature = "fuzzing")]
+pub(crate) fn rewrites(old: Option<&[u8]>, new: &[u8]) -> bool {
+    rewrite::rewrite(old, new, &|_| true).is_ok()
+}
+
+#[cfg(test)]
+mod programs;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,147 @@
+//! The settings that name a program, or lead to where one is named: a table, from git's documentation.
+//!
+//! Nothing is decided by it, since what is not known to be harmless is frozen. It is here so that nobody adds one of these to
+//! what is harmless.
+
+use super::rewrite::{GitDenial, rewrite};
+
+/// `*` is any name between section and key; a value for which git runs something; where git documents it.
+#[rustfmt::skip]
+const PROGRAMS: &[(&str, &str, &str)] = &[
+    ("alias.x", "!evil", "config/alias.adoc"),
+    ("alias.*.command", "!evil", "config/alias.adoc"),
+    ("attr.tree", "evil", "config/attr.adoc"),
+    ("branch.*.mergeoptions", "-s evil", "config/branch.adoc"),
+    ("branch.*.pushremote", "evil::x", "config/branch.adoc"),
+    ("branch.*.remote", "evil::x", "config/branch.adoc"),
+    ("browser.*.cmd", "evil", "config/browser.adoc"),
+    ("browser.*.path", "/evil", "config/browser.adoc"),
+    ("bundle.*.uri", "https://evil", "config/bundle.adoc"),
+    ("core.alternaterefscommand", "evil", "config/core.adoc"),
+    ("core.askpass", "evil", "config/core.adoc"),
+    ("core.attributesfile", "/evil", "config/core.adoc"),
+    ("core.editor", "evil", "config/core.adoc"),
+    ("core.fsmonitor", "evil", "config/core.adoc"),
+    ("core.fsmonitor", "true", "config/core.adoc"),
+    ("core.gitproxy", "evil", "config/core.adoc"),
+    ("core.hookspath", "evil", "config/core.adoc"),
+    ("core.pager", "evil", "config/core.adoc"),
+    ("core.sshcommand", "evil", "config/core.adoc"),
+    ("core.worktree", "/", "config/core.adoc"),
+    ("credential.helper", "!evil", "config/credential.adoc"),
+    ("credential.*.helper", "!evil", "config/credential.adoc"),
+    ("diff.external", "evil", "config/diff.adoc"),
+    ("diff.*.command", "evil", "config/diff.adoc"),
+    ("diff.*.textconv", "evil", "config/diff.adoc"),
+    ("diff.guitool", "evil", "config/difftool.adoc"),
+    ("diff.tool", "evil", "config/difftool.adoc"),
+    ("difftool.*.cmd", "evil", "config/difftool.adoc"),
+    ("difftool.*.path", "/evil", "config/difftool.adoc"),
+    ("fetch.bundleuri", "https://evil", "config/fetch.adoc"),
+    ("filter.*.clean", "evil", "config/filter.adoc"),
+    ("filter.*.process", "evil", "gitattributes.adoc"),
+    ("filter.*.smudge", "evil", "config/filter.adoc"),
+    ("gc.recentobjectshook", "evil", "config/gc.adoc"),
+    ("gitcvs.dbdriver", "Evil", "config/gitcvs.adoc"),
+    ("gpg.program", "evil", "config/gpg.adoc"),
+    ("gpg.*.program", "evil", "config/gpg.adoc"),
+    ("gpg.ssh.defaultkeycommand", "evil", "config/gpg.adoc"),
+    ("guitool.*.cmd", "evil", "config/guitool.adoc"),
+    ("help.autocorrect", "immediate", "config/help.adoc"),
+    ("help.browser", "evil", "config/help.adoc"),
+    ("hook.*.command", "evil", "config/hook.adoc"),
+    ("hook.*.enabled", "true", "config/hook.adoc"),
+    ("hook.*.event", "pre-commit", "config/hook.adoc"),
+    ("imap.tunnel", "evil", "config/imap.adoc"),
+    ("include.path", "/evil", "config/includeif.adoc"),
+    ("includeif.*.path", "/evil", "config/includeif.adoc"),
+    ("init.templatedir", "/evil", "config/init.adoc"),
+    ("instaweb.browser", "evil", "config/instaweb.adoc"),
+    ("instaweb.httpd", "evil", "config/instaweb.adoc"),
+    ("instaweb.modulepath", "/evil", "config/instaweb.adoc"),
+    ("interactive.difffilter", "evil", "config/interactive.adoc"),
+    ("man.viewer", "evil", "config/man.adoc"),
+    ("man.*.cmd", "evil", "config/man.adoc"),
+    ("man.*.path", "/evil", "config/man.adoc"),
+    ("merge.guitool", "evil", "config/merge.adoc"),
+    ("merge.tool", "evil", "config/merge.adoc"),
+    ("merge.*.driver", "evil", "config/merge.adoc"),
+    ("mergetool.*.cmd", "evil", "config/mergetool.adoc"),
+    ("mergetool.*.path", "/evil", "config/mergetool.adoc"),
+    ("pager.x", "evil", "config/pager.adoc"),
+    ("protocol.allow", "always", "config/protocol.adoc"),
+    ("protocol.*.allow", "always", "config/protocol.adoc"),
+    ("pull.octopus", "evil", "config/pull.adoc"),
+    ("pull.twohead", "evil", "config/pull.adoc"),
+    ("remote.pushdefault", "evil::x", "config/remote.adoc"),
+    ("remote.*.proxy", "evil", "config/remote.adoc"),
+    ("remote.*.pushurl", "ext::evil", "config/remote.adoc"),
+    ("remote.*.receivepack", "evil", "config/remote.adoc"),
+    ("remote.*.uploadpack", "evil", "config/remote.adoc"),
+    ("remote.*.url", "ext::evil", "config/remote.adoc"),
+    ("remote.*.vcs", "evil", "config/remote.adoc"),
+    ("safe.barerepository", "all", "config/safe.adoc"),
+    ("safe.directory", "*", "config/safe.adoc"),
+    ("sendemail.cccmd", "evil", "config/sendemail.adoc"),
+    ("sendemail.headercmd", "evil", "config/sendemail.adoc"),
+    ("sendemail.sendmailcmd", "evil", "git-send-email.adoc"),
+    ("sendemail.smtpserver", "/evil", "config/sendemail.adoc"),
+    ("sendemail.smtpserveroption", "evil", "config/sendemail.adoc"),
+    ("sendemail.tocmd", "evil", "config/sendemail.adoc"),
+    ("sendemail.*.tocmd", "evil", "config/sendemail.adoc"),
+    ("sequence.editor", "evil", "config/sequencer.adoc"),
+    ("ssh.variant", "simple", "config/ssh.adoc"),
+    ("submodule.*.gitdir", "/evil", "config/submodule.adoc"),
+    ("submodule.*.update", "!evil", "config/submodule.adoc"),
+    ("submodule.*.url", "ext::evil", "config/submodule.adoc"),
+    ("svn.authorsprog", "evil", "git-svn.adoc"),
+    ("tar.*.command", "evil", "git-archive.adoc"),
+    ("trace2.eventtarget", "/evil", "config/trace2.adoc"),
+    ("trailer.*.cmd", "evil", "config/trailer.adoc"),
+    ("trailer.*.command", "evil", "config/trailer.adoc"),
+    ("uploadpack.packobjectshook", "evil", "config/uploadpack.adoc"),
+    ("url.*.insteadof", "https://", "config/url.adoc"),
+    ("url.*.pushinsteadof", "https://", "config/url.adoc"),
+    ("web.browser", "evil", "config/web.adoc"),
+];
+
+/// The text of a file with one setting.
+fn file(name: &str, value: &str) -> String {
+    let (section, key) = name.rsplit_once('.').unwrap();
+    let section = match section.split_once('.') {
+        Some((section, "*")) => format!("{section} \"x\""),
+        Some((section, name)) => format!("{section} \"{name}\""),
+        None => section.to_owned(),
+    };
+    format!("[{section}]\n\t{key} = {value}\n")
+}
+
+#[test]
+fn no_setting_that_names_a_program_is_harmless() {
+    for (name, value, source) in PROGRAMS {
+        let denial = rewrite(None, file(name, value).as_bytes(), &|_| true);
+        let full_name = name.replace('*', "x").into_bytes();
+        assert_eq!(
+            denial,
+            Err(GitDenial::Setting { name: full_name }),
+            "{name}: {source}"
+        );
+    }
+}
+
+#[test]
+fn what_names_a_program_may_not_be_taken_away_or_changed() {
+    for (name, value, source) in PROGRAMS {
+        let old = file(name, value);
+        for new in [String::new(), file(name, "other"), format!("{old}{old}")] {
+            let denial = rewrite(Some(old.as_bytes()), new.as_bytes(), &|_| true);
+            assert!(denial.is_err(), "{name}: {source}");
+        }
+        let new = format!("{old}[user]\n\tname = x\n");
+        assert_eq!(
+            rewrite(Some(old.as_bytes()), new.as_bytes(), &|_| true),
+            Ok(()),
+            "{name}"
+        );
+    }
+}

@@ -46,8 +46,8 @@ fn a_protected_name_that_does_not_exist_is_not_made() {
         ("mkdir y; mv -T y .idea", ".idea"),
         ("mkdir .git; echo x > .git/config", ".git/config"),
         (
-            "mkdir -p a/.git/modules/b; cd a/.git/modules/b; mkdir hooks",
-            "a/.git/modules/b/hooks",
+            "mkdir -p a/.git/modules/b/hooks; echo x > a/.git/modules/b/hooks/pre-commit",
+            "a/.git/modules/b/hooks/pre-commit",
         ),
     ] {
         never_comes_about(script, |host| host.has(path));

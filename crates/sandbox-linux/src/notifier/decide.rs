@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use nix::errno::Errno;
 use nix::sys::statvfs::{FsFlags, fstatvfs};
-use sandbox_core::{Attempt, Ruleset, Verdict, upwards};
+use sandbox_core::{Attempt, GitFile, Ruleset, Verdict, upwards};
 
 use super::resolve::Name;
 use super::root::Root;
@@ -86,8 +86,23 @@ impl Names {
         }
     }
 
+    /// As [`write`](Self::write), for a directory that is made: git's own for hooks may be, and nothing in it decides for itself.
+    pub(super) fn make_directory(
+        &self,
+        path: &Path,
+        place: BorrowedFd<'_>,
+    ) -> Result<Answer, Errno> {
+        match self.ruleset.git_file(path) {
+            Some(GitFile::Hooks) => Ok(Answer::Allowed),
+            _ => self.write(path, place),
+        }
+    }
+
     /// As [`write`](Self::write), for anything but a directory: what is no directory where one is looked for says where to look instead.
     pub(super) fn write_file(&self, path: &Path, place: BorrowedFd<'_>) -> Result<Answer, Errno> {
+        if self.ruleset.git_file(path) == Some(GitFile::Sample) {
+            return Ok(Answer::Allowed);
+        }
         match self.write(path, place)? {
             Answer::Allowed if self.ruleset.leads_to_protected(path) => Err(Errno::EACCES),
             answer => Ok(answer),
@@ -101,6 +116,22 @@ impl Names {
         } else {
             Err(Errno::EXDEV)
         }
+    }
+
+    /// Whether settings of git are at this path, which may be replaced by some that differ in nothing but what is harmless.
+    pub(super) fn is_git_config(&self, path: &Path) -> bool {
+        self.ruleset.git_file(path) == Some(GitFile::Config)
+    }
+
+    /// Whether settings of git may be replaced by these.
+    pub(super) fn rewrite(
+        &self,
+        old: Option<&[u8]>,
+        new: &[u8],
+        find: impl Fn(&Path) -> Option<PathBuf>,
+    ) -> Result<(), Errno> {
+        let decided = self.ruleset.may_rewrite(old, new, find);
+        decided.map_err(|_| Errno::EACCES)
     }
 
     /// Whether it lies in what is the sandbox's own: private directories, `/dev`, `/proc`.

@@ -3,6 +3,8 @@
 //! What was decided is what is done. A name is made, new, in the directory that was decided about; what exists is opened as it was seen,
 //! not by its name once more. Nothing waits here: what would block is tried again later.
 
+mod config;
+
 use std::ffi::CString;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
@@ -42,7 +44,7 @@ pub(super) fn perform(names: &Names, job: &Job) -> Result<Done, Stop> {
     let this = Performer { names, job };
     match &job.call {
         Call::Open { at, flags, mode } => this.open(at, *flags, *mode).map(Done::File),
-        Call::MakeDirectory { at, mode } => this.make(at, Names::write, |name| {
+        Call::MakeDirectory { at, mode } => this.make(at, Names::make_directory, |name| {
             mkdirat(
                 &name.directory,
                 name.last.as_c_str(),
@@ -312,13 +314,20 @@ impl<'a> Performer<'a> {
             return Err(Errno::ENOTDIR.into());
         }
         // The kernel keeps what is mounted on in its place only for whoever has that mount, and we have not.
-        let there = to.look()?;
-        for seen in std::iter::once(&moved).chain(&there) {
-            if mount_of(seen.file.as_fd())? != mount {
-                return Err(Errno::EBUSY.into());
-            }
-        }
+        let is_mounted = |seen: &Seen| Ok::<_, Errno>(mount_of(seen.file.as_fd())? != mount);
         let (old, new) = (from.path(&self.job.root)?, to.path(&self.job.root)?);
+        if is_mounted(&moved)? {
+            return Err(Errno::EBUSY.into());
+        }
+        if flags == 0 && moved.is(libc::S_IFREG) && self.names.is_git_config(&new) {
+            self.names.write_file(&old, from.directory.as_fd())?;
+            return self.replace_config((&from, &moved), &to);
+        }
+        if let Some(there) = to.look()?
+            && is_mounted(&there)?
+        {
+            return Err(Errno::EBUSY.into());
+        }
         let decided = [
             self.names.write(&old, from.directory.as_fd())?,
             self.names.write(&new, to.directory.as_fd())?,

@@ -175,6 +175,7 @@ impl Child {
                 }
             }
         };
+        self.init.settle();
         self.ended = Some(ended);
         if !ended.is_told {
             self.init.reap();

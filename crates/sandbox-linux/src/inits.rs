@@ -5,13 +5,13 @@
 //! command has ended waits here for the next one.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::socket::MsgFlags;
+use nix::sys::socket::{MsgFlags, Shutdown, shutdown};
 use nix::unistd::{Pid, getpgrp, getsid};
 
 use crate::child::{Received, receive, receive_with};
@@ -73,6 +73,13 @@ impl Init {
         let notifier = self.notifier.get().ok_or(io::ErrorKind::InvalidData)?;
         notifier.listen(listener);
         Ok(())
+    }
+
+    /// Waits until nothing is made any more for a command that has ended.
+    pub(crate) fn settle(&self) {
+        if let Some(notifier) = self.notifier.get() {
+            notifier.settle();
+        }
     }
 
     fn performer(&self) -> MutexGuard<'_, Option<OwnedFd>> {
@@ -164,6 +171,8 @@ impl Init {
         if self.owner == std::process::id() {
             // With it the kernel ends all that is in its pid namespace (pid_namespaces(7)).
             sys::kill(self.pidfd.as_fd());
+            // A caller that has given up its user may not; without a caller init ends by itself.
+            let _ = shutdown(self.control.as_raw_fd(), Shutdown::Both);
             self.reap();
         }
     }

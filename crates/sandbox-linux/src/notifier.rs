@@ -25,8 +25,9 @@ use std::io::{self, PipeWriter, Write};
 use std::mem;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel, sync_channel};
-use std::thread::{Builder, JoinHandle};
+use std::thread::{self, Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -63,8 +64,29 @@ struct Job {
     root: Arc<Root>,
     /// Of a call for which it counts.
     umask: Option<u32>,
+    /// Of a call that may make a file larger.
+    largest_file: Option<u64>,
     call: Call<Pinned, CString>,
     own: Vec<(Own, Held)>,
+    /// Until it is answered.
+    _taken: Taken,
+}
+
+/// That a call was taken up and is not done.
+#[derive(Debug)]
+struct Taken(Arc<AtomicUsize>);
+
+impl Taken {
+    fn one_of(all: &Arc<AtomicUsize>) -> Self {
+        all.fetch_add(1, Ordering::SeqCst);
+        Self(Arc::clone(all))
+    }
+}
+
+impl Drop for Taken {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 /// What the reader is told.
@@ -97,6 +119,8 @@ pub(crate) struct Notifier {
     /// The process whose threads they are: a fork of it has none.
     owner: u32,
     orders: Orders,
+    /// How many calls are taken up and not done.
+    taken: Arc<AtomicUsize>,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -131,13 +155,15 @@ impl Notifier {
             .run(&taken);
         })?);
         is_confined.recv().map_err(io::Error::other)??;
-        let reader = Reader::new(given, heard, jobs);
+        let all_taken = Arc::<AtomicUsize>::default();
+        let reader = Reader::new(given, heard, jobs, Arc::clone(&all_taken));
         #[cfg(test)]
         let reader = reader.naive_by(naive);
         threads.push(spawn("sandbox-notify", move || reader.run())?);
         Ok(Self {
             owner: std::process::id(),
             orders,
+            taken: all_taken,
             threads,
         })
     }
@@ -145,6 +171,14 @@ impl Notifier {
     /// Answers the calls of one more command.
     pub(crate) fn listen(&self, listener: OwnedFd) {
         self.orders.give(Order::Listen(listener));
+    }
+
+    /// Waits until nothing is made any more for a command that has ended: who was killed had calls under way, and no more come.
+    pub(crate) fn settle(&self) {
+        const A_MOMENT: Duration = Duration::from_micros(100);
+        while self.owner == std::process::id() && self.taken.load(Ordering::SeqCst) != 0 {
+            thread::sleep(A_MOMENT);
+        }
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod attempts;
 mod calls;
+mod names;
 mod network;
 mod processes;
 mod raw;
@@ -26,6 +27,8 @@ fn main() -> ExitCode {
     match verb.to_string_lossy().as_ref() {
         "call" => calls::run(&words()),
         "attempts" => attempts::make(),
+        "name" => names::make(&words()),
+        "slow-names" => names::make_slowly(),
         "i386" => raw::print_i386_getpid(),
         "descriptors" => calls::print_descriptors(),
         "environment" => print_environment(),

@@ -75,6 +75,38 @@ pub(crate) fn resume(pid: c_int) -> bool {
     unsafe { ptrace(7, pid, 0, 0) == 0 }
 }
 
+/// Lets a traced child run on to its next call.
+pub(crate) fn resume_to_call(pid: c_int) -> bool {
+    // SAFETY: `PTRACE_SYSCALL` takes no pointer.
+    unsafe { ptrace(24, pid, 0, 0) == 0 }
+}
+
+/// Stops a traced child where its filter says so.
+pub(crate) fn trace_filters(pid: c_int) -> bool {
+    // SAFETY: `PTRACE_SETOPTIONS` takes a number: `PTRACE_O_TRACESECCOMP`.
+    unsafe { ptrace(0x4200, pid, 0, 0x80) == 0 }
+}
+
+/// Writes a word of a traced child's memory.
+pub(crate) fn poke(pid: c_int, address: usize, word: c_long) -> bool {
+    // SAFETY: `PTRACE_POKEDATA` writes to the child's memory, not ours.
+    unsafe { ptrace(5, pid, address, word) == 0 }
+}
+
+/// Changes the third argument of the call that a traced child is about to make.
+pub(crate) fn set_third_argument(pid: c_int, value: c_long) -> bool {
+    /// Of `rdx` in `struct user_regs_struct`.
+    const THIRD: usize = 12 * 8;
+    // SAFETY: `PTRACE_POKEUSER` changes a register of the child.
+    cfg!(target_arch = "x86_64") && unsafe { ptrace(6, pid, THIRD, value) == 0 }
+}
+
+/// A descriptor that a call has returned.
+pub(crate) fn file(fd: c_int) -> File {
+    // SAFETY: made by the caller's call, and known to nobody else.
+    unsafe { File::from_raw_fd(fd) }
+}
+
 /// Waits for a child's next change of state.
 pub(crate) fn wait(pid: c_int) -> c_int {
     let mut status = 0;
@@ -147,4 +179,30 @@ pub(crate) fn print_i386_getpid() {
     }
     #[cfg(not(target_arch = "x86_64"))]
     println!("absent");
+}
+
+/// Makes `.envrc` by the 32-bit interface.
+pub(crate) fn open_as_i386() -> Result<c_long, c_int> {
+    #[cfg(target_arch = "x86_64")]
+    {
+        const MMAP: c_long = 9;
+        // The name has to lie where 32 bits reach: `MAP_32BIT`.
+        let place = call(MMAP, [0, 4096, 3, 0x62, -1, 0])?;
+        let name = std::ptr::with_exposed_provenance_mut::<[u8; 7]>(place.cast_unsigned() as usize);
+        // SAFETY: mapped by the line above, writable, and large enough.
+        unsafe { name.write(*b".envrc\0") };
+        let result: i64;
+        // SAFETY: 5 is `open` there: a path, flags and a mode. It may clobber r8 to r11. The compiler keeps rbx for itself.
+        unsafe {
+            std::arch::asm!("xchg rbx, {path}", "int 0x80", "xchg rbx, {path}", path = inout(reg) place => _,
+                inlateout("rax") 5_i64 => result, in("rcx") 0o101_i64, in("rdx") 0o600_i64,
+                out("r8") _, out("r9") _, out("r10") _, out("r11") _);
+        };
+        match result as c_int {
+            errno @ -4095..0 => Err(-errno),
+            fd => Ok(c_long::from(fd)),
+        }
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    Err(38)
 }

@@ -74,13 +74,12 @@ impl FileRules {
         rule.map_or_else(|| path.to_owned(), |rule| rule.path().to_owned())
     }
 
-    /// Whether a rule is about something below a path, there or not, that may not be written like the rest.
+    /// Whether a rule is about something below a path, there or not: also one that lets it be written, which opens a protected path in its
+    /// own place alone.
     fn has_exception_below(&self, path: &Path) -> bool {
         let is_below = |other: &Path| other != path && is_within(other, path);
-        let rules = self.literals.iter();
-        rules
-            .filter(|rule| rule.access != Access::Write)
-            .any(|rule| is_below(&rule.path))
+        let rules = self.literals.iter().chain(&self.globs);
+        rules.map(|rule| rule.path()).any(is_below)
             || self.absent_secrets().any(|(path, _)| is_below(&path))
     }
 }
@@ -88,13 +87,6 @@ impl FileRules {
 /// Whether a pattern says the same of each name below one directory as below the other.
 fn treats_alike(rule: &FileRule, from: &Path, to: &Path) -> bool {
     let Some(glob) = &rule.glob else { return true };
-    // Its own place would come to lie elsewhere.
-    if [from, to]
-        .into_iter()
-        .any(|directory| is_within(glob.prefix(), directory) && glob.prefix() != directory)
-    {
-        return false;
-    }
     let progress = |directory: &Path| {
         if is_within(directory, glob.prefix()) {
             glob.progress(directory)
@@ -179,6 +171,25 @@ mod tests {
         ] {
             assert_eq!(
                 by_name.keeps_names(from.as_ref(), to.as_ref()),
+                expected,
+                "{from} to {to}"
+            );
+        }
+    }
+
+    /// A rule opens a protected path where it is, and not where it might be moved.
+    #[test]
+    fn a_move_that_would_take_along_what_a_rule_opens_is_none() {
+        let directory = tempfile::tempdir().unwrap();
+        let root = directory.path().canonicalize().unwrap();
+        let at = |path: &str| root.join(path);
+        std::fs::create_dir_all(at("a")).unwrap();
+        std::fs::write(at("a/.envrc"), "").unwrap();
+        let policy = Policy::default().read("/").write(&root);
+        let rules = ruleset(&policy.write(at("a/.envrc")));
+        for (from, to, expected) in [("a", "b", false), ("b", "a", false), ("b", "c", true)] {
+            assert_eq!(
+                rules.keeps_names(&at(from), &at(to)),
                 expected,
                 "{from} to {to}"
             );

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use nix::errno::Errno;
+use nix::sys::statfs::{TMPFS_MAGIC, fstatfs};
 use nix::sys::statvfs::{FsFlags, fstatvfs};
 use sandbox_core::{Attempt, GitFile, Ruleset, Verdict, upwards};
 
@@ -67,7 +68,7 @@ impl Names {
 
     /// Whether the rules deny a name of the host's.
     pub(crate) fn denies(&self, path: &Path) -> bool {
-        !self.is_own(path) && self.verdict(path) != Verdict::Allow
+        self.own(path).is_none() && self.verdict(path) != Verdict::Allow
     }
 
     fn verdict(&self, path: &Path) -> Verdict {
@@ -76,8 +77,11 @@ impl Names {
 
     /// Whether something may be made or written at `path`, which lies where `place` is: that itself, or its directory.
     pub(super) fn write(&self, path: &Path, place: BorrowedFd<'_>) -> Result<Answer, Errno> {
-        if self.is_own(path) {
-            return Ok(Answer::TheKernels);
+        match self.own(path) {
+            // The host has removed what it lay on, and with it the mount, until somebody has seen that.
+            Some(Node::Scratch) if !is_private(place) => return Err(Errno::EACCES),
+            Some(_) => return Ok(Answer::TheKernels),
+            None => {}
         }
         match self.verdict(path) {
             Verdict::Allow => Ok(Answer::Allowed),
@@ -134,14 +138,14 @@ impl Names {
         decided.map_err(|_| Errno::EACCES)
     }
 
-    /// Whether it lies in what is the sandbox's own: private directories, `/dev`, `/proc`.
-    fn is_own(&self, path: &Path) -> bool {
+    /// What of the sandbox's own it lies in: private directories, `/dev`, `/proc`.
+    fn own(&self, path: &Path) -> Option<&Node> {
         let node = upwards(path).find_map(|above| self.view.node(above));
-        match node {
-            Some(Node::Scratch | Node::Devices | Node::Processes) => true,
-            Some(Node::Live { kind, .. }) => *kind == LiveKind::Device,
+        node.filter(|node| match node {
+            Node::Scratch | Node::Devices | Node::Processes => true,
+            Node::Live { kind, .. } => *kind == LiveKind::Device,
             _ => false,
-        }
+        })
     }
 }
 
@@ -157,6 +161,11 @@ impl Eq for Names {}
 /// Whether the mount that it lies on is.
 pub(super) fn is_read_only(place: BorrowedFd<'_>) -> bool {
     fstatvfs(place).is_ok_and(|stat| stat.flags().contains(FsFlags::ST_RDONLY))
+}
+
+/// Whether it lies in memory, as every private directory does.
+fn is_private(place: BorrowedFd<'_>) -> bool {
+    fstatfs(place).is_ok_and(|stat| stat.filesystem_type() == TMPFS_MAGIC)
 }
 
 impl Name<'_> {

@@ -6,15 +6,17 @@
 use std::io::{PipeReader, Read};
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::sync::mpsc::{Receiver, SyncSender};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
+use super::calls::Call;
 use super::pin::{Own, Thread};
 use super::read::text;
 use super::root::Root;
-use super::{Job, Order, calls};
+use super::{Job, Order, Taken, calls};
 use crate::sys::notify;
 
 pub(super) struct Reader {
@@ -22,6 +24,7 @@ pub(super) struct Reader {
     bell: PipeReader,
     jobs: SyncSender<Job>,
     listeners: Vec<Listener>,
+    taken: Arc<AtomicUsize>,
     #[cfg(test)]
     naive: Option<Arc<super::Names>>,
 }
@@ -37,12 +40,18 @@ struct Listener {
 struct Alone;
 
 impl Reader {
-    pub(super) fn new(orders: Receiver<Order>, bell: PipeReader, jobs: SyncSender<Job>) -> Self {
+    pub(super) fn new(
+        orders: Receiver<Order>,
+        bell: PipeReader,
+        jobs: SyncSender<Job>,
+        taken: Arc<AtomicUsize>,
+    ) -> Self {
         Self {
             orders,
             bell,
             jobs,
             listeners: Vec::new(),
+            taken,
             #[cfg(test)]
             naive: None,
         }
@@ -76,7 +85,7 @@ impl Reader {
         let events: Vec<_> = events.collect();
         for (listener, events) in self.listeners.iter_mut().zip(&events) {
             if events.contains(PollFlags::POLLIN) {
-                listener.take(&self.jobs)?;
+                listener.take(&self.jobs, &self.taken)?;
             }
         }
         // The last process of the command is gone.
@@ -125,12 +134,14 @@ impl Reader {
 }
 
 impl Listener {
-    fn take(&mut self, jobs: &SyncSender<Job>) -> Result<(), Alone> {
+    fn take(&mut self, jobs: &SyncSender<Job>, all: &Arc<AtomicUsize>) -> Result<(), Alone> {
+        // Before it is received: once its command is gone, none can be.
+        let taken = Taken::one_of(all);
         // It may be gone again already.
         let Ok(call) = notify::receive(self.fd.as_fd()) else {
             return Ok(());
         };
-        match self.job(&call) {
+        match self.job(&call, taken) {
             Ok(job) => hand_over(jobs, job),
             Err(errno) => {
                 let _ = notify::answer(self.fd.as_fd(), call.id, Err(errno));
@@ -139,12 +150,14 @@ impl Listener {
         }
     }
 
-    fn job(&mut self, notified: &libc::seccomp_notif) -> Result<Job, Errno> {
+    fn job(&mut self, notified: &libc::seccomp_notif, taken: Taken) -> Result<Job, Errno> {
         let call = calls::of(notified.data.nr, notified.data.args).ok_or(Errno::ENOSYS)?;
         let thread = Thread(notified.pid);
         let place = |argument| thread.place(argument);
         let call = call.try_map(place, |address| text(thread.0, address))?;
         let umask = call.has_mode().then(|| thread.umask()).transpose()?;
+        let may_grow = matches!(call, Call::Truncate { .. });
+        let largest_file = may_grow.then(|| thread.largest_file()).transpose()?;
         let root = if let Some(root) = &self.root {
             Arc::clone(root)
         } else {
@@ -161,8 +174,10 @@ impl Listener {
             thread,
             root,
             umask,
+            largest_file,
             call,
             own: Vec::new(),
+            _taken: taken,
         })
     }
 }

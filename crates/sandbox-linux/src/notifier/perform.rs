@@ -51,16 +51,14 @@ pub(super) fn perform(names: &Names, job: &Job) -> Result<Done, Stop> {
                 Mode::from_bits_truncate(*mode),
             )
         }),
-        Call::MakeNode { at, mode, device } => this.make(at, Names::write_file, |name| {
+        Call::MakeNode { at, mode, device } => this.make_file(at, |name| {
             let (kind, mode) = (
                 SFlag::from_bits_truncate(*mode),
                 Mode::from_bits_truncate(*mode),
             );
-            let name = (!name.slash).then_some(name).ok_or(Errno::ENOENT)?;
             mknodat(&name.directory, name.last.as_c_str(), kind, mode, *device)
         }),
-        Call::MakeLink { target, at } => this.make(at, Names::write_file, |name| {
-            let name = (!name.slash).then_some(name).ok_or(Errno::ENOENT)?;
+        Call::MakeLink { target, at } => this.make_file(at, |name| {
             symlinkat(target.as_c_str(), &name.directory, name.last.as_c_str())
         }),
         Call::Link { from, to, flags } => this.link(from, to, *flags),
@@ -83,10 +81,7 @@ impl<'a> Performer<'a> {
 
     /// The name that a call is about which follows no link at its end.
     fn name(&self, at: &'a Pinned, otherwise: Errno) -> Result<Name<'a>, Stop> {
-        match self.walk(at).find()? {
-            Found::Name(name) => Ok(name),
-            Found::Directory(_) | Found::File(_) => Err(otherwise.into()),
-        }
+        named(self.walk(at).find()?, otherwise)
     }
 
     /// Makes something that is not there.
@@ -100,6 +95,18 @@ impl<'a> Performer<'a> {
         self.decide_new(&name, decide)?;
         make(&name)?;
         Ok(Done::Nothing)
+    }
+
+    /// The same for anything but a directory.
+    fn make_file(
+        &self,
+        at: &'a Pinned,
+        make: impl FnOnce(&Name<'a>) -> nix::Result<()>,
+    ) -> Result<Done, Stop> {
+        self.make(at, Names::write_file, |name| {
+            no_slash(name)?;
+            make(name)
+        })
     }
 
     /// Programs make directories without asking whether they are there: then that is the answer, as ever.
@@ -246,20 +253,24 @@ impl<'a> Performer<'a> {
             return Err(Errno::EINVAL.into());
         }
         let from = self.linked(from, flags & libc::AT_SYMLINK_FOLLOW != 0)?;
+        // By the file that was seen, not by its name once more.
+        let seen = match &from {
+            Found::Name(from) => Some(from.look()?.ok_or(Errno::ENOENT)?),
+            Found::Directory(_) | Found::File(_) => None,
+        };
         let to = self.name(to, Errno::EEXIST)?;
         self.decide_new(&to, Names::write_file)?;
-        if to.slash {
-            return Err(Errno::ENOENT.into());
-        }
-        // By the file that was seen, not by its name once more.
-        let file = match from {
-            Found::Name(from) => {
-                let seen = from.look()?.ok_or(Errno::ENOENT)?;
+        no_slash(&to)?;
+        let file = match (from, seen) {
+            (Found::Name(from), Some(seen)) if from.slash && !seen.is(libc::S_IFDIR) => {
+                return Err(Errno::ENOTDIR.into());
+            }
+            (Found::Name(from), Some(seen)) => {
                 self.names
                     .write_file(&from.path(&self.job.root)?, seen.file.as_fd())?;
                 Place::Opened(Rc::new(seen.file))
             }
-            Found::File(file) => {
+            (Found::File(file), _) => {
                 // What has no name yet was made for this. Under another name a file can be changed as well.
                 if fstat(&file)?.st_nlink != 0 {
                     self.names
@@ -267,7 +278,7 @@ impl<'a> Performer<'a> {
                 }
                 file
             }
-            Found::Directory(_) => return Err(Errno::EPERM.into()),
+            _ => return Err(Errno::EPERM.into()),
         };
         linkat(
             AT_FDCWD,
@@ -301,7 +312,21 @@ impl<'a> Performer<'a> {
     }
 
     fn rename(&self, from: &'a Pinned, to: &'a Pinned, flags: u32) -> Result<Done, Stop> {
-        let (from, to) = (self.name(from, Errno::EBUSY)?, self.name(to, Errno::EBUSY)?);
+        // What no kernel takes is refused before anything is looked up.
+        let exclusive = libc::RENAME_NOREPLACE | libc::RENAME_WHITEOUT;
+        if flags & !(exclusive | libc::RENAME_EXCHANGE) != 0
+            || flags & libc::RENAME_EXCHANGE != 0 && flags & exclusive != 0
+        {
+            return Err(Errno::EINVAL.into());
+        }
+        let is_there = if flags & libc::RENAME_NOREPLACE == 0 {
+            Errno::EBUSY
+        } else {
+            Errno::EEXIST
+        };
+        // Both ways first: where one leads nowhere, that is the answer.
+        let (from, to) = (self.walk(from).find()?, self.walk(to).find()?);
+        let (from, to) = (named(from, Errno::EBUSY)?, named(to, is_there)?);
         let mount = mount_of(from.directory.as_fd())?;
         if mount != mount_of(to.directory.as_fd())? {
             return Err(Errno::EXDEV.into());
@@ -333,7 +358,7 @@ impl<'a> Performer<'a> {
             self.names.write(&new, to.directory.as_fd())?,
         ];
         // Whatever it is: a file may have become a directory by the time it is moved.
-        if decided == [Answer::Allowed; 2] {
+        if decided != [Answer::TheKernels; 2] {
             self.names.keeps(&old, &new)?;
         }
         rename_at(
@@ -345,6 +370,9 @@ impl<'a> Performer<'a> {
     }
 
     fn truncate(&self, at: &'a Pinned, length: i64) -> Result<Done, Stop> {
+        if length < 0 {
+            return Err(Errno::EINVAL.into());
+        }
         let file = match self.linked(at, true)? {
             Found::Name(name) => {
                 let seen = name.look()?.ok_or(Errno::ENOENT)?;
@@ -356,15 +384,36 @@ impl<'a> Performer<'a> {
                 }
                 self.names
                     .write_file(&name.path(&self.job.root)?, seen.file.as_fd())?;
-                truncate(again(&seen.file).as_str(), length)?;
-                return Ok(Done::Nothing);
+                Place::Opened(Rc::new(seen.file))
             }
-            Found::File(file) => file,
+            Found::File(file) => {
+                self.allow_again(&file, libc::O_WRONLY)?;
+                file
+            }
             Found::Directory(_) => return Err(Errno::EISDIR.into()),
         };
-        self.allow_again(&file, libc::O_WRONLY)?;
+        let is_too_large = |limit: u64| u64::try_from(length).is_ok_and(|length| length > limit);
+        if self.job.largest_file.is_some_and(is_too_large) && fstat(&file)?.st_size < length {
+            return Err(Errno::EFBIG.into());
+        }
         truncate(again(&file).as_str(), length)?;
         Ok(Done::Nothing)
+    }
+}
+
+/// Nothing but a directory is made where a slash follows.
+fn no_slash(name: &Name<'_>) -> nix::Result<()> {
+    match name.slash.then(|| name.look()).transpose()? {
+        None => Ok(()),
+        Some(None) => Err(Errno::ENOENT),
+        Some(Some(_)) => Err(Errno::EEXIST),
+    }
+}
+
+fn named(found: Found<'_>, otherwise: Errno) -> Result<Name<'_>, Stop> {
+    match found {
+        Found::Name(name) => Ok(name),
+        Found::Directory(_) | Found::File(_) => Err(otherwise.into()),
     }
 }
 

@@ -14,7 +14,7 @@ use nix::unistd::getsid;
 
 use super::calls::Argument;
 use super::read::text;
-use crate::sys::notify::descriptor_of;
+use crate::sys::notify::{descriptor_of, file_size_limit};
 
 /// A path, and where it begins.
 #[derive(Debug)]
@@ -60,33 +60,40 @@ impl Thread {
         let base = match argument.directory {
             _ if path.as_bytes().starts_with(b"/") => None,
             libc::AT_FDCWD => Some(self.directory()?),
-            number => Some(
-                self.pin(&format!("fd/{number}"))
-                    .map_err(|errno| match errno {
-                        Errno::ENOENT => Errno::EBADF,
-                        other => other,
-                    })?,
-            ),
+            number => {
+                let kind = if path.is_empty() {
+                    OFlag::empty()
+                } else {
+                    OFlag::O_DIRECTORY
+                };
+                let pinned = self.pin(&format!("fd/{number}"), kind);
+                Some(pinned.map_err(|errno| match errno {
+                    Errno::ENOENT => Errno::EBADF,
+                    other => other,
+                })?)
+            }
         };
         Ok(Pinned { base, path })
     }
 
     pub(super) fn root(self) -> Result<OwnedFd, Errno> {
-        self.pin("root")
+        self.pin("root", OFlag::O_DIRECTORY)
     }
 
     fn directory(self) -> Result<OwnedFd, Errno> {
-        self.pin("cwd")
+        self.pin("cwd", OFlag::O_DIRECTORY)
     }
 
     /// Without opening it: what is behind a descriptor may block, and whoever has it has opened it.
-    fn pin(self, what: &str) -> Result<OwnedFd, Errno> {
+    fn pin(self, what: &str, kind: OFlag) -> Result<OwnedFd, Errno> {
         let path = format!("/proc/{}/{what}", self.0);
-        open(
-            path.as_str(),
-            OFlag::O_PATH | OFlag::O_CLOEXEC,
-            Mode::empty(),
-        )
+        let flags = OFlag::O_PATH | OFlag::O_CLOEXEC | kind;
+        open(path.as_str(), flags, Mode::empty())
+    }
+
+    /// The largest size that it may give to a file (`RLIMIT_FSIZE` of setrlimit(2)).
+    pub(super) fn largest_file(self) -> Result<u64, Errno> {
+        file_size_limit(self.0)
     }
 
     pub(super) fn umask(self) -> Result<u32, Errno> {

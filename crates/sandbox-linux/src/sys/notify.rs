@@ -244,6 +244,26 @@ pub(crate) fn descriptor_of(thread: u32, number: i32) -> nix::Result<OwnedFd> {
     owned(fd).map_err(|error| errno(&error))
 }
 
+/// `RLIMIT_FSIZE` of another process (`prlimit(2)`).
+pub(crate) fn file_size_limit(thread: u32) -> nix::Result<u64> {
+    let mut limit = libc::rlimit64 {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
+    // SAFETY: `limit` is what is filled; no limit is set.
+    let got = unsafe {
+        libc::syscall(
+            libc::SYS_prlimit64,
+            thread,
+            libc::RLIMIT_FSIZE,
+            std::ptr::null::<libc::rlimit64>(),
+            &raw mut limit,
+        )
+    };
+    Errno::result(got)?;
+    Ok(limit.rlim_cur)
+}
+
 /// Kernels before 6.9 have it for the first thread of a process only.
 fn thread_pidfd(thread: u32) -> nix::Result<OwnedFd> {
     const PIDFD_THREAD: i32 = libc::O_EXCL;
@@ -255,12 +275,24 @@ fn thread_pidfd(thread: u32) -> nix::Result<OwnedFd> {
     open(PIDFD_THREAD).or_else(|_| open(0))
 }
 
-/// Gives up all capabilities of the calling thread.
+/// Gives up all capabilities of the calling thread but for those to change its ids, as far as it has them.
+///
+/// Where the process calls `setuid` and its like, libc has every thread do so, and ends the process if one of them can't
+/// (nptl(7)). No call that is about a file asks for either.
 pub(crate) fn drop_capabilities() -> nix::Result<()> {
     const VERSION_3: u32 = 0x2008_0522;
-    let (header, none) = ([VERSION_3, 0], [0_u32; 6]);
-    // SAFETY: header and data have the sizes of version 3. By the raw call it is about this thread alone.
-    let set = unsafe { libc::syscall(libc::SYS_capset, header.as_ptr(), none.as_ptr()) };
+    const KEPT: u32 = 1 << 6 | 1 << 7; // CAP_SETGID, CAP_SETUID
+    let header = [VERSION_3, 0];
+    // Effective, permitted and inheritable, first of the lower 32 and then of the others.
+    let mut data = [0_u32; 6];
+    // SAFETY: header and data have the sizes of version 3.
+    let got = unsafe { libc::syscall(libc::SYS_capget, header.as_ptr(), data.as_mut_ptr()) };
+    Errno::result(got)?;
+    let [_, permitted, ..] = data;
+    let kept = permitted & KEPT;
+    let data = [kept, kept, 0, 0, 0, 0];
+    // SAFETY: as above. By the raw call it is about this thread alone.
+    let set = unsafe { libc::syscall(libc::SYS_capset, header.as_ptr(), data.as_ptr()) };
     Errno::result(set).map(drop)
 }
 

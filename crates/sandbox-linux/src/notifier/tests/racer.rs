@@ -1,6 +1,7 @@
 //! The attacker: one thread makes calls, another one rewrites what their arguments point to.
 
 use std::ffi::CStr;
+use std::os::fd::IntoRawFd;
 use std::path::Path;
 use std::process::exit;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -16,15 +17,24 @@ pub(super) enum Race {
     Link,
     Rename,
     Parent,
+    /// The directory that the call begins in is moved to a protected name.
+    Move,
+    /// The thread's directory changes, which its threads share.
+    Directory,
+    /// Another directory gets the number of the one that the call names.
+    Descriptor,
 }
 
-const ALL: [Race; 6] = [
+const ALL: [Race; 9] = [
     Race::Open,
     Race::MakeDirectory,
     Race::MakeLink,
     Race::Link,
     Race::Rename,
     Race::Parent,
+    Race::Move,
+    Race::Directory,
+    Race::Descriptor,
 ];
 
 /// An ordinary name, and a protected one, of one word each: so that a name is swapped at once.
@@ -43,7 +53,7 @@ impl Race {
     /// Whether what is protected is there.
     pub(super) fn is_won(self, workspace: &Path) -> bool {
         let protected = match self {
-            Self::Parent => ".git/config",
+            Self::Parent | Self::Move | Self::Directory | Self::Descriptor => ".git/config",
             _ => ".envrc",
         };
         workspace.join(protected).symlink_metadata().is_ok()
@@ -53,16 +63,22 @@ impl Race {
         let path = NAME.as_ptr().expose_provenance();
         let (target, source) = (address(c"target"), address(c"source"));
         let create = (O_CREAT | O_WRONLY).cast_unsigned() as usize;
+        let open = |directory, path| {
+            make(
+                libc::SYS_openat,
+                [directory, address(path), create, 0o600, 0],
+            )
+        };
         let made = match self {
             Self::Open => make(libc::SYS_openat, [HERE, path, create, 0o600, 0]),
             Self::MakeDirectory => make(libc::SYS_mkdirat, [HERE, path, 0o700, 0, 0]),
             Self::MakeLink => make(libc::SYS_symlinkat, [target, HERE, path, 0, 0]),
             Self::Link => make(libc::SYS_linkat, [HERE, source, HERE, path, 0]),
             Self::Rename => make(libc::SYS_renameat2, [HERE, source, HERE, path, 0]),
-            Self::Parent => make(
-                libc::SYS_openat,
-                [HERE, address(c"d/config"), create, 0o600, 0],
-            ),
+            Self::Parent => open(HERE, c"d/config"),
+            Self::Move => open(HERE, c"g/config"),
+            Self::Directory => open(HERE, c"config"),
+            Self::Descriptor => open(CHANGING, c"config"),
         };
         if made > 0 {
             make(
@@ -73,29 +89,52 @@ impl Race {
     }
 
     /// Removes what an ordinary call has made.
-    fn clean(self) {
-        let _ = std::fs::remove_dir("plain");
-        let _ = std::fs::remove_file("plain");
-        if matches!(self, Self::Link | Self::Rename) && !Path::new("source").is_file() {
-            let _ = std::fs::write("source", "");
+    fn clean(self, workspace: &Path) {
+        let at = |name| workspace.join(name);
+        let _ = std::fs::remove_dir(at("plain"));
+        for name in ["plain", "config", "g/config"] {
+            let _ = std::fs::remove_file(at(name));
         }
-        let _ = std::fs::remove_file("real/config");
+        if matches!(self, Self::Link | Self::Rename) && !at("source").is_file() {
+            let _ = std::fs::write(at("source"), "");
+        }
     }
 
     /// What the other thread does meanwhile.
     fn disturb(self) {
-        if self != Self::Parent {
-            NAME.store(u64::from_ne_bytes(PROTECTED), Ordering::SeqCst);
-            NAME.store(u64::from_ne_bytes(PLAIN), Ordering::SeqCst);
-            return;
+        let rename = |from, to, flags| {
+            let names = [HERE, address(from), HERE, address(to), flags];
+            make(libc::SYS_renameat2, names)
+        };
+        match self {
+            Self::Parent => {
+                rename(c"d", c"e", libc::RENAME_EXCHANGE as usize);
+            }
+            Self::Move => {
+                rename(c"g", c".git", 0);
+                rename(c".git", c"g", 0);
+            }
+            Self::Directory => {
+                make(libc::SYS_chdir, [address(c".git"), 0, 0, 0, 0]);
+                make(libc::SYS_chdir, [address(c".."), 0, 0, 0, 0]);
+            }
+            Self::Descriptor => {
+                make(libc::SYS_dup3, [OF_GIT, CHANGING, 0, 0, 0]);
+                make(libc::SYS_dup3, [OF_WORKSPACE, CHANGING, 0, 0, 0]);
+            }
+            _ => {
+                NAME.store(u64::from_ne_bytes(PROTECTED), Ordering::SeqCst);
+                NAME.store(u64::from_ne_bytes(PLAIN), Ordering::SeqCst);
+            }
         }
-        let exchange = libc::RENAME_EXCHANGE as usize;
-        let names = [HERE, address(c"d"), HERE, address(c"e"), exchange];
-        make(libc::SYS_renameat2, names);
     }
 }
 
 const HERE: usize = AT_FDCWD.cast_unsigned() as usize;
+/// Numbers of directories.
+const OF_WORKSPACE: usize = 100;
+const OF_GIT: usize = 101;
+const CHANGING: usize = 102;
 
 fn address(text: &'static CStr) -> usize {
     text.as_ptr().expose_provenance()
@@ -116,11 +155,17 @@ pub(super) fn run() {
     let (name, rounds) = order.split_once(' ').unwrap();
     let race = ALL.into_iter().find(|race| race.name() == name).unwrap();
     let rounds: u32 = rounds.parse().unwrap();
-    let here = Path::new(".");
+    let here = std::env::current_dir().unwrap();
     std::fs::write("source", "").unwrap();
-    std::fs::create_dir(".git").unwrap();
-    std::fs::create_dir("d").unwrap();
+    for name in [".git", "d", "g"] {
+        std::fs::create_dir(name).unwrap();
+    }
     std::os::unix::fs::symlink(".git", "e").unwrap();
+    for (directory, number) in [(".", OF_WORKSPACE), (".git", OF_GIT), (".", CHANGING)] {
+        let opened = std::fs::File::open(directory).unwrap();
+        let opened = usize::try_from(opened.into_raw_fd()).unwrap();
+        make(libc::SYS_dup3, [opened, number, 0, 0, 0]);
+    }
     thread::spawn(move || {
         while !IS_OVER.load(Ordering::Relaxed) {
             race.disturb();
@@ -128,10 +173,10 @@ pub(super) fn run() {
     });
     for _ in 0..rounds {
         race.call();
-        if race.is_won(here) {
+        if race.is_won(&here) {
             exit(42);
         }
-        race.clean();
+        race.clean(&here);
     }
     IS_OVER.store(true, Ordering::Relaxed);
     exit(0);

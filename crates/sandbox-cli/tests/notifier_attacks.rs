@@ -1,0 +1,119 @@
+//! Invariants 4 and 24: ways past a notifier that only looks at the calls which programs usually make. Each works without one.
+
+#![expect(clippy::unwrap_used, reason = "a test's way to fail is to panic")]
+
+use std::fs;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use sandbox_testing::Host;
+
+/// The control: the same host with kernel and policy, one mechanism apart.
+const WITHOUT: [&str; 2] = ["--lower", "notifier=0"];
+
+/// The payload makes `.envrc` in this way where `control` runs it, and not in a sandbox.
+#[track_caller]
+fn is_no_way(way: &str) {
+    let attacked = Host::new();
+    let outcome = attacked.sandbox(["@payload", "name", way]).output();
+    assert!(!attacked.has(".envrc"), "{way}: {}", outcome.show());
+    let control = Host::new();
+    let command = control.sandbox(["@payload", "name", way]);
+    command.options(WITHOUT).output();
+    assert!(control.has(".envrc"), "the control: {way}");
+}
+
+#[test]
+fn a_tracer_changes_no_call_after_it_was_decided() {
+    is_no_way("traced");
+}
+
+/// Its own filter leaves a call that reads to its tracer, who makes one that writes of it.
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn a_filter_of_the_commands_own_hands_no_call_to_a_tracer() {
+    is_no_way("filtered");
+}
+
+/// The kernel asks the listener of the newest filter that has one to be asked. There is none, and no call is made.
+#[test]
+fn a_filter_of_the_commands_own_is_not_asked_instead() {
+    let attacked = Host::new();
+    let outcome = attacked
+        .sandbox(["@payload", "name", "unanswered"])
+        .output();
+    assert_eq!(outcome.text(), format!("errno {}\n", libc::ENOSYS));
+    assert!(!attacked.has(".envrc"));
+}
+
+#[test]
+fn a_program_in_memory_makes_no_protected_name() {
+    is_no_way("from-memory");
+}
+
+/// Outside of a sandbox it works, on a kernel that has the interface.
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn the_32_bit_interface_makes_no_name() {
+    let attacked = Host::new();
+    attacked.sandbox(["@payload", "name", "by-32-bit"]).output();
+    assert!(!attacked.has(".envrc"));
+    let control = Host::new();
+    let outcome = control.bare(["@payload", "name", "by-32-bit"]).output();
+    assert!(control.has(".envrc") || outcome.signal().is_some());
+}
+
+/// What is written there is the command's, and would be obeyed under another name.
+#[test]
+fn what_a_rule_opens_is_not_moved_to_where_it_is_protected() {
+    let script = "echo x > a/.envrc; mv -T a b || { cp -r a b; rm -r a; }";
+    let run = |options: &[&str]| {
+        let host = Host::new().file("a/.envrc", "");
+        let command = host.sandbox(["sh", "-c", script]);
+        command
+            .rule("@ws/a/.envrc = write")
+            .options(options)
+            .output();
+        host.has("b/.envrc")
+    };
+    assert!(!run(&[]));
+    assert!(run(&WITHOUT));
+}
+
+/// Where the host removes what a private directory lies on, its own is there until init has seen that, which is stopped here.
+#[test]
+fn a_private_directory_that_the_host_removes_is_no_way_to_a_protected_name() {
+    let script = "echo ready; while [ ! -e go ]; do :; done
+        mkdir target/g; echo x > target/g/config; touch target/.envrc; mv -T target/g .git; echo done";
+    let run = |options: &[&str]| {
+        let host = Host::new().dir("target");
+        let command = host.sandbox(["sh", "-c", script]);
+        let mut running = command
+            .rule("@ws/target = scratch")
+            .options(options)
+            .start();
+        running.prints("ready");
+        let init = init_of(running.pid());
+        kill(init, Signal::SIGSTOP).unwrap();
+        fs::remove_dir(host.path("target")).unwrap();
+        fs::create_dir(host.path("target")).unwrap();
+        host.write("go", "");
+        running.prints("done");
+        kill(init, Signal::SIGCONT).unwrap();
+        running.wait();
+        [".git/config", "target/.envrc"].map(|path| host.has(path))
+    };
+    assert_eq!(run(&[]), [false; 2]);
+    assert_eq!(run(&WITHOUT), [true; 2]);
+}
+
+/// The init of a sandbox, a child of its caller.
+fn init_of(caller: Pid) -> Pid {
+    let tasks = fs::read_dir(format!("/proc/{caller}/task")).unwrap();
+    let children = tasks.flat_map(|task| {
+        let children = fs::read_to_string(task.unwrap().path().join("children")).unwrap();
+        let pids: Vec<i32> = children.split(' ').flat_map(str::parse).collect();
+        pids
+    });
+    Pid::from_raw(children.max().unwrap())
+}

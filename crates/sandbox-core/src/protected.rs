@@ -8,10 +8,13 @@
 //!
 //! Must never do: decide by what exists. Names are compared byte for byte.
 
+mod tools;
+
 use std::ffi::OsStr;
 use std::path::{Component, Path};
 use std::sync::LazyLock;
 
+use self::tools::TOOLS;
 use crate::map::Map;
 use crate::os::OsStrExt;
 use crate::place::{self, depth};
@@ -69,9 +72,9 @@ pub(crate) const DEPENDENCIES: &[&str] = &[
     "elm-stuff",
 ];
 
-/// One line an entry: version control, shells, editors, agents, tools, desktop.
+/// One line an entry: version control. [`TOOLS`] has the others.
 #[rustfmt::skip]
-pub(crate) const PROTECTED: &[ProtectedPath] = &[
+pub(crate) const VERSION_CONTROL: &[ProtectedPath] = &[
     git(".git/hooks", "git runs them"),
     git(".git/config", "core.fsmonitor, core.sshCommand, aliases and filters are commands that git runs"),
     git(".git/config.worktree", "read like config"),
@@ -89,10 +92,17 @@ pub(crate) const PROTECTED: &[ProtectedPath] = &[
     git(".git/worktrees/*/config.sandbox", "what becomes config, once it is decided"),
     git(".hg/hgrc", "mercurial's hooks and extensions are commands"),
     git(".hg/hgrc-not-shared", "read like hgrc"),
+    git(".hg/sharedpath", "where mercurial reads hgrc from, too"),
     git(".jj/repo/config.toml", "jj's aliases, fix tools and diff editors are commands"),
+    git(".jj/workspace-config.toml", "read like config.toml"),
+    git(".jj/repo/store/git_target", "where jj has its git repository"),
     git(".jj/repo/store/git/hooks", "hooks of the git repository inside jj's"),
     git(".jj/repo/store/git/config", "config of the git repository inside jj's"),
     git(".sl/config", "sapling's hooks and aliases are commands"),
+    git(".sl/sharedpath", "where sapling reads config from, too"),
+    git("_darcs/prefs/defaults", "darcs' posthook is a command"),
+    git("_darcs/prefs/prefs", "darcs' test is a command"),
+    git(".pijul/config", "pijul's hooks are commands"),
     own(".gitconfig", "the person's git configuration"),
     own(".config/git", "the person's git configuration, attributes and hooks"),
     own(".husky", "core.hooksPath of many projects points there"),
@@ -101,150 +111,16 @@ pub(crate) const PROTECTED: &[ProtectedPath] = &[
     own("lefthook.yml", "commands that git hooks run"),
     own(".pre-commit-config.yaml", "commands that git hooks run"),
     own(".overcommit.yml", "commands that git hooks run"),
-
-    own(".profile", "read by login shells"),
-    own(".bashrc", "read by every interactive bash"),
-    own(".bash_profile", "read by login shells"),
-    own(".bash_login", "read by login shells"),
-    own(".bash_logout", "run when a login shell ends"),
-    own(".bash_aliases", "read by .bashrc of several distributions"),
-    own(".zshrc", "read by every interactive zsh"),
-    own(".zshenv", "read by every zsh"),
-    own(".zprofile", "read by login shells"),
-    own(".zlogin", "read by login shells"),
-    own(".zlogout", "run when a login shell ends"),
-    own(".oh-my-zsh", "sourced by .zshrc"),
-    own(".kshrc", "read by every interactive ksh"),
-    own(".mkshrc", "read by every interactive mksh"),
-    own(".cshrc", "read by every csh"),
-    own(".tcshrc", "read by every tcsh"),
-    own(".login", "read by login shells"),
-    own(".logout", "run when a login shell ends"),
-    own(".inputrc", "binds keys to text that is typed into shells"),
-    own(".config/fish", "read by every fish"),
-    own(".config/nushell", "read by every nu"),
-    own(".config/zsh", "where ZDOTDIR often points"),
-    own(".config/starship.toml", "commands that every prompt runs"),
-    own(".pam_environment", "variables of every session"),
-    own(".envrc", "direnv runs it on entering the directory"),
-    own(".config/direnv", "direnv's own library of shell code"),
-    own(".mise.toml", "mise's hooks and variables"),
-    own("mise.toml", "mise's hooks and variables"),
-    own(".mise", "mise's hooks and tasks"),
-    own(".autoenv.zsh", "run on entering the directory"),
-    own(".tmux.conf", "run-shell and default-command"),
-    own(".config/tmux", "run-shell and default-command"),
-    own(".screenrc", "exec and shell"),
-    own(".ssh", "authorized keys, and ProxyCommand of the configuration"),
-    own(".gnupg", "agent programs, and whom signatures are believed from"),
-
-    own(".vscode", "tasks, launch configurations and settings that name programs"),
-    own(".vscode-server", "the editor's remote half"),
-    own(".devcontainer", "commands that the editor runs on the host"),
-    own(".devcontainer.json", "commands that the editor runs on the host"),
-    own(".idea", "run configurations, file watchers"),
-    own(".fleet", "run configurations"),
-    own(".zed", "tasks, and settings that name programs"),
-    own(".sublime-project", "build systems are commands"),
-    own(".vim", "plugins"),
-    own(".vimrc", "commands at start"),
-    own(".gvimrc", "commands at start"),
-    own(".exrc", "vim reads it in the current directory where exrc is set"),
-    own(".nvimrc", "nvim reads it in the current directory where exrc is set"),
-    own(".nvim.lua", "nvim reads it in the current directory where exrc is set"),
-    own(".lvimrc", "read by a common vim plugin"),
-    own(".config/nvim", "plugins and commands at start"),
-    own(".emacs", "commands at start"),
-    own(".emacs.d", "packages and commands at start"),
-    own(".config/emacs", "packages and commands at start"),
-    own(".dir-locals.el", "emacs evaluates it on opening a file"),
-    own(".config/helix", "language servers are commands"),
-    own(".helix", "language servers are commands"),
-    own(".kakrc", "commands at start"),
-    own(".nanorc", "spellers and formatters are commands"),
-
-    own("sandbox.toml", "what the next command in a sandbox of this project may do"),
-    own(".config/sandbox", "what every command in a sandbox may do"),
-    own(".local/state/sandbox", "which policies the person has approved"),
-
-    own(".claude", "an agent's hooks, permissions and tool servers"),
-    own(".claude.json", "an agent's tool servers"),
-    own(".mcp.json", "tool servers are commands"),
-    own(".cursor", "an agent's hooks, rules and tool servers"),
-    own(".cursorrules", "instructions that an unconfined agent follows"),
-    own(".codex", "an agent's configuration and tool servers"),
-    own(".gemini", "an agent's hooks and tool servers"),
-    own(".qwen", "an agent's hooks and tool servers"),
-    own(".windsurf", "an agent's rules and tool servers"),
-    own(".windsurfrules", "instructions that an unconfined agent follows"),
-    own(".continue", "an agent's tool servers"),
-    own(".clinerules", "instructions that an unconfined agent follows"),
-    own(".roo", "an agent's tool servers"),
-    own(".kiro", "an agent's hooks and tool servers"),
-    own(".amazonq", "an agent's tool servers"),
-    own(".goose", "an agent's extensions are commands"),
-    own(".opencode", "an agent's plugins and tool servers"),
-    own("opencode.json", "an agent's tool servers and permissions"),
-    own(".aider.conf.yml", "test and lint commands of an agent"),
-    own(".github/copilot-instructions.md", "instructions that an unconfined agent follows"),
-
-    own(".npmrc", "script-shell, node-options, registries"),
-    own(".yarnrc", "yarn-path is executed"),
-    own(".yarnrc.yml", "yarnPath and plugins are executed"),
-    own(".yarn/releases", "yarnPath points there"),
-    own(".yarn/plugins", "loaded by every yarn"),
-    own(".pnpmfile.cjs", "loaded by every pnpm"),
-    own("bunfig.toml", "preload"),
-    own(".pypirc", "where packages are uploaded to"),
-    own(".config/pip", "index and interpreter"),
-    own(".pip", "index and interpreter"),
-    own(".condarc", "channels"),
-    own(".pdbrc", "run by every pdb"),
-    own(".pythonrc", "where PYTHONSTARTUP often points"),
-    own(".pythonrc.py", "where PYTHONSTARTUP often points"),
-    own(".ipython", "start-up code"),
-    own(".jupyter", "start-up code"),
-    own(".cargo/config", "read like config.toml"),
-    own(".cargo/config.toml", "runner, linker and rustc-wrapper are commands"),
-    own(".cargo/bin", "in PATH"),
-    own(".gemrc", "sources and options of gem"),
-    own(".irbrc", "run by every irb"),
-    own(".pryrc", "run by every pry"),
-    own(".bundle/config", "sources and build options"),
-    own(".Rprofile", "run by every R"),
-    own(".Renviron", "variables of every R"),
-    own(".ghci", "run by every ghci"),
-    own(".gradle/init.d", "run by every gradle"),
-    own(".gradle/init.gradle", "run by every gradle"),
-    own(".m2/settings.xml", "repositories and their credentials"),
-    own(".gdbinit", "run by gdb in the directory"),
-    own(".lldbinit", "run by lldb in the directory"),
-    own(".curlrc", "options of every curl"),
-    own(".wgetrc", "options of every wget"),
-    own(".docker", "credential helpers and plugins are commands"),
-    own(".kube", "exec plugins are commands"),
-    own(".aws", "credential_process is a command"),
-
-    own(".local/bin", "in PATH"),
-    own(".config/autostart", "started with the session"),
-    own(".config/systemd/user", "services of the person"),
-    own(".config/environment.d", "variables of every service of the person"),
-    own(".local/share/systemd/user", "services of the person"),
-    own(".local/share/applications", "what clicking a file or link starts"),
-    own(".local/share/dbus-1/services", "started by a message"),
-    own(".config/mimeapps.list", "what clicking a file or link starts"),
-    own(".xprofile", "run with the session"),
-    own(".xinitrc", "run with the session"),
-    own(".xsession", "run with the session"),
-    own(".xsessionrc", "run with the session"),
-    own(".config/i3", "exec"),
-    own(".config/sway", "exec"),
-    own(".config/hypr", "exec"),
 ];
+
+/// All of them.
+pub(crate) fn all() -> impl Iterator<Item = &'static ProtectedPath> {
+    VERSION_CONTROL.iter().chain(TOOLS)
+}
 
 /// The table, by first names.
 pub(crate) fn protected() -> &'static Table<ProtectedPath> {
-    static TABLE: LazyLock<Table<ProtectedPath>> = LazyLock::new(|| Table::new(PROTECTED));
+    static TABLE: LazyLock<Table<ProtectedPath>> = LazyLock::new(|| Table::new(all()));
     &TABLE
 }
 
@@ -255,7 +131,7 @@ pub(crate) fn rests(directory: &Path) -> impl Iterator<Item = &'static [&'static
     type Way = (Vec<&'static str>, Vec<&'static str>);
     static WAYS: LazyLock<Map<&str, Vec<Way>>> = LazyLock::new(|| {
         let mut ways: Map<&str, Vec<Way>> = Map::default();
-        for parts in PROTECTED.iter().map(ProtectedPath::parts) {
+        for parts in all().map(ProtectedPath::parts) {
             for taken in 1..parts.len() {
                 let (taken, rest) = parts.split_at(taken);
                 if let Some((name, above)) = taken.split_last() {
@@ -462,12 +338,12 @@ mod tests {
 
     #[test]
     fn every_entry_is_a_relative_path_with_a_reason_and_there_once() {
-        let mut paths: Vec<_> = PROTECTED.iter().map(|entry| entry.path).collect();
+        let mut paths: Vec<_> = all().map(|entry| entry.path).collect();
         paths.sort_unstable();
         paths
             .windows(2)
             .for_each(|pair| assert_ne!(pair[0], pair[1]));
-        for entry in PROTECTED {
+        for entry in all() {
             assert!(
                 !entry.path.starts_with(['/', '*']) && !entry.path.ends_with('/'),
                 "{}",

@@ -10,7 +10,7 @@ use crate::Access;
 use crate::os::OsStrExt;
 use crate::place;
 use crate::problem::RuleProblem;
-use crate::protected::{DEPENDENCIES, PROTECTED};
+use crate::protected::{self, DEPENDENCIES};
 use crate::resolve::PathKind;
 use crate::resolve::walk::{MAX_ENTRIES, Visitor, is_pseudo, walk};
 
@@ -35,7 +35,7 @@ pub(super) fn nested(
     let first = |path: &'static str| path.split('/').next().unwrap_or(path).as_bytes();
     let holders = Holders {
         files,
-        names: PROTECTED.iter().map(|entry| first(entry.path)).collect(),
+        names: protected::all().map(|entry| first(entry.path)).collect(),
     };
     let mut found = BTreeSet::new();
     let mut budget = MAX_ENTRIES;

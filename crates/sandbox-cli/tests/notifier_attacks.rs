@@ -2,11 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test's way to fail is to panic")]
 
-use std::fs;
+use std::path::Path;
+use std::{env, fs};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use sandbox_testing::Host;
+use sandbox_testing::{Host, needs_kernel};
 
 /// The control: the same host with kernel and policy, one mechanism apart.
 const WITHOUT: [&str; 2] = ["--lower", "notifier=0"];
@@ -105,6 +106,34 @@ fn a_private_directory_that_the_host_removes_is_no_way_to_a_protected_name() {
     };
     assert_eq!(run(&[]), [false; 2]);
     assert_eq!(run(&WITHOUT), [true; 2]);
+}
+
+/// `SANDBOX_TEST_CASELESS` names a directory on a file system that takes `.ENVRC` for `.envrc`: FAT, or ext4 with casefold.
+#[test]
+fn a_protected_name_is_not_made_in_another_spelling() {
+    let directory = env::var_os("SANDBOX_TEST_CASELESS");
+    let what = "a file system that does not tell letters apart";
+    if !needs_kernel(what, directory.is_some()) {
+        return;
+    }
+    let script = "echo x > .ENVRC; mkdir .VSCODE; mkdir .git; echo x > .GIT/Config; mv -T d .Husky";
+    let made = |options: &[&str]| {
+        let host = Host::below(Path::new(directory.as_ref().unwrap())).dir("d");
+        let command = host.sandbox(["sh", "-c", script]);
+        command.options(options).output();
+        [".envrc", ".vscode", ".git/config", ".husky"].map(|path| host.has(path))
+    };
+    assert_eq!(made(&[]), [false; 4]);
+    assert_eq!(made(&WITHOUT), [true; 4]);
+}
+
+/// The control: here they are names like any other.
+#[test]
+fn where_letters_are_told_apart_another_spelling_is_another_name() {
+    let host = Host::new();
+    let script =
+        "echo x > .ENVRC; mkdir .VSCODE; mkdir .GIT; echo x > .GIT/Config; mv .ENVRC 'ENVRC~1'";
+    host.sandbox(["sh", "-ec", script]).output().succeeds();
 }
 
 /// The init of a sandbox, a child of its caller.

@@ -8,6 +8,7 @@
 //!
 //! Must never do: decide by what exists. Names are compared byte for byte.
 
+pub(crate) mod spelling;
 mod tools;
 
 use std::ffi::OsStr;
@@ -120,7 +121,19 @@ pub(crate) fn all() -> impl Iterator<Item = &'static ProtectedPath> {
 
 /// The table, by first names.
 pub(crate) fn protected() -> &'static Table<ProtectedPath> {
-    static TABLE: LazyLock<Table<ProtectedPath>> = LazyLock::new(|| Table::new(all()));
+    static TABLE: LazyLock<Table<ProtectedPath>> =
+        LazyLock::new(|| Table::new(all().chain(&*SMALL)));
+    // Other spellings are looked for in small letters.
+    static SMALL: LazyLock<Vec<ProtectedPath>> = LazyLock::new(|| {
+        let small = |entry: &'static ProtectedPath| {
+            let path = entry.path.to_ascii_lowercase();
+            (path != entry.path).then(|| ProtectedPath {
+                path: path.leak(),
+                ..*entry
+            })
+        };
+        all().filter_map(small).collect()
+    });
     &TABLE
 }
 

@@ -87,7 +87,7 @@ fn nothing_is_made_after_a_commands_end_was_told() {
         };
         until("it makes names", || names().len() > 1);
         child.kill().unwrap();
-        child.wait().unwrap();
+        assert!(!child.wait().unwrap().success());
         let told = names();
         // With it whoever made them.
         drop(child);

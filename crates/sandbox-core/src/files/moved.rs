@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use super::{FileRule, FileRules};
 use crate::decide::is_resolved;
 use crate::place::is_within;
-use crate::protected;
+use crate::protected::{self, spelling};
 use crate::{Access, Ruleset};
 
 impl Ruleset {
@@ -50,6 +50,34 @@ impl Ruleset {
         let files = self.files();
         let is_named = || files.access(path).1.is_some_and(|rule| rule.path() == path);
         files.is_way(path) && !is_named()
+    }
+
+    /// Whether a path is not protected as it is spelled, but would be in the spelling of the table, or its beginning: what a file system that
+    /// takes both for the same makes of it. Not for a path below one that a rule names.
+    ///
+    /// ```
+    /// # use sandbox_core::{Context, Policy, Ruleset};
+    /// let ruleset = Ruleset::resolve(&Policy::default().read("/").write("/srv"), &Context::new("/")).unwrap();
+    /// assert!(ruleset.protects_alike("/srv/.GIT/hooks".as_ref()));
+    /// assert!(!ruleset.protects_alike("/srv/README".as_ref()));
+    /// ```
+    #[must_use]
+    pub fn protects_alike(&self, path: &Path) -> bool {
+        let files = self.files();
+        let (Access::Write, Some(rule)) = files.access(path) else {
+            return false;
+        };
+        if files.unprotected {
+            return false;
+        }
+        let root = rule.path();
+        let is_protected = |path: &Path| {
+            let protected = protected::innermost(path, root);
+            protected.is_some_and(|(protected, _)| !root.starts_with(protected))
+                || protected::leads_to(path, root)
+        };
+        spelling::has_short_name(path, root)
+            || spelling::plain(path, root).is_some_and(|plain| is_protected(&plain))
     }
 }
 
@@ -181,7 +209,7 @@ mod tests {
     #[test]
     fn a_move_that_would_take_along_what_a_rule_opens_is_none() {
         let directory = tempfile::tempdir().unwrap();
-        let root = directory.path().canonicalize().unwrap();
+        let root = crate::resolve(directory.path()).unwrap().path;
         let at = |path: &str| root.join(path);
         std::fs::create_dir_all(at("a")).unwrap();
         std::fs::write(at("a/.envrc"), "").unwrap();

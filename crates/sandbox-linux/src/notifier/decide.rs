@@ -10,12 +10,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use nix::errno::Errno;
-use nix::sys::statfs::{TMPFS_MAGIC, fstatfs};
+use nix::sys::statfs::{
+    BTRFS_SUPER_MAGIC, EXT4_SUPER_MAGIC, OVERLAYFS_SUPER_MAGIC, TMPFS_MAGIC, fstatfs,
+};
 use nix::sys::statvfs::{FsFlags, fstatvfs};
 use sandbox_core::{Attempt, GitFile, Ruleset, Verdict, upwards};
 
 use super::resolve::Name;
 use super::root::Root;
+use crate::sys::notify;
 use crate::view::{LiveKind, Node, View};
 
 /// The names that the rules let a command make and write.
@@ -113,6 +116,20 @@ impl Names {
         }
     }
 
+    /// Denies another spelling of a protected name in a directory that takes it for the same.
+    pub(super) fn tell_apart(&self, path: &Path, directory: BorrowedFd<'_>) -> Result<(), Errno> {
+        if self.own(path).is_none() && self.ruleset.protects_alike(path) && folds(directory) {
+            Err(Errno::EACCES)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Whether a path that nothing tells the directory of is no other spelling of a protected one.
+    pub(super) fn is_plain(&self, path: &Path) -> bool {
+        !self.ruleset.protects_alike(path)
+    }
+
     /// Whether a rename changes nothing for the names below. Whoever is told EXDEV copies, and each name is decided.
     pub(super) fn keeps(&self, from: &Path, to: &Path) -> Result<(), Errno> {
         if self.ruleset.keeps_names(from, to) {
@@ -166,6 +183,18 @@ pub(super) fn is_read_only(place: BorrowedFd<'_>) -> bool {
 /// Whether it lies in memory, as every private directory does.
 fn is_private(place: BorrowedFd<'_>) -> bool {
     fstatfs(place).is_ok_and(|stat| stat.filesystem_type() == TMPFS_MAGIC)
+}
+
+/// Whether a directory may take names in other spellings for the same. Some file systems have it as a flag of each directory; the others
+/// might, as they were made or mounted, or as a server likes it.
+fn folds(directory: BorrowedFd<'_>) -> bool {
+    match fstatfs(directory).map(|stat| stat.filesystem_type()) {
+        Ok(BTRFS_SUPER_MAGIC) => false,
+        Ok(EXT4_SUPER_MAGIC | OVERLAYFS_SUPER_MAGIC | TMPFS_MAGIC) => {
+            notify::is_case_folded(directory)
+        }
+        _ => true,
+    }
 }
 
 impl Name<'_> {

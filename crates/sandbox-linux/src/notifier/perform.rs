@@ -109,13 +109,21 @@ impl<'a> Performer<'a> {
         })
     }
 
+    /// Whether something may be made or written at a name.
+    fn decide(
+        &self,
+        name: &Name<'a>,
+        place: BorrowedFd<'_>,
+        decide: Decide,
+    ) -> Result<Answer, Errno> {
+        let path = name.path(&self.job.root)?;
+        self.names.tell_apart(&path, name.directory.as_fd())?;
+        decide(self.names, &path, place)
+    }
+
     /// Programs make directories without asking whether they are there: then that is the answer, as ever.
     fn decide_new(&self, name: &Name<'a>, decide: Decide) -> Result<Answer, Stop> {
-        let decided = decide(
-            self.names,
-            &name.path(&self.job.root)?,
-            name.directory.as_fd(),
-        );
+        let decided = self.decide(name, name.directory.as_fd(), decide);
         decided.map_err(|denied| match name.look() {
             Ok(Some(_)) => Errno::EEXIST.into(),
             _ => denied.into(),
@@ -195,8 +203,7 @@ impl<'a> Performer<'a> {
         if is_terminal(seen) {
             return self.open_terminal(seen, flags);
         }
-        self.names
-            .write_file(&name.path(&self.job.root)?, seen.file.as_fd())?;
+        self.decide(name, seen.file.as_fd(), Names::write_file)?;
         open_seen(seen, flags)
     }
 
@@ -215,13 +222,12 @@ impl<'a> Performer<'a> {
         if gives(file, flags) {
             return Ok(());
         }
-        match self
-            .names
-            .write_file(&self.job.root.path_of(file)?, file.as_fd())?
-        {
-            Answer::Allowed => Ok(()),
+        let path = self.job.root.path_of(file)?;
+        match self.names.write_file(&path, file.as_fd())? {
+            // Nothing tells for certain which directory it lies in.
+            Answer::Allowed if self.names.is_plain(&path) => Ok(()),
             // Whatever it is, it was handed over for less.
-            Answer::TheKernels => Err(Errno::EACCES.into()),
+            Answer::Allowed | Answer::TheKernels => Err(Errno::EACCES.into()),
         }
     }
 
@@ -266,15 +272,17 @@ impl<'a> Performer<'a> {
                 return Err(Errno::ENOTDIR.into());
             }
             (Found::Name(from), Some(seen)) => {
-                self.names
-                    .write_file(&from.path(&self.job.root)?, seen.file.as_fd())?;
+                self.decide(&from, seen.file.as_fd(), Names::write_file)?;
                 Place::Opened(Rc::new(seen.file))
             }
             (Found::File(file), _) => {
                 // What has no name yet was made for this. Under another name a file can be changed as well.
                 if fstat(&file)?.st_nlink != 0 {
-                    self.names
-                        .write_file(&self.job.root.path_of(&file)?, file.as_fd())?;
+                    let path = self.job.root.path_of(&file)?;
+                    self.names.write_file(&path, file.as_fd())?;
+                    if !self.names.is_plain(&path) {
+                        return Err(Errno::EACCES.into());
+                    }
                 }
                 file
             }
@@ -354,8 +362,8 @@ impl<'a> Performer<'a> {
             return Err(Errno::EBUSY.into());
         }
         let decided = [
-            self.names.write(&old, from.directory.as_fd())?,
-            self.names.write(&new, to.directory.as_fd())?,
+            self.decide(&from, from.directory.as_fd(), Names::write)?,
+            self.decide(&to, to.directory.as_fd(), Names::write)?,
         ];
         // Whatever it is: a file may have become a directory by the time it is moved.
         if decided != [Answer::TheKernels; 2] {
@@ -382,8 +390,7 @@ impl<'a> Performer<'a> {
                 if seen.is(libc::S_IFLNK) {
                     return Err(Errno::ELOOP.into());
                 }
-                self.names
-                    .write_file(&name.path(&self.job.root)?, seen.file.as_fd())?;
+                self.decide(&name, seen.file.as_fd(), Names::write_file)?;
                 Place::Opened(Rc::new(seen.file))
             }
             Found::File(file) => {

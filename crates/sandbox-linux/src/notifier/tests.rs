@@ -155,3 +155,23 @@ fn a_directory_that_threads_share_counts_as_it_was_when_the_call_began() {
 fn a_number_that_another_directory_gets_counts_as_it_was_when_the_call_began() {
     is_lost(Race::Descriptor);
 }
+
+/// Where nobody knows what a file system takes for the same, as here of procfs.
+#[test]
+fn another_spelling_is_denied_unless_the_directory_tells_them_apart() {
+    let host = workspace();
+    let names = plan(host.path()).names().unwrap();
+    let (known, unknown) = (
+        fs::File::open(host.path()).unwrap(),
+        fs::File::open("/proc").unwrap(),
+    );
+    for (name, expected) in [
+        (".GIT/hooks/x", false),
+        (".EnvRC", false),
+        ("README.md", true),
+    ] {
+        let path = host.path().join(name);
+        assert_eq!(names.tell_apart(&path, unknown.as_fd()).is_ok(), expected);
+        assert!(names.tell_apart(&path, known.as_fd()).is_ok());
+    }
+}

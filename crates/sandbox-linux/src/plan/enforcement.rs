@@ -207,7 +207,7 @@ fn unheld_files(parts: &mut [Held], view: &View, assembled: bool, notifier: bool
                 );
             }
             "protected paths" if notifier => held.not_held.push(
-                "the removal of names below the top directory of a writable tree; sockets at such names; other spellings, where the file system takes them for the same name"
+                "the removal of names below the top directory of a writable tree, and their modes, times and attributes there; sockets at such names"
                     .to_owned(),
             ),
             "protected paths" => {

@@ -2,7 +2,7 @@
 
 use std::ffi::CStr;
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use nix::errno::Errno;
 
@@ -234,6 +234,23 @@ pub(crate) fn mount_of(file: BorrowedFd<'_>) -> nix::Result<Mount> {
         number: stat.stx_mnt_id,
         is_unique: stat.stx_mask & UNIQUE != 0,
     })
+}
+
+/// Whether names in a directory are the same in small and capital letters (`FS_CASEFOLD_FL` of linux/fs.h). One that can't be asked may have
+/// it, unless its file system has no such flags.
+pub(crate) fn is_case_folded(directory: BorrowedFd<'_>) -> bool {
+    const GET_FLAGS: libc::c_ulong = 0x8008_6601;
+    const CASEFOLD: libc::c_uint = 0x4000_0000;
+    let flags = libc::O_RDONLY | libc::O_DIRECTORY | libc::O_NONBLOCK | libc::O_CLOEXEC;
+    let Ok(directory) = open_at(directory, c".", flags, 0) else {
+        return true;
+    };
+    let mut flags: libc::c_uint = 0;
+    // The kernel writes an `int`, whatever the request's number says (ioctl_iflags(2)).
+    match request(directory.as_fd(), GET_FLAGS, &mut flags) {
+        Ok(_) => flags & CASEFOLD != 0,
+        Err(errno) => !matches!(errno, Errno::ENOTTY | Errno::EOPNOTSUPP),
+    }
 }
 
 /// A copy of another thread's descriptor (`pidfd_getfd(2)`).

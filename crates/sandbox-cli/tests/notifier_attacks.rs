@@ -7,7 +7,7 @@ use std::{env, fs};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use sandbox_testing::{Host, needs_kernel};
+use sandbox_testing::{Host, needs, needs_kernel, tool};
 
 /// The control: the same host with kernel and policy, one mechanism apart.
 const WITHOUT: [&str; 2] = ["--lower", "notifier=0"];
@@ -106,6 +106,44 @@ fn a_private_directory_that_the_host_removes_is_no_way_to_a_protected_name() {
     };
     assert_eq!(run(&[]), [false; 2]);
     assert_eq!(run(&WITHOUT), [true; 2]);
+}
+
+/// As without a sandbox: a handler runs, and says whether the call goes on.
+#[test]
+fn a_signal_reaches_whoever_waits_for_a_fifo() {
+    let Some(python) = tool("python3") else {
+        needs("python3", false);
+        return;
+    };
+    let script = r#"
+import os, signal, threading
+os.mkfifo("f")
+seen = []
+def handle(*_):
+    seen.append("handled")
+    signal.setitimer(signal.ITIMER_REAL, 0.1)
+def stop(*_):
+    raise TimeoutError
+signal.signal(signal.SIGUSR1, handle)
+signal.signal(signal.SIGALRM, stop)
+try:
+    threading.Thread(target=lambda: os.kill(os.getpid(), signal.SIGUSR1)).start()
+    os.open("f", os.O_WRONLY)
+except TimeoutError:
+    print(*seen, "interrupted")
+signal.siginterrupt(signal.SIGUSR1, False)
+signal.signal(signal.SIGUSR1, lambda *_: threading.Thread(target=lambda: os.open("f", os.O_RDONLY)).start())
+threading.Timer(0.1, lambda: os.kill(os.getpid(), signal.SIGUSR1)).start()
+os.open("f", os.O_WRONLY)
+print("opened")
+"#;
+    let command = || [python.as_os_str(), "-c".as_ref(), script.as_ref()];
+    for outcome in [
+        Host::new().bare(command()).output(),
+        Host::new().sandbox(command()).output(),
+    ] {
+        outcome.succeeds().stdout("handled interrupted\nopened\n");
+    }
 }
 
 /// `SANDBOX_TEST_CASELESS` names a directory on a file system that takes `.ENVRC` for `.envrc`: FAT, or ext4 with casefold.

@@ -94,6 +94,8 @@ impl Drop for Taken {
 enum Order {
     Listen(OwnedFd),
     Ask(Box<Job>, Own),
+    /// To give a call back to try it once more, unless its thread has a signal to handle first.
+    Look(Box<Job>),
     End,
 }
 
@@ -245,9 +247,7 @@ impl Performing<'_> {
             if !self.waiting.is_empty() && self.tried.elapsed() >= PAUSE {
                 self.tried = Instant::now();
                 for job in mem::take(&mut self.waiting) {
-                    if notify::is_valid(job.listener.as_fd(), job.id) {
-                        self.make(job);
-                    }
+                    self.orders.give(Order::Look(Box::new(job)));
                 }
             }
         }
@@ -269,6 +269,11 @@ impl Performing<'_> {
 }
 
 impl Job {
+    /// The handler of a signal runs, and then the call is made again, or not, as its process has it (signal(7)).
+    fn restart(&self) {
+        let _ = notify::restart(self.listener.as_fd(), self.id);
+    }
+
     /// Whoever was killed meanwhile hears nothing.
     fn answer(&self, outcome: nix::Result<i64>) {
         let _ = notify::answer(self.listener.as_fd(), self.id, outcome);

@@ -112,6 +112,8 @@ impl Reader {
                     });
                 }
                 Order::Ask(job, own) => self.get_hold(*job, own)?,
+                Order::Look(job) if job.thread.has_signal() => job.restart(),
+                Order::Look(job) => hand_over(&self.jobs, *job)?,
                 Order::End => return Ok(false),
             }
         }

@@ -143,6 +143,18 @@ impl Thread {
         }
     }
 
+    /// Whether a signal waits for it that it has a handler for: it waits itself for us, and only what kills it would end that.
+    pub(super) fn has_signal(self) -> bool {
+        let status = self.file("status").unwrap_or_default();
+        let set = |key| {
+            let line = status.lines().find_map(|line| line.strip_prefix(key));
+            line.and_then(|set| u64::from_str_radix(set.trim(), 16).ok())
+                .unwrap_or(0)
+        };
+        let pending = set("SigPnd:") | set("ShdPnd:");
+        pending & set("SigCgt:") & !set("SigBlk:") != 0
+    }
+
     fn file(self, name: &str) -> Result<String, Errno> {
         let file = fs::read(format!("/proc/{}/{name}", self.0));
         let bytes =

@@ -53,6 +53,18 @@ pub(crate) fn answer(
     request(listener, SEND, &mut response).map(drop)
 }
 
+/// As the kernel ends a call itself for the sake of a signal: it sees to whether the call is made again (`ERESTARTSYS` of linux/errno.h).
+pub(crate) fn restart(listener: BorrowedFd<'_>, call: u64) -> nix::Result<()> {
+    const RESTART: i32 = 512;
+    let mut response = libc::seccomp_notif_resp {
+        id: call,
+        val: 0,
+        error: -RESTART,
+        flags: 0,
+    };
+    request(listener, SEND, &mut response).map(drop)
+}
+
 /// Lets the kernel make the call after all, with whatever its arguments point to by then.
 #[cfg(test)]
 pub(crate) fn go_on(listener: BorrowedFd<'_>, call: u64) {

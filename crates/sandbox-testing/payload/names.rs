@@ -8,7 +8,7 @@ use std::{
     io::Write,
     os::{fd::IntoRawFd, unix::process::CommandExt},
     process::Command,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::atomic::AtomicU64,
     thread,
 };
 
@@ -37,7 +37,7 @@ const NO_NEW_PRIVS: c_long = 38;
 
 /// An ordinary name and a protected one, of one word each.
 const PLAIN: u64 = u64::from_ne_bytes(*b"plain\0\0\0");
-const PROTECTED: u64 = u64::from_ne_bytes(*b".envrc\0\0");
+const PROTECTED: [u8; 8] = *b".envrc\0\0";
 static NAME: AtomicU64 = AtomicU64::new(PLAIN);
 
 /// Makes the name by one of the ways, and prints what came of it.
@@ -89,14 +89,15 @@ fn by_a_tracer(by_filter: bool) -> Result<c_long, c_int> {
         raw::resume_to_call(child);
     }
     raw::wait(child);
-    raw::poke(child, name, address(PROTECTED as usize));
+    raw::poke(child, name, c_long::from_ne_bytes(PROTECTED));
     if by_filter {
         raw::set_third_argument(child, CREATE);
     }
     loop {
         raw::resume(child);
         let status = raw::wait(child);
-        if status & 0x7f == 0 {
+        // The lower byte is the signal that has ended or stopped it.
+        if status.to_le_bytes().first() == Some(&0) {
             return match status >> 8 {
                 0 => Ok(0),
                 errno => Err(errno),
@@ -129,7 +130,7 @@ fn filter(answer: u32) -> Result<c_long, c_int> {
     // The number is the first word of `struct seccomp_data`.
     let program = [
         instruction(0x20, 0, 0, 0),
-        instruction(0x15, 0, 1, OPENAT as u32),
+        instruction(0x15, 0, 1, u32::try_from(OPENAT).unwrap()),
         instruction(0x06, 0, 0, answer),
         instruction(0x06, 0, 0, 0x7fff_0000),
     ];
@@ -147,7 +148,7 @@ fn from_memory() -> Result<c_long, c_int> {
     let name = address(c"program".as_ptr().expose_provenance());
     let memory = raw::call(MEMFD_CREATE, [name, 0, 0, 0, 0, 0])?;
     let program = fs::read(env::current_exe().unwrap()).unwrap();
-    let mut file = raw::file(memory as c_int);
+    let mut file = raw::file(memory.try_into().unwrap());
     file.write_all(&program).unwrap();
     // What is open for writing is not executed.
     let path = format!("/proc/self/fd/{memory}");

@@ -188,7 +188,8 @@ pub(crate) fn open_as_i386() -> Result<c_long, c_int> {
         const MMAP: c_long = 9;
         // The name has to lie where 32 bits reach: `MAP_32BIT`.
         let place = call(MMAP, [0, 4096, 3, 0x62, -1, 0])?;
-        let name = std::ptr::with_exposed_provenance_mut::<[u8; 7]>(place.cast_unsigned() as usize);
+        let address = usize::try_from(place).map_err(|_| errno())?;
+        let name = std::ptr::with_exposed_provenance_mut::<[u8; 7]>(address);
         // SAFETY: mapped by the line above, writable, and large enough.
         unsafe { name.write(*b".envrc\0") };
         let result: i64;
@@ -198,9 +199,13 @@ pub(crate) fn open_as_i386() -> Result<c_long, c_int> {
                 inlateout("rax") 5_i64 => result, in("rcx") 0o101_i64, in("rdx") 0o600_i64,
                 out("r8") _, out("r9") _, out("r10") _, out("r11") _);
         };
-        match result as c_int {
-            errno @ -4095..0 => Err(-errno),
-            fd => Ok(c_long::from(fd)),
+        // The upper half is whatever the kernel left there.
+        let low = result.cast_unsigned() & u64::from(u32::MAX);
+        let result = u32::try_from(low).map_or(-1, u32::cast_signed);
+        if (-4095..0).contains(&result) {
+            Err(-result)
+        } else {
+            Ok(c_long::from(result))
         }
     }
     #[cfg(not(target_arch = "x86_64"))]

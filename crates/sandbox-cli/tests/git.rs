@@ -15,7 +15,7 @@ const EVIL: &str = "#!/bin/sh\ntouch @ws/ran\n";
 /// What the host does with a file that it has changed.
 const COMMIT: &str = "echo y >> file; git add file; git commit -q -m x";
 
-/// A person who uses git, with a repository in the workspace and another one elsewhere.
+/// A person who uses git, with a repository in the workspace.
 fn person() -> Host {
     let host = Host::new()
         .file(
@@ -23,9 +23,7 @@ fn person() -> Host {
             "[user]\n\tname = A\n\temail = a@example.com\n[init]\n\tdefaultBranch = main\n",
         )
         .script("evil", EVIL);
-    let script = "for repository in repo @outside/repo; do
-        git init -q $repository; echo x > $repository/file; git -C $repository add file; git -C $repository commit -q -m first
-        done";
+    let script = "git init -q repo; cd repo; echo x > file; git add file; git commit -q -m first";
     host.bare(["sh", "-ec", script]).output().succeeds();
     host
 }
@@ -59,11 +57,17 @@ fn settings_are_what_git_makes_them() {
                   git remote add up https://example.org/x.git && git remote rename up upper && git remote set-url upper git@example.org:x.git && \
                   git branch -m topic topic2 && git config --unset user.name && git config pull.rebase true && git sparse-checkout set --no-cone /file && \
                   git init -q ../fresh && git -C ../fresh config user.email b@example.com && cd ../repo && git remote add o @outside/repo && \
-                  git fetch -q o && git checkout -q -b mine --track o/main && git commit -q --allow-empty -m second && git gc -q && git stash list";
-    let (confined, bare) = (person(), person());
+                  git fetch -q o && git checkout -q -b mine --track o/main && git clone -q . ../second && git -C ../second fetch -q && git commit -q --allow-empty -m second && git gc -q && git stash list";
+    let make = || {
+        let host = person();
+        let script = "cp -r repo @outside/repo";
+        host.bare(["sh", "-ec", script]).output().succeeds();
+        host
+    };
+    let (confined, bare) = (make(), make());
     inside(&confined, script, &[]).succeeds();
     bare.bare(["sh", "-ec", script]).output().succeeds();
-    for repository in ["repo", "clone", "fresh"] {
+    for repository in ["repo", "clone", "fresh", "second"] {
         assert_eq!(
             listed(&confined, repository),
             listed(&bare, repository),
@@ -109,7 +113,7 @@ fn a_repository_at_the_top_keeps_what_is_frozen() {
     let before = listed(&host, "repo");
     let script = "for i in 1 2 3; do git config user.name inside$i || exit; done
         git config --unset alias.mine; git config core.fsmonitor x; echo x >> .git/config; truncate -s 0 .git/config
-        echo x > f; mv f .git/config; ln -f f .git/config; true";
+        echo x > f; mv f .git/config; ln f .git/config; true";
     let command = host.sandbox(["sh", "-c", script]).cwd("repo");
     command.output().succeeds();
     let after = format!("{before}user.name=inside3\n");
@@ -121,11 +125,24 @@ fn a_repository_at_the_top_keeps_what_is_frozen() {
     assert_eq!(sorted(&listed(&host, "repo")), sorted(&after));
 }
 
+/// A person who has a bare repository in the workspace, too.
+fn person_with_bare() -> Host {
+    let host = person();
+    let script = "git clone -q --bare repo bare";
+    host.bare(["sh", "-ec", script]).output().succeeds();
+    host
+}
+
 /// What it plants, in the repository, does not run when the host does something there; without the notifier it does.
 #[track_caller]
 fn never_runs(planted: &str, then: &str) {
+    never_runs_at(person, planted, then);
+}
+
+#[track_caller]
+fn never_runs_at(make: fn() -> Host, planted: &str, then: &str) {
     let attack = |options: &[&str]| {
-        let host = person();
+        let host = make();
         let script = format!("cd repo; {}", host.expand(planted));
         let outcome = inside(&host, &script, options);
         let then = format!("cd repo; {then}");
@@ -163,7 +180,7 @@ fn no_setting_of_the_command_runs_on_the_host() {
             "git fetch x",
         ),
         (
-            "git config remote.x.url @outside/repo; git config remote.x.uploadpack @ws/evil",
+            "git config remote.x.url @ws/repo; git config remote.x.uploadpack @ws/evil",
             "git fetch x",
         ),
         ("git config alias.st '!@ws/evil'", "git st"),
@@ -252,6 +269,71 @@ fn no_hook_of_the_command_runs_on_the_host() {
     ] {
         never_runs(planted, commit);
     }
+}
+
+/// Whatever comes first and last, and by whichever call.
+#[test]
+fn no_repository_is_made_of_an_ordinary_directory() {
+    if !has_git() {
+        return;
+    }
+    let prepared = "git init -q --bare /tmp/b; git -C /tmp/b config alias.st '!@ws/evil'";
+    for planted in [
+        "git init -q --bare ../b; git -C ../b config alias.st '!@ws/evil'",
+        "PREPARED; cp -r /tmp/b ../b",
+        "PREPARED; mkdir ../b; cp -r /tmp/b/objects /tmp/b/refs /tmp/b/config ../b; cp /tmp/b/HEAD ../b/h; mv ../b/h ../b/HEAD",
+        "PREPARED; mkdir ../b; cp -r /tmp/b/objects /tmp/b/refs /tmp/b/config ../b; cp /tmp/b/HEAD ../b/h; ln ../b/h ../b/HEAD",
+        "PREPARED; mkdir ../b; cp -r /tmp/b/objects /tmp/b/refs /tmp/b/config ../b; ln -s refs/heads/main ../b/HEAD",
+        "PREPARED; mkdir ../b; cp /tmp/b/HEAD /tmp/b/config ../b; cp -r /tmp/b/refs ../b/r; mv ../b/r ../b/refs; cp -r /tmp/b/objects ../b/o; mv ../b/o ../b/objects",
+        "PREPARED; mkdir ../b; cp /tmp/b/HEAD /tmp/b/config ../b; mkdir ../b/refs; ln -s ../repo/.git/objects ../b/objects",
+        "PREPARED; mkdir ../b ../c; cp -r /tmp/b/refs /tmp/b/objects /tmp/b/config ../c; cp /tmp/b/HEAD ../b; echo ../c > ../b/x; mv ../b/x ../b/commondir",
+    ] {
+        never_runs(&planted.replace("PREPARED", prepared), "git -C ../b st");
+    }
+    // In git's own directory, and where its logs are.
+    for place in [
+        ".git/b",
+        ".git/logs",
+        ".git/refs/remotes/b",
+        ".git/worktrees/b",
+    ] {
+        let planted = format!(
+            "{prepared}; rm -rf {place}; mkdir -p {place}; cp -r /tmp/b/config /tmp/b/refs {place}; cp /tmp/b/HEAD {place}; cp -r /tmp/b/objects {place}"
+        );
+        never_runs(&planted, &format!("git -C {place} st"));
+    }
+}
+
+/// A bare repository that is there, or the `.bare` beside worktrees: what it is called says nothing.
+#[test]
+fn a_repository_by_another_name_is_protected() {
+    if !has_git() {
+        return;
+    }
+    for planted in [
+        "cp ../evil ../bare/hooks/pre-receive",
+        "mv ../bare/hooks h; cp ../evil h/pre-receive; mv h ../bare/hooks",
+        "rm -rf ../bare/hooks; mkdir h; cp ../evil h/pre-receive; mv h ../bare/hooks",
+        "rm -rf ../bare/hooks; mkdir h; cp ../evil h/pre-receive; ln -s ../repo/h ../bare/hooks",
+        "cd ../bare/hooks; cp ../../evil pre-receive",
+        "mv ../bare/HEAD ../bare/h; cp ../evil ../bare/hooks/pre-receive; mv ../bare/h ../bare/HEAD",
+        "mv ../bare/objects ../bare/o; cp ../evil ../bare/hooks/pre-receive; mv ../bare/o ../bare/objects",
+        "mv ../bare/HEAD ../bare/h; mv ../bare/refs ../bare/r; cp ../evil ../bare/hooks/pre-receive; mv ../bare/h ../bare/HEAD; mv ../bare/r ../bare/refs",
+        "git -C ../bare config core.hooksPath @ws/h; mkdir ../h; cp ../evil ../h/pre-receive",
+        "printf '[core]\nhooksPath = @ws/h\n' >> ../bare/config; mkdir ../h; cp ../evil ../h/pre-receive",
+        "ln ../bare/config c; printf '[core]\nhooksPath = @ws/h\n' >> c; mkdir ../h; cp ../evil ../h/pre-receive",
+    ] {
+        never_runs_at(
+            person_with_bare,
+            planted,
+            "git push -q ../bare HEAD:refs/heads/x",
+        );
+    }
+    let host = person_with_bare();
+    let script = "git -C bare config user.name inside && git -C bare branch other && git -C bare symbolic-ref HEAD refs/heads/other && \
+                  git clone -q bare clone && cd clone && git commit -q --allow-empty -m x && git push -q && git -C ../bare gc -q";
+    inside(&host, script, &[]).succeeds();
+    assert!(listed(&host, "bare").contains("user.name=inside\n"));
 }
 
 /// What became settings is a copy: whoever has the original open, by whatever name, has nothing of it.

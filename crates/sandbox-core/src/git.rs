@@ -7,17 +7,19 @@
 //!
 //! Must never do: take a content for good that git reads in another way. What is not understood is denied.
 
+mod directory;
 mod remote;
 mod rewrite;
 mod settings;
 mod value;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use crate::Ruleset;
 use crate::decide::{follow, is_resolved, protection};
-use crate::{Access, Ruleset};
 
-pub use self::rewrite::GitDenial;
+pub use self::directory::{GitPlace, git_places};
+pub use self::rewrite::{GitDenial, may_rewrite_git_config};
 
 /// A protected path that git itself writes, where the content says whether it may.
 ///
@@ -30,7 +32,7 @@ pub use self::rewrite::GitDenial;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum GitFile {
-    /// Settings: what may replace them is told by [`Ruleset::may_rewrite`].
+    /// Settings: what may replace them is told by [`may_rewrite_git_config`](crate::may_rewrite_git_config).
     Config,
     /// The directory of hooks: it may be made, and nothing in it but samples.
     Hooks,
@@ -65,43 +67,6 @@ impl Ruleset {
             _ => None,
         }
     }
-
-    /// Whether settings of git may be replaced: whether nothing but harmless settings differs between the `old` content, if there is
-    /// one, and the `new` one. `find` tells where a path on this machine leads, if it leads anywhere.
-    ///
-    /// ```
-    /// # use sandbox_core::{Context, Policy, Ruleset};
-    /// let ruleset = Ruleset::resolve(&Policy::default().read("/").write("/srv"), &Context::new("/")).unwrap();
-    /// let may = |old, new| ruleset.may_rewrite(Some(old), new, |_| None).is_ok();
-    /// assert!(may(b"[core]\n bare = false\n", b"[user]\n name = Ana\n"));
-    /// assert!(!may(b"", b"[core]\n fsmonitor = ./x\n"));
-    /// ```
-    ///
-    /// # Errors
-    ///
-    /// [`GitDenial`] says what is in the way.
-    pub fn may_rewrite(
-        &self,
-        old: Option<&[u8]>,
-        new: &[u8],
-        find: impl Fn(&Path) -> Option<PathBuf>,
-    ) -> Result<(), GitDenial> {
-        // A repository that the command can write has hooks of the command's, which a push into it runs.
-        let is_foreign = |path: &Path| {
-            let place = find(path).filter(|place| is_resolved(place));
-            place.is_some_and(|place| {
-                let access = self.files().access(&follow(self.files(), &place)).0;
-                !matches!(access, Access::Write | Access::Overlay)
-            })
-        };
-        rewrite::rewrite(old, new, &is_foreign)
-    }
-}
-
-/// Whether settings may be replaced where every path leads to what is somebody else's.
-#[cfg(feature = "fuzzing")]
-pub(crate) fn rewrites(old: Option<&[u8]>, new: &[u8]) -> bool {
-    rewrite::rewrite(old, new, &|_| true).is_ok()
 }
 
 #[cfg(test)]

@@ -53,7 +53,7 @@ pub use escape::{Escaped, escaped, toml_string};
 pub use explain::{Explanation, Lost, Why};
 pub use files::grow::Growing;
 pub use files::{Anchor, FileRule, FileRules, Looks};
-pub use git::{GIT_CONFIG_COPY, GitDenial, GitFile};
+pub use git::{GIT_CONFIG_COPY, GitDenial, GitFile, GitPlace, git_places, may_rewrite_git_config};
 pub use network::{DestinationRule, NetworkRules, PublishedPort, Upstream};
 pub use pattern::{PatternProblem, escape as literal_pattern};
 pub use place::{above, is_within, name, order, upwards};

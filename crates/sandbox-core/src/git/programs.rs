@@ -3,7 +3,7 @@
 //! Nothing is decided by it, since what is not known to be harmless is frozen. It is here so that nobody adds one of these to
 //! what is harmless.
 
-use super::rewrite::{GitDenial, rewrite};
+use super::rewrite::{GitDenial, may_rewrite_git_config as rewrite};
 
 /// `*` is any name between section and key; a value for which git runs something; where git documents it.
 #[rustfmt::skip]
@@ -119,7 +119,7 @@ fn file(name: &str, value: &str) -> String {
 #[test]
 fn no_setting_that_names_a_program_is_harmless() {
     for (name, value, source) in PROGRAMS {
-        let denial = rewrite(None, file(name, value).as_bytes(), &|_| true);
+        let denial = rewrite(None, file(name, value).as_bytes());
         let full_name = name.replace('*', "x").into_bytes();
         assert_eq!(
             denial,
@@ -134,12 +134,12 @@ fn what_names_a_program_may_not_be_taken_away_or_changed() {
     for (name, value, source) in PROGRAMS {
         let old = file(name, value);
         for new in [String::new(), file(name, "other"), format!("{old}{old}")] {
-            let denial = rewrite(Some(old.as_bytes()), new.as_bytes(), &|_| true);
+            let denial = rewrite(Some(old.as_bytes()), new.as_bytes());
             assert!(denial.is_err(), "{name}: {source}");
         }
         let new = format!("{old}[user]\n\tname = x\n");
         assert_eq!(
-            rewrite(Some(old.as_bytes()), new.as_bytes(), &|_| true),
+            rewrite(Some(old.as_bytes()), new.as_bytes()),
             Ok(()),
             "{name}"
         );

@@ -1,17 +1,18 @@
 //! Where a repository may be, and what may be fetched from there.
 //!
-//! git takes very much for an address: `ext::sh -c …` and `x://…` are programs, `-oProxyCommand=…` was one, and a path is a repository
-//! whose own hooks a push runs. Here only what is plain is one.
-
-use std::path::Path;
+//! git takes very much for an address: `ext::sh -c …` and `x://…` are programs, `-oProxyCommand=…` was one. Here only what is plain is one.
+//! A path is a repository whose own hooks a push runs: those are protected where the command can write, whatever it is called.
 
 /// Transports that are no program but git's own (`transport_get` of its `transport.c`), and ssh.
 const TRANSPORTS: [&str; 4] = ["https://", "http://", "ssh://", "git://"];
 
-/// Whether a repository may be there: on a host, or at a path of this machine that is somebody else's.
-pub(super) fn is_address(value: &[u8], is_foreign: &dyn Fn(&Path) -> bool) -> bool {
-    if value.starts_with(b"/") {
-        return !value.iter().any(u8::is_ascii_control) && is_path(value, is_foreign);
+/// Whether a repository may be there: on a host, or at a path of this machine.
+pub(super) fn is_address(value: &[u8]) -> bool {
+    let is_path = ["/", "./", "../"]
+        .iter()
+        .any(|start| value.starts_with(start.as_bytes()));
+    if is_path {
+        return !value.iter().any(u8::is_ascii_control);
     }
     let is_plain = |byte: &u8| byte.is_ascii_graphic() && !b"\"'\\`<>{}|".contains(byte);
     if !value.iter().all(is_plain) || value.windows(2).any(|pair| pair == b"::") {
@@ -28,7 +29,7 @@ pub(super) fn is_address(value: &[u8], is_foreign: &dyn Fn(&Path) -> bool) -> bo
     }
     if let Some(path) = value.strip_prefix(b"file://") {
         // git decodes these.
-        return !path.contains(&b'%') && is_path(path, is_foreign);
+        return path.starts_with(b"/") && !path.contains(&b'%');
     }
     // `host:path`, where no slash comes before the colon (`url_is_local_not_ssh`).
     let is_end = |byte: &u8| matches!(byte, b':' | b'/');
@@ -64,15 +65,6 @@ fn hides_a_line(text: &[u8]) -> bool {
             .any(|hidden| code.eq_ignore_ascii_case(hidden.as_bytes()))
     };
     text.windows(3).any(is_hidden)
-}
-
-/// A path without detours that leads to what is somebody else's.
-fn is_path(path: &[u8], is_foreign: &dyn Fn(&Path) -> bool) -> bool {
-    let is_detour = path
-        .split(|byte| *byte == b'/')
-        .any(|name| matches!(name, b"." | b".."));
-    let is_there = || std::str::from_utf8(path).is_ok_and(|path| is_foreign(Path::new(path)));
-    path.starts_with(b"/") && !is_detour && is_there()
 }
 
 /// A name of a remote that is nothing else: no path, no address, no option.

@@ -1,17 +1,15 @@
 //! What may differ between two contents of a repository's settings.
 
-use std::path::Path;
-
 use super::settings::{Setting, settings};
-use super::value::{Surroundings, is_harmless};
+use super::value::{is_harmless, remotes};
 use crate::escape::escaped;
 
 /// Why settings of git may not be replaced.
 ///
 /// ```
-/// # use sandbox_core::{Context, Policy, Ruleset};
-/// let ruleset = Ruleset::resolve(&Policy::default().read("/").write("/srv"), &Context::new("/")).unwrap();
-/// let denial = ruleset.may_rewrite(None, b"[core]\n pager = x\n", |_| None).unwrap_err();
+/// use sandbox_core::may_rewrite_git_config;
+///
+/// let denial = may_rewrite_git_config(None, b"[core]\n pager = x\n").unwrap_err();
 /// assert_eq!(denial.to_string(), "`core.pager` would change");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -28,17 +26,26 @@ pub enum GitDenial {
     },
 }
 
-/// Whether only harmless settings differ. All others are the same, in the same order: of several the last one counts, and an
-/// included file counts where it is included.
-pub(super) fn rewrite(
-    old: Option<&[u8]>,
-    new: &[u8],
-    is_foreign: &dyn Fn(&Path) -> bool,
-) -> Result<(), GitDenial> {
+/// Whether settings of git may be replaced: whether nothing but harmless settings differs between the `old` content, if there is one, and
+/// the `new` one. All others are the same, in the same order: of several the last one counts, and an included file counts where
+/// it is included.
+///
+/// ```
+/// use sandbox_core::may_rewrite_git_config;
+///
+/// let may = |old, new| may_rewrite_git_config(Some(old), new).is_ok();
+/// assert!(may(b"[core]\n bare = false\n", b"[user]\n name = Ana\n"));
+/// assert!(!may(b"", b"[core]\n fsmonitor = ./x\n"));
+/// ```
+///
+/// # Errors
+///
+/// [`GitDenial`] says what is in the way.
+pub fn may_rewrite_git_config(old: Option<&[u8]>, new: &[u8]) -> Result<(), GitDenial> {
     let unreadable = |_| GitDenial::Unreadable;
     let old = settings(old.unwrap_or_default()).map_err(unreadable)?;
     let new = settings(new).map_err(unreadable)?;
-    let (old, new) = (frozen(&old, is_foreign), frozen(&new, is_foreign));
+    let (old, new) = (frozen(&old), frozen(&new));
     let mut pairs = old.iter().zip(&new);
     let differing = pairs.position(|(old, new)| old != new);
     let at = differing.unwrap_or(old.len().min(new.len()));
@@ -51,10 +58,8 @@ pub(super) fn rewrite(
 }
 
 /// Those that are not harmless.
-fn frozen<'a>(all: &'a [Setting], is_foreign: &dyn Fn(&Path) -> bool) -> Vec<&'a Setting> {
-    let surroundings = Surroundings::new(all, is_foreign);
-    let frozen = all
-        .iter()
-        .filter(|setting| !is_harmless(setting, &surroundings));
+fn frozen(all: &[Setting]) -> Vec<&Setting> {
+    let remotes = remotes(all);
+    let frozen = all.iter().filter(|setting| !is_harmless(setting, &remotes));
     frozen.collect()
 }

@@ -4,7 +4,6 @@
 //! `submodule.*.update` may be `!command`, a remote may be a program, a name of a remote may be an address.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 
 use super::remote::{is_address, is_fetched, is_name_of_remote};
 use super::settings::{Parts, Setting};
@@ -136,29 +135,18 @@ const HARMLESS: &[Harmless] = &[
     plain("lfs", "repositoryformatversion", Values::OneOf(&["0"])),
 ];
 
-/// What a setting is judged by beside itself.
-pub(super) struct Surroundings<'a> {
-    /// The remotes that have an address in the same file. Any other name of one is an address itself.
-    remotes: BTreeSet<&'a [u8]>,
-    is_foreign: &'a dyn Fn(&Path) -> bool,
-}
-
-impl<'a> Surroundings<'a> {
-    pub(super) fn new(all: &'a [Setting], is_foreign: &'a dyn Fn(&Path) -> bool) -> Self {
-        let remotes = all.iter().filter_map(|setting| {
-            let parts = setting.parts()?;
-            let is_address = parts.section == b"remote" && parts.key == b"url";
-            parts.subsection.filter(|_| is_address)
-        });
-        Self {
-            remotes: remotes.collect(),
-            is_foreign,
-        }
-    }
+/// The remotes that have an address in the same file. Any other name of one is an address itself.
+pub(super) fn remotes(all: &[Setting]) -> BTreeSet<&[u8]> {
+    let remotes = all.iter().filter_map(|setting| {
+        let parts = setting.parts()?;
+        let is_address = parts.section == b"remote" && parts.key == b"url";
+        parts.subsection.filter(|_| is_address)
+    });
+    remotes.collect()
 }
 
 /// Whether it is in the list, with a value that it may have.
-pub(super) fn is_harmless(setting: &Setting, surroundings: &Surroundings<'_>) -> bool {
+pub(super) fn is_harmless(setting: &Setting, remotes: &BTreeSet<&[u8]>) -> bool {
     let Some(parts) = setting.parts() else {
         return false;
     };
@@ -169,7 +157,7 @@ pub(super) fn is_harmless(setting: &Setting, surroundings: &Surroundings<'_>) ->
     match &setting.value {
         // The name alone is true.
         None => matches!(entry.values, Values::Boolean | Values::BooleanOr(_)),
-        Some(value) => entry.values.have(value, surroundings),
+        Some(value) => entry.values.have(value, remotes),
     }
 }
 
@@ -185,7 +173,7 @@ impl Harmless {
 }
 
 impl Values {
-    fn have(self, value: &[u8], surroundings: &Surroundings<'_>) -> bool {
+    fn have(self, value: &[u8], remotes: &BTreeSet<&[u8]>) -> bool {
         // The words are git's own (`git_parse_maybe_bool_text`).
         let is_boolean = || {
             let words = ["true", "false", "yes", "no", "on", "off", "1", "0", ""];
@@ -208,10 +196,10 @@ impl Values {
                 !value.starts_with(b"-") && value.iter().all(is_plain)
             }
             Self::Remote => {
-                let is_known = || surroundings.remotes.contains(value) && is_name_of_remote(value);
-                value == b"." || is_known() || is_address(value, surroundings.is_foreign)
+                let is_known = || remotes.contains(value) && is_name_of_remote(value);
+                value == b"." || is_known() || is_address(value)
             }
-            Self::Address => is_address(value, surroundings.is_foreign),
+            Self::Address => is_address(value),
             Self::Fetched => is_fetched(value),
         }
     }

@@ -139,20 +139,14 @@ impl Names {
         }
     }
 
+    /// Whether it is on the host.
+    pub(super) fn is_hosts(&self, path: &Path) -> bool {
+        self.own(path).is_none()
+    }
+
     /// Whether settings of git are at this path, which may be replaced by some that differ in nothing but what is harmless.
     pub(super) fn is_git_config(&self, path: &Path) -> bool {
         self.ruleset.git_file(path) == Some(GitFile::Config)
-    }
-
-    /// Whether settings of git may be replaced by these.
-    pub(super) fn rewrite(
-        &self,
-        old: Option<&[u8]>,
-        new: &[u8],
-        find: impl Fn(&Path) -> Option<PathBuf>,
-    ) -> Result<(), Errno> {
-        let decided = self.ruleset.may_rewrite(old, new, find);
-        decided.map_err(|_| Errno::EACCES)
     }
 
     /// What of the sandbox's own it lies in: private directories, `/dev`, `/proc`.

@@ -4,8 +4,11 @@
 //! not by its name once more. Nothing waits here: what would block is tried again later.
 
 mod config;
+mod repository;
 
+use std::cell::RefCell;
 use std::ffi::CString;
+use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::rc::Rc;
@@ -15,6 +18,8 @@ use nix::fcntl::{AT_FDCWD, AtFlags, FcntlArg, OFlag, fcntl};
 use nix::sys::stat::{Mode, SFlag, fstat, mkdirat, mknodat, umask};
 use nix::unistd::{linkat, symlinkat, truncate};
 
+use self::config::replace_config;
+use self::repository::in_repositories;
 use super::Job;
 use super::calls::Call;
 use super::decide::{Answer, Names, is_read_only};
@@ -41,7 +46,11 @@ pub(super) fn perform(names: &Names, job: &Job) -> Result<Done, Stop> {
     if let Some(bits) = job.umask {
         umask(Mode::from_bits_truncate(bits));
     }
-    let this = Performer { names, job };
+    let this = Performer {
+        names,
+        job,
+        locks: RefCell::default(),
+    };
     match &job.call {
         Call::Open { at, flags, mode } => this.open(at, *flags, *mode).map(Done::File),
         Call::MakeDirectory { at, mode } => this.make(at, Names::make_directory, |name| {
@@ -70,6 +79,8 @@ pub(super) fn perform(names: &Names, job: &Job) -> Result<Done, Stop> {
 struct Performer<'a> {
     names: &'a Names,
     job: &'a Job,
+    /// What is held until the call is made.
+    locks: RefCell<Vec<File>>,
 }
 
 type Decide = fn(&Names, &Path, BorrowedFd<'_>) -> Result<Answer, Errno>;
@@ -109,25 +120,15 @@ impl<'a> Performer<'a> {
         })
     }
 
-    /// Whether something may be made or written at a name.
-    fn decide(
-        &self,
-        name: &Name<'a>,
-        place: BorrowedFd<'_>,
-        decide: Decide,
-    ) -> Result<Answer, Errno> {
-        let path = name.path(&self.job.root)?;
-        self.names.tell_apart(&path, name.directory.as_fd())?;
-        decide(self.names, &path, place)
-    }
-
     /// Programs make directories without asking whether they are there: then that is the answer, as ever.
     fn decide_new(&self, name: &Name<'a>, decide: Decide) -> Result<Answer, Stop> {
         let decided = self.decide(name, name.directory.as_fd(), decide);
-        decided.map_err(|denied| match name.look() {
+        let answer = decided.map_err(|denied| match name.look() {
             Ok(Some(_)) => Errno::EEXIST.into(),
-            _ => denied.into(),
-        })
+            _ => Stop::from(denied),
+        })?;
+        self.keep_ordinary(name)?;
+        Ok(answer)
     }
 
     fn open(&self, at: &'a Pinned, flags: i32, mode: u32) -> Result<OwnedFd, Stop> {
@@ -222,12 +223,10 @@ impl<'a> Performer<'a> {
         if gives(file, flags) {
             return Ok(());
         }
-        let path = self.job.root.path_of(file)?;
-        match self.names.write_file(&path, file.as_fd())? {
-            // Nothing tells for certain which directory it lies in.
-            Answer::Allowed if self.names.is_plain(&path) => Ok(()),
+        match self.decide_file(file)? {
+            Answer::Allowed => Ok(()),
             // Whatever it is, it was handed over for less.
-            Answer::Allowed | Answer::TheKernels => Err(Errno::EACCES.into()),
+            Answer::TheKernels => Err(Errno::EACCES.into()),
         }
     }
 
@@ -278,11 +277,7 @@ impl<'a> Performer<'a> {
             (Found::File(file), _) => {
                 // What has no name yet was made for this. Under another name a file can be changed as well.
                 if fstat(&file)?.st_nlink != 0 {
-                    let path = self.job.root.path_of(&file)?;
-                    self.names.write_file(&path, file.as_fd())?;
-                    if !self.names.is_plain(&path) {
-                        return Err(Errno::EACCES.into());
-                    }
+                    self.decide_file(&file)?;
                 }
                 file
             }
@@ -352,9 +347,12 @@ impl<'a> Performer<'a> {
         if is_mounted(&moved)? {
             return Err(Errno::EBUSY.into());
         }
-        if flags == 0 && moved.is(libc::S_IFREG) && self.names.is_git_config(&new) {
-            self.names.write_file(&old, from.directory.as_fd())?;
-            return self.replace_config((&from, &moved), &to);
+        let places: Vec<_> = in_repositories(&to, &new).collect();
+        let mut names_of_it = std::iter::once(&new).chain(&places);
+        let is_config = names_of_it.any(|path| self.names.is_git_config(path));
+        if is_config && flags == 0 && moved.is(libc::S_IFREG) {
+            self.decide(&from, from.directory.as_fd(), Names::write_file)?;
+            return replace_config((&from, &moved), &to);
         }
         if let Some(there) = to.look()?
             && is_mounted(&there)?
@@ -368,6 +366,13 @@ impl<'a> Performer<'a> {
         // Whatever it is: a file may have become a directory by the time it is moved.
         if decided != [Answer::TheKernels; 2] {
             self.names.keeps(&old, &new)?;
+            for new in places {
+                self.names.keeps(&old, &new)?;
+            }
+            for old in in_repositories(&from, &old) {
+                self.names.keeps(&old, &new)?;
+            }
+            self.keep_ordinary(&to)?;
         }
         rename_at(
             (from.directory.as_fd(), &from.last),

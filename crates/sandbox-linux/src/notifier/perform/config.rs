@@ -8,68 +8,54 @@ use std::ffi::{CStr, CString};
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, AtFlags};
 use nix::sys::stat::{Mode, fchmod};
 use nix::unistd::{UnlinkatFlags, linkat, unlinkat};
-use sandbox_core::GIT_CONFIG_COPY;
+use sandbox_core::{GIT_CONFIG_COPY, may_rewrite_git_config};
 
-use super::{Done, PATIENCE, Performer, SAFELY, again};
-use crate::notifier::resolve::{IN_ROOT, NO_MAGIC, Name, Seen, Stop};
-use crate::sys::notify::{open_at, open_resolved, rename_at};
+use super::{Done, PATIENCE, SAFELY, again};
+use crate::notifier::resolve::{Name, Seen, Stop};
+use crate::sys::notify::{open_at, rename_at};
 
 /// Bytes of settings, old or new. Those of a repository with a thousand branches are a tenth of it.
 const MOST: u64 = 1 << 20;
 
-impl Performer<'_> {
-    /// Puts a copy of `new` in the place of the settings at `name`, and takes the original away, as a rename does.
-    ///
-    /// What is mounted over the old settings is so that nobody writes them, and goes with their name. The watch mounts it again.
-    pub(super) fn replace_config(
-        &self,
-        (from, new): (&Name<'_>, &Seen),
-        name: &Name<'_>,
-    ) -> Result<Done, Stop> {
-        let content = content(new)?;
-        let old = match name.look()? {
-            None => None,
-            Some(old) if old.is(libc::S_IFREG) => Some(self::content(&old)?),
-            Some(_) => return Err(Errno::EACCES.into()),
-        };
-        self.names
-            .rewrite(old.as_deref(), &content, |path| self.lead(path))?;
-        let copy = copy(name, &content, new.stat.st_mode)?;
-        put(&copy, name)?;
-        // If it is gone by now, or something else, then by the command's own doing.
-        let _ = unlinkat(
-            &from.directory,
-            from.last.as_c_str(),
-            UnlinkatFlags::NoRemoveDir,
-        );
-        Ok(Done::Nothing)
-    }
-
-    /// Where a path leads in the command's root.
-    fn lead(&self, path: &Path) -> Option<PathBuf> {
-        let path = CString::new(path.as_os_str().as_bytes()).ok()?;
-        let flags = libc::O_PATH | libc::O_CLOEXEC;
-        let found = open_resolved(self.job.root.as_fd(), &path, flags, NO_MAGIC | IN_ROOT);
-        self.job.root.path_of(found.ok()?).ok()
-    }
+/// Puts a copy of `new` in the place of the settings at `name`, and takes the original away, as a rename does.
+///
+/// What is mounted over the old settings is so that nobody writes them, and goes with their name. The watch mounts it again.
+pub(super) fn replace_config(
+    (from, new): (&Name<'_>, &Seen),
+    name: &Name<'_>,
+) -> Result<Done, Stop> {
+    let content = read(new)?;
+    let old = match name.look()? {
+        None => None,
+        Some(old) if old.is(libc::S_IFREG) => Some(read(&old)?),
+        Some(_) => return Err(Errno::EACCES.into()),
+    };
+    may_rewrite_git_config(old.as_deref(), &content).map_err(|_| Errno::EACCES)?;
+    let copy = copy(name, &content, new.stat.st_mode)?;
+    put(&copy, name)?;
+    // If it is gone by now, or something else, then by the command's own doing.
+    let _ = unlinkat(
+        &from.directory,
+        from.last.as_c_str(),
+        UnlinkatFlags::NoRemoveDir,
+    );
+    Ok(Done::Nothing)
 }
 
-fn content(file: &Seen) -> Result<Vec<u8>, Errno> {
+fn read(file: &Seen) -> Result<Vec<u8>, Errno> {
     let path = CString::new(again(&file.file)).map_err(|_| Errno::EINVAL)?;
     let opened = open_at(AT_FDCWD, &path, libc::O_RDONLY | SAFELY, 0)?;
     let mut content = Vec::new();
-    let read = File::from(opened)
+    let length = File::from(opened)
         .take(MOST + 1)
         .read_to_end(&mut content)
         .map_err(|error| errno(&error))?;
-    if u64::try_from(read).is_ok_and(|read| read <= MOST) {
+    if u64::try_from(length).is_ok_and(|length| length <= MOST) {
         Ok(content)
     } else {
         Err(Errno::EFBIG)
@@ -80,7 +66,7 @@ fn content(file: &Seen) -> Result<Vec<u8>, Errno> {
 fn copy(name: &Name<'_>, content: &[u8], mode: libc::mode_t) -> Result<File, Errno> {
     let flags = libc::O_TMPFILE | libc::O_WRONLY | libc::O_CLOEXEC;
     let copy: OwnedFd = open_at(name.directory.as_fd(), c".", flags, 0o600)?;
-    fchmod(&copy, Mode::from_bits_truncate(mode))?;
+    fchmod(&copy, Mode::from_bits_truncate(mode & 0o777))?;
     let mut copy = File::from(copy);
     copy.write_all(content).map_err(|error| errno(&error))?;
     Ok(copy)

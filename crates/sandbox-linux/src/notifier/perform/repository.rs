@@ -1,0 +1,127 @@
+//! Git directories that are not named `.git`: what is in one that is there is decided as if it were, and none is made of an
+//! ordinary directory.
+//!
+//! The attack: `hooks/pre-receive` and `config` in an ordinary directory, then `HEAD`, `objects` and `refs` beside them. What makes a git
+//! directory (`is_git_directory` of git's `setup.c`) has so many names that no command may bring together two of which one is `HEAD`.
+
+use std::ffi::CString;
+use std::fs::{File, TryLockError};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+use nix::fcntl::AtFlags;
+use nix::sys::stat::fstatat;
+use sandbox_core::{above, git_places, upwards};
+
+use super::{Answer, Decide, Performer};
+use crate::notifier::resolve::{Name, Place, Stop};
+use crate::sys::notify::open_at;
+
+/// What makes a directory one of git's together with `HEAD`. The first can be anywhere else, if the last says where.
+const PARTS: [&str; 3] = ["objects", "refs", "commondir"];
+
+impl Performer<'_> {
+    /// Decides about a name, also by what it is in a git directory around it.
+    pub(super) fn decide(
+        &self,
+        name: &Name<'_>,
+        place: BorrowedFd<'_>,
+        decide: Decide,
+    ) -> Result<Answer, Errno> {
+        let path = name.path(&self.job.root)?;
+        self.names.tell_apart(&path, name.directory.as_fd())?;
+        let answer = decide(self.names, &path, place)?;
+        if answer == Answer::Allowed {
+            for path in in_repositories(name, &path) {
+                decide(self.names, &path, place)?;
+            }
+        }
+        Ok(answer)
+    }
+
+    /// Decides about a file by itself. Which directory it lies in can't be told from it for certain, so that it is taken for one of
+    /// git's, and for one whose file system takes other spellings for the same name.
+    pub(super) fn decide_file(&self, file: &Place<'_>) -> Result<Answer, Errno> {
+        let path = self.job.root.path_of(file)?;
+        match self.names.write_file(&path, file.as_fd())? {
+            Answer::Allowed
+                if git_places(&path).next().is_some() || !self.names.is_plain(&path) =>
+            {
+                Err(Errno::EACCES)
+            }
+            answer => Ok(answer),
+        }
+    }
+
+    /// Sees to it that an ordinary directory does not become one of git's by something that gets this name. No other performer makes
+    /// another part of it meanwhile: until this call is made, it has the directory's lock.
+    pub(super) fn keep_ordinary(&self, name: &Name<'_>) -> Result<(), Stop> {
+        let directory = name.directory.as_fd();
+        let last = name.last.to_str().unwrap_or_default();
+        if last != "HEAD" && !PARTS.contains(&last) {
+            return Ok(());
+        }
+        let path = name.path(&self.job.root)?;
+        if !self.names.is_hosts(&path) || is_protected_by_name(&path) {
+            return Ok(());
+        }
+        let flags = libc::O_RDONLY | libc::O_DIRECTORY | libc::O_CLOEXEC;
+        let lock = File::from(open_at(directory, c".", flags, 0)?);
+        match lock.try_lock() {
+            Ok(()) => self.locks.borrow_mut().push(lock),
+            Err(TryLockError::WouldBlock) => return Err(Stop::Wait),
+            Err(TryLockError::Error(_)) => return Err(Errno::EACCES.into()),
+        }
+        let has = |part| has(directory, 0, part);
+        // Logs are of `HEAD` and of what is in `refs`.
+        let is_log = above(&path).is_some_and(|above| above.ends_with("logs"));
+        let completes = match last {
+            "HEAD" if is_log => has("objects"),
+            "HEAD" => PARTS.into_iter().any(has),
+            "refs" => has("HEAD") && !is_log,
+            "objects" => has("HEAD"),
+            _ => true,
+        };
+        let is_one = has(last) || !is_log && is_repository(directory, 0);
+        if completes && !is_one {
+            return Err(Errno::EACCES.into());
+        }
+        Ok(())
+    }
+}
+
+/// Whether what may be run there is protected, whatever else is there: directly in `.git`, and in what submodules have.
+fn is_protected_by_name(path: &Path) -> bool {
+    let is_modules = |above: &Path| above.ends_with(".git/modules");
+    above(path).is_some_and(|above| above.ends_with(".git")) || upwards(path).any(is_modules)
+}
+
+/// What a path is called in each git directory around it, as if that were named `.git`.
+pub(super) fn in_repositories(name: &Name<'_>, path: &Path) -> impl Iterator<Item = PathBuf> {
+    let directory = name.directory.as_fd();
+    let places = git_places(path).filter(move |place| is_repository(directory, place.above));
+    places.map(|place| place.path)
+}
+
+/// Whether a directory some levels above is one of git's, or was before something was moved out of the way: what is written there by
+/// one command must not be there when another one moves that back.
+fn is_repository(directory: BorrowedFd<'_>, above: usize) -> bool {
+    let has = |part| has(directory, above, part);
+    let [objects, refs, _] = PARTS;
+    if has("HEAD") {
+        PARTS.into_iter().any(has)
+    } else {
+        has(objects) && has(refs)
+    }
+}
+
+/// Whether there is such a name, or may be.
+fn has(directory: BorrowedFd<'_>, above: usize, name: &str) -> bool {
+    let path = format!("{}{name}", "../".repeat(above));
+    let Ok(path) = CString::new(path) else {
+        return true;
+    };
+    let found = fstatat(directory, path.as_c_str(), AtFlags::AT_SYMLINK_NOFOLLOW);
+    !matches!(found, Err(Errno::ENOENT | Errno::ENOTDIR))
+}

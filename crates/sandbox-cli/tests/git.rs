@@ -102,6 +102,7 @@ fn a_branch_is_pushed_and_tracked() {
 }
 
 /// Its settings are mounted over from the start: the mount goes with their name, and names decide until it is there again.
+/// What lies outside of `.git` is on another device, and `mv` would remove the settings before it copies.
 #[test]
 fn a_repository_at_the_top_keeps_what_is_frozen() {
     if !has_git() {
@@ -113,7 +114,7 @@ fn a_repository_at_the_top_keeps_what_is_frozen() {
     let before = listed(&host, "repo");
     let script = "for i in 1 2 3; do git config user.name inside$i || exit; done
         git config --unset alias.mine; git config core.fsmonitor x; echo x >> .git/config; truncate -s 0 .git/config
-        echo x > f; mv f .git/config; ln f .git/config; true";
+        echo x > .git/f; mv .git/f .git/config; ln .git/f .git/config; true";
     let command = host.sandbox(["sh", "-c", script]).cwd("repo");
     command.output().succeeds();
     let after = format!("{before}user.name=inside3\n");

@@ -130,7 +130,6 @@ pub(super) const TOOLS: &[ProtectedPath] = &[
     own(".config/wezterm", "run by every wezterm"),
     own(".config/ghostty", "the command"),
     own(".config/foot", "the shell"),
-    own(".netrc", "macdef init is run by ftp"),
     own(".rhosts", "who may log in without a password"),
     own(".shosts", "who may log in without a password"),
     own(".k5login", "who may log in"),

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use super::{FileRule, FileRules};
 use crate::decide::is_resolved;
-use crate::place::is_within;
+use crate::place::{self, is_within};
 use crate::protected::{self, spelling};
 use crate::{Access, Ruleset};
 
@@ -102,13 +102,25 @@ impl FileRules {
         rule.map_or_else(|| path.to_owned(), |rule| rule.path().to_owned())
     }
 
-    /// Whether a rule is about something below a path, there or not: also one that lets it be written, which opens a protected path in its
-    /// own place alone.
+    /// Whether a rule says of something below a path, there or not, what would not hold for it elsewhere.
     fn has_exception_below(&self, path: &Path) -> bool {
         let is_below = |other: &Path| other != path && is_within(other, path);
         let rules = self.literals.iter().chain(&self.globs);
-        rules.map(|rule| rule.path()).any(is_below)
+        rules
+            .filter(|rule| self.is_exception(rule))
+            .any(|rule| is_below(rule.path()))
             || self.absent_secrets().any(|(path, _)| is_below(&path))
+    }
+
+    /// One that lets something be written is an exception where it opens what is protected or otherwise denied there, and among
+    /// dependencies, where the settings below it are its own.
+    fn is_exception(&self, rule: &FileRule) -> bool {
+        let (path, everything) = (rule.path(), Path::new("/"));
+        let around = place::above(path).map(|above| self.access(above).0);
+        rule.access != Access::Write
+            || around.is_some_and(|around| around != Access::Write)
+            || protected::innermost(path, everything).is_some()
+            || protected::scope_below(path, everything) == protected::Scope::Everywhere
     }
 }
 

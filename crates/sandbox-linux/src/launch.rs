@@ -73,9 +73,18 @@ impl Prepared {
             }
         }
         let init = self.inits.add(begin(&self.image, &self.beginning)?);
-        let sent = send(init.as_fd(), order::PLAN, &self.plan, &[]).and_then(|()| order(&init));
+        let sent = send(init.as_fd(), order::PLAN, self.rest()?, &[]).and_then(|()| order(&init));
         set_up.done = Arc::downgrade(&init);
         self.until_begun(init, sent, &self.steps, command)
+    }
+
+    /// The steps after the first ones as init reads them; made when they are needed.
+    fn rest(&self) -> Result<&[u8], LaunchError> {
+        if let Some(made) = self.plan.get() {
+            return Ok(made);
+        }
+        let bytes = encode::steps(plan::rest(&self.steps))?;
+        Ok(self.plan.get_or_init(|| bytes))
     }
 
     /// The steps of an init that joins the first one; made when they are needed.

@@ -66,7 +66,7 @@ pub use self::holders::{Holder, Holders};
 pub use self::launch::{LaunchError, NumberProblem};
 pub use self::plan::{
     Connectivity, Enforcement, Family, Followed, Held, Inside, MountAttributes, NetworkRequest,
-    Plan, Resource, Step, Unenforceable,
+    Plan, Resource, Step, Unenforceable, Watched,
 };
 pub use self::prepare::{Early, Prepared};
 pub use self::start::{ProcessGroup, Start, TerminalSize};

@@ -39,6 +39,7 @@ pub use self::inside::Inside;
 pub(crate) use self::joining::joining;
 pub use self::netlink::{Family, NetworkRequest};
 pub use self::step::{Followed, MountAttributes, Resource, Step};
+pub use self::watch::Watched;
 
 /// The nodes of every private `/dev`: what `null(4)`, `random(4)`, `full(4)` and `tty(4)` describe, and nothing of the
 /// machine.
@@ -130,7 +131,7 @@ impl Plan {
         }
         plan.limits(ruleset.limits());
         plan.steps.push(Step::Filter(Box::new(filter)));
-        plan.watch(ruleset.files());
+        plan.watch(ruleset.files())?;
         plan.follow();
         let steps = plan.steps;
         Ok(Self {
@@ -189,14 +190,12 @@ impl Plan {
 
     /// The steps that need no rule about files.
     pub(crate) fn beginning(&self) -> &[Step] {
-        let is_last = |step: &Step| matches!(step, Step::Terminals { .. });
-        let end = self.steps.iter().position(is_last);
-        self.steps.get(..=end.unwrap_or(0)).unwrap_or_default()
+        parts(&self.steps).0
     }
 
     /// All the others.
     pub(crate) fn rest(&self) -> &[Step] {
-        self.steps.get(self.beginning().len()..).unwrap_or_default()
+        rest(&self.steps)
     }
 
     /// Whether the commands have a network of the sandbox's own.
@@ -240,6 +239,20 @@ fn require_namespaces(ruleset: &Ruleset, facts: &HostFacts) -> Result<(), Unenfo
         });
     }
     Ok(())
+}
+
+/// The steps of a plan but for the first ones.
+pub(crate) fn rest(steps: &[Step]) -> &[Step] {
+    parts(steps).1
+}
+
+/// Those that need no rule about files, and all others.
+fn parts(steps: &[Step]) -> (&[Step], &[Step]) {
+    let is_last = |step: &Step| matches!(step, Step::Terminals { .. });
+    let last = steps.iter().position(is_last);
+    steps
+        .split_at_checked(last.map_or(0, |last| last + 1))
+        .unwrap_or_default()
 }
 
 /// The first steps of every plan for this host. They depend on no rule about files, so that they can be carried out while

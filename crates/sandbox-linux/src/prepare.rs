@@ -37,9 +37,10 @@ const TEMPORARY: [&str; 3] = ["/dev/shm", "/tmp", "/var/tmp"];
 #[must_use]
 pub struct Prepared {
     pub(crate) image: OwnedFd,
-    /// The first steps and the rest, as init reads them.
+    /// The first steps as init reads them, and the rest; that only where an init needs it that has not been handed it early. It is
+    /// as large as the steps.
     pub(crate) beginning: Vec<u8>,
-    pub(crate) plan: Vec<u8>,
+    pub(crate) plan: OnceLock<Vec<u8>>,
     pub(crate) has_own_network: bool,
     /// What the notifier decides by.
     pub(crate) names: Option<Arc<Names>>,
@@ -111,7 +112,7 @@ impl Prepared {
     /// put where it can be executed.
     pub fn new(plan: &Plan) -> Result<Self, LaunchError> {
         let bytes = encode::steps(plan.rest())?;
-        Self::made_of(plan, bytes, image()?, None)
+        Self::made_of(plan, bytes.into(), image()?, None)
     }
 
     /// Prepares `plan`, for whose first command an init has begun already: it goes on at once.
@@ -125,7 +126,11 @@ impl Prepared {
         let goes_on = early.beginning == plan.beginning()
             && early.cpus.is_none_or(|cpus| cpus.give_back(&early.init))
             && send(early.init.as_fd(), order::PLAN, &bytes, &[]).is_ok();
-        Self::made_of(plan, bytes, early.image, goes_on.then_some(early.init))
+        if goes_on {
+            Self::made_of(plan, OnceLock::new(), early.image, Some(early.init))
+        } else {
+            Self::made_of(plan, bytes.into(), early.image, None)
+        }
     }
 
     /// The gateway's sockets, once: after the first command was launched, and again where the sandbox had to be made anew. `None`
@@ -142,7 +147,7 @@ impl Prepared {
 
     fn made_of(
         plan: &Plan,
-        bytes: Vec<u8>,
+        bytes: OnceLock<Vec<u8>>,
         image: OwnedFd,
         begun: Option<Init>,
     ) -> Result<Self, LaunchError> {

@@ -90,7 +90,7 @@ fn a_step_that_fails_is_named_and_leaves_nothing() {
         let (beginning, rest) = faulty.split_at(plan.beginning().len());
         let prepared = Prepared {
             beginning: encode::steps(beginning).unwrap(),
-            plan: encode::steps(rest).unwrap(),
+            plan: encode::steps(rest).unwrap().into(),
             ..Prepared::new(&plan).unwrap()
         };
         match run(&prepared, &["/bin/true"], |_| {}) {
@@ -183,7 +183,7 @@ fn a_caller_that_changes_its_group_keeps_its_sandbox() {
 fn a_plan_that_is_cut_off_starts_nothing() {
     let plan = plan(&Policy::preset(Preset::Agent));
     let mut prepared = Prepared::new(&plan).unwrap();
-    prepared.plan.pop();
+    prepared.plan.get_mut().unwrap().pop();
     let error = run(&prepared, &["/bin/true"], |_| {}).unwrap_err();
     assert!(matches!(error, LaunchError::Step { .. }), "{error:?}");
 }
@@ -457,7 +457,7 @@ fn a_fork_keeps_nobody_from_hearing_of_an_end() {
         let (pid, pidfd) =
             sys::clone_init(prepared.image.as_fd(), inside.as_fd(), NAMESPACES).unwrap();
         let init = Arc::new(Init::new(pid, pidfd, control, true));
-        send(init.as_fd(), order::PLAN, &prepared.plan, &[]).unwrap();
+        send(init.as_fd(), order::PLAN, prepared.plan.get().unwrap(), &[]).unwrap();
         let body = command.to_bytes(&[]).unwrap();
         send(init.as_fd(), order::COMMAND, &body, &command.stdio).unwrap();
         let steps = &prepared.steps;

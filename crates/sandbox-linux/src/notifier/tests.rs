@@ -43,7 +43,7 @@ fn naively(plan: &Plan) -> Prepared {
     }
     let rest = steps.get(plan.beginning().len()..).unwrap();
     Prepared {
-        plan: encode::steps(rest).unwrap(),
+        plan: encode::steps(rest).unwrap().into(),
         names: Some(Arc::new(plan.names().unwrap().naive())),
         ..prepared
     }

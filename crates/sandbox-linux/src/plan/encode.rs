@@ -4,9 +4,9 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use super::{Step, Unenforceable};
+use super::{MountAttributes, Step, Unenforceable};
 use crate::Cover;
-use crate::wire::{cover, step};
+use crate::wire::{Reader, cover, step};
 
 /// All steps, one after the other.
 pub(crate) fn steps(steps: &[Step]) -> Result<Vec<u8>, Unenforceable> {
@@ -140,7 +140,10 @@ fn write(fields: &mut Fields<'_>, step: &Step) -> Result<(), Unenforceable> {
         | Step::Cover { path, .. } => {
             mount(fields, step).path(path)?;
         }
-        Step::Watch { names, is_copy } => watch(fields, names, *is_copy)?,
+        Step::Watch { names, is_copy } => {
+            fields.u32((*is_copy).into());
+            fields.0.extend(names.as_bytes());
+        }
         Step::Follow {
             attributes,
             most,
@@ -175,11 +178,12 @@ fn write(fields: &mut Fields<'_>, step: &Step) -> Result<(), Unenforceable> {
 }
 
 /// What is done again, by the directory in which it is.
-fn watch(fields: &mut Fields<'_>, names: &[Step], is_copy: bool) -> Result<(), Unenforceable> {
-    fields.u32(is_copy.into());
-    for (directory, names) in Step::by_directory(names) {
-        one(fields.0, step::WITHIN, |group| {
-            group.path(directory)?;
+pub(super) fn watched(names: &[Step]) -> Result<Vec<u8>, Unenforceable> {
+    let mut bytes = Vec::new();
+    for names in names.chunk_by(|one, other| one.directory() == other.directory()) {
+        let directory = names.first().and_then(Step::directory);
+        one(&mut bytes, step::WITHIN, |group| {
+            group.path(directory.unwrap_or(Path::new("/")))?;
             names.iter().try_for_each(|step| {
                 let name = step.path().map(sandbox_core::name).unwrap_or_default();
                 one(group.0, step.code(), |fields| {
@@ -188,7 +192,7 @@ fn watch(fields: &mut Fields<'_>, names: &[Step], is_copy: bool) -> Result<(), U
             })
         })?;
     }
-    Ok(())
+    Ok(bytes)
 }
 
 /// What a step mounts over a name, which follows.
@@ -210,4 +214,50 @@ const fn cover_code(cover: Cover) -> u32 {
         Cover::EmptyFile => cover::EMPTY,
         Cover::Hosts => cover::HOSTS,
     }
+}
+
+/// What [`watched`] was made from.
+pub(super) fn steps_of(watched: &[u8]) -> impl Iterator<Item = Step> {
+    let mut groups = Reader(watched);
+    let groups = std::iter::from_fn(move || groups.step());
+    groups.flat_map(|(_, mut group)| {
+        let directory = group.string().unwrap_or_default();
+        let directory = Path::new("/").join(OsStr::from_bytes(directory.to_bytes()));
+        std::iter::from_fn(move || {
+            let (code, mut fields) = group.step()?;
+            again(code, &mut fields, &directory)
+        })
+    })
+}
+
+/// As [`mount`] has written it.
+fn again(code: u32, fields: &mut Reader<'_>, directory: &Path) -> Option<Step> {
+    let path = |fields: &mut Reader<'_>| {
+        let name = fields.string()?;
+        Some(directory.join(OsStr::from_bytes(name.to_bytes())))
+    };
+    Some(match code {
+        step::REBIND => Step::Rebind {
+            attributes: MountAttributes(fields.u64()?),
+            path: path(fields)?,
+        },
+        step::SCRATCH_APART => Step::Scratch {
+            attributes: MountAttributes(fields.u64()?),
+            mode: fields.u32()?,
+            apart: true,
+            path: path(fields)?,
+        },
+        step::COVER => {
+            use Cover::{Directory, EmptyFile, File, Hosts};
+            let code = fields.u32()?;
+            let mut covers = [File, Directory, EmptyFile, Hosts].into_iter();
+            Step::Cover {
+                cover: covers.find(|cover| cover_code(*cover) == code)?,
+                path: path(fields)?,
+            }
+        }
+        _ => Step::Close {
+            path: path(fields)?,
+        },
+    })
 }

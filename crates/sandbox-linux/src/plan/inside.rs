@@ -201,10 +201,11 @@ impl Plan {
 
     /// Whether the path, or something above it, is a name that is covered when the host makes it.
     fn is_watched(&self, path: &Path) -> bool {
-        let names = self.steps.iter().flat_map(|step| match step {
-            Step::Watch { names, .. } => names.as_slice(),
-            _ => &[],
+        let names = self.steps.iter().filter_map(|step| match step {
+            Step::Watch { names, .. } => Some(names.steps()),
+            _ => None,
         });
+        let names = names.flatten();
         let mut covered = names.filter(|step| matches!(step, Step::Cover { .. }));
         covered.any(|step| step.path().is_some_and(|name| is_within(path, name)))
     }

@@ -189,7 +189,7 @@ pub enum Step {
     /// Watches names for what the host makes or replaces there, and does these steps again.
     Watch {
         /// Covers, rebinds, scratch directories, and directories that were put together.
-        names: Vec<Self>,
+        names: super::Watched,
         /// The view is a copy of another's, in which something may be undone already: not even the first command starts before
         /// a look.
         is_copy: bool,
@@ -367,13 +367,6 @@ impl Step {
         }
     }
 
-    /// The names of a [`Watch`](Self::Watch) by the directory that they lie in.
-    pub(crate) fn by_directory(names: &[Self]) -> impl Iterator<Item = (&Path, &[Self])> {
-        names
-            .chunk_by(|one, other| one.directory() == other.directory())
-            .filter_map(|names| Some((names.first()?.directory()?, names)))
-    }
-
     pub(crate) fn directory(&self) -> Option<&Path> {
         above(self.path()?)
     }
@@ -493,7 +486,9 @@ impl fmt::Display for Step {
             Self::Hosts { table } => write!(f, ": {} lines", table.lines().count()),
             Self::Filter(filter) => write!(f, ": {filter}"),
             Self::Watch { names, .. } => {
-                let directories = Self::by_directory(names).count();
+                let names: Vec<Self> = names.steps().collect();
+                let directories = names.chunk_by(|one, other| one.directory() == other.directory());
+                let directories = directories.count();
                 write!(f, ": {} in {directories} directories", names.len())
             }
             Self::Follow {

@@ -159,12 +159,49 @@ fn what_the_host_could_undo_or_make_is_watched() {
         cover: Cover::File,
     };
     let watch = |is_copy| Step::Watch {
-        names: vec![cover.clone()],
+        names: Watched::new(std::slice::from_ref(&cover)).unwrap(),
         is_copy,
     };
     assert_eq!(*last, watch(false));
     // An init that joins another has its own mounts to look after.
     assert_eq!(joining(plan.steps()).last(), Some(&watch(true)));
+}
+
+#[test]
+fn what_is_watched_is_told_as_it_was_given() {
+    let at = |path: &str| path.into();
+    let names = [
+        Step::Cover {
+            path: at("/a"),
+            cover: Cover::Directory,
+        },
+        Step::Close { path: at("/b") },
+        Step::Rebind {
+            path: at("/home/ana/c"),
+            attributes: MountAttributes::READ_ONLY,
+        },
+        Step::Scratch {
+            path: at("/home/ana/d"),
+            mode: 0o1777,
+            apart: true,
+            attributes: MountAttributes::WRITABLE,
+        },
+        Step::Cover {
+            path: at("/home/ana/e f/\n"),
+            cover: Cover::EmptyFile,
+        },
+        Step::Cover {
+            path: at("/home/ana/c"),
+            cover: Cover::File,
+        },
+    ];
+    let watched = Watched::new(&names).unwrap();
+    assert_eq!(watched.steps().collect::<Vec<_>>(), names);
+    assert_eq!(format!("{watched:?}"), format!("{names:?}"));
+    assert_eq!(Watched::new(&[]).unwrap().steps().count(), 0);
+    let nul = Step::Close { path: at("/a\0b") };
+    let refused = Watched::new(&[nul]);
+    assert!(matches!(refused, Err(Unenforceable::Nul { .. })));
 }
 
 #[test]

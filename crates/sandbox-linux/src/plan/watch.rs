@@ -1,17 +1,48 @@
 //! The last step: what is done again when the host has undone it.
 
+use std::fmt;
 use std::path::Path;
+use std::sync::Arc;
 
 use sandbox_core::{FileRules, is_within};
 
-use super::{Compiler, MountAttributes, Step, mode};
+use super::{Compiler, MountAttributes, Step, Unenforceable, encode, mode};
 use crate::view::{Node, Surroundings};
+
+/// What is done again at names that are watched: covers, rebinds, scratch directories, and directories that were put together. A home
+/// has hundreds, so they are kept as the bytes which init reads.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Watched(Arc<[u8]>);
+
+impl Watched {
+    /// # Errors
+    ///
+    /// [`Unenforceable::Nul`] and [`Unenforceable::TooLarge`].
+    pub(crate) fn new(steps: &[Step]) -> Result<Self, Unenforceable> {
+        encode::watched(steps).map(|bytes| Self(bytes.into()))
+    }
+
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The steps, in their order.
+    pub fn steps(&self) -> impl Iterator<Item = Step> {
+        encode::steps_of(&self.0)
+    }
+}
+
+impl fmt::Debug for Watched {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.steps()).finish()
+    }
+}
 
 impl Compiler<'_> {
     /// What the host can undo by replacing a name, and hidden names that it may yet make. What lies in a private file system
     /// it does not reach. Outer names come first, as in the view: what lay in a directory that has been replaced is mounted
     /// anew in the new one.
-    pub(super) fn watch(&mut self, files: &FileRules) {
+    pub(super) fn watch(&mut self, files: &FileRules) -> Result<(), Unenforceable> {
         let again = |(path, node, within): (&Path, &Node, Surroundings)| {
             let is_hosts = path.as_os_str() != "/" && !within.is_private();
             match node {
@@ -48,12 +79,12 @@ impl Compiler<'_> {
             .map(|(path, cover)| Step::Cover { path, cover });
         let mut names = undone;
         names.extend(unmade);
-        names.shrink_to_fit();
         if !names.is_empty() {
             self.steps.push(Step::Watch {
-                names,
+                names: Watched::new(&names)?,
                 is_copy: false,
             });
         }
+        Ok(())
     }
 }

@@ -67,12 +67,10 @@ impl Init {
     pub(crate) fn answer(&self, names: &Arc<Names>, listener: OwnedFd) -> io::Result<()> {
         if self.notifier.get().is_none() {
             let ruleset = self.performer().take().ok_or(io::ErrorKind::InvalidData)?;
-            let notifier = Notifier::start(Arc::clone(names), ruleset)?;
-            let _ = self.notifier.set(notifier);
+            let _ = self.notifier.set(Notifier::new(Arc::clone(names), ruleset));
         }
         let notifier = self.notifier.get().ok_or(io::ErrorKind::InvalidData)?;
-        notifier.listen(listener);
-        Ok(())
+        notifier.listen(listener)
     }
 
     /// Waits until nothing is made any more for a command that has ended.

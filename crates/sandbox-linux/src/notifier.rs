@@ -8,50 +8,44 @@
 //!
 //! Two threads, since one in a Landlock domain may not look into a process outside of it. The command's own domain has no right to
 //! make a name at all, so that a call which nobody thought of makes none. If the notifier ends, the kernel answers `ENOSYS`.
+//!
+//! An idle sandbox has neither: the reader comes with a command, and ends when there was none for a moment; the performer comes with
+//! the first call that is to be made, and ends with the last command.
 
 mod calls;
 mod decide;
 mod listen;
 mod perform;
+mod performer;
 mod pin;
 mod read;
 mod resolve;
 mod root;
 #[cfg(test)]
 mod tests;
+mod umask;
 
 use std::ffi::CString;
 use std::io::{self, PipeWriter, Write};
-use std::mem;
 use std::os::fd::{AsFd, OwnedFd};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel, sync_channel};
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, Builder, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use nix::errno::Errno;
-use nix::sched::{CloneFlags, unshare};
 use nix::sys::signal::{SigSet, SigmaskHow, pthread_sigmask};
 
 use self::calls::Call;
 use self::listen::Reader;
-use self::perform::{Done, perform};
+use self::performer::Performers;
 use self::pin::{Held, Own, Pinned, Thread};
-use self::resolve::Stop;
 use self::root::Root;
 use crate::sys::notify;
 
 pub(crate) use self::decide::Names;
 
-/// How long what would block is left alone until it is tried again.
-const PAUSE: Duration = Duration::from_millis(5);
-/// How many calls of a command may wait so, and how many are taken up before the performer gets to them: each keeps descriptors of the
-/// caller, of which it has few. All others stay with the kernel.
-const MOST_WAITING: usize = 32;
-const MOST_TAKEN: usize = 4;
-/// How often one call may ask for something of its process.
-const MOST_ASKED: usize = 4;
 /// Neither thread keeps much on its stack: two paths.
 const STACK: usize = 256 << 10;
 
@@ -89,6 +83,32 @@ impl Drop for Taken {
     }
 }
 
+impl Job {
+    /// The handler of a signal runs, and then the call is made again, or not, as its process has it (signal(7)).
+    fn restart(&self) {
+        let _ = notify::restart(self.listener.as_fd(), self.id);
+    }
+
+    /// Whoever was killed meanwhile hears nothing.
+    fn answer(&self, outcome: nix::Result<i64>) {
+        let _ = notify::answer(self.listener.as_fd(), self.id, outcome);
+    }
+
+    fn answer_with(&self, file: &OwnedFd) {
+        let close_on_exec = match self.call {
+            Call::Open { flags, .. } => flags & libc::O_CLOEXEC != 0,
+            _ => true,
+        };
+        let added =
+            notify::answer_with(self.listener.as_fd(), self.id, file.as_fd(), close_on_exec);
+        match added {
+            Ok(()) | Err(Errno::ENOENT) => {}
+            // It has as many as it may have.
+            Err(errno) => self.answer(Err(errno)),
+        }
+    }
+}
+
 /// What the reader is told.
 #[derive(Debug)]
 enum Order {
@@ -115,64 +135,49 @@ impl Orders {
     }
 }
 
-/// The two threads that answer the commands of one init. With this value they end.
+/// What answers the commands of one init. Its threads are there while there is something to answer, and with this value they end.
 #[derive(Debug)]
 pub(crate) struct Notifier {
     /// The process whose threads they are: a fork of it has none.
     owner: u32,
-    orders: Orders,
+    names: Arc<Names>,
+    /// The Landlock ruleset of the performer.
+    performer: Arc<OwnedFd>,
     /// How many calls are taken up and not done.
     taken: Arc<AtomicUsize>,
-    threads: Vec<JoinHandle<()>>,
+    reader: Arc<Mutex<Current>>,
+}
+
+/// The reader that is there.
+#[derive(Debug, Default)]
+struct Current {
+    /// The way to it; `None` once it has nothing more to do.
+    orders: Option<Orders>,
+    thread: Option<JoinHandle<()>>,
 }
 
 impl Notifier {
-    /// Starts them; `performer` is the Landlock ruleset of the one that makes the calls.
-    pub(crate) fn start(names: Arc<Names>, performer: OwnedFd) -> io::Result<Self> {
-        let (orders, given) = channel();
-        let (heard, bell) = io::pipe()?;
-        let orders = Orders {
-            orders,
-            bell: Arc::new(bell),
-        };
-        let (jobs, taken) = sync_channel(MOST_TAKEN);
-        let (confined, is_confined) = channel();
-        let asked = orders.clone();
-        #[cfg(test)]
-        let naive = names.is_naive.then(|| Arc::clone(&names));
-        let mut threads = Vec::with_capacity(2);
-        threads.push(spawn("sandbox-perform", move || {
-            let outcome = confine(&performer);
-            let ends = outcome.is_err();
-            if confined.send(outcome).is_err() || ends {
-                return;
-            }
-            drop(performer);
-            Performing {
-                names: &names,
-                orders: &asked,
-                waiting: Vec::new(),
-                tried: Instant::now(),
-            }
-            .run(&taken);
-        })?);
-        is_confined.recv().map_err(io::Error::other)??;
-        let all_taken = Arc::<AtomicUsize>::default();
-        let reader = Reader::new(given, heard, jobs, Arc::clone(&all_taken));
-        #[cfg(test)]
-        let reader = reader.naive_by(naive);
-        threads.push(spawn("sandbox-notify", move || reader.run())?);
-        Ok(Self {
+    pub(crate) fn new(names: Arc<Names>, performer: OwnedFd) -> Self {
+        Self {
             owner: std::process::id(),
-            orders,
-            taken: all_taken,
-            threads,
-        })
+            names,
+            performer: Arc::new(performer),
+            taken: Arc::default(),
+            reader: Arc::default(),
+        }
     }
 
     /// Answers the calls of one more command.
-    pub(crate) fn listen(&self, listener: OwnedFd) {
-        self.orders.give(Order::Listen(listener));
+    pub(crate) fn listen(&self, listener: OwnedFd) -> io::Result<()> {
+        let mut current = lock(&self.reader);
+        if current.orders.is_none() {
+            current.end();
+            *current = self.start()?;
+        }
+        if let Some(orders) = &current.orders {
+            orders.give(Order::Listen(listener));
+        }
+        Ok(())
     }
 
     /// Waits until nothing is made any more for a command that has ended: who was killed had calls under way, and no more come.
@@ -182,20 +187,54 @@ impl Notifier {
             thread::sleep(A_MOMENT);
         }
     }
+
+    fn start(&self) -> io::Result<Current> {
+        let (orders, given) = channel();
+        let (heard, bell) = io::pipe()?;
+        let orders = Orders {
+            orders,
+            bell: Arc::new(bell),
+        };
+        let (names, performer) = (Arc::clone(&self.names), Arc::clone(&self.performer));
+        let performers = Performers::new(names, performer, orders.clone());
+        let (taken, current) = (Arc::clone(&self.taken), Arc::clone(&self.reader));
+        let reader = Reader::new(given, heard, performers, taken, current);
+        #[cfg(test)]
+        let reader = reader.naive_by(self.names.is_naive.then(|| Arc::clone(&self.names)));
+        let thread = spawn("sandbox-notify", move || reader.run())?;
+        Ok(Current {
+            orders: Some(orders),
+            thread: Some(thread),
+        })
+    }
+}
+
+impl Current {
+    /// Waits for it, who has been told to end or does so by itself.
+    fn end(&mut self) {
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
 }
 
 impl Drop for Notifier {
     fn drop(&mut self) {
-        let threads = mem::take(&mut self.threads);
         if self.owner != std::process::id() {
-            mem::forget(threads);
+            // It has none of the threads, and the lock may be one of theirs.
+            std::mem::forget(Arc::clone(&self.reader));
             return;
         }
-        self.orders.give(Order::End);
-        for thread in threads {
-            let _ = thread.join();
+        let mut current = std::mem::take(&mut *lock(&self.reader));
+        if let Some(orders) = current.orders.take() {
+            orders.give(Order::End);
         }
+        current.end();
     }
+}
+
+fn lock(current: &Mutex<Current>) -> MutexGuard<'_, Current> {
+    current.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A thread that no signal of the caller's process is handled by.
@@ -212,84 +251,4 @@ fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<JoinHand
         .spawn(run);
     pthread_sigmask(SigmaskHow::SIG_SETMASK, Some(&before), None)?;
     spawned
-}
-
-/// Gives up what a command has not: capabilities, the caller's umask, and whatever its policy does not grant.
-fn confine(ruleset: &OwnedFd) -> io::Result<()> {
-    unshare(CloneFlags::CLONE_FS)?;
-    notify::drop_capabilities()?;
-    notify::enter_domain(ruleset.as_fd())?;
-    Ok(())
-}
-
-/// What the performer does.
-struct Performing<'a> {
-    names: &'a Names,
-    orders: &'a Orders,
-    waiting: Vec<Job>,
-    tried: Instant,
-}
-
-impl Performing<'_> {
-    /// Until the reader has ended.
-    fn run(mut self, jobs: &Receiver<Job>) {
-        loop {
-            let next = if self.waiting.is_empty() {
-                jobs.recv().map_err(|_| RecvTimeoutError::Disconnected)
-            } else {
-                jobs.recv_timeout(PAUSE)
-            };
-            match next {
-                Ok(job) => self.make(job),
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return,
-            }
-            if !self.waiting.is_empty() && self.tried.elapsed() >= PAUSE {
-                self.tried = Instant::now();
-                for job in mem::take(&mut self.waiting) {
-                    self.orders.give(Order::Look(Box::new(job)));
-                }
-            }
-        }
-    }
-
-    fn make(&mut self, job: Job) {
-        match perform(self.names, &job) {
-            Ok(Done::Nothing) => job.answer(Ok(0)),
-            Ok(Done::File(file)) => job.answer_with(&file),
-            Err(Stop::Answer(errno)) => job.answer(Err(errno)),
-            Err(Stop::Ask(_)) if job.own.len() >= MOST_ASKED => job.answer(Err(Errno::ELOOP)),
-            Err(Stop::Ask(own)) => self.orders.give(Order::Ask(Box::new(job), own)),
-            Err(Stop::Wait) if self.waiting.len() >= MOST_WAITING => {
-                job.answer(Err(Errno::ENOMEM));
-            }
-            Err(Stop::Wait) => self.waiting.push(job),
-        }
-    }
-}
-
-impl Job {
-    /// The handler of a signal runs, and then the call is made again, or not, as its process has it (signal(7)).
-    fn restart(&self) {
-        let _ = notify::restart(self.listener.as_fd(), self.id);
-    }
-
-    /// Whoever was killed meanwhile hears nothing.
-    fn answer(&self, outcome: nix::Result<i64>) {
-        let _ = notify::answer(self.listener.as_fd(), self.id, outcome);
-    }
-
-    fn answer_with(&self, file: &OwnedFd) {
-        let close_on_exec = match self.call {
-            Call::Open { flags, .. } => flags & libc::O_CLOEXEC != 0,
-            _ => true,
-        };
-        let added =
-            notify::answer_with(self.listener.as_fd(), self.id, file.as_fd(), close_on_exec);
-        match added {
-            Ok(()) | Err(Errno::ENOENT) => {}
-            // It has as many as it may have.
-            Err(errno) => self.answer(Err(errno)),
-        }
-    }
 }

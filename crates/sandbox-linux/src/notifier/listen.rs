@@ -5,26 +5,34 @@
 
 use std::io::{PipeReader, Read};
 use std::os::fd::{AsFd, OwnedFd};
-use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
-use std::sync::mpsc::{Receiver, SyncSender};
+use std::sync::mpsc::Receiver;
+use std::sync::{Arc, Mutex};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::calls::Call;
+use super::performer::{Gone, Performers};
 use super::pin::{Own, Thread};
 use super::read::text;
 use super::root::Root;
-use super::{Job, Order, Taken, calls};
+use super::umask::Umasks;
+use super::{Current, Job, Order, Taken, calls, lock};
 use crate::sys::notify;
+
+/// How long the reader waits for another command, in milliseconds: who starts one after the other has it at hand.
+const PATIENCE: u16 = 1000;
 
 pub(super) struct Reader {
     orders: Receiver<Order>,
     bell: PipeReader,
-    jobs: SyncSender<Job>,
+    // Closed before the performer is waited for.
     listeners: Vec<Listener>,
+    performers: Performers,
     taken: Arc<AtomicUsize>,
+    /// Where it says that it has ended.
+    current: Arc<Mutex<Current>>,
     #[cfg(test)]
     naive: Option<Arc<super::Names>>,
 }
@@ -34,24 +42,24 @@ struct Listener {
     fd: Arc<OwnedFd>,
     /// The same for all of them: no call that changes it passes the filter.
     root: Option<Arc<Root>>,
+    umasks: Umasks,
 }
-
-/// Nobody makes the calls any more.
-struct Alone;
 
 impl Reader {
     pub(super) fn new(
         orders: Receiver<Order>,
         bell: PipeReader,
-        jobs: SyncSender<Job>,
+        performers: Performers,
         taken: Arc<AtomicUsize>,
+        current: Arc<Mutex<Current>>,
     ) -> Self {
         Self {
             orders,
             bell,
-            jobs,
             listeners: Vec::new(),
+            performers,
             taken,
+            current,
             #[cfg(test)]
             naive: None,
         }
@@ -62,21 +70,27 @@ impl Reader {
         Self { naive, ..self }
     }
 
-    /// Until it is told to end, or the performer has: then the listeners are closed, and the kernel answers with an error.
+    /// Until there is nothing to do, it is told to end, or the performer has ended: then the listeners are closed, and the kernel answers with an error.
     pub(super) fn run(mut self) {
         while let Ok(true) = self.next() {}
     }
 
     /// Whether to go on.
-    fn next(&mut self) -> Result<bool, Alone> {
+    fn next(&mut self) -> Result<bool, Gone> {
         let bell = PollFd::new(self.bell.as_fd(), PollFlags::POLLIN);
         let listeners = self.listeners.iter();
         let listeners = listeners.map(|it| PollFd::new(it.fd.as_fd(), PollFlags::POLLIN));
         let mut fds: Vec<PollFd<'_>> = std::iter::once(bell).chain(listeners).collect();
-        match poll(&mut fds, PollTimeout::NONE) {
+        let timeout = if self.listeners.is_empty() {
+            PATIENCE.into()
+        } else {
+            PollTimeout::NONE
+        };
+        match poll(&mut fds, timeout) {
+            Ok(0) => return Ok(!self.ends()),
             Ok(_) => {}
             Err(Errno::EINTR) => return Ok(true),
-            Err(_) => return Err(Alone),
+            Err(_) => return Err(Gone),
         }
         let mut events = fds
             .iter()
@@ -85,7 +99,7 @@ impl Reader {
         let events: Vec<_> = events.collect();
         for (listener, events) in self.listeners.iter_mut().zip(&events) {
             if events.contains(PollFlags::POLLIN) {
-                listener.take(&self.jobs, &self.taken)?;
+                listener.take(&mut self.performers, &self.taken)?;
             }
         }
         // The last process of the command is gone.
@@ -94,6 +108,9 @@ impl Reader {
             let events = events.next().unwrap_or(PollFlags::empty());
             events.is_empty() || events.contains(PollFlags::POLLIN)
         });
+        if self.listeners.is_empty() {
+            self.performers.end();
+        }
         if !has_rung {
             return Ok(true);
         }
@@ -109,23 +126,35 @@ impl Reader {
                     self.listeners.push(Listener {
                         fd: Arc::new(fd),
                         root: None,
+                        umasks: Umasks::default(),
                     });
                 }
                 Order::Ask(job, own) => self.get_hold(*job, own)?,
                 Order::Look(job) if job.thread.has_signal() => job.restart(),
-                Order::Look(job) => hand_over(&self.jobs, *job)?,
+                Order::Look(job) => hand_over(&mut self.performers, *job)?,
                 Order::End => return Ok(false),
             }
         }
         Ok(true)
     }
 
+    /// Whether it ends, since nobody has told it anything meanwhile: who does holds the lock.
+    fn ends(&self) -> bool {
+        let mut current = lock(&self.current);
+        let mut bell = [PollFd::new(self.bell.as_fd(), PollFlags::POLLIN)];
+        let is_quiet = poll(&mut bell, PollTimeout::ZERO) == Ok(0);
+        if is_quiet {
+            current.orders = None;
+        }
+        is_quiet
+    }
+
     /// Adds what a call needs of its process.
-    fn get_hold(&self, mut job: Job, own: Own) -> Result<(), Alone> {
+    fn get_hold(&mut self, mut job: Job, own: Own) -> Result<(), Gone> {
         match job.thread.own(own) {
             Ok(held) => {
                 job.own.push((own, held));
-                hand_over(&self.jobs, job)
+                hand_over(&mut self.performers, job)
             }
             Err(errno) => {
                 job.answer(Err(errno));
@@ -136,7 +165,7 @@ impl Reader {
 }
 
 impl Listener {
-    fn take(&mut self, jobs: &SyncSender<Job>, all: &Arc<AtomicUsize>) -> Result<(), Alone> {
+    fn take(&mut self, performers: &mut Performers, all: &Arc<AtomicUsize>) -> Result<(), Gone> {
         // Before it is received: once its command is gone, none can be.
         let taken = Taken::one_of(all);
         // It may be gone again already.
@@ -144,7 +173,7 @@ impl Listener {
             return Ok(());
         };
         match self.job(&call, taken) {
-            Ok(job) => hand_over(jobs, job),
+            Ok(job) => hand_over(performers, job),
             Err(errno) => {
                 let _ = notify::answer(self.fd.as_fd(), call.id, Err(errno));
                 Ok(())
@@ -157,7 +186,10 @@ impl Listener {
         let thread = Thread(notified.pid);
         let place = |argument| thread.place(argument);
         let call = call.try_map(place, |address| text(thread.0, address))?;
-        let umask = call.has_mode().then(|| thread.umask()).transpose()?;
+        let umask = call
+            .has_mode()
+            .then(|| self.umasks.of(thread))
+            .transpose()?;
         let may_grow = matches!(call, Call::Truncate { .. });
         let largest_file = may_grow.then(|| thread.largest_file()).transpose()?;
         let root = if let Some(root) = &self.root {
@@ -185,9 +217,9 @@ impl Listener {
 }
 
 /// After all that was read: another thread could have its number by then, and what was read be that one's.
-fn hand_over(jobs: &SyncSender<Job>, job: Job) -> Result<(), Alone> {
+fn hand_over(performers: &mut Performers, job: Job) -> Result<(), Gone> {
     if notify::is_valid(job.listener.as_fd(), job.id) {
-        jobs.send(job).map_err(|_| Alone)?;
+        performers.make(job)?;
     }
     Ok(())
 }

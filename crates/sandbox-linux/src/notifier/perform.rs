@@ -31,6 +31,8 @@ use crate::sys::notify::{mount_of, open_at, rename_at};
 const PATIENCE: u32 = 64;
 /// What a performer's own open adds: it waits for nothing, and gets no terminal.
 const SAFELY: i32 = libc::O_NONBLOCK | libc::O_NOCTTY | libc::O_CLOEXEC;
+/// What it adds for a file that is to be new: nobody can have that in use.
+const NEW: i32 = libc::O_EXCL | libc::O_CLOEXEC;
 /// The flags that `F_SETFL` sets (fcntl(2)).
 const STATUS: i32 = libc::O_APPEND | libc::O_NONBLOCK | libc::O_DIRECT | libc::O_NOATIME;
 
@@ -173,10 +175,9 @@ impl<'a> Performer<'a> {
                     self.decide_new(&name, Names::write_file)?;
                     let directory = name.directory.as_fd();
                     // New, or not: what has come there since it was looked at was not decided, and may be a link.
-                    let new = flags | libc::O_EXCL | SAFELY;
-                    match open_at(directory, &name.last, new, mode) {
+                    match open_at(directory, &name.last, flags | NEW, mode) {
                         Err(Errno::EEXIST) if !exclusive => next = Some(Found::Name(name)),
-                        opened => return finish(opened, flags, None),
+                        opened => return Ok(opened?),
                     }
                 }
                 None => return Err(Errno::ENOENT.into()),

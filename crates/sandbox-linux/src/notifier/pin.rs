@@ -4,7 +4,8 @@
 //! that, not the performer, which may not look into other processes.
 
 use std::ffi::CString;
-use std::fs;
+use std::fs::File;
+use std::io::{self, Read};
 use std::os::fd::{AsFd, OwnedFd};
 
 use nix::errno::Errno;
@@ -96,13 +97,6 @@ impl Thread {
         file_size_limit(self.0)
     }
 
-    pub(super) fn umask(self) -> Result<u32, Errno> {
-        let status = self.file("status")?;
-        let line = status.lines().find_map(|line| line.strip_prefix("Umask:"));
-        let umask = line.and_then(|umask| u32::from_str_radix(umask.trim(), 8).ok());
-        umask.ok_or(Errno::EACCES)
-    }
-
     pub(super) fn own(self, what: Own) -> Result<Held, Errno> {
         match what {
             Own::Descriptor(number) => {
@@ -156,11 +150,20 @@ impl Thread {
     }
 
     fn file(self, name: &str) -> Result<String, Errno> {
-        let file = fs::read(format!("/proc/{}/{name}", self.0));
-        let bytes =
-            file.map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(libc::EACCES)))?;
+        let mut bytes = Vec::new();
+        let read = self.open(name)?.read_to_end(&mut bytes);
+        read.map_err(|error| errno(&error))?;
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
+
+    /// A file of its own in procfs, for reading.
+    pub(super) fn open(self, name: &str) -> Result<File, Errno> {
+        File::open(format!("/proc/{}/{name}", self.0)).map_err(|error| errno(&error))
+    }
+}
+
+pub(super) fn errno(error: &io::Error) -> Errno {
+    Errno::from_raw(error.raw_os_error().unwrap_or(libc::EACCES))
 }
 
 /// Whether a descriptor gives what an open with these `flags` asks for.
@@ -186,7 +189,7 @@ mod tests {
     #[test]
     fn a_descriptor_gives_what_it_was_opened_for() {
         let (reader, writer) = std::io::pipe().unwrap();
-        let both = fs::OpenOptions::new()
+        let both = File::options()
             .read(true)
             .write(true)
             .open("/dev/null")

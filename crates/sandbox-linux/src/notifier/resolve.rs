@@ -112,8 +112,8 @@ pub(super) struct Walk<'a> {
     root: BorrowedFd<'a>,
     own: &'a [(Own, Held)],
     at: Place<'a>,
-    /// The names that are left, the next one last.
-    rest: Vec<Vec<u8>>,
+    /// What is left of the path: begins and ends with a name.
+    rest: Vec<u8>,
     slash: bool,
     links: u32,
 }
@@ -137,7 +137,7 @@ impl<'a> Walk<'a> {
     /// The next place that the path leads to. What is there has not been looked at.
     pub(super) fn find(&mut self) -> Result<Found<'a>, Stop> {
         self.hurry();
-        while let Some(name) = self.rest.pop() {
+        while let Some(name) = self.pop() {
             match name.as_slice() {
                 b"." => {}
                 b".." => self.up()?,
@@ -170,14 +170,14 @@ impl<'a> Walk<'a> {
 
     /// Takes all of the way but its last name at once, if the kernel does.
     fn hurry(&mut self) {
-        let Some((last, before)) = self.rest.split_first() else {
+        let Some(slash) = self.rest.iter().rposition(|byte| *byte == b'/') else {
             return;
         };
-        if before.is_empty() || matches!(last.as_slice(), b"." | b"..") {
+        let (before, last) = self.rest.split_at(slash);
+        if matches!(last, b"/." | b"/..") {
             return;
         }
-        let names: Vec<&[u8]> = before.iter().rev().map(Vec::as_slice).collect();
-        let Ok(path) = CString::new(names.join(&b'/')) else {
+        let Ok(path) = CString::new(before) else {
             return;
         };
         // What lies above a directory other than the root is not the kernel's to find here: it would be held below that.
@@ -188,7 +188,7 @@ impl<'a> Walk<'a> {
         };
         if let Ok(directory) = open_resolved(start, &path, DIRECTORY, NO_MAGIC | bound) {
             self.at = Place::Opened(Rc::new(directory));
-            self.rest.truncate(1);
+            self.rest.drain(..=slash);
         }
     }
 
@@ -247,14 +247,14 @@ impl<'a> Walk<'a> {
 
     /// In the directory of the calling process: what it has itself.
     fn own_process(&mut self) -> Result<Option<Found<'a>>, Stop> {
-        let own = match self.rest.pop().as_deref() {
+        let own = match self.pop().as_deref() {
             Some(b"root") => {
                 self.at = Place::Given(self.root);
                 return Ok(None);
             }
             Some(b"cwd") => Own::Directory,
             Some(b"fd") => {
-                let number = self.rest.pop().ok_or(Errno::EISDIR)?;
+                let number = self.pop().ok_or(Errno::EISDIR)?;
                 let number = std::str::from_utf8(&number)
                     .ok()
                     .and_then(|it| it.parse().ok());
@@ -271,17 +271,33 @@ impl<'a> Walk<'a> {
         Ok(self.rest.is_empty().then(|| Found::File(self.at.clone())))
     }
 
-    /// Puts the names of a path before those that are left.
+    /// Puts a path before what is left.
     fn push(&mut self, path: &[u8]) {
         if path.starts_with(b"/") {
             self.at = Place::Given(self.root);
         }
+        let is_name = |byte: &u8| *byte != b'/';
+        let start = path.iter().position(is_name).unwrap_or(0);
+        let end = path.iter().rposition(is_name).map_or(0, |last| last + 1);
+        let names = path.get(start..end).unwrap_or_default();
         if self.rest.is_empty() {
             self.slash |= path.ends_with(b"/");
+            self.rest.extend(names);
+        } else if !names.is_empty() {
+            self.rest.splice(..0, names.iter().copied().chain([b'/']));
         }
-        let names = path
-            .split(|byte| *byte == b'/')
-            .filter(|name| !name.is_empty());
-        self.rest.extend(names.rev().map(<[u8]>::to_vec));
+    }
+
+    /// The next name.
+    fn pop(&mut self) -> Option<Vec<u8>> {
+        if self.rest.is_empty() {
+            return None;
+        }
+        let is_slash = |byte: &u8| *byte == b'/';
+        let end = self.rest.iter().position(is_slash);
+        let name = self.rest.drain(..end.unwrap_or(self.rest.len())).collect();
+        let slashes = self.rest.iter().take_while(|byte| is_slash(byte)).count();
+        self.rest.drain(..slashes);
+        Some(name)
     }
 }

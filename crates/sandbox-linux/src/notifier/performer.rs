@@ -1,0 +1,174 @@
+//! The performer: a thread that can do nothing that the policy does not grant. It is started when a first call is to be made: commands
+//! that make no name go without.
+
+use std::io;
+use std::mem;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, channel, sync_channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::sched::{CloneFlags, unshare};
+
+use super::perform::{Done, perform};
+use super::resolve::Stop;
+use super::{Job, Names, Order, Orders, spawn};
+use crate::sys::notify;
+
+/// How long what would block is left alone until it is tried again.
+const PAUSE: Duration = Duration::from_millis(5);
+/// How many calls of a command may wait so, and how many are taken up before the performer gets to them: each keeps descriptors of the
+/// caller, of which it has few. All others stay with the kernel.
+const MOST_WAITING: usize = 32;
+const MOST_TAKEN: usize = 4;
+/// How often one call may ask for something of its process.
+const MOST_ASKED: usize = 4;
+
+/// It has ended by itself: nobody makes calls any more.
+pub(super) struct Gone;
+
+/// The performer, while there is one, and what it is made of.
+#[derive(Debug)]
+pub(super) struct Performers {
+    names: Arc<Names>,
+    ruleset: Arc<OwnedFd>,
+    orders: Orders,
+    current: Option<Performer>,
+}
+
+impl Performers {
+    pub(super) fn new(names: Arc<Names>, ruleset: Arc<OwnedFd>, orders: Orders) -> Self {
+        Self {
+            names,
+            ruleset,
+            orders,
+            current: None,
+        }
+    }
+
+    /// Has a call made, which is answered.
+    pub(super) fn make(&mut self, job: Job) -> Result<(), Gone> {
+        let performer = match &self.current {
+            Some(performer) => performer,
+            None => match self.start() {
+                Ok(performer) => self.current.insert(performer),
+                // Another call may find what this one lacked.
+                Err(error) => {
+                    let errno = error.raw_os_error().unwrap_or(libc::EACCES);
+                    job.answer(Err(Errno::from_raw(errno)));
+                    return Ok(());
+                }
+            },
+        };
+        performer
+            .jobs
+            .as_ref()
+            .ok_or(Gone)?
+            .send(job)
+            .map_err(|_| Gone)
+    }
+
+    /// Ends it: no command is left.
+    pub(super) fn end(&mut self) {
+        self.current = None;
+    }
+
+    fn start(&self) -> io::Result<Performer> {
+        let (jobs, taken) = sync_channel(MOST_TAKEN);
+        let (confined, is_confined) = channel();
+        let (names, ruleset) = (Arc::clone(&self.names), Arc::clone(&self.ruleset));
+        let orders = self.orders.clone();
+        let thread = spawn("sandbox-perform", move || {
+            let outcome = confine(&ruleset);
+            let ends = outcome.is_err();
+            if confined.send(outcome).is_err() || ends {
+                return;
+            }
+            Performing {
+                names: &names,
+                orders: &orders,
+                waiting: Vec::new(),
+                tried: Instant::now(),
+            }
+            .run(&taken);
+        })?;
+        let performer = Performer {
+            jobs: Some(jobs),
+            thread: Some(thread),
+        };
+        is_confined.recv().map_err(io::Error::other)??;
+        Ok(performer)
+    }
+}
+
+/// The way to it, and what is left of it.
+#[derive(Debug)]
+struct Performer {
+    jobs: Option<SyncSender<Job>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Drop for Performer {
+    fn drop(&mut self) {
+        self.jobs = None;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Gives up what a command has not: capabilities, the caller's umask, and whatever its policy does not grant.
+fn confine(ruleset: &OwnedFd) -> io::Result<()> {
+    unshare(CloneFlags::CLONE_FS)?;
+    notify::drop_capabilities()?;
+    notify::enter_domain(ruleset.as_fd())?;
+    Ok(())
+}
+
+/// What the performer does.
+struct Performing<'a> {
+    names: &'a Names,
+    orders: &'a Orders,
+    waiting: Vec<Job>,
+    tried: Instant,
+}
+
+impl Performing<'_> {
+    /// Until no command is left, or the reader has ended.
+    fn run(mut self, jobs: &Receiver<Job>) {
+        loop {
+            let next = if self.waiting.is_empty() {
+                jobs.recv().map_err(|_| RecvTimeoutError::Disconnected)
+            } else {
+                jobs.recv_timeout(PAUSE)
+            };
+            match next {
+                Ok(job) => self.make(job),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+            if !self.waiting.is_empty() && self.tried.elapsed() >= PAUSE {
+                self.tried = Instant::now();
+                for job in mem::take(&mut self.waiting) {
+                    self.orders.give(Order::Look(Box::new(job)));
+                }
+            }
+        }
+    }
+
+    fn make(&mut self, job: Job) {
+        match perform(self.names, &job) {
+            Ok(Done::Nothing) => job.answer(Ok(0)),
+            Ok(Done::File(file)) => job.answer_with(&file),
+            Err(Stop::Answer(errno)) => job.answer(Err(errno)),
+            Err(Stop::Ask(_)) if job.own.len() >= MOST_ASKED => job.answer(Err(Errno::ELOOP)),
+            Err(Stop::Ask(own)) => self.orders.give(Order::Ask(Box::new(job), own)),
+            Err(Stop::Wait) if self.waiting.len() >= MOST_WAITING => {
+                job.answer(Err(Errno::ENOMEM));
+            }
+            Err(Stop::Wait) => self.waiting.push(job),
+        }
+    }
+}

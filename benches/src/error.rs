@@ -47,6 +47,12 @@ pub enum Error {
         /// Which.
         contender: &'static str,
     },
+    /// There is nothing to compare on this host.
+    #[error("this host has no {what}")]
+    Missing {
+        /// What would be measured.
+        what: &'static str,
+    },
     /// A contender that does not do the same work.
     #[error("{contender} can read `{}`: the comparison would not be fair", .path.display())]
     Unequal {

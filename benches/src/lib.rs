@@ -6,6 +6,7 @@
 #![cfg(backend)]
 
 mod caller;
+mod calls;
 mod error;
 mod home;
 mod peer;
@@ -13,6 +14,7 @@ mod project;
 mod rounds;
 
 pub use self::caller::{again, grow, pin, status};
+pub use self::calls::calls;
 pub use self::error::{Error, start, succeed};
 pub use self::home::{Home, Secret};
 pub use self::peer::Bwrap;

@@ -19,6 +19,7 @@ const BENCHES: &[&str] = &[
     "gateway",
     "walk",
     "work",
+    "notifier",
 ];
 /// A workspace of its own, so that nothing of it is in ours.
 const PEERS: &str = "benches/peers/Cargo.toml";

@@ -6,10 +6,11 @@
 
 #![expect(clippy::print_stdout, reason = "its output is the table")]
 
-use std::fs::{self, File};
 use std::process::{Command, ExitCode, Stdio};
 
-use benches::{Bwrap, Contender, Error, Home, Project, interleave, micros, pin, ratio, start};
+use benches::{
+    Bwrap, Contender, Error, Home, Project, calls, interleave, micros, pin, ratio, start,
+};
 use lexopt::prelude::*;
 use sandboxed::{Policy, Preset, Sandbox};
 
@@ -50,9 +51,6 @@ const JOBS: [(&str, &str, usize); 8] = [
     ("stat", "target/work --files $FILES --calls stat", 2),
     ("open", "target/work --files $FILES --calls open", 2),
 ];
-
-/// How often each file is asked for by one process.
-const PASSES: usize = 5;
 
 pub(crate) fn main() -> ExitCode {
     let result = options().and_then(|options| match &options.calls {
@@ -146,20 +144,4 @@ fn run(options: &Options) -> Result<(), Error> {
     }
     println!("\n(goal: inside at most 1.02 of outside)\n");
     result
-}
-
-/// Does one system call for every file of the current directory's project, and again.
-fn calls(call: &str, files: usize) -> Result<(), Error> {
-    let paths: Vec<_> = (0..files).map(Project::file).collect();
-    for path in (0..PASSES).flat_map(|_| &paths) {
-        let done = match call {
-            "stat" => fs::metadata(path).map(|_| ()),
-            _ => File::open(path).map(drop),
-        };
-        done.map_err(|source| Error::Prepare {
-            path: path.into(),
-            source,
-        })?;
-    }
-    Ok(())
 }

@@ -2,7 +2,7 @@
 //!
 //! Each line is a request in JSON, each answer a line: `{"updated": true}`, or `{"error": "…"}` and nothing has changed.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{self, Read as _, Write as _};
 use std::os::fd::{AsFd, BorrowedFd, RawFd};
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
@@ -129,17 +129,22 @@ fn closed_to_the_command(file: File) -> io::Result<File> {
     if !metadata.file_type().is_socket() {
         return Err(Errno::ENOTSOCK.into());
     }
-    let (stdin, stdout, stderr) = (io::stdin(), io::stdout(), io::stderr());
-    let streams = [stdin.as_fd(), stdout.as_fd(), stderr.as_fd()];
-    let is_same = |stream| {
-        fstat(stream).is_ok_and(|it| (it.st_dev, it.st_ino) == (metadata.dev(), metadata.ino()))
-    };
-    if streams.into_iter().any(is_same) {
+    if is_stream_of_the_command(&metadata) {
         return Err(io::Error::other(
             "it is a standard stream of the command, too",
         ));
     }
     Ok(file)
+}
+
+/// Whether this is what the command has for a standard stream.
+pub(crate) fn is_stream_of_the_command(metadata: &Metadata) -> bool {
+    let (stdin, stdout, stderr) = (io::stdin(), io::stdout(), io::stderr());
+    let streams = [stdin.as_fd(), stdout.as_fd(), stderr.as_fd()];
+    let is_same = |stream| {
+        fstat(stream).is_ok_and(|it| (it.st_dev, it.st_ino) == (metadata.dev(), metadata.ino()))
+    };
+    streams.into_iter().any(is_same)
 }
 
 impl AsFd for Control {

@@ -7,7 +7,7 @@ use std::path::Path;
 use sandbox_core::{
     Configuration, DestinationPreset, DestinationRule, FileRule, Location, Lost, RuleRef, Source,
 };
-use sandboxed::Enforcement;
+use sandboxed::{Attempt, Decision, Enforcement, Event};
 use serde_json::{Map, Value, json};
 
 use crate::failure::Failure;
@@ -86,6 +86,42 @@ pub(crate) fn destination_rule(rule: &DestinationRule) -> Value {
 pub(crate) fn lost(lost: &Lost) -> Value {
     let mut object = rule(&lost.rule);
     object.insert("why".to_owned(), lost.why.as_str().into());
+    object.into()
+}
+
+/// What was denied.
+pub(crate) fn event(event: &Event) -> Value {
+    let rule_of = |decision: &Decision| decision.rule.as_ref().map(rule);
+    let mut object = object([
+        (
+            "time",
+            humantime::format_rfc3339_millis(event.time)
+                .to_string()
+                .into(),
+        ),
+        ("operation", event.operation.as_str().into()),
+        ("rule", rule_of(&event.decision).into()),
+        ("remedy", event.decision.remedy.clone().into()),
+        ("detail", event.detail.clone().into()),
+        ("count", event.count.into()),
+    ]);
+    match &event.attempt {
+        Attempt::Connect { destination, port } | Attempt::Send { destination, port } => {
+            object.insert("destination".to_owned(), destination.to_string().into());
+            object.insert("port".to_owned(), (*port).into());
+        }
+        Attempt::Write { path: written } => path(&mut object, "path", written),
+        _ => name(&mut object, "destination", &event.target()),
+    }
+    if let Some(process) = &event.process {
+        object.insert("pid".to_owned(), process.pid.into());
+        if let Some(program) = &process.program {
+            path(&mut object, "program", program);
+        }
+    }
+    if event.omitted > 0 {
+        object.insert("omitted".to_owned(), event.omitted.into());
+    }
     object.into()
 }
 

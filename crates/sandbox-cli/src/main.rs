@@ -18,6 +18,8 @@ mod check;
 #[cfg(backend)]
 mod control;
 #[cfg(backend)]
+mod denied;
+#[cfg(backend)]
 mod doctor;
 #[cfg(backend)]
 mod exit;
@@ -33,6 +35,8 @@ mod init;
 mod json;
 #[cfg(backend)]
 mod layers;
+#[cfg(backend)]
+mod log;
 #[cfg(backend)]
 mod network;
 #[cfg(backend)]

@@ -13,6 +13,7 @@ use crate::args::{Setting, Watching};
 use crate::ask::{Asking, asking};
 use crate::control::Control;
 use crate::failure::Failure;
+use crate::log::Place;
 use crate::render;
 use crate::traffic::Traffic;
 
@@ -29,18 +30,21 @@ impl Watch {
         watching: &Watching,
         setting: &Setting,
         policy: &Policy,
+        directory: &Path,
         mut builder: Builder,
     ) -> Result<(Self, Builder), Failure> {
-        let traffic = Arc::new(Traffic::new(watching.log_network.as_deref())?);
+        let traffic = Arc::new(Traffic::new(watching, directory)?);
         let control = watching
             .control_fd
             .map(|number| Control::new(number, policy.clone()))
             .transpose()?;
         let told = Arc::clone(&traffic);
         builder = builder.on_network(move |event| told.tell(event));
-        if watching.log_network.is_none() {
+        if watching.log_network.is_none() && watching.events.is_none() {
             builder = builder.without_processes();
         }
+        let told = Arc::clone(&traffic);
+        builder = builder.on_denial(move |event| told.deny(event));
         let mut asked = None;
         if policy.network_access() == Network::Ask || control.is_some() {
             // The person's own policy, in which an answer is kept, holds under these alone.
@@ -60,14 +64,20 @@ impl Watch {
 
     /// Says of a log that the command could write.
     pub(crate) fn warn(sandbox: &Sandbox, watching: &Watching, directory: &Path) {
-        let log = watching.log_network.as_deref();
-        let log = log.filter(|path| *path != Path::new("-"));
-        let Some(Ok(found)) = log.map(|log| resolve(&directory.join(log))) else {
-            return;
-        };
-        // The rules alone don't tell: what is written in a private directory is not the host's.
-        if sandbox.plan().inside(&found.path) == (Inside::Host { writable: true }) {
-            render::note("the network's log is a file that the command can change");
+        for (of, log) in [
+            ("the network's", &watching.log_network),
+            ("the events'", &watching.events),
+        ] {
+            let Some(Place::File(log)) = log else {
+                continue;
+            };
+            let Ok(found) = resolve(&directory.join(log)) else {
+                continue;
+            };
+            // The rules alone don't tell: what is written in a private directory is not the host's.
+            if sandbox.plan().inside(&found.path) == (Inside::Host { writable: true }) {
+                render::note(&format!("{of} log is a file that the command can change"));
+            }
         }
     }
 

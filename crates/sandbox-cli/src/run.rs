@@ -55,7 +55,7 @@ fn confined(
     let (program, args) = command(&situation);
     let directory = situation.context.cwd.clone();
     let (policy, builder) = situation.builder();
-    let (watch, builder) = Watch::new(watching, setting, &policy, builder)?;
+    let (watch, builder) = Watch::new(watching, setting, &policy, &directory, builder)?;
     let sandbox = builder.build(&policy)?;
     Watch::warn(&sandbox, watching, &directory);
     refuse_scratch(&sandbox, directory)?;

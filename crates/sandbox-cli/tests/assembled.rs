@@ -82,7 +82,7 @@ fn what_is_said_of_a_name_that_the_host_makes_later_is_so() {
                   by `@outside/.` = read (@policies/0.toml:3)
                   held by mount namespace: read-only + Landlock
                   not by `/` = read (preset `agent`): less specific
-                  help: "@outside/private/new" = "write"
+                  help: "@outside/private" = "write"
             allow read  @outside/private
                   by `@outside/.` = read (@policies/0.toml:3)
                   it is put together from what is visible of the host's, read-only
@@ -102,7 +102,7 @@ fn what_is_said_of_a_name_that_the_host_makes_later_is_so() {
                   by `@outside/.` = read (@policies/0.toml:3)
                   held by mount namespace: read-only + Landlock
                   not by `/` = hide (preset `strict`): less specific
-                  help: "@outside/private/new" = "write"
+                  help: "@outside/private" = "write"
             allow read  @outside/private
                   by `@outside/.` = read (@policies/0.toml:3)
                   it is put together from what is visible of the host's, read-only
@@ -122,7 +122,7 @@ fn what_is_said_of_a_name_that_the_host_makes_later_is_so() {
                   by `@outside/.` = read (@policies/0.toml:3)
                   held by mount namespace: not put in
                   not by `/` = read (preset `agent`): less specific
-                  help: "@outside/private/new" = "write"
+                  help: "@outside/private" = "write"
             allow read  @outside/private
                   by `@outside/.` = read (@policies/0.toml:3)
                   it is put together from what is visible of the host's, read-only
@@ -142,7 +142,7 @@ fn what_is_said_of_a_name_that_the_host_makes_later_is_so() {
                   by `@outside/private` = read (@policies/0.toml:3)
                   held by mount namespace: not put in + Landlock
                   not by `/` = hide (preset `strict`): less specific
-                  help: "@outside/private/new" = "write"
+                  help: "@outside/private" = "write"
             allow read  @outside/private
                   by `@outside/private` = read (@policies/0.toml:3)
                   it is put together from what is visible of the host's, read-only

@@ -270,6 +270,9 @@ fn every_answer_fits_the_schema_and_all_of_the_schema_is_answered() {
     for line in events(&host) {
         check.answer("network-event", &line);
     }
+    for line in denials(&host) {
+        check.answer("event", &line);
+    }
 
     let named: BTreeSet<String> = properties(&check.root, "").into_iter().collect();
     let never: Vec<_> = named.difference(&check.seen).collect();
@@ -306,6 +309,19 @@ fn by_a_known_process(host: &Host) -> String {
     let run = host.sandbox(words).options(["--log-network", "log"]);
     run.options(["--allow", "127.0.0.1:1"]).output().succeeds();
     host.read("log")
+}
+
+/// What is told of denials: files, a name that is none, connections, and more than are told.
+fn denials(host: &Host) -> Vec<String> {
+    let more = "i=0; while [ $i -lt 1100 ]; do echo > ../outside/$i; i=$((i+1)); done";
+    let odd = "mkdir \"../outside/$(printf '\\377')\"";
+    let script = format!("echo > .envrc; {odd}; @payload tcp 198.41.0.4:1; {more}");
+    let script = host.expand(&script);
+    let run = host.sandbox(["sh", "-c", &script]);
+    run.options(["--allow", "127.0.0.1:1", "--events", "@outside/events"])
+        .output();
+    let events = host.read("@outside/events");
+    events.lines().map(str::to_owned).collect()
 }
 
 /// Every property of a schema, with the place of its object.
@@ -395,6 +411,11 @@ fn the_words_are_those_of_the_program() {
             "{place}"
         );
     }
+    let operations = include_str!("../../sandbox-core/src/event.rs");
+    assert_eq!(
+        words_at("/$defs/event/properties/operation"),
+        words_of(operations, "const fn as_str")
+    );
     let mut kinds = words_of(include_str!("../src/json.rs"), "fn source(source");
     let event = include_str!("../../sandbox-gateway/src/event.rs");
     let end = words_at("/$defs/network-event/properties/end");

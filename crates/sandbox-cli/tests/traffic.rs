@@ -77,7 +77,7 @@ fn more_than_can_be_read_is_not_told() {
     assert_eq!(errors.lines().count(), 21, "{errors}");
     assert_eq!(
         errors.lines().last(),
-        Some("sandbox: more was denied: `--log-network FILE` has more of it")
+        Some("sandbox: more was denied: `--events FILE` has more of it")
     );
 }
 

@@ -143,6 +143,7 @@ pub(crate) fn exceeded(
     let mut problems = bound.policy.problems.clone();
     let files = resolve_files(&bound.policy, context, resolver, &mut problems);
     let network = NetworkRules::resolve(&bound.policy, context, &files, &mut problems);
+    problems.retain(|problem| !problem.is_of_nothing_to_write());
     if !problems.is_empty() {
         return problems;
     }

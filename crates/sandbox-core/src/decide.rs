@@ -211,6 +211,11 @@ pub struct Decision {
 }
 
 impl Decision {
+    /// That something is denied, by a rule, if one speaks of it, and what would allow it.
+    pub fn denied(rule: Option<RuleRef>, remedy: Option<String>) -> Self {
+        Self::new(Verdict::Deny, rule, remedy)
+    }
+
     pub(crate) fn new(verdict: Verdict, rule: Option<RuleRef>, remedy: Option<String>) -> Self {
         Self {
             verdict,
@@ -361,7 +366,7 @@ pub(crate) fn follow(files: &FileRules, path: &Path) -> PathBuf {
 /// of those the least holds, so each of them has to change.
 ///
 /// No rule opens a directory that is hidden because it cannot be looked into.
-fn remedy(files: &FileRules, path: &Path, wanted: Access) -> Option<String> {
+pub(crate) fn remedy(files: &FileRules, path: &Path, wanted: Access) -> Option<String> {
     if files.access(path).1.is_some_and(|rule| rule.closed) {
         return None;
     }
@@ -376,8 +381,11 @@ fn remedy(files: &FileRules, path: &Path, wanted: Access) -> Option<String> {
         .filter(|rule| rule.source() != &Source::Secret)
     {
         Some(rule) => {
+            // A program may write two rules about the same path in one layer.
+            let beaten = rule.beaten.iter().map(PathBuf::as_path);
+            let beaten = beaten.filter(|key| *key != rule.key());
             let lines: Option<Vec<String>> = std::iter::once(rule.key())
-                .chain(rule.beaten.iter().map(PathBuf::as_path))
+                .chain(beaten)
                 .map(line)
                 .collect();
             Some(lines?.join("\n"))

@@ -70,6 +70,27 @@ pub fn toml_string(text: &str) -> String {
     string
 }
 
+/// JSON with everything escaped that is not printable ASCII: fit for a terminal, and one line. Beyond it there are only strings.
+///
+/// ```
+/// assert_eq!(sandbox_core::ascii_json("\"a\u{9b}\u{1f600}\""), r#""a\u009b\ud83d\ude00""#);
+/// ```
+#[must_use]
+pub fn ascii_json(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    for character in json.chars() {
+        if matches!(character, ' '..='~') {
+            text.push(character);
+        } else {
+            for unit in character.encode_utf16(&mut [0; 2]) {
+                // Writing to a string does not fail.
+                let _ = write!(text, "\\u{unit:04x}");
+            }
+        }
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

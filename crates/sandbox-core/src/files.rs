@@ -70,7 +70,6 @@ pub struct FileRule {
 
 impl FileRule {
     /// A rule without a machine, whose path is a directory.
-    #[cfg(any(test, feature = "fuzzing"))]
     pub(crate) fn plain(text: &OsStr, path: PathBuf, glob: Option<Glob>, access: Access) -> Self {
         Self {
             text: text.into(),
@@ -284,6 +283,12 @@ impl FileRules {
             .sort_by(|a, b| place::order(&a.path, &b.path).then_with(|| a.rank().cmp(&b.rank())));
         self.literals.dedup_by(|a, b| a.path == b.path);
         self.index();
+    }
+
+    /// Puts a rule about a single path in the place of those about it.
+    pub(crate) fn replace(&mut self, rule: FileRule) {
+        self.literals.retain(|other| other.path != rule.path);
+        self.extend(vec![rule]);
     }
 
     /// What the rules grant at a path, and which rule. The path is absolute and resolved: no link, `.`, `..` or doubled

@@ -312,6 +312,7 @@ impl Policy {
                 optional,
                 base: None,
                 layer: self.top,
+                is_instead: false,
                 source,
             }),
         }

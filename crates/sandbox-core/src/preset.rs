@@ -95,6 +95,7 @@ pub(crate) fn files(preset: Preset) -> Vec<FileEntry> {
         optional,
         base: None,
         layer: 0,
+        is_instead: false,
         source: Source::Preset(preset),
     };
     let mut rules = vec![rule("/", root, false), rule("${CWD}", workspace, false)];

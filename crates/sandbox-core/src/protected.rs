@@ -202,12 +202,12 @@ pub(crate) fn innermost<'a>(
     Some((path.ancestors().nth(names.len() - end)?, entry))
 }
 
-/// Whether a path is the beginning of a protected one: what its last names are is the first part of an entry.
-pub(crate) fn leads_to(path: &Path, root: &Path) -> bool {
+/// The first protected path that a path is the beginning of: what its last names are is the first part of an entry.
+pub(crate) fn led_to(path: &Path, root: &Path) -> Option<&'static ProtectedPath> {
     let names = names(path);
-    starts(&names, root).any(|(start, scope)| {
+    starts(&names, root).find_map(|(start, scope)| {
         let rest = names.get(start..).unwrap_or_default();
-        in_scope(rest, scope).any(|entry| is_beginning(&entry.parts(), rest))
+        in_scope(rest, scope).find(|entry| is_beginning(&entry.parts(), rest))
     })
 }
 

@@ -35,6 +35,7 @@ impl Reach {
     pub fn of(policy: &Policy, context: &Context) -> Result<Self, PolicyErrors> {
         let mut problems = policy.problems.clone();
         let files = resolve_files(policy, context, &Resolver::default(), &mut problems);
+        problems.retain(|problem| !problem.is_of_nothing_to_write());
         if problems.is_empty() {
             Ok(Self(files))
         } else {

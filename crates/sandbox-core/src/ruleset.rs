@@ -4,6 +4,7 @@
 //! (expanded) replaces the earlier. Only then are links followed. Every problem is found before anything is answered;
 //! a policy with one does not start anything.
 
+mod by_name;
 mod settings;
 
 use std::fmt;
@@ -218,7 +219,7 @@ pub(crate) fn resolve_files(
     let (secrets, absent) = secrets(policy, context, resolver);
     let absent = Arc::new(absent);
     for draft in merge(secrets, policy, context, problems) {
-        match resolve_draft(draft, resolver) {
+        match resolve_draft(draft, resolver, problems) {
             Ok(way) => ways.extend(way),
             Err(error) => problems.push(error),
         }
@@ -226,6 +227,13 @@ pub(crate) fn resolve_files(
     if let Some(settings) = &policy.settings {
         settings::apply(settings, &mut ways, context, resolver, &absent, problems);
     }
+    by_name::keep(
+        &mut ways,
+        is_unrestricted(policy),
+        &absent,
+        resolver,
+        problems,
+    );
     let mut files = pass_writable_links(&mut ways, &absent, problems);
     files.unprotected = is_unrestricted(policy);
     files.search = policy.settings.as_ref().map(|settings| Search {
@@ -244,6 +252,10 @@ struct Way {
     links: Vec<Link>,
     /// The rule is a preset's about something that this machine may not have.
     is_offer: bool,
+    /// The rule stands in the place of another one.
+    is_instead: bool,
+    /// What the rule lets be written is not there. It need not be, or has to, where the name alone is nothing to open.
+    waits: Option<by_name::Waits>,
 }
 
 /// The secrets of the table that are there, as rules, and those that are not.
@@ -336,6 +348,7 @@ impl Draft {
             optional: true,
             base: None,
             layer: 0,
+            is_instead: false,
             source: Source::Secret,
         };
         Self {
@@ -361,7 +374,11 @@ impl Draft {
 }
 
 /// Follows the links of a rule's path. `None` is a rule about something that need not exist, and does not.
-fn resolve_draft(draft: Draft, resolver: &Resolver) -> Result<Option<Way>, PolicyError> {
+fn resolve_draft(
+    draft: Draft,
+    resolver: &Resolver,
+    problems: &[PolicyError],
+) -> Result<Option<Way>, PolicyError> {
     let Draft {
         entry,
         expanded,
@@ -390,11 +407,14 @@ fn resolve_draft(draft: Draft, resolver: &Resolver) -> Result<Option<Way>, Polic
         .map(|tail| Glob::new(resolved.path.clone(), tail).map(Box::new))
         .transpose();
     let glob = glob.map_err(|problem| rule_error(&entry, problem.into()))?;
+    let is_instead = entry.is_instead || !replaced.is_empty();
+    let mut waits = None;
     if resolved.kind == PathKind::Missing && glob.is_none() {
         match entry.access {
             // Kept by name: whatever comes to be there is hidden, or is not written.
             Access::Hide => {}
             Access::Read if !is_offer => {}
+            Access::Write if !is_offer => waits = Some(by_name::Waits::of(&entry, problems)),
             _ if entry.optional => return Ok(None),
             _ => {
                 return Err(PolicyError::Missing {
@@ -424,6 +444,8 @@ fn resolve_draft(draft: Draft, resolver: &Resolver) -> Result<Option<Way>, Polic
         rule: Arc::new(rule),
         links,
         is_offer,
+        is_instead,
+        waits,
     }))
 }
 

@@ -1,12 +1,12 @@
 //! What happened at a door, as the caller is told.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use sandbox_core::{Destination, RuleRef, Verdict, escaped};
+use sandbox_core::{Destination, RuleRef, Verdict, ascii_json, escaped};
 use serde_json::{Value, json};
 
 use crate::processes::Process;
@@ -189,23 +189,8 @@ impl Event {
         if let Value::Object(fields) = &mut value {
             fields.retain(|_, value| !value.is_null());
         }
-        ascii(&value.to_string())
+        ascii_json(&value.to_string())
     }
-}
-
-/// JSON with everything escaped that is not printable ASCII. Beyond it there are only strings.
-fn ascii(json: &str) -> String {
-    let mut text = String::with_capacity(json.len());
-    for character in json.chars() {
-        if matches!(character, ' '..='~') {
-            text.push(character);
-        } else {
-            for unit in character.encode_utf16(&mut [0; 2]) {
-                let _ = write!(text, "\\u{unit:04x}");
-            }
-        }
-    }
-    text
 }
 
 /// In one line, fit for a terminal; without the process, which has a line of its own.

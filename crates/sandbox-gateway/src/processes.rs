@@ -10,13 +10,12 @@ mod tests;
 use std::cell::RefCell;
 use std::fmt;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use sandbox_core::escaped;
+pub use sandbox_core::Process;
 use tokio::net::TcpStream;
 use tokio::sync::{SetOnce, mpsc};
 use tokio::task::spawn_local;
@@ -26,43 +25,6 @@ use crate::bounds;
 use crate::event::Event;
 use crate::gateway::NAME;
 use crate::log::Log;
-
-/// A process inside.
-///
-/// ```
-/// use sandbox_gateway::Process;
-///
-/// let process = Process::new(4711, Some("/usr/bin/curl".into()));
-/// assert_eq!(process.pid, 4711);
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Process {
-    /// Its number outside. When it has ended another one may get it.
-    pub pid: u32,
-    /// The program that it ran, by the path that this has inside, if that is known. The bytes are the command's: neither text nor fit for
-    /// a terminal.
-    pub program: Option<PathBuf>,
-}
-
-impl Process {
-    /// A process of this number that runs this program.
-    #[must_use]
-    pub fn new(pid: u32, program: Option<PathBuf>) -> Self {
-        Self { pid, program }
-    }
-}
-
-/// On one line, fit for a terminal.
-impl fmt::Display for Process {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.pid)?;
-        match &self.program {
-            Some(program) => write!(f, " ({})", escaped(program)),
-            None => Ok(()),
-        }
-    }
-}
 
 type Socket = dyn Fn(SocketAddr, SocketAddr) -> Option<u64> + Send + Sync;
 type Search = dyn Fn(&[u64]) -> Vec<Option<Process>> + Send + Sync;

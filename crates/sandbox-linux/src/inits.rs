@@ -15,7 +15,7 @@ use nix::sys::socket::{MsgFlags, Shutdown, shutdown};
 use nix::unistd::{Pid, getpgrp, getsid};
 
 use crate::child::{Received, receive, receive_with};
-use crate::notifier::{Names, Notifier};
+use crate::notifier::{Names, Notifier, OnDenial};
 use crate::sys;
 
 /// How many inits wait for a command at most, and how long those beyond the first do.
@@ -64,10 +64,16 @@ impl Init {
     }
 
     /// Answers the calls that come by `listener`.
-    pub(crate) fn answer(&self, names: &Arc<Names>, listener: OwnedFd) -> io::Result<()> {
+    pub(crate) fn answer(
+        &self,
+        names: &Arc<Names>,
+        on_denial: Option<&OnDenial>,
+        listener: OwnedFd,
+    ) -> io::Result<()> {
         if self.notifier.get().is_none() {
             let ruleset = self.performer().take().ok_or(io::ErrorKind::InvalidData)?;
-            let _ = self.notifier.set(Notifier::new(Arc::clone(names), ruleset));
+            let notifier = Notifier::new(Arc::clone(names), ruleset, on_denial.cloned())?;
+            let _ = self.notifier.set(notifier);
         }
         let notifier = self.notifier.get().ok_or(io::ErrorKind::InvalidData)?;
         notifier.listen(listener)

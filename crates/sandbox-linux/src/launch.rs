@@ -194,7 +194,7 @@ impl Prepared {
             .as_ref()
             .zip(listener)
             .ok_or(io::ErrorKind::InvalidData)?;
-        init.answer(names, listener)
+        init.answer(names, self.on_denial.as_ref(), listener)
     }
 }
 

@@ -14,6 +14,7 @@
 
 mod calls;
 mod decide;
+mod denied;
 mod listen;
 mod perform;
 mod performer;
@@ -38,6 +39,7 @@ use nix::errno::Errno;
 use nix::sys::signal::{SigSet, SigmaskHow, pthread_sigmask};
 
 use self::calls::Call;
+use self::denied::Teller;
 use self::listen::Reader;
 use self::performer::Performers;
 use self::pin::{Held, Own, Pinned, Thread};
@@ -45,6 +47,7 @@ use self::root::Root;
 use crate::sys::notify;
 
 pub(crate) use self::decide::Names;
+pub use self::denied::{Denial, OnDenial, Reason, Told};
 
 /// Neither thread keeps much on its stack: two paths.
 const STACK: usize = 256 << 10;
@@ -87,6 +90,12 @@ impl Job {
     /// The handler of a signal runs, and then the call is made again, or not, as its process has it (signal(7)).
     fn restart(&self) {
         let _ = notify::restart(self.listener.as_fd(), self.id);
+    }
+
+    /// Something of the calling process, if it has been asked for.
+    fn held(&self, what: Own) -> Option<&Held> {
+        let mut own = self.own.iter();
+        own.find_map(|(own, held)| (*own == what).then_some(held))
     }
 
     /// Whoever was killed meanwhile hears nothing.
@@ -146,6 +155,14 @@ pub(crate) struct Notifier {
     /// How many calls are taken up and not done.
     taken: Arc<AtomicUsize>,
     reader: Arc<Mutex<Current>>,
+    telling: Option<Telling>,
+}
+
+/// The thread that tells of denials, and the way to it.
+#[derive(Debug)]
+struct Telling {
+    teller: Teller,
+    thread: JoinHandle<()>,
 }
 
 /// The reader that is there.
@@ -157,14 +174,24 @@ struct Current {
 }
 
 impl Notifier {
-    pub(crate) fn new(names: Arc<Names>, performer: OwnedFd) -> Self {
-        Self {
+    /// `performer` is the Landlock ruleset of the one that makes the calls. Whoever is told of denials has a thread.
+    pub(crate) fn new(
+        names: Arc<Names>,
+        performer: OwnedFd,
+        on_denial: Option<OnDenial>,
+    ) -> io::Result<Self> {
+        let telling = on_denial.map(|on_denial| {
+            let (teller, tell) = Teller::new(on_denial);
+            spawn("sandbox-denials", tell).map(|thread| Telling { teller, thread })
+        });
+        Ok(Self {
             owner: std::process::id(),
             names,
             performer: Arc::new(performer),
             taken: Arc::default(),
             reader: Arc::default(),
-        }
+            telling: telling.transpose()?,
+        })
     }
 
     /// Answers the calls of one more command.
@@ -196,7 +223,8 @@ impl Notifier {
             bell: Arc::new(bell),
         };
         let (names, performer) = (Arc::clone(&self.names), Arc::clone(&self.performer));
-        let performers = Performers::new(names, performer, orders.clone());
+        let teller = self.telling.as_ref().map(|telling| telling.teller.clone());
+        let performers = Performers::new(names, performer, teller, orders.clone());
         let (taken, current) = (Arc::clone(&self.taken), Arc::clone(&self.reader));
         let reader = Reader::new(given, heard, performers, taken, current);
         #[cfg(test)]
@@ -222,7 +250,7 @@ impl Drop for Notifier {
     fn drop(&mut self) {
         if self.owner != std::process::id() {
             // It has none of the threads, and the lock may be one of theirs.
-            std::mem::forget(Arc::clone(&self.reader));
+            std::mem::forget((Arc::clone(&self.reader), self.telling.take()));
             return;
         }
         let mut current = std::mem::take(&mut *lock(&self.reader));
@@ -230,6 +258,13 @@ impl Drop for Notifier {
             orders.give(Order::End);
         }
         current.end();
+        if let Some(Telling { teller, thread }) = self.telling.take() {
+            drop(teller);
+            // Whoever is told may have had the last handle.
+            if thread.thread().id() != thread::current().id() {
+                let _ = thread.join();
+            }
+        }
     }
 }
 

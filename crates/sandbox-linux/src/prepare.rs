@@ -11,7 +11,7 @@ use nix::fcntl::{FcntlArg, SealFlag, fcntl};
 use crate::cpus::Cpus;
 use crate::inits::{Forks, Init, Inits};
 use crate::launch::{begin, send};
-use crate::notifier::Names;
+use crate::notifier::{Names, OnDenial};
 use crate::plan::encode;
 use crate::wire::order;
 use crate::{Connectivity, Doors, HostFacts, LaunchError, Plan, Step, WayIn, plan, sys};
@@ -44,6 +44,8 @@ pub struct Prepared {
     pub(crate) has_own_network: bool,
     /// What the notifier decides by.
     pub(crate) names: Option<Arc<Names>>,
+    /// Whom it tells of what it denies.
+    pub(crate) on_denial: Option<OnDenial>,
     /// For messages about the step that failed, and to make `joining` from.
     pub(crate) steps: Arc<[Step]>,
     pub(crate) joining: OnceLock<Joining>,
@@ -133,6 +135,11 @@ impl Prepared {
         }
     }
 
+    /// Has `tell` told of names that the rules deny to make, to move or to write, where a notifier decides.
+    pub fn on_denial(&mut self, tell: OnDenial) {
+        self.on_denial = Some(tell);
+    }
+
     /// The gateway's sockets, once: after the first command was launched, and again where the sandbox had to be made anew. `None`
     /// where there are no new ones.
     pub fn take_doors(&self) -> Option<Doors> {
@@ -162,6 +169,7 @@ impl Prepared {
             plan: bytes,
             has_own_network: plan.has_own_network(),
             names: plan.names(),
+            on_denial: None,
             steps: plan.shared_steps(),
             joining: OnceLock::new(),
             inits: Arc::new(Inits::new(begun, forks)),

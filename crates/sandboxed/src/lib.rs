@@ -55,6 +55,8 @@ mod confine;
 #[cfg(backend)]
 mod deadline;
 #[cfg(backend)]
+mod denials;
+#[cfg(backend)]
 mod dispositions;
 #[cfg(backend)]
 mod error;
@@ -99,8 +101,9 @@ pub mod tokio;
 mod unsupported;
 
 pub use sandbox_core::{
-    Access, Attempt, Context, Decision, DestinationPreset, Distrust, HideBy, Limits, Location,
-    Network, Policy, PolicyError, PolicyErrors, Preset, Ruleset, Source, System, Tier, Verdict,
+    Access, Attempt, Context, Decision, DestinationPreset, Distrust, Event, HideBy, Limits,
+    Location, Network, Operation, Policy, PolicyError, PolicyErrors, Preset, Process, Ruleset,
+    Source, System, Tier, Verdict,
 };
 
 #[cfg(backend)]
@@ -110,8 +113,7 @@ pub use {
     error::{BadStream, Error},
     sandbox::{Builder, Sandbox},
     sandbox_gateway::{
-        Answer as NetworkAnswer, Door, End, Event as NetworkEvent, Process as NetworkProcess,
-        Question as NetworkQuestion,
+        Answer as NetworkAnswer, Door, End, Event as NetworkEvent, Question as NetworkQuestion,
     },
     sandbox_linux::{
         Enforcement, HostFacts, LaunchError, Lowering, NumberProblem, Plan, TerminalSize,

@@ -11,8 +11,9 @@ use sandbox_core::{
 use sandbox_linux::filter::Feature;
 use sandbox_linux::{Connectivity, Early, Enforcement, HostFacts, Plan, Prepared, Start};
 
+use crate::denials::{Tell, Teller};
 use crate::network::{self, Service, Told};
-use crate::{Command, Error, NetworkAnswer, NetworkEvent, NetworkQuestion};
+use crate::{Command, Error, Event, NetworkAnswer, NetworkEvent, NetworkQuestion};
 
 /// A policy made ready for this host: resolved, compiled, everything opened. Commands run in it.
 ///
@@ -53,6 +54,7 @@ struct Shared {
     /// Its gateway, if its policy names destinations, and what that was resolved from: the network's part of it may change.
     network: Option<(Service, Box<(Policy, Context)>)>,
     variables: Vec<(OsString, OsString)>,
+    denials: Option<Arc<Teller>>,
 }
 
 /// Makes a [`Sandbox`] for other circumstances than those that are found: another directory, a lesser host, another
@@ -76,6 +78,7 @@ pub struct Builder {
     environment: Option<Vec<(OsString, OsString)>>,
     gateway: sandbox_gateway::Options,
     told: Told,
+    on_denial: Option<Tell>,
 }
 
 impl Sandbox {
@@ -157,6 +160,9 @@ impl Sandbox {
 
     /// Starts a command, and with the first one the gateway.
     pub(crate) fn launch(&self, start: &Start<'_>) -> Result<sandbox_linux::Child, Error> {
+        if let Some(denials) = &self.0.denials {
+            denials.begin();
+        }
         let Some((network, _)) = &self.0.network else {
             return Ok(self.0.prepared.launch(start)?);
         };
@@ -225,6 +231,43 @@ impl Builder {
         self
     }
 
+    /// Is told of what was denied, with the rule and with what would allow it: each thing once a command, and once more, with how often
+    /// it was tried, when the next command starts or the sandbox ends. It is told on threads of the sandbox's, a moment later than the
+    /// command, and all of it before the last handle on the sandbox and its commands is gone.
+    ///
+    /// That is connections and names, datagrams, and where something of the host's may be written also files: to make, link or rename
+    /// them or to open them for writing. Not to read, to delete them or to change their modes, which the kernel alone denies; nor what
+    /// the permissions of the host deny as well.
+    ///
+    /// ```
+    /// use std::sync::{Arc, Mutex};
+    ///
+    /// use sandboxed::{Policy, Preset, Sandbox};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let host = tempfile::tempdir()?;
+    /// # let workspace = sandbox_core::resolve(host.path())?.path;
+    /// let denied = Arc::new(Mutex::new(Vec::new()));
+    /// let told = Arc::clone(&denied);
+    /// let sandbox = Sandbox::builder()
+    ///     .on_denial(move |event| told.lock().unwrap().push(event.to_string()))
+    ///     .build(&Policy::preset(Preset::ReadOnly).write(&workspace))?;
+    /// let direnv = workspace.join(".envrc");
+    /// assert!(!sandbox.command("touch").arg(&direnv).status()?.success());
+    /// drop(sandbox);
+    /// let expected = format!(
+    ///     "create {0} (protected: direnv runs it on entering the directory); allowed by "{0}" = "write"",
+    ///     direnv.display(),
+    /// );
+    /// assert_eq!(*denied.lock().unwrap(), [expected]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn on_denial(mut self, tell: impl Fn(&Event) + Send + Sync + 'static) -> Self {
+        self.on_denial = Some(Box::new(tell));
+        self
+    }
+
     /// Answers for destinations that no rule names, where the policy says `ask`; without it they are denied. A connection waits for
     /// the answer for a minute; several to the same destination wait for one.
     pub fn on_request(
@@ -265,12 +308,20 @@ impl Builder {
         }
         let ruleset = Arc::new(Ruleset::resolve(policy, &context)?);
         known_features(&ruleset)?;
-        let network = Service::of(&ruleset, self.gateway, self.told);
+        let denials = self.on_denial.map(|tell| Teller::new(tell, &ruleset));
+        let mut gateway = self.gateway;
+        if let Some(denials) = &denials {
+            gateway = denials.of_network(gateway);
+        }
+        let network = Service::of(&ruleset, gateway, self.told);
         let plan = Plan::compile(&ruleset, &facts)?;
-        let prepared = match early {
+        let mut prepared = match early {
             Ok(early) => Prepared::with(&plan, early)?,
             Err(_) => Prepared::new(&plan)?,
         };
+        if let Some(denials) = &denials {
+            prepared.on_denial(denials.of_names());
+        }
         let mut variables = match self.environment {
             Some(variables) => ruleset.environment().apply(variables),
             None => ruleset.environment().apply(std::env::vars_os()),
@@ -286,6 +337,7 @@ impl Builder {
             prepared,
             network: network.map(|service| (service, Box::new((policy.clone(), context)))),
             variables,
+            denials,
         })))
     }
 }

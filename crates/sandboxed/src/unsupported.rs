@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use std::process::{ChildStderr, ChildStdin, ChildStdout};
 use std::time::{Duration, Instant};
 
-use sandbox_core::{Context, Policy, PolicyErrors, Ruleset};
+use sandbox_core::{Context, Event, Policy, PolicyErrors, Ruleset};
 
 /// Why there is no sandbox.
 #[derive(Debug, thiserror::Error)]
@@ -102,6 +102,10 @@ impl Builder {
     }
 
     pub fn without_processes(self) -> Self {
+        self
+    }
+
+    pub fn on_denial(self, tell: impl Fn(&Event) + Send + Sync + 'static) -> Self {
         self
     }
 

@@ -3,7 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
-use sandbox_core::{Attempt, Destination, Explanation, PathKind, Verdict, is_within};
+use sandbox_core::{Attempt, Destination, Explanation, Operation, PathKind, Verdict, is_within};
 use sandbox_linux::Inside;
 use sandboxed::{Context, Plan, Ruleset};
 
@@ -102,7 +102,19 @@ impl Answers<'_> {
     pub(super) fn write(&self, place: &Place) -> Answer {
         let attempt = Attempt::write(&place.resolved);
         let (own, holds) = (Inside::is_writable, Plan::holds_writing);
-        self.about(place, "write", &attempt, own, holds)
+        let mut answer = self.about(place, "write", &attempt, own, holds);
+        // By what is there, as when it is denied.
+        let remedy = &mut answer.explanation.decision.remedy;
+        if remedy.is_some() {
+            let exists = |path: &Path| path.symlink_metadata().is_ok();
+            let operation = if place.exists {
+                Operation::Write
+            } else {
+                Operation::Create
+            };
+            *remedy = self.ruleset.opens(&place.resolved, operation, exists);
+        }
+        answer
     }
 
     /// The sandbox's `own` directories answer for themselves, whatever rules about the host's say.

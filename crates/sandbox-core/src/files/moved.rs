@@ -47,9 +47,17 @@ impl Ruleset {
     /// ```
     #[must_use]
     pub fn leads_to_protected(&self, path: &Path) -> bool {
+        self.way_to_protected(path).is_some()
+    }
+
+    /// The first protected path that may come to lie below this one.
+    pub(crate) fn way_to_protected(
+        &self,
+        path: &Path,
+    ) -> Option<&'static protected::ProtectedPath> {
         let files = self.files();
         let is_named = || files.access(path).1.is_some_and(|rule| rule.path() == path);
-        files.is_way(path) && !is_named()
+        files.way(path).filter(|_| !is_named())
     }
 
     /// Whether a path is not protected as it is spelled, but would be in the spelling of the table, or its beginning: what a file system that
@@ -74,7 +82,7 @@ impl Ruleset {
         let is_protected = |path: &Path| {
             let protected = protected::innermost(path, root);
             protected.is_some_and(|(protected, _)| !root.starts_with(protected))
-                || protected::leads_to(path, root)
+                || protected::led_to(path, root).is_some()
         };
         spelling::has_short_name(path, root)
             || spelling::plain(path, root).is_some_and(|plain| is_protected(&plain))
@@ -82,8 +90,15 @@ impl Ruleset {
 }
 
 impl FileRules {
-    fn is_way(&self, path: &Path) -> bool {
-        !self.unprotected && protected::leads_to(path, &self.root_of(path))
+    pub(crate) fn is_way(&self, path: &Path) -> bool {
+        self.way(path).is_some()
+    }
+
+    fn way(&self, path: &Path) -> Option<&'static protected::ProtectedPath> {
+        if self.unprotected {
+            return None;
+        }
+        protected::led_to(path, &self.root_of(path))
     }
 
     /// The patterns that may deny a name where all around it may be written.

@@ -188,6 +188,7 @@ impl Decoder<'_> {
                 optional,
                 base: self.base.clone(),
                 layer: 0,
+                is_instead: false,
                 source: self.source(key),
             });
         }

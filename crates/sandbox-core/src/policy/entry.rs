@@ -23,6 +23,8 @@ pub(crate) struct FileEntry {
     pub(crate) base: Option<Arc<Path>>,
     /// How many layers lie below the one that it stands in.
     pub(crate) layer: usize,
+    /// Whether it stands in the place of one of an earlier layer: then what it is about is no spelling mistake.
+    pub(crate) is_instead: bool,
     pub(crate) source: Source,
 }
 

@@ -159,7 +159,10 @@ impl Policy {
         let by_key = entry::by_key(&self.files, FileEntry::key);
         self.files = entry::of_last_layers(self.files, &by_key, |entry| entry.layer)
             .into_iter()
-            .map(|(entry, _)| entry)
+            .map(|(entry, replaced)| FileEntry {
+                is_instead: entry.is_instead || !replaced.is_empty(),
+                ..entry
+            })
             .collect();
         self.network = later.network.clone().or(self.network);
         for (preset, source) in &later.destination_presets {

@@ -8,7 +8,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{Draft, Way, build, resolve_draft, rule_error};
+use super::{Draft, Way, build, by_name, resolve_draft, rule_error};
 use crate::files::FileRule;
 use crate::files::absent::AbsentSecrets;
 use crate::pattern::expand;
@@ -96,6 +96,7 @@ fn written(settings: &Settings, context: &Context) -> Vec<(Role, FileEntry)> {
         optional: false,
         base: None,
         layer: 0,
+        is_instead: false,
         source,
     };
     if let Some(source) = &settings.unrestricted {
@@ -139,7 +140,11 @@ fn resolved(
             replaced: Vec::new(),
         },
         resolver,
+        &[],
     )?;
+    if let Some(error) = way.as_ref().and_then(by_name::missing) {
+        return Err(error);
+    }
     Ok(way.filter(|way| {
         !is_other_name || way.rule.glob.is_some() || way.rule.kind != PathKind::Missing
     }))
@@ -281,6 +286,8 @@ fn deny_writes(rules: &mut Vec<Imported>, ways: &[Way], absent: &Arc<AbsentSecre
                     }),
                     links: Vec::new(),
                     is_offer: false,
+                    is_instead: false,
+                    waits: None,
                 },
             }),
             (Access::Scratch, true) => return false,

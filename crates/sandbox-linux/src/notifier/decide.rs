@@ -74,6 +74,11 @@ impl Names {
         self.own(path).is_none() && self.verdict(path) != Verdict::Allow
     }
 
+    /// The same for anything but a directory.
+    pub(super) fn denies_file(&self, path: &Path) -> bool {
+        self.denies(path) || self.ruleset.leads_to_protected(path)
+    }
+
     fn verdict(&self, path: &Path) -> Verdict {
         self.ruleset.decide(&Attempt::write(path)).verdict
     }

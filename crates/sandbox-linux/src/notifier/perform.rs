@@ -22,7 +22,8 @@ use self::config::replace_config;
 use self::repository::in_repositories;
 use super::Job;
 use super::calls::Call;
-use super::decide::{Answer, Names, is_read_only};
+use super::decide::{Answer, is_read_only};
+use super::denied::Asked;
 use super::pin::{Held, Own, Pinned, gives};
 use super::resolve::{Found, Name, Place, Seen, Stop, Walk};
 use crate::sys::notify::{mount_of, open_at, rename_at};
@@ -44,7 +45,7 @@ pub(super) enum Done {
 }
 
 /// Decides, and makes the call.
-pub(super) fn perform(names: &Names, job: &Job) -> Result<Done, Stop> {
+pub(super) fn perform(names: &Asked<'_>, job: &Job) -> Result<Done, Stop> {
     if let Some(bits) = job.umask {
         umask(Mode::from_bits_truncate(bits));
     }
@@ -55,7 +56,7 @@ pub(super) fn perform(names: &Names, job: &Job) -> Result<Done, Stop> {
     };
     match &job.call {
         Call::Open { at, flags, mode } => this.open(at, *flags, *mode).map(Done::File),
-        Call::MakeDirectory { at, mode } => this.make(at, Names::make_directory, |name| {
+        Call::MakeDirectory { at, mode } => this.make(at, Asked::make_directory, |name| {
             mkdirat(
                 &name.directory,
                 name.last.as_c_str(),
@@ -79,13 +80,13 @@ pub(super) fn perform(names: &Names, job: &Job) -> Result<Done, Stop> {
 }
 
 struct Performer<'a> {
-    names: &'a Names,
+    names: &'a Asked<'a>,
     job: &'a Job,
     /// What is held until the call is made.
     locks: RefCell<Vec<File>>,
 }
 
-type Decide = fn(&Names, &Path, BorrowedFd<'_>) -> Result<Answer, Errno>;
+type Decide<'a> = fn(&Asked<'a>, &Path, BorrowedFd<'_>) -> Result<Answer, Errno>;
 
 impl<'a> Performer<'a> {
     fn walk(&self, at: &'a Pinned) -> Walk<'a> {
@@ -101,7 +102,7 @@ impl<'a> Performer<'a> {
     fn make(
         &self,
         at: &'a Pinned,
-        decide: Decide,
+        decide: Decide<'a>,
         make: impl FnOnce(&Name<'a>) -> nix::Result<()>,
     ) -> Result<Done, Stop> {
         let name = self.name(at, Errno::EEXIST)?;
@@ -116,14 +117,14 @@ impl<'a> Performer<'a> {
         at: &'a Pinned,
         make: impl FnOnce(&Name<'a>) -> nix::Result<()>,
     ) -> Result<Done, Stop> {
-        self.make(at, Names::write_file, |name| {
+        self.make(at, Asked::write_file, |name| {
             no_slash(name)?;
             make(name)
         })
     }
 
     /// Programs make directories without asking whether they are there: then that is the answer, as ever.
-    fn decide_new(&self, name: &Name<'a>, decide: Decide) -> Result<Answer, Stop> {
+    fn decide_new(&self, name: &Name<'a>, decide: Decide<'a>) -> Result<Answer, Stop> {
         let decided = self.decide(name, name.directory.as_fd(), decide);
         let answer = decided.map_err(|denied| match name.look() {
             Ok(Some(_)) => Errno::EEXIST.into(),
@@ -172,7 +173,7 @@ impl<'a> Performer<'a> {
                 }
                 Some(seen) => return self.open_existing(&name, &seen, flags, mode),
                 None if creates => {
-                    self.decide_new(&name, Names::write_file)?;
+                    self.decide_new(&name, Asked::write_file)?;
                     let directory = name.directory.as_fd();
                     // New, or not: what has come there since it was looked at was not decided, and may be a link.
                     match open_at(directory, &name.last, flags | NEW, mode) {
@@ -199,13 +200,15 @@ impl<'a> Performer<'a> {
             (true, false) if flags & libc::O_TMPFILE == libc::O_TMPFILE => {
                 return self.open_nameless(&seen.file, flags, mode);
             }
+            // Whoever asks for no writing is not notified.
+            (true, false) if flags & libc::O_PATH == 0 => return Err(Errno::EISDIR.into()),
             (false, _) if name.slash => return Err(Errno::ENOTDIR.into()),
             _ => {}
         }
         if is_terminal(seen) {
             return self.open_terminal(seen, flags);
         }
-        self.decide(name, seen.file.as_fd(), Names::write_file)?;
+        self.decide(name, seen.file.as_fd(), Asked::write_file)?;
         open_seen(seen, flags)
     }
 
@@ -250,7 +253,7 @@ impl<'a> Performer<'a> {
                 let root = self.job.root.as_fd();
                 finish(open_at(root, &path, flags | SAFELY, 0), flags, None)
             }
-            Some((_, Held::File(_))) => Err(Errno::ENXIO.into()),
+            Some((_, Held::File(_) | Held::Process(_))) => Err(Errno::ENXIO.into()),
         }
     }
 
@@ -265,14 +268,14 @@ impl<'a> Performer<'a> {
             Found::Directory(_) | Found::File(_) => None,
         };
         let to = self.name(to, Errno::EEXIST)?;
-        self.decide_new(&to, Names::write_file)?;
+        self.decide_new(&to, Asked::write_file)?;
         no_slash(&to)?;
         let file = match (from, seen) {
             (Found::Name(from), Some(seen)) if from.slash && !seen.is(libc::S_IFDIR) => {
                 return Err(Errno::ENOTDIR.into());
             }
             (Found::Name(from), Some(seen)) => {
-                self.decide(&from, seen.file.as_fd(), Names::write_file)?;
+                self.decide(&from, seen.file.as_fd(), Asked::write_file)?;
                 Place::Opened(Rc::new(seen.file))
             }
             (Found::File(file), _) => {
@@ -335,6 +338,12 @@ impl<'a> Performer<'a> {
         if mount != mount_of(to.directory.as_fd())? {
             return Err(Errno::EXDEV.into());
         }
+        let (old, new) = (from.path(&self.job.root)?, to.path(&self.job.root)?);
+        // Also where a mount has the first word: it is not the reason.
+        let decided = (
+            self.decide(&from, from.directory.as_fd(), Asked::write),
+            self.decide(&to, to.directory.as_fd(), Asked::write),
+        );
         if is_read_only(from.directory.as_fd()) {
             return Err(Errno::EROFS.into());
         }
@@ -344,7 +353,6 @@ impl<'a> Performer<'a> {
         }
         // The kernel keeps what is mounted on in its place only for whoever has that mount, and we have not.
         let is_mounted = |seen: &Seen| Ok::<_, Errno>(mount_of(seen.file.as_fd())? != mount);
-        let (old, new) = (from.path(&self.job.root)?, to.path(&self.job.root)?);
         if is_mounted(&moved)? {
             return Err(Errno::EBUSY.into());
         }
@@ -352,18 +360,15 @@ impl<'a> Performer<'a> {
         let mut names_of_it = std::iter::once(&new).chain(&places);
         let is_config = names_of_it.any(|path| self.names.is_git_config(path));
         if is_config && flags == 0 && moved.is(libc::S_IFREG) {
-            self.decide(&from, from.directory.as_fd(), Names::write_file)?;
-            return replace_config((&from, &moved), &to);
+            self.decide(&from, from.directory.as_fd(), Asked::write_file)?;
+            return replace_config(self.names, (&from, &moved), (&to, &new));
         }
         if let Some(there) = to.look()?
             && is_mounted(&there)?
         {
             return Err(Errno::EBUSY.into());
         }
-        let decided = [
-            self.decide(&from, from.directory.as_fd(), Names::write)?,
-            self.decide(&to, to.directory.as_fd(), Names::write)?,
-        ];
+        let decided = [decided.0?, decided.1?];
         // Whatever it is: a file may have become a directory by the time it is moved.
         if decided != [Answer::TheKernels; 2] {
             self.names.keeps(&old, &new)?;
@@ -396,7 +401,7 @@ impl<'a> Performer<'a> {
                 if seen.is(libc::S_IFLNK) {
                     return Err(Errno::ELOOP.into());
                 }
-                self.decide(&name, seen.file.as_fd(), Names::write_file)?;
+                self.decide(&name, seen.file.as_fd(), Asked::write_file)?;
                 Place::Opened(Rc::new(seen.file))
             }
             Found::File(file) => {
@@ -439,7 +444,7 @@ fn open_seen(seen: &Seen, flags: i32) -> Result<OwnedFd, Stop> {
 }
 
 /// The name under which this very file can be opened again: procfs follows it to the file, not to a path.
-fn again(file: &impl AsFd) -> String {
+pub(super) fn again(file: &impl AsFd) -> String {
     format!("/proc/self/fd/{}", file.as_fd().as_raw_fd())
 }
 

@@ -12,7 +12,9 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use nix::sched::{CloneFlags, unshare};
 
+use super::denied::{Asked, Denial, Teller};
 use super::perform::{Done, perform};
+use super::pin::{Held, Own};
 use super::resolve::Stop;
 use super::{Job, Names, Order, Orders, spawn};
 use crate::sys::notify;
@@ -34,15 +36,22 @@ pub(super) struct Gone;
 pub(super) struct Performers {
     names: Arc<Names>,
     ruleset: Arc<OwnedFd>,
+    teller: Option<Teller>,
     orders: Orders,
     current: Option<Performer>,
 }
 
 impl Performers {
-    pub(super) fn new(names: Arc<Names>, ruleset: Arc<OwnedFd>, orders: Orders) -> Self {
+    pub(super) fn new(
+        names: Arc<Names>,
+        ruleset: Arc<OwnedFd>,
+        teller: Option<Teller>,
+        orders: Orders,
+    ) -> Self {
         Self {
             names,
             ruleset,
+            teller,
             orders,
             current: None,
         }
@@ -79,7 +88,7 @@ impl Performers {
         let (jobs, taken) = sync_channel(MOST_TAKEN);
         let (confined, is_confined) = channel();
         let (names, ruleset) = (Arc::clone(&self.names), Arc::clone(&self.ruleset));
-        let orders = self.orders.clone();
+        let (teller, orders) = (self.teller.clone(), self.orders.clone());
         let thread = spawn("sandbox-perform", move || {
             let outcome = confine(&ruleset);
             let ends = outcome.is_err();
@@ -88,6 +97,7 @@ impl Performers {
             }
             Performing {
                 names: &names,
+                teller,
                 orders: &orders,
                 waiting: Vec::new(),
                 tried: Instant::now(),
@@ -130,6 +140,7 @@ fn confine(ruleset: &OwnedFd) -> io::Result<()> {
 /// What the performer does.
 struct Performing<'a> {
     names: &'a Names,
+    teller: Option<Teller>,
     orders: &'a Orders,
     waiting: Vec<Job>,
     tried: Instant,
@@ -159,7 +170,22 @@ impl Performing<'_> {
     }
 
     fn make(&mut self, job: Job) {
-        match perform(self.names, &job) {
+        let asked = Asked::new(self.names, self.teller.is_some());
+        let outcome = perform(&asked, &job);
+        if let (Some(teller), Err(Stop::Answer(errno))) = (&self.teller, &outcome)
+            && let Some(denial) = asked.denial(&job.call, *errno)
+        {
+            // It is asked while its call waits: afterwards it may be gone.
+            let Some(held) = job.held(Own::Process) else {
+                return self.orders.give(Order::Ask(Box::new(job), Own::Process));
+            };
+            let process = match held {
+                Held::Process(process) => process.clone(),
+                _ => None,
+            };
+            teller.tell(Denial { process, ..denial });
+        }
+        match outcome {
             Ok(Done::Nothing) => job.answer(Ok(0)),
             Ok(Done::File(file)) => job.answer_with(&file),
             Err(Stop::Answer(errno)) => job.answer(Err(errno)),

@@ -4,6 +4,7 @@
 //! that, not the performer, which may not look into other processes.
 
 use std::ffi::CString;
+use std::fs;
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, OwnedFd};
@@ -12,6 +13,7 @@ use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl, open};
 use nix::sys::stat::Mode;
 use nix::unistd::getsid;
+use sandbox_core::Process;
 
 use super::calls::Argument;
 use super::read::text;
@@ -34,6 +36,8 @@ pub(super) enum Own {
     Directory,
     /// What `/dev/tty` stands for.
     Terminal,
+    /// Which it is, to tell of what is denied.
+    Process,
 }
 
 /// The answer to a question for an [`Own`].
@@ -45,6 +49,8 @@ pub(super) enum Held {
     SameTerminal,
     /// The number of one in the sandbox's `/dev/pts`.
     Terminal(u32),
+    /// The process, as far as that can be seen.
+    Process(Option<Process>),
 }
 
 /// A thread that waits, by its number here.
@@ -108,6 +114,7 @@ impl Thread {
             }
             Own::Directory => self.directory().map(Held::File),
             Own::Terminal => self.terminal(),
+            Own::Process => Ok(Held::Process(self.process())),
         }
     }
 
@@ -147,6 +154,14 @@ impl Thread {
         };
         let pending = set("SigPnd:") | set("ShdPnd:");
         pending & set("SigCgt:") & !set("SigBlk:") != 0
+    }
+
+    fn process(self) -> Option<Process> {
+        let status = self.file("status").ok()?;
+        let line = status.lines().find_map(|line| line.strip_prefix("Tgid:"));
+        let id = line?.trim().parse().ok()?;
+        let program = fs::read_link(format!("/proc/{}/exe", self.0));
+        Some(Process::new(id, program.ok()))
     }
 
     fn file(self, name: &str) -> Result<String, Errno> {

@@ -40,6 +40,7 @@ pub(super) fn rules(
         optional: optional || access == Access::Write,
         base: None,
         layer: 0,
+        is_instead: false,
         source: source.clone(),
     };
     let is_pattern = !is_literal && text.contains(SPECIAL);

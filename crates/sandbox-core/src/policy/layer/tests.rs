@@ -58,6 +58,7 @@ fn what_an_untrusted_layer_widens_is_told_with_its_line() {
         ).replace("(read the file; if that is what you want, `sandbox trust /p/layer.toml`)", "(…)"), @r"
     /p/layer.toml:2: `/usr/share` would be `write` instead of `read`, and `/p/layer.toml` is not approved (…)
     /p/layer.toml:3: `/usr/share/.ssh/config` would be `read` instead of `hide`, and `/p/layer.toml` is not approved (…)
+    /p/layer.toml:4: `/usr/share/.vscode` would be `write` instead of `read`, and `/p/layer.toml` is not approved (…)
     /p/layer.toml:8: `X_TOKEN` would be `pass` instead of `drop`, and `/p/layer.toml` is not approved (…)
     /p/layer.toml:9: `CI` would be set to `1` instead of `pass`, and `/p/layer.toml` is not approved (…)
     /p/layer.toml:6: `network` would be `host` instead of `deny`, and `/p/layer.toml` is not approved (…)

@@ -8,14 +8,16 @@ use std::ffi::{CStr, CString};
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
 
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, AtFlags};
 use nix::sys::stat::{Mode, fchmod};
 use nix::unistd::{UnlinkatFlags, linkat, unlinkat};
-use sandbox_core::{GIT_CONFIG_COPY, may_rewrite_git_config};
+use sandbox_core::GIT_CONFIG_COPY;
 
 use super::{Done, PATIENCE, SAFELY, again};
+use crate::notifier::denied::Asked;
 use crate::notifier::resolve::{Name, Seen, Stop};
 use crate::sys::notify::{open_at, rename_at};
 
@@ -26,8 +28,9 @@ const MOST: u64 = 1 << 20;
 ///
 /// What is mounted over the old settings is so that nobody writes them, and goes with their name. The watch mounts it again.
 pub(super) fn replace_config(
+    names: &Asked<'_>,
     (from, new): (&Name<'_>, &Seen),
-    name: &Name<'_>,
+    (name, path): (&Name<'_>, &Path),
 ) -> Result<Done, Stop> {
     let content = read(new)?;
     let old = match name.look()? {
@@ -35,7 +38,7 @@ pub(super) fn replace_config(
         Some(old) if old.is(libc::S_IFREG) => Some(read(&old)?),
         Some(_) => return Err(Errno::EACCES.into()),
     };
-    may_rewrite_git_config(old.as_deref(), &content).map_err(|_| Errno::EACCES)?;
+    names.rewrite(path, old.as_deref(), &content)?;
     let copy = copy(name, &content, new.stat.st_mode)?;
     put(&copy, name)?;
     // If it is gone by now, or something else, then by the command's own doing.

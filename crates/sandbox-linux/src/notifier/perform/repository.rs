@@ -21,20 +21,21 @@ use crate::sys::notify::open_at;
 /// What makes a directory one of git's together with `HEAD`. The first can be anywhere else, if the last says where.
 const PARTS: [&str; 3] = ["objects", "refs", "commondir"];
 
-impl Performer<'_> {
+impl<'a> Performer<'a> {
     /// Decides about a name, also by what it is in a git directory around it.
     pub(super) fn decide(
         &self,
         name: &Name<'_>,
         place: BorrowedFd<'_>,
-        decide: Decide,
+        decide: Decide<'a>,
     ) -> Result<Answer, Errno> {
         let path = name.path(&self.job.root)?;
         self.names.tell_apart(&path, name.directory.as_fd())?;
         let answer = decide(self.names, &path, place)?;
         if answer == Answer::Allowed {
-            for path in in_repositories(name, &path) {
-                decide(self.names, &path, place)?;
+            for as_gits in in_repositories(name, &path) {
+                let decided = decide(self.names, &as_gits, place);
+                decided.inspect_err(|_| self.names.deny_repository(&path))?;
             }
         }
         Ok(answer)
@@ -85,6 +86,7 @@ impl Performer<'_> {
         };
         let is_one = has(last) || !is_log && is_repository(directory, 0);
         if completes && !is_one {
+            self.names.deny_repository(&path);
             return Err(Errno::EACCES.into());
         }
         Ok(())

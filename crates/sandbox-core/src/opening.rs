@@ -1,0 +1,106 @@
+//! What opens a place for writing: the lines of a policy that would, given what is there on this machine.
+//!
+//! A rule about what is not there holds by its name alone, and only where the directory around it can be written. Elsewhere a name is
+//! made, replaced or moved by changing its directory, and that is what a rule has to be about.
+
+use std::path::{Path, PathBuf};
+
+use crate::decide::{follow, is_resolved, protection, remedy};
+use crate::files::{FileRule, FileRules};
+use crate::place::upwards;
+use crate::{Access, Attempt, Decision, Operation, RuleRef, Ruleset, Source, Verdict};
+
+impl Ruleset {
+    /// As [`decide`](Self::decide) about writing a path, for something other than a directory: what is no directory where a
+    /// directory with protected paths in it is looked for says where to look instead.
+    ///
+    /// ```
+    /// # use sandbox_core::{Attempt, Context, Policy, Ruleset, Verdict};
+    /// let ruleset = Ruleset::resolve(&Policy::default().read("/").write("/srv"), &Context::new("/")).unwrap();
+    /// assert_eq!(ruleset.decide(&Attempt::write("/srv/.git")).verdict, Verdict::Allow);
+    /// assert_eq!(ruleset.decide_file("/srv/.git".as_ref()).verdict, Verdict::Deny);
+    /// ```
+    #[must_use]
+    pub fn decide_file(&self, path: &Path) -> Decision {
+        let decision = self.decide(&Attempt::write(path));
+        if decision.verdict != Verdict::Allow {
+            return decision;
+        }
+        let Some(entry) = self.way_to_protected(path) else {
+            return decision;
+        };
+        let rule = RuleRef {
+            access: Some(Access::Read),
+            reason: Some(entry.reason),
+            ..RuleRef::new(entry.path.to_owned(), Source::Protected)
+        };
+        let remedy = remedy(self.files(), path, Access::Write);
+        Decision::new(Verdict::Deny, Some(rule), remedy)
+    }
+
+    /// The lines of `[files]` that allow an operation with a path; `exists` says what is there. `None` if no lines do.
+    ///
+    /// ```
+    /// # use sandbox_core::{Context, Operation, Policy, Ruleset};
+    /// # use std::path::Path;
+    /// let ruleset = Ruleset::resolve(&Policy::default().read("/"), &Context::new("/")).unwrap();
+    /// let exists = |path: &Path| !path.ends_with("new");
+    /// let open = ruleset.opens("/etc/motd".as_ref(), Operation::Write, exists);
+    /// assert_eq!(open.as_deref(), Some(r#""/etc/motd" = "write""#));
+    /// let make = ruleset.opens("/etc/new".as_ref(), Operation::Create, exists);
+    /// assert_eq!(make.as_deref(), Some(r#""/etc" = "write""#));
+    /// ```
+    #[must_use]
+    pub fn opens(
+        &self,
+        path: &Path,
+        operation: Operation,
+        exists: impl Fn(&Path) -> bool,
+    ) -> Option<String> {
+        if !is_resolved(path) {
+            return None;
+        }
+        let files = self.files();
+        let path = follow(files, path);
+        let own = usize::from(operation.changes_names());
+        let around = upwards(&path).skip(own).find(|place| exists(place))?;
+        if around == path || files.is_open(around) {
+            return remedy(files, &path, Access::Write);
+        }
+        let first = remedy(files, around, Access::Write)?;
+        let opened = files.opened(around);
+        if opened.is_open(&path) && !opened.is_way(&path) {
+            return Some(first);
+        }
+        let second = remedy(&opened, &path, Access::Write)?;
+        Some(format!("{first}\n{second}"))
+    }
+}
+
+impl FileRules {
+    /// Whether the host's own can be written here.
+    pub(crate) fn is_open(&self, path: &Path) -> bool {
+        self.access(path).0 == Access::Write && protection(self, path).is_none()
+    }
+
+    /// Whether a rule that lets a path be written which is not there is of use: the directory around it can be written, and without
+    /// the rule the path can't. `around` is the nearest that is there.
+    pub(crate) fn is_opened_by_name(&self, path: &Path, around: &Path) -> bool {
+        self.is_open(around) && (!self.is_open(path) || self.is_way(path))
+    }
+
+    /// The same with a rule that lets a path be written.
+    fn opened(&self, path: &Path) -> Self {
+        let mut files = self.clone();
+        files.replace(FileRule::plain(
+            path.as_os_str(),
+            PathBuf::from(path),
+            None,
+            Access::Write,
+        ));
+        files
+    }
+}
+
+#[cfg(test)]
+mod tests;

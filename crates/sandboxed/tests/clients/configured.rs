@@ -88,7 +88,7 @@ fn npm() {
     // A command writes no such file itself.
     world.host.write(
         "theirs/.npmrc",
-        &format!("registry=https://{DENIED}:{https}/npm/\n"),
+        format!("registry=https://{DENIED}:{https}/npm/\n"),
     );
     let install = |project: &str| {
         format!(
@@ -127,7 +127,7 @@ fn cargo() {
     // A command writes no such file itself.
     world
         .host
-        .write("theirs/.cargo/config.toml", &configuration(DENIED));
+        .write("theirs/.cargo/config.toml", configuration(DENIED));
     // What cargo keeps in its home, it keeps where it may write.
     let install = |project: &str| {
         format!(

@@ -32,7 +32,7 @@ pub use self::rewrite::{GitDenial, may_rewrite_git_config};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum GitFile {
-    /// Settings: what may replace them is told by [`may_rewrite_git_config`](crate::may_rewrite_git_config).
+    /// Settings: what may replace them is told by [`may_rewrite_git_config`].
     Config,
     /// The directory of hooks: it may be made, and nothing in it but samples.
     Hooks,

@@ -256,7 +256,7 @@ impl Builder {
     /// assert!(!sandbox.command("touch").arg(&direnv).status()?.success());
     /// drop(sandbox);
     /// let expected = format!(
-    ///     "create {0} (protected: direnv runs it on entering the directory); allowed by "{0}" = "write"",
+    ///     r#"create {0} (protected: direnv runs it on entering the directory); allowed by "{0}" = "write""#,
     ///     direnv.display(),
     /// );
     /// assert_eq!(*denied.lock().unwrap(), [expected]);

@@ -322,10 +322,6 @@ for _ in range(8):
     if os.fork() == 0:
         while True:
             os.pwrite(fd, zero, 0)
-# It gets its hidden name while it is written.
-while os.fstat(fd).st_size < len(zero):
-    pass
-os.rename('big', 'later')
 while True:
     os.pwrite(fd, zero, 0)
 ";
@@ -336,6 +332,10 @@ while True:
         .current_dir(host.path("@ws"))
         .spawn()
         .unwrap();
+    // It gets its hidden name while it is written.
+    let is_whole = || fs::metadata(host.path("big")).is_ok_and(|file| file.len() >= 1 << 28);
+    until("it is written", is_whole);
+    fs::rename(host.path("big"), host.path("later")).unwrap();
     // A child of init waits, so that init does not.
     let init = child.id();
     let name = |pid: &str| fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();

@@ -298,4 +298,48 @@ mod tests {
         }
         assert!(kept > 0);
     }
+
+    #[test]
+    fn a_protected_name_is_known_in_every_spelling_of_any_file_system() {
+        let ruleset = ruleset(&written());
+        for (path, expected) in [
+            ("/srv/.GIT/hooks", true),
+            ("/srv/a/.Git/Config", true),
+            ("/srv/.GIT", true),
+            ("/srv/.EnvRC", true),
+            ("/srv/.v\u{17f}code/tasks.json", true),
+            ("/srv/.con\u{fb01}g/fi\u{17f}h/x", true),
+            ("/srv/.hu\u{212a}y", false),
+            ("/srv/.hus\u{212a}y", true),
+            ("/srv/.g\u{200c}it/config", true),
+            ("/srv/.vscode./x", true),
+            ("/srv/.envrc ", true),
+            ("/srv/.git::$INDEX_ALLOCATION/config", true),
+            ("/srv/GIT~1/config", true),
+            ("/srv/ENVRC~1", true),
+            ("/srv/.RPROFILE", true),
+            ("/srv/node_modules/x/.VSCODE", false),
+            ("/srv/Makefile", false),
+            ("/srv/README.md.~1~", false),
+            ("/srv/src/.", false),
+            // Its own spelling is no other.
+            ("/srv/.envrc", false),
+            ("/SRV/.ENVRC", false),
+        ] {
+            assert_eq!(ruleset.protects_alike(path.as_ref()), expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn what_a_rule_names_is_open_in_every_spelling() {
+        let directory = tempfile::tempdir().unwrap();
+        let opened = crate::resolve(directory.path())
+            .unwrap()
+            .path
+            .join(".vscode");
+        std::fs::create_dir(&opened).unwrap();
+        let ruleset = ruleset(&Policy::default().read("/").write(&opened));
+        assert!(!ruleset.protects_alike(&opened.join("Tasks.json")));
+        assert!(ruleset.protects_alike(&opened.join(".ENVRC")));
+    }
 }

@@ -1,6 +1,6 @@
 //! bubblewrap with the isolation that ours has: our own plan, step by step, in its options.
 //!
-//! What it has no option for stays out, so that it does less: Landlock, the session keyring, limits.
+//! What it has no option for stays out, so that it does less: Landlock, the session keyring, limits, and the notifier.
 
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
@@ -9,7 +9,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use sandbox_linux::{Cover, Plan, Step};
+use sandbox_linux::{Cover, HostFacts, Lowering, Plan, Step};
+use sandboxed::Ruleset;
 use tempfile::NamedTempFile;
 
 use crate::Error;
@@ -23,12 +24,15 @@ pub struct Bwrap {
 }
 
 impl Bwrap {
-    /// Does what `plan` does, and starts the command in `directory`.
+    /// Does what our plan for `ruleset` does, and starts the command in `directory`.
     ///
     /// # Errors
     ///
-    /// [`Error::Prepare`] if the filter cannot be written.
-    pub fn like(plan: &Plan, directory: &Path) -> Result<Self, Error> {
+    /// [`Error::Prepare`] if the filter cannot be written, [`Error::Sandbox`] if this host can't do it.
+    pub fn like(ruleset: &Ruleset, directory: &Path) -> Result<Self, Error> {
+        // Nobody would answer for a filter that asks.
+        let facts = HostFacts::detect().lowered(&Lowering::WithoutNotifier);
+        let plan = Plan::compile(ruleset, &facts).map_err(sandboxed::Error::from)?;
         let mut filter = NamedTempFile::new().map_err(|source| Error::Prepare {
             path: std::env::temp_dir(),
             source,

@@ -49,7 +49,7 @@ fn options() -> Result<(usize, bool), Error> {
 fn at_once(rounds: usize) -> Result<(), Error> {
     let sandbox = Sandbox::new(&Policy::preset(Preset::Agent))?;
     let workspace = env::current_dir().unwrap_or_default();
-    let bwrap = Bwrap::like(sandbox.plan(), &workspace)?;
+    let bwrap = Bwrap::like(sandbox.ruleset(), &workspace)?;
     let mut contenders = [
         Contender::new("posix_spawn", || {
             in_threads(&|| start("true", &mut quiet(Command::new("true"))))

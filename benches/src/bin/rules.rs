@@ -83,8 +83,7 @@ fn measure(home: &Home, text: &str, rounds: usize) -> Result<[i128; 6], Error> {
     let facts = HostFacts::detect();
     let policy = parse(text)?;
     let ruleset = resolve(&policy, &context)?;
-    let plan = compile(&ruleset, &facts)?;
-    let bwrap = Bwrap::like(&plan, &home.workspace())?;
+    let bwrap = Bwrap::like(&ruleset, &home.workspace())?;
     let mut contenders = [
         Contender::new("parse", || {
             parse(text).map(|policy| drop(black_box(policy)))

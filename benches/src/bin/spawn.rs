@@ -88,7 +88,7 @@ fn measure(name: &str, preset: Preset, rounds: usize) -> Result<(), Error> {
     let policy = Policy::preset(preset);
     let workspace = home.join("project");
     let warm = Sandbox::new(&policy)?;
-    let bwrap = Bwrap::like(warm.plan(), &workspace)?;
+    let bwrap = Bwrap::like(warm.ruleset(), &workspace)?;
     same_isolation(name, &bwrap, &home)?;
 
     let mut contenders = [

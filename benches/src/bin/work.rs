@@ -92,7 +92,7 @@ fn run(options: &Options) -> Result<(), Error> {
     // Everybody has what the policy makes of it: a larger environment is more to copy for each program that starts.
     let variables = sandbox.ruleset().environment();
     let variables = variables.apply(project.variables());
-    let bwrap = Bwrap::like(sandbox.plan(), &home.workspace())?;
+    let bwrap = Bwrap::like(sandbox.ruleset(), &home.workspace())?;
     println!(
         "{} files; median ms of {} interleaved rounds, up to {} repetitions each\n",
         options.files, options.rounds, options.repeat

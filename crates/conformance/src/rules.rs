@@ -121,9 +121,11 @@ impl Rules<'_> {
         is_allowed
     }
 
-    /// Whether it changes nothing for what is below. In what is private nothing is decided by name.
+    /// Whether it takes no name away that a rule is about, also a link's own, and changes nothing for what is below. In what is private
+    /// nothing is decided by name.
     fn keeps(&self, from: &Path, to: &Path) -> bool {
-        self.ruleset.files().access(from).0 == Access::Scratch || self.ruleset.keeps_names(from, to)
+        self.ruleset.files().access(from).0 == Access::Scratch
+            || self.decide(&Question::write(from)) && self.ruleset.keeps_names(from, to)
     }
 
     fn may_remove(&self, path: &Path, said: &mut Said) -> bool {

@@ -154,9 +154,10 @@ impl Names {
         self.ruleset.git_file(path) == Some(GitFile::Config)
     }
 
-    /// What of the sandbox's own it lies in: private directories, `/dev`, `/proc`.
+    /// What of the sandbox's own it lies in: private directories, with the links that are made there, `/dev`, `/proc`.
     fn own(&self, path: &Path) -> Option<&Node> {
-        let node = upwards(path).find_map(|above| self.view.node(above));
+        let mut nodes = upwards(path).filter_map(|above| self.view.node(above));
+        let node = nodes.find(|node| !matches!(node, Node::Link { .. }));
         node.filter(|node| match node {
             Node::Scratch | Node::Devices | Node::Processes => true,
             Node::Live { kind, .. } => *kind == LiveKind::Device,

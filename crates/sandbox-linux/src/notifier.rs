@@ -10,8 +10,9 @@
 //! make a name at all, so that a call which nobody thought of makes none. If the notifier ends, the kernel answers `ENOSYS`.
 //!
 //! An idle sandbox has neither: the reader comes with a command, and ends when there was none for a moment; the performer comes with
-//! the first call that is to be made, and ends with the last command.
+//! the first call that is to be made, and ends with the last command. A long run of calls has threads of its own ([`bulk`]).
 
+mod bulk;
 mod calls;
 mod decide;
 mod denied;
@@ -69,20 +70,39 @@ struct Job {
     _taken: Taken,
 }
 
-/// That a call was taken up and is not done.
+/// How many calls were taken up, and how many of them are done.
+#[derive(Debug, Default)]
+struct Counts {
+    taken: AtomicUsize,
+    done: AtomicUsize,
+}
+
+impl Counts {
+    fn done(&self) -> usize {
+        self.done.load(Ordering::SeqCst)
+    }
+
+    fn under_way(&self) -> usize {
+        // Not the other way round: more may be taken up meanwhile, and never less.
+        let done = self.done();
+        self.taken.load(Ordering::SeqCst).wrapping_sub(done)
+    }
+}
+
+/// That a call was taken up, and, with the end of this value, is done.
 #[derive(Debug)]
-struct Taken(Arc<AtomicUsize>);
+struct Taken(Arc<Counts>);
 
 impl Taken {
-    fn one_of(all: &Arc<AtomicUsize>) -> Self {
-        all.fetch_add(1, Ordering::SeqCst);
-        Self(Arc::clone(all))
+    fn one_of(counts: &Arc<Counts>) -> Self {
+        counts.taken.fetch_add(1, Ordering::SeqCst);
+        Self(Arc::clone(counts))
     }
 }
 
 impl Drop for Taken {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::SeqCst);
+        self.0.done.fetch_add(1, Ordering::SeqCst);
     }
 }
 
@@ -139,8 +159,13 @@ impl Orders {
     /// Whoever has ended hears nothing: then the kernel answers.
     fn give(&self, order: Order) {
         if self.orders.send(order).is_ok() {
-            let _ = (&*self.bell).write_all(&[0]);
+            self.ring();
         }
+    }
+
+    /// Has the reader look up.
+    fn ring(&self) {
+        let _ = (&*self.bell).write_all(&[0]);
     }
 }
 
@@ -152,8 +177,7 @@ pub(crate) struct Notifier {
     names: Arc<Names>,
     /// The Landlock ruleset of the performer.
     performer: Arc<OwnedFd>,
-    /// How many calls are taken up and not done.
-    taken: Arc<AtomicUsize>,
+    counts: Arc<Counts>,
     reader: Arc<Mutex<Current>>,
     telling: Option<Telling>,
 }
@@ -188,7 +212,7 @@ impl Notifier {
             owner: std::process::id(),
             names,
             performer: Arc::new(performer),
-            taken: Arc::default(),
+            counts: Arc::default(),
             reader: Arc::default(),
             telling: telling.transpose()?,
         })
@@ -210,7 +234,7 @@ impl Notifier {
     /// Waits until nothing is made any more for a command that has ended: who was killed had calls under way, and no more come.
     pub(crate) fn settle(&self) {
         const A_MOMENT: Duration = Duration::from_micros(100);
-        while self.owner == std::process::id() && self.taken.load(Ordering::SeqCst) != 0 {
+        while self.owner == std::process::id() && self.counts.under_way() != 0 {
             thread::sleep(A_MOMENT);
         }
     }
@@ -225,8 +249,8 @@ impl Notifier {
         let (names, performer) = (Arc::clone(&self.names), Arc::clone(&self.performer));
         let teller = self.telling.as_ref().map(|telling| telling.teller.clone());
         let performers = Performers::new(names, performer, teller, orders.clone());
-        let (taken, current) = (Arc::clone(&self.taken), Arc::clone(&self.reader));
-        let reader = Reader::new(given, heard, performers, taken, current);
+        let (counts, current) = (Arc::clone(&self.counts), Arc::clone(&self.reader));
+        let reader = Reader::new(given, heard, performers, counts, current);
         #[cfg(test)]
         let reader = reader.naive_by(self.names.is_naive.then(|| Arc::clone(&self.names)));
         let thread = spawn("sandbox-notify", move || reader.run())?;

@@ -7,6 +7,7 @@ mod asked;
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
+use std::time::{Duration, Instant};
 
 use asked::{Asked, busy, replace, shell};
 use sandbox_testing::{Host, State, marked, marker, until};
@@ -335,7 +336,6 @@ while True:
     // It gets its hidden name while it is written.
     let is_whole = || fs::metadata(host.path("big")).is_ok_and(|file| file.len() >= 1 << 28);
     until("it is written", is_whole);
-    fs::rename(host.path("big"), host.path("later")).unwrap();
     // A child of init waits, so that init does not.
     let init = child.id();
     let name = |pid: &str| fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
@@ -343,10 +343,22 @@ while True:
         let state = State::of(nix::unistd::Pid::from_raw(pid.parse().unwrap()));
         state.is_some_and(|state| state.letter == 'D')
     };
-    until("it is waited to mount over the file", || {
+    let is_waited = || {
         let children = fs::read_to_string(format!("/proc/{init}/task/{init}/children")).unwrap();
         let mut children = children.split_whitespace();
         children.any(|pid| name(pid) == name(&init.to_string()) && waits(pid))
+    };
+    // Between two writes it may be mounted at once: then it gets its name once more.
+    until("it is waited to mount over the file", || {
+        fs::rename(host.path("big"), host.path("later")).unwrap();
+        let start = Instant::now();
+        while start.elapsed() < Duration::from_secs(2) {
+            if is_waited() {
+                return true;
+            }
+        }
+        fs::rename(host.path("later"), host.path("big")).unwrap();
+        false
     });
     child.pause().unwrap();
     let stopped = |pid: &nix::unistd::Pid| State::of(*pid).is_none_or(|state| state.letter == 'T');

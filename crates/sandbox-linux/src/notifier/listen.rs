@@ -5,20 +5,21 @@
 
 use std::io::{PipeReader, Read};
 use std::os::fd::{AsFd, OwnedFd};
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
+use super::bulk::{self, Pace};
 use super::calls::Call;
 use super::performer::{Gone, Performers};
 use super::pin::{Own, Thread};
 use super::read::text;
 use super::root::Root;
 use super::umask::Umasks;
-use super::{Current, Job, Order, Taken, calls, lock};
+use super::{Counts, Current, Job, Order, Taken, calls, lock};
 use crate::sys::notify;
 
 /// How long the reader waits for another command, in milliseconds: who starts one after the other has it at hand.
@@ -29,8 +30,9 @@ pub(super) struct Reader {
     bell: PipeReader,
     // Closed before the performer is waited for.
     listeners: Vec<Listener>,
-    performers: Performers,
-    taken: Arc<AtomicUsize>,
+    pub(super) performers: Performers,
+    pub(super) counts: Arc<Counts>,
+    pub(super) pace: Pace,
     /// Where it says that it has ended.
     current: Arc<Mutex<Current>>,
     #[cfg(test)]
@@ -50,7 +52,7 @@ impl Reader {
         orders: Receiver<Order>,
         bell: PipeReader,
         performers: Performers,
-        taken: Arc<AtomicUsize>,
+        counts: Arc<Counts>,
         current: Arc<Mutex<Current>>,
     ) -> Self {
         Self {
@@ -58,7 +60,8 @@ impl Reader {
             bell,
             listeners: Vec::new(),
             performers,
-            taken,
+            pace: Pace::new(&counts),
+            counts,
             current,
             #[cfg(test)]
             naive: None,
@@ -72,7 +75,24 @@ impl Reader {
 
     /// Until there is nothing to do, it is told to end, or the performer has ended: then the listeners are closed, and the kernel answers with an error.
     pub(super) fn run(mut self) {
-        while let Ok(true) = self.next() {}
+        while let Ok(true) = self.next() {
+            if self.pace.is_long_run(&self.counts) {
+                let Some(reader) = bulk::answer(self) else {
+                    return;
+                };
+                self = reader;
+            }
+        }
+    }
+
+    /// Until it is said to be over; whether to go on then.
+    pub(super) fn answer_until(&mut self, is_over: &AtomicBool) -> bool {
+        while !is_over.load(Ordering::SeqCst) {
+            if !matches!(self.next(), Ok(true)) {
+                return false;
+            }
+        }
+        true
     }
 
     /// Whether to go on.
@@ -99,7 +119,7 @@ impl Reader {
         let events: Vec<_> = events.collect();
         for (listener, events) in self.listeners.iter_mut().zip(&events) {
             if events.contains(PollFlags::POLLIN) {
-                listener.take(&mut self.performers, &self.taken)?;
+                listener.take(&mut self.performers, &self.counts)?;
             }
         }
         // The last process of the command is gone.
@@ -165,9 +185,9 @@ impl Reader {
 }
 
 impl Listener {
-    fn take(&mut self, performers: &mut Performers, all: &Arc<AtomicUsize>) -> Result<(), Gone> {
+    fn take(&mut self, performers: &mut Performers, counts: &Arc<Counts>) -> Result<(), Gone> {
         // Before it is received: once its command is gone, none can be.
-        let taken = Taken::one_of(all);
+        let taken = Taken::one_of(counts);
         // It may be gone again already.
         let Ok(call) = notify::receive(self.fd.as_fd()) else {
             return Ok(());

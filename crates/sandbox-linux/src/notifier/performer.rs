@@ -79,9 +79,13 @@ impl Performers {
             .map_err(|_| Gone)
     }
 
-    /// Ends it: no command is left.
+    /// Ends it, when what it was given is done: no command is left, or another one comes in its place. What waits is given back.
     pub(super) fn end(&mut self) {
         self.current = None;
+    }
+
+    pub(super) fn orders(&self) -> Orders {
+        self.orders.clone()
     }
 
     fn start(&self) -> io::Result<Performer> {
@@ -158,14 +162,18 @@ impl Performing<'_> {
             match next {
                 Ok(job) => self.make(job),
                 Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return,
+                Err(RecvTimeoutError::Disconnected) => return self.give_back(),
             }
             if !self.waiting.is_empty() && self.tried.elapsed() >= PAUSE {
                 self.tried = Instant::now();
-                for job in mem::take(&mut self.waiting) {
-                    self.orders.give(Order::Look(Box::new(job)));
-                }
+                self.give_back();
             }
+        }
+    }
+
+    fn give_back(&mut self) {
+        for job in mem::take(&mut self.waiting) {
+            self.orders.give(Order::Look(Box::new(job)));
         }
     }
 

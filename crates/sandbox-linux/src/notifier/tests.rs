@@ -9,6 +9,9 @@ use std::fs;
 use std::os::fd::AsFd;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use sandbox_core::{Context, Policy, Ruleset};
 use tempfile::TempDir;
@@ -154,6 +157,52 @@ fn a_directory_that_threads_share_counts_as_it_was_when_the_call_began() {
 #[test]
 fn a_number_that_another_directory_gets_counts_as_it_was_when_the_call_began() {
     is_lost(Race::Descriptor);
+}
+
+/// And all of its calls are made, whether these threads have a CPU or not; also the one that waits meanwhile.
+#[test]
+fn a_long_run_is_answered_by_threads_that_stand_back() {
+    let (start, mut stood_back, is_over) = (Instant::now(), 0, AtomicBool::new(false));
+    let mut ends = Vec::new();
+    thread::scope(|scope| {
+        for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
+            scope.spawn(|| {
+                while !is_over.load(Ordering::Relaxed) {
+                    std::hint::spin_loop();
+                }
+            });
+        }
+        while stood_back < 3 && start.elapsed() < Duration::from_mins(1) {
+            let attack = scope.spawn(|| {
+                let host = workspace();
+                let prepared = Prepared::new(&plan(host.path())).unwrap();
+                attack(&prepared, Race::Run, host.path(), 500).status
+            });
+            while !attack.is_finished() {
+                let threads = ["sandbox-bulk", "sandbox-perform"];
+                stood_back += u32::from(threads.into_iter().all(stands_back));
+            }
+            ends.push(attack.join());
+        }
+        is_over.store(true, Ordering::Relaxed);
+    });
+    assert!(stood_back >= 3);
+    for end in ends {
+        assert_eq!(end.unwrap(), 0);
+    }
+}
+
+/// Whether a thread of this name is of the class of what runs where nothing else would (`proc_pid_stat(5)`).
+fn stands_back(name: &str) -> bool {
+    let threads = fs::read_dir("/proc/self/task").unwrap();
+    threads.flatten().any(|thread| {
+        let stat = fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+        let Some((before, fields)) = stat.rsplit_once(") ") else {
+            return false;
+        };
+        let policy = fields.split(' ').nth(38);
+        before.ends_with(&format!("({name}")) && policy == Some("5")
+    })
 }
 
 /// Where nobody knows what a file system takes for the same, as here of procfs.

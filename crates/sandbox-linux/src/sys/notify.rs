@@ -325,6 +325,21 @@ pub(crate) fn drop_capabilities() -> nix::Result<()> {
     Errno::result(set).map(drop)
 }
 
+/// Gives the calling thread, and those that it starts, the class of what runs where nothing else would (`SCHED_IDLE` of sched(7)).
+pub(crate) fn stand_back() -> nix::Result<()> {
+    let priority = libc::sched_param { sched_priority: 0 };
+    // SAFETY: `priority` is what the call reads. 0 is the calling thread, for which one libc has no function, since that is none of POSIX's.
+    let set = unsafe {
+        libc::syscall(
+            libc::SYS_sched_setscheduler,
+            0,
+            libc::SCHED_IDLE,
+            &raw const priority,
+        )
+    };
+    Errno::result(set).map(drop)
+}
+
 /// Puts the calling thread into the Landlock domain of `ruleset`, for good.
 pub(crate) fn enter_domain(ruleset: BorrowedFd<'_>) -> nix::Result<()> {
     no_new_privs()?;

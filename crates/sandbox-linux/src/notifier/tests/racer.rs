@@ -23,9 +23,11 @@ pub(super) enum Race {
     Directory,
     /// Another directory gets the number of the one that the call names.
     Descriptor,
+    /// None: ordinary calls, while one waits.
+    Run,
 }
 
-const ALL: [Race; 9] = [
+const ALL: [Race; 10] = [
     Race::Open,
     Race::MakeDirectory,
     Race::MakeLink,
@@ -35,6 +37,7 @@ const ALL: [Race; 9] = [
     Race::Move,
     Race::Directory,
     Race::Descriptor,
+    Race::Run,
 ];
 
 /// An ordinary name, and a protected one, of one word each: so that a name is swapped at once.
@@ -79,6 +82,7 @@ impl Race {
             Self::Move => open(HERE, c"g/config"),
             Self::Directory => open(HERE, c"config"),
             Self::Descriptor => open(CHANGING, c"config"),
+            Self::Run => open(HERE, c"plain"),
         };
         if made > 0 {
             make(
@@ -122,6 +126,7 @@ impl Race {
                 make(libc::SYS_dup3, [OF_GIT, CHANGING, 0, 0, 0]);
                 make(libc::SYS_dup3, [OF_WORKSPACE, CHANGING, 0, 0, 0]);
             }
+            Self::Run => thread::yield_now(),
             _ => {
                 NAME.store(u64::from_ne_bytes(PROTECTED), Ordering::SeqCst);
                 NAME.store(u64::from_ne_bytes(PLAIN), Ordering::SeqCst);
@@ -166,6 +171,17 @@ pub(super) fn run() {
         let opened = usize::try_from(opened.into_raw_fd()).unwrap();
         make(libc::SYS_dup3, [opened, number, 0, 0, 0]);
     }
+    let fifo = |flags: i32| {
+        let flags = flags.cast_unsigned() as usize;
+        make(libc::SYS_openat, [HERE, address(c"fifo"), flags, 0, 0])
+    };
+    let waits = (race == Race::Run).then(|| {
+        make(
+            libc::SYS_mknodat,
+            [HERE, address(c"fifo"), libc::S_IFIFO as usize | 0o600, 0, 0],
+        );
+        thread::spawn(move || fifo(O_WRONLY))
+    });
     thread::spawn(move || {
         while !IS_OVER.load(Ordering::Relaxed) {
             race.disturb();
@@ -179,5 +195,9 @@ pub(super) fn run() {
         race.clean(&here);
     }
     IS_OVER.store(true, Ordering::Relaxed);
+    if let Some(waits) = waits {
+        assert!(fifo(libc::O_RDONLY) > 0);
+        assert!(waits.join().unwrap() > 0);
+    }
     exit(0);
 }

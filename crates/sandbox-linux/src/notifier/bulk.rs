@@ -1,0 +1,106 @@
+//! Long runs of calls, of whoever unpacks or checks out: answered by threads that stand back.
+//!
+//! A call wakes the reader, the performer and its own thread again, and to wake up another CPU that sleeps takes longer than all the rest.
+//! Where a thread of the class `SCHED_IDLE` runs, the kernel takes the CPU for an idle one (sched(7)): whoever such a thread wakes goes on there,
+//! and in its place. But beside busy CPUs these threads hardly run, and no ordinary user can give them back their class. So a long run gets threads
+//! of its own, while the one that answers otherwise watches them, and goes on itself as soon as they are not fast any more.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
+
+use super::listen::Reader;
+use super::{Counts, spawn};
+use crate::sys::notify::stand_back;
+
+/// So many calls in so short a time are a long run: 200 µs each, which is slower than it is without. In tests all are, so that races meet
+/// each change of the threads.
+const RUN: usize = if cfg!(test) { 16 } else { 256 };
+const AT_MOST: Duration = Duration::from_millis(if cfg!(test) { 3_600_000 } else { 50 });
+/// How long a look lasts, and how many calls have to be done by its end.
+const LOOK: Duration = Duration::from_millis(2);
+const AT_LEAST: usize = 8;
+/// How long none of it is tried again where they fell behind.
+const REST: Duration = Duration::from_millis(if cfg!(test) { 50 } else { 1000 });
+
+/// How fast calls are done.
+pub(super) struct Pace {
+    /// How many were, when this run began, and when that was.
+    done: usize,
+    since: Instant,
+    /// When a long run counts again.
+    rests_until: Option<Instant>,
+}
+
+impl Pace {
+    pub(super) fn new(counts: &Counts) -> Self {
+        Self {
+            done: counts.done(),
+            since: Instant::now(),
+            rests_until: None,
+        }
+    }
+
+    /// Whether it was a long run up to now, for which there are other threads.
+    pub(super) fn is_long_run(&mut self, counts: &Counts) -> bool {
+        let done = counts.done();
+        if done.wrapping_sub(self.done) < RUN {
+            return false;
+        }
+        let now = Instant::now();
+        let is_fast = now - self.since < AT_MOST;
+        (self.done, self.since) = (done, now);
+        is_fast && self.rests_until.is_none_or(|until| now >= until)
+    }
+
+    fn rest(&mut self) {
+        self.rests_until = Some(Instant::now() + REST);
+    }
+}
+
+/// Has another thread answer, which stands back, until it is not fast any more. `None` if nothing is left to answer.
+pub(super) fn answer(mut reader: Reader) -> Option<Reader> {
+    let (counts, orders) = (Arc::clone(&reader.counts), reader.performers.orders());
+    let is_over = Arc::new(AtomicBool::new(false));
+    let until = Arc::clone(&is_over);
+    let (give, given) = channel::<Reader>();
+    let (give_back, given_back) = channel();
+    let thread = spawn("sandbox-bulk", move || {
+        let Ok(mut reader) = given.recv() else { return };
+        // Where it may not, it is as fast as the others.
+        let _ = stand_back();
+        let goes_on = reader.answer_until(&until);
+        if goes_on {
+            reader.performers.end();
+        }
+        let _ = give_back.send(goes_on.then_some(reader));
+    });
+    let Ok(thread) = thread else {
+        reader.pace.rest();
+        return Some(reader);
+    };
+    // The next one is started by that thread, and so of its class.
+    reader.performers.end();
+    let _ = give.send(reader);
+    let (mut done, mut fell_behind) = (counts.done(), false);
+    let reader = loop {
+        match given_back.recv_timeout(LOOK) {
+            Err(RecvTimeoutError::Timeout) => {}
+            ended => break ended.ok().flatten(),
+        }
+        let before = std::mem::replace(&mut done, counts.done());
+        let is_slow = done.wrapping_sub(before) < AT_LEAST;
+        if is_slow && !is_over.swap(true, Ordering::SeqCst) {
+            fell_behind = counts.under_way() != 0;
+            orders.ring();
+        }
+    };
+    let _ = thread.join();
+    let mut reader = reader?;
+    reader.pace = Pace::new(&counts);
+    if fell_behind {
+        reader.pace.rest();
+    }
+    Some(reader)
+}

@@ -1,5 +1,6 @@
 //! The command line. What its help says is tested word by word.
 
+mod group;
 mod network;
 mod policy;
 mod preset;
@@ -13,6 +14,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use sandbox_core::{Access, Destination};
 use sandboxed::{Lowering, Network};
 
+pub(crate) use self::group::GroupName;
 pub(crate) use self::network::Watching;
 pub(crate) use self::policy::{PolicyAdd, PolicyDiff, PolicyRemove, Target};
 pub(crate) use self::preset::PresetName;
@@ -298,6 +300,9 @@ pub(crate) struct Setting {
     pub(crate) preset: Vec<PresetName>,
     #[command(flatten)]
     pub(crate) paths: Paths,
+    /// Protect the names of this group, too: none of them is written but where a rule names it
+    #[arg(long, value_name = "GROUP", value_enum)]
+    pub(crate) protect: Vec<GroupName>,
     /// Allow connecting to a name, `*.name`, an address or a range, with `:PORT` only there
     #[arg(long, value_name = "DESTINATION")]
     pub(crate) allow: Vec<String>,

@@ -152,6 +152,9 @@ pub(crate) fn options(setting: &Setting) -> Result<Policy, Failure> {
         }
     }
     policy = presets(policy, setting)?;
+    for group in &setting.protect {
+        policy = policy.protect(group.0);
+    }
     if let Some(network) = setting.network {
         policy = policy.network(network.into());
     }

@@ -251,6 +251,35 @@ fn no_setting_of_the_command_runs_on_the_host() {
     }
 }
 
+/// git looks for a remote that its settings do not have in two directories more, also where they are a submodule's.
+#[test]
+fn no_remote_of_the_command_names_a_helper() {
+    if !has_git() {
+        return;
+    }
+    let fetch = "git -c protocol.ext.allow=always fetch x";
+    for planted in [
+        "mkdir .git/remotes; echo URL: ext::@ws/evil > .git/remotes/x",
+        "mkdir r; echo URL: ext::@ws/evil > r/x; rm -rf .git/remotes; mv -T r .git/remotes",
+        "mkdir -p .git/branches; echo ext::@ws/evil > .git/branches/x",
+        "mkdir r; echo ext::@ws/evil > r/x; rm -rf .git/branches; ln -s ../r .git/branches",
+    ] {
+        never_runs(planted, fetch);
+    }
+    for place in ["bare", "repo/.git/modules/a/b"] {
+        let planted =
+            format!("cd ..; mkdir {place}/remotes; echo URL: ext::@ws/evil > {place}/remotes/x");
+        let make = || {
+            let host = person_with_bare();
+            let script = "cp -r bare m; mkdir -p repo/.git/modules/a; mv m repo/.git/modules/a/b";
+            host.bare(["sh", "-ec", script]).output().succeeds();
+            host
+        };
+        let then = format!("git -C ../{place} -c protocol.ext.allow=always fetch x");
+        never_runs_at(make, &planted, &then);
+    }
+}
+
 #[test]
 fn no_hook_of_the_command_runs_on_the_host() {
     if !has_git() {

@@ -44,7 +44,7 @@ pub(crate) struct Subject<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Excess {
-    /// The table of a policy that it is about: `files`, `environment`, `network`, `limits`, `system`.
+    /// The table of a policy that it is about: `files`, `environment`, `network`, `limits`, `system`; or `protect`.
     pub table: &'static str,
     /// The rule that grants it, where that is one and not the lack of another.
     pub at: Option<Source>,
@@ -222,6 +222,7 @@ fn beyond(
     ));
     // Of the rest it is enough to know what is fixed: there is one value of each.
     let (policy, all) = (subject.policy, fixed.is_none());
+    excesses.extend(groups(policy, least.policy).filter(|_| all));
     let least = fixed.unwrap_or(least.policy);
     excesses.extend(limits(&policy.limits, &least.limits));
     excesses.extend(system(&policy.system, &least.system, all));
@@ -373,6 +374,16 @@ fn doors(policy: &Policy, least: &Policy, all: bool) -> Vec<Excess> {
         ));
     }
     found
+}
+
+/// A group of protected names that is missing. No layer takes one away, so that nothing is to be fixed.
+fn groups(policy: &Policy, least: &Policy) -> impl Iterator<Item = Excess> {
+    let missing = least.protected.iter();
+    let missing = missing.filter(|(group, _)| !policy.protected.contains_key(*group));
+    missing.map(|(group, before)| Excess {
+        before: Some(before.clone()),
+        ..Excess::of_key("protect", None, "protect", "[]", format!("[\"{group}\"]"))
+    })
 }
 
 /// A limit that is missing or higher.

@@ -325,13 +325,13 @@ pub(crate) fn protection<'a>(
     files: &FileRules,
     path: &'a Path,
 ) -> Option<(&'a Path, &'static protected::ProtectedPath)> {
-    if files.unprotected {
+    if files.asked.is_nothing() {
         return None;
     }
     let (Access::Write, Some(rule)) = files.access(path) else {
         return None;
     };
-    let (protected, entry) = protected::innermost(path, rule.path())?;
+    let (protected, entry) = protected::innermost(path, rule.path(), &files.asked)?;
     (!rule.path().starts_with(protected)).then_some((protected, entry))
 }
 

@@ -21,8 +21,9 @@ use self::absent::AbsentSecrets;
 use crate::map::Map;
 use crate::pattern::{Glob, Together};
 use crate::place;
+use crate::protected::Asked;
 use crate::resolve::{Link, PathKind};
-use crate::{Access, Lost, RuleRef, Source, Why};
+use crate::{Access, Lost, ProtectedGroup, RuleRef, Source, Why};
 
 pub(crate) mod absent;
 pub(crate) mod anchors;
@@ -242,8 +243,8 @@ pub struct FileRules {
     /// Those of `[system] hide = "assemble"`.
     assembled: Vec<grow::Assembled>,
     pub(crate) anchors: Vec<Anchor>,
-    /// No path is protected by its name.
-    pub(crate) unprotected: bool,
+    /// Which paths are protected by their names.
+    pub(crate) asked: Asked,
     /// Where protected paths are searched for, beside the top of each writable tree.
     pub(crate) search: Option<nested::Search>,
 }
@@ -322,6 +323,20 @@ impl FileRules {
     pub fn crowded(&self) -> impl Iterator<Item = &FileRule> {
         let rules = self.literals.iter().map(Arc::as_ref);
         rules.filter(|rule| rule.is_crowd())
+    }
+
+    /// The groups of names that are protected beside those that always are, with where each was asked for.
+    ///
+    /// ```
+    /// # use sandbox_core::{Context, Policy, ProtectedGroup, Ruleset, Source};
+    /// let policy = Policy::default().read("/").protect(ProtectedGroup::Ci);
+    /// let ruleset = Ruleset::resolve(&policy, &Context::new("/")).unwrap();
+    /// let groups: Vec<_> = ruleset.files().protected_groups().collect();
+    /// assert_eq!(groups, [(ProtectedGroup::Ci, &Source::Library)]);
+    /// ```
+    pub fn protected_groups(&self) -> impl Iterator<Item = (ProtectedGroup, &Source)> {
+        let groups = self.asked.groups.iter();
+        groups.map(|(group, source)| (*group, source))
     }
 
     /// The known places of secrets that are not there, and have no anchor; without those that a rule names. What lies in one

@@ -62,7 +62,7 @@ pub use pattern::{PatternProblem, escape as literal_pattern};
 pub use place::{above, is_within, name, order, upwards};
 pub use policy::{
     DestinationPreset, Distrust, HideBy, Imported, Limits, Network, Policy, PolicyFile, Preset,
-    System, Tier, policy_schema,
+    ProtectedGroup, System, Tier, policy_schema,
 };
 pub use problem::{ExtendsProblem, RuleProblem};
 pub use reach::Reach;

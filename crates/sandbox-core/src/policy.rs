@@ -21,12 +21,15 @@ mod spelled;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use choice::{DestinationPreset, HideBy, Limits, Network, Preset, System, Tier};
+pub use choice::{
+    DestinationPreset, HideBy, Limits, Network, Preset, ProtectedGroup, System, Tier,
+};
 pub(crate) use entry::{
     DestinationEntry, FileEntry, Grant, VariableEntry, VariableRule, by_key, of_last_layers,
 };
@@ -83,6 +86,8 @@ use crate::{Access, PolicyError, PolicyErrors, PublishedPort, Source, Upstream};
 #[must_use]
 pub struct Policy {
     pub(crate) presets: Vec<(Preset, Source)>,
+    /// Each once.
+    pub(crate) protected: BTreeMap<ProtectedGroup, Source>,
     /// Those of lower layers first.
     pub(crate) files: Vec<FileEntry>,
     pub(crate) network: Option<(Network, Source)>,
@@ -299,6 +304,23 @@ impl Policy {
     /// Shows the host's content of what matches, and keeps what is written to it aside.
     pub fn overlay_matching(self, pattern: impl AsRef<OsStr>) -> Self {
         self.file(pattern.as_ref(), true, Access::Overlay, false)
+    }
+
+    /// Protects the names of a group in every writable directory, as others are without being asked for. No layer on top takes
+    /// that back; a rule that names one of them opens it.
+    ///
+    /// ```
+    /// use sandbox_core::{Attempt, Context, Policy, ProtectedGroup, Ruleset, Verdict};
+    ///
+    /// let policy = Policy::default().read("/").write("/srv").protect(ProtectedGroup::Ci);
+    /// let ruleset = Ruleset::resolve(&policy, &Context::new("/")).unwrap();
+    /// let attempt = Attempt::write("/srv/a/.github/workflows/ci.yml");
+    /// assert_eq!(ruleset.decide(&attempt).verdict, Verdict::Deny);
+    /// ```
+    pub fn protect(mut self, group: ProtectedGroup) -> Self {
+        let source = self.origin.clone();
+        self.protected.entry(group).or_insert(source);
+        self
     }
 
     fn file(mut self, text: &OsStr, pattern: bool, access: Access, optional: bool) -> Self {

@@ -8,26 +8,48 @@
 //!
 //! Must never do: decide by what exists. Names are compared byte for byte.
 
+mod ci;
 pub(crate) mod spelling;
 mod tools;
 
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::path::{Component, Path};
 use std::sync::LazyLock;
 
+use self::ci::CI;
 use self::tools::TOOLS;
 use crate::map::Map;
 use crate::os::OsStrExt;
 use crate::place::{self, depth};
 use crate::table::{Relative, Table};
+use crate::{ProtectedGroup, Source};
 
 /// A name, or a path of names, that is protected with everything below it.
 pub(crate) struct ProtectedPath {
-    /// Relative to any directory. `*` is one component, `**` one or more.
+    /// Relative to any directory. `*` is one component, `**` one or more; `*.suffix` is a component that ends so.
     pub(crate) path: &'static str,
     /// Whether it is an ordinary name below a directory of dependencies.
     pub(crate) scope: Scope,
+    /// Whether it is protected only where a policy asks for it.
+    pub(crate) group: Option<ProtectedGroup>,
     pub(crate) reason: &'static str,
+}
+
+/// Which of them a policy asks for.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Asked {
+    /// No path is protected without being asked for.
+    pub(crate) only: bool,
+    /// Each with where it was asked for.
+    pub(crate) groups: BTreeMap<ProtectedGroup, Source>,
+}
+
+impl Asked {
+    /// Whether no path is protected by its name.
+    pub(crate) fn is_nothing(&self) -> bool {
+        self.only && self.groups.is_empty()
+    }
 }
 
 /// Where a protected path is one.
@@ -49,6 +71,7 @@ const fn git(path: &'static str, reason: &'static str) -> ProtectedPath {
     ProtectedPath {
         path,
         scope: Scope::Everywhere,
+        group: None,
         reason,
     }
 }
@@ -57,7 +80,15 @@ const fn own(path: &'static str, reason: &'static str) -> ProtectedPath {
     ProtectedPath {
         path,
         scope: Scope::Own,
+        group: None,
         reason,
+    }
+}
+
+const fn ci(path: &'static str, reason: &'static str) -> ProtectedPath {
+    ProtectedPath {
+        group: Some(ProtectedGroup::Ci),
+        ..own(path, reason)
     }
 }
 
@@ -73,7 +104,7 @@ pub(crate) const DEPENDENCIES: &[&str] = &[
     "elm-stuff",
 ];
 
-/// One line an entry: version control. [`TOOLS`] has the others.
+/// One line an entry: version control. [`TOOLS`] has the others, [`CI`] those of a group.
 #[rustfmt::skip]
 pub(crate) const VERSION_CONTROL: &[ProtectedPath] = &[
     git(".git/hooks", "git runs them"),
@@ -82,6 +113,9 @@ pub(crate) const VERSION_CONTROL: &[ProtectedPath] = &[
     git(".git/config.sandbox", "what becomes config, once it is decided"),
     git(".git/commondir", "where git reads config and hooks from instead"),
     git(".git/info/attributes", "chooses filters and diff drivers, which are commands"),
+    // Not of submodules, whose refs have a directory of this name: those are found by what a git directory looks like.
+    git(".git/remotes/*", "a remote, where git looks for one that its config does not have"),
+    git(".git/branches/*", "a remote, where git looks for one that its config does not have"),
     git(".git/modules/**/hooks", "hooks of a submodule"),
     git(".git/modules/**/config", "config of a submodule"),
     git(".git/modules/**/config.worktree", "read like config"),
@@ -114,9 +148,9 @@ pub(crate) const VERSION_CONTROL: &[ProtectedPath] = &[
     own(".overcommit.yml", "commands that git hooks run"),
 ];
 
-/// All of them.
+/// All of them, whatever their group.
 pub(crate) fn all() -> impl Iterator<Item = &'static ProtectedPath> {
-    VERSION_CONTROL.iter().chain(TOOLS)
+    VERSION_CONTROL.iter().chain(TOOLS).chain(CI)
 }
 
 /// The table, by first names.
@@ -139,16 +173,20 @@ pub(crate) fn protected() -> &'static Table<ProtectedPath> {
 
 /// The parts that are left below a directory of each protected path on whose way it is: `.git`, opened by a rule, has hooks in
 /// it.
-pub(crate) fn rests(directory: &Path) -> impl Iterator<Item = &'static [&'static str]> {
+pub(crate) fn rests(
+    directory: &Path,
+    asked: &Asked,
+) -> impl Iterator<Item = &'static [&'static str]> {
     /// The parts of a protected path above a directory on the way, and those below it; by the directory's name.
-    type Way = (Vec<&'static str>, Vec<&'static str>);
+    type Way = (Vec<&'static str>, Vec<&'static str>, &'static ProtectedPath);
     static WAYS: LazyLock<Map<&str, Vec<Way>>> = LazyLock::new(|| {
         let mut ways: Map<&str, Vec<Way>> = Map::default();
-        for parts in all().map(ProtectedPath::parts) {
+        for entry in all() {
+            let parts = entry.parts();
             for taken in 1..parts.len() {
                 let (taken, rest) = parts.split_at(taken);
                 if let Some((name, above)) = taken.split_last() {
-                    let way = (above.to_vec(), rest.to_vec());
+                    let way = (above.to_vec(), rest.to_vec(), entry);
                     ways.entry(name).or_default().push(way);
                 }
             }
@@ -157,11 +195,12 @@ pub(crate) fn rests(directory: &Path) -> impl Iterator<Item = &'static [&'static
     });
     let name = place::name(directory).to_str();
     let named = [name, Some("*")].into_iter().flatten();
-    let is_way = move |(above, _): &&Way| {
-        place::above(directory).is_some_and(|directory| ends_with(directory, above))
+    let is_way = move |(above, _, entry): &&Way| {
+        entry.is_in_effect(asked)
+            && place::above(directory).is_some_and(|directory| ends_with(directory, above))
     };
     let ways = named.filter_map(|name| WAYS.get(name)).flatten();
-    ways.filter(is_way).map(|(_, rest)| rest.as_slice())
+    ways.filter(is_way).map(|(_, rest, _)| rest.as_slice())
 }
 
 /// Whether the last components of the path are these.
@@ -175,8 +214,12 @@ fn ends_with(path: &Path, parts: &[&str]) -> bool {
     })
 }
 
-fn is_named(name: &OsStr, part: &str) -> bool {
-    part == "*" || name.as_bytes() == part.as_bytes()
+/// Whether a part that is not `**` stands for a name.
+pub(crate) fn is_named(name: &OsStr, part: &str) -> bool {
+    match part.strip_prefix('*') {
+        Some(suffix) => name.as_bytes().ends_with(suffix.as_bytes()),
+        None => name.as_bytes() == part.as_bytes(),
+    }
 }
 
 /// The protected path at or above a path, the innermost of several, with its entry.
@@ -185,12 +228,13 @@ fn is_named(name: &OsStr, part: &str) -> bool {
 pub(crate) fn innermost<'a>(
     path: &'a Path,
     root: &Path,
+    asked: &Asked,
 ) -> Option<(&'a Path, &'static ProtectedPath)> {
     let names = names(path);
     let mut found: Option<(usize, &'static ProtectedPath)> = None;
     for (start, scope) in starts(&names, root) {
         let rest = names.get(start..).unwrap_or_default();
-        for entry in in_scope(rest, scope) {
+        for entry in in_scope(rest, scope, asked) {
             if let Some(length) = longest(&entry.parts(), rest)
                 && found.is_none_or(|(end, _)| start + length > end)
             {
@@ -203,11 +247,11 @@ pub(crate) fn innermost<'a>(
 }
 
 /// The first protected path that a path is the beginning of: what its last names are is the first part of an entry.
-pub(crate) fn led_to(path: &Path, root: &Path) -> Option<&'static ProtectedPath> {
+pub(crate) fn led_to(path: &Path, root: &Path, asked: &Asked) -> Option<&'static ProtectedPath> {
     let names = names(path);
     starts(&names, root).find_map(|(start, scope)| {
         let rest = names.get(start..).unwrap_or_default();
-        in_scope(rest, scope).find(|entry| is_beginning(&entry.parts(), rest))
+        in_scope(rest, scope, asked).find(|entry| is_beginning(&entry.parts(), rest))
     })
 }
 
@@ -231,10 +275,17 @@ fn names(path: &Path) -> Vec<&OsStr> {
 }
 
 /// The entries that may begin with the first of these names.
-fn in_scope(names: &[&OsStr], scope: Scope) -> impl Iterator<Item = &'static ProtectedPath> {
+fn in_scope(
+    names: &[&OsStr],
+    scope: Scope,
+    asked: &Asked,
+) -> impl Iterator<Item = &'static ProtectedPath> {
     let first = names.first().copied().unwrap_or_default();
     let all = protected().below(first);
-    all.filter(move |entry| entry.scope == Scope::Everywhere || scope == Scope::Own)
+    let is_here =
+        move |entry: &&ProtectedPath| entry.scope == Scope::Everywhere || scope == Scope::Own;
+    all.filter(is_here)
+        .filter(|entry| entry.is_in_effect(asked))
 }
 
 /// Where an entry may begin in these names, each with the scope that holds there.
@@ -268,6 +319,14 @@ impl ProtectedPath {
     pub(crate) fn parts(&self) -> Vec<&'static str> {
         self.path.split('/').collect()
     }
+
+    /// Whether it is protected where a policy asks for these.
+    pub(crate) fn is_in_effect(&self, asked: &Asked) -> bool {
+        match &self.group {
+            Some(group) => asked.groups.contains_key(group),
+            None => !asked.only,
+        }
+    }
 }
 
 /// Whether these names are a part of what the parts stand for, and not all.
@@ -280,8 +339,7 @@ fn is_beginning(parts: &[&str], names: &[&OsStr]) -> bool {
     };
     match *part {
         "**" => is_beginning(parts, below) || is_beginning(rest, below),
-        "*" => is_beginning(rest, below),
-        part => name.as_bytes() == part.as_bytes() && is_beginning(rest, below),
+        part => is_named(name, part) && is_beginning(rest, below),
     }
 }
 
@@ -295,7 +353,7 @@ fn longest(parts: &[&str], names: &[&OsStr]) -> Option<usize> {
         return (1..=names.len()).rev().find_map(taken);
     }
     let (name, names) = names.split_first()?;
-    if *part != "*" && name.as_bytes() != part.as_bytes() {
+    if !is_named(name, part) {
         return None;
     }
     Some(1 + longest(parts, names)?)
@@ -335,9 +393,18 @@ mod tests {
             ),
             ("/w/.config/fish/config.fish", Some("/w/.config/fish")),
             ("/w/.config/other", None),
+            ("/w/a/x.code-workspace", Some("/w/a/x.code-workspace")),
+            ("/w/x.code-workspace/y", Some("/w/x.code-workspace")),
+            ("/w/x.code-workspace.bak", None),
+            ("/w/code-workspace", None),
+            ("/w/node_modules/x/x.code-workspace", None),
+            ("/w/.git/branches", None),
+            ("/w/.git/branches/x", Some("/w/.git/branches/x")),
+            ("/w/.git/refs/remotes/origin/x", None),
             ("/", None),
         ] {
-            let found = innermost(path.as_ref(), "/w".as_ref()).map(|(path, _)| path);
+            let found =
+                innermost(path.as_ref(), "/w".as_ref(), &Asked::default()).map(|(path, _)| path);
             assert_eq!(found, protected.map(Path::new), "{path}");
         }
     }
@@ -345,8 +412,51 @@ mod tests {
     #[test]
     fn a_workspace_among_dependencies_has_settings_of_its_own() {
         let path = Path::new("/vendor/w/.vscode");
-        assert!(innermost(path, "/vendor/w".as_ref()).is_some());
-        assert!(innermost(path, "/".as_ref()).is_none());
+        assert!(innermost(path, "/vendor/w".as_ref(), &Asked::default()).is_some());
+        assert!(innermost(path, "/".as_ref(), &Asked::default()).is_none());
+    }
+
+    #[test]
+    fn a_group_is_protected_where_it_is_asked_for() {
+        let root = Path::new("/w");
+        let unasked = Asked::default();
+        let asked = Asked {
+            groups: [(ProtectedGroup::Ci, Source::Library)].into(),
+            ..Asked::default()
+        };
+        for (path, expected) in [
+            ("/w/.github/workflows/ci.yml", Some("/w/.github/workflows")),
+            ("/w/a/Jenkinsfile", Some("/w/a/Jenkinsfile")),
+            ("/w/.github/CODEOWNERS", None),
+            ("/w/node_modules/x/.travis.yml", None),
+        ] {
+            let found = |asked| innermost(path.as_ref(), root, asked).map(|(path, _)| path);
+            assert_eq!(found(&unasked), None, "{path}");
+            assert_eq!(found(&asked), expected.map(Path::new), "{path}");
+        }
+        let way = Path::new("/w/.forgejo");
+        assert!(led_to(way, root, &unasked).is_none());
+        assert!(led_to(way, root, &asked).is_some());
+        let rests = |asked| rests(way, asked).count();
+        assert_eq!((rests(&unasked), rests(&asked)), (0, 2));
+        // Where nothing is protected without being asked for, that is.
+        let only = Asked {
+            only: true,
+            ..asked
+        };
+        let found = |path: &str| innermost(path.as_ref(), root, &only).is_some();
+        assert!(found("/w/Jenkinsfile") && !found("/w/.envrc") && !only.is_nothing());
+    }
+
+    /// An ordinary file with the first name of an entry of several could not be made.
+    #[test]
+    fn what_may_only_be_a_directory_has_no_ordinary_name() {
+        for path in all()
+            .map(|entry| entry.path)
+            .filter(|path| path.contains('/'))
+        {
+            assert!(path.starts_with(['.', '_']), "{path}");
+        }
     }
 
     #[test]
@@ -357,8 +467,10 @@ mod tests {
             .windows(2)
             .for_each(|pair| assert_ne!(pair[0], pair[1]));
         for entry in all() {
+            // The table is searched by first names and suffixes.
+            let first = entry.path.strip_prefix("*.").unwrap_or(entry.path);
             assert!(
-                !entry.path.starts_with(['/', '*']) && !entry.path.ends_with('/'),
+                !first.starts_with(['/', '*']) && !entry.path.ends_with('/'),
                 "{}",
                 entry.path
             );

@@ -329,7 +329,7 @@ impl Ruleset {
                 findings.extend(self.redundant(rule));
                 findings.extend(self.broad(rule, surroundings));
                 findings.extend(self.opens_secret(rule));
-                findings.extend(opens_protected(rule));
+                findings.extend(self.opens_protected(rule));
             }
         }
         findings.extend(self.passes_secrets());
@@ -450,6 +450,18 @@ impl Ruleset {
         })
     }
 
+    fn opens_protected(&self, rule: &FileRule) -> Option<Finding> {
+        if rule.access != Access::Write || !rule.is_literal() {
+            return None;
+        }
+        let asked = &self.files().asked;
+        let (_, entry) = protected::innermost(&rule.path, "/".as_ref(), asked)?;
+        Some(Finding::OpensProtected {
+            rule: rule.reference(),
+            reason: entry.reason,
+        })
+    }
+
     fn passes_secrets(&self) -> Vec<Finding> {
         let environment = self.environment();
         environment
@@ -489,17 +501,6 @@ fn beaten(rule: &FileRule, findings: &mut Vec<Finding>) {
             Finding::Shadowed { rule, by }
         });
     }
-}
-
-fn opens_protected(rule: &FileRule) -> Option<Finding> {
-    if rule.access != Access::Write || !rule.is_literal() {
-        return None;
-    }
-    let (_, entry) = protected::innermost(&rule.path, "/".as_ref())?;
-    Some(Finding::OpensProtected {
-        rule: rule.reference(),
-        reason: entry.reason,
-    })
 }
 
 /// Whether somebody wrote it, who can change it.

@@ -22,6 +22,7 @@ use crate::files::{FileRule, FileRules, Looks};
 use crate::pattern::{Expanded, Glob, expand, is_relative_spelling};
 use crate::policy::{FileEntry, by_key, of_last_layers};
 use crate::problem::RuleProblem;
+use crate::protected::Asked;
 use crate::resolve::{Link, PathKind, Resolved, Resolver, Stopped};
 use crate::secrets::{self, HOSTS, RESOLVERS, SecretPath};
 use crate::{
@@ -227,15 +228,8 @@ pub(crate) fn resolve_files(
     if let Some(settings) = &policy.settings {
         settings::apply(settings, &mut ways, context, resolver, &absent, problems);
     }
-    by_name::keep(
-        &mut ways,
-        is_unrestricted(policy),
-        &absent,
-        resolver,
-        problems,
-    );
-    let mut files = pass_writable_links(&mut ways, &absent, problems);
-    files.unprotected = is_unrestricted(policy);
+    by_name::keep(&mut ways, policy, &absent, resolver, problems);
+    let mut files = protecting(pass_writable_links(&mut ways, &absent, problems), policy);
     files.search = policy.settings.as_ref().map(|settings| Search {
         below: context.cwd.clone(),
         levels: settings.depth,
@@ -243,6 +237,15 @@ pub(crate) fn resolve_files(
     files.links = ways.into_iter().flat_map(|way| way.links).collect();
     files.links.sort();
     files.links.dedup();
+    files
+}
+
+/// The rules with what the policy says of protected names.
+fn protecting(mut files: FileRules, policy: &Policy) -> FileRules {
+    files.asked = Asked {
+        only: is_unrestricted(policy),
+        groups: policy.protected.clone(),
+    };
     files
 }
 

@@ -102,8 +102,8 @@ mod unsupported;
 
 pub use sandbox_core::{
     Access, Attempt, Context, Decision, DestinationPreset, Distrust, Event, HideBy, Limits,
-    Location, Network, Operation, Policy, PolicyError, PolicyErrors, Preset, Process, Ruleset,
-    Source, System, Tier, Verdict,
+    Location, Network, Operation, Policy, PolicyError, PolicyErrors, Preset, Process,
+    ProtectedGroup, Ruleset, Source, System, Tier, Verdict,
 };
 
 #[cfg(backend)]

@@ -144,6 +144,7 @@ fn help_teaches() {
           --read <PATTERN>         Allow reading and executing, no writing
           --hide <PATTERN>         Allow nothing
           --scratch <PATTERN>      Replace by an empty private directory that is gone afterwards
+          --protect <GROUP>        Protect the names of this group, too: none of them is written but where a rule names it [possible values: ci]
           --allow <DESTINATION>    Allow connecting to a name, `*.name`, an address or a range, with `:PORT` only there
           --deny <DESTINATION>     Allow no connection there
           --network <ACCESS>       The network that no rule is about: none of it, what a person says, all of it, or the host's [possible values: deny, ask, allow, host]
@@ -180,6 +181,7 @@ fn help_teaches() {
           --read <PATTERN>         Allow reading and executing, no writing
           --hide <PATTERN>         Allow nothing
           --scratch <PATTERN>      Replace by an empty private directory that is gone afterwards
+          --protect <GROUP>        Protect the names of this group, too: none of them is written but where a rule names it [possible values: ci]
           --allow <DESTINATION>    Allow connecting to a name, `*.name`, an address or a range, with `:PORT` only there
           --deny <DESTINATION>     Allow no connection there
           --network <ACCESS>       The network that no rule is about: none of it, what a person says, all of it, or the host's [possible values: deny, ask, allow, host]
@@ -211,6 +213,7 @@ fn help_teaches() {
           --read <PATTERN>           Allow reading and executing, no writing
           --hide <PATTERN>           Allow nothing
           --scratch <PATTERN>        Replace by an empty private directory that is gone afterwards
+          --protect <GROUP>          Protect the names of this group, too: none of them is written but where a rule names it [possible values: ci]
           --allow <DESTINATION>      Allow connecting to a name, `*.name`, an address or a range, with `:PORT` only there
           --deny <DESTINATION>       Allow no connection there
           --network <ACCESS>         The network that no rule is about: none of it, what a person says, all of it, or the host's [possible values: deny, ask, allow, host]

@@ -9,6 +9,8 @@ use crate::json;
 /// Every rule, and what there is besides.
 pub(super) fn rules(ruleset: &Ruleset) -> Value {
     let files: Vec<_> = ruleset.files().iter().map(json::file_rule).collect();
+    let groups = ruleset.files().protected_groups();
+    let groups: Vec<_> = groups.map(|(group, _)| group.as_str()).collect();
     let variable = |(rule, word): (_, &str)| {
         let mut object = json::rule(&rule);
         object.insert("rule".to_owned(), word.into());
@@ -26,6 +28,7 @@ pub(super) fn rules(ruleset: &Ruleset) -> Value {
     let features: Vec<_> = ruleset.system().features.keys().collect();
     json!({
         "files": files,
+        "protect": groups,
         "environment": variables,
         "network": ruleset.network().as_str(),
         "destinations": destinations,

@@ -24,6 +24,9 @@ pub(super) fn rules(ruleset: &Ruleset) -> String {
             rule.source()
         );
     }
+    for (group, source) in ruleset.files().protected_groups() {
+        let _ = writeln!(text, "protect  {group}  ({source})");
+    }
     let _ = writeln!(text, "\nvariables:");
     for (rule, word) in ruleset.environment().iter() {
         let _ = writeln!(

@@ -75,14 +75,14 @@ impl Ruleset {
         let (Access::Write, Some(rule)) = files.access(path) else {
             return false;
         };
-        if files.unprotected {
+        if files.asked.is_nothing() {
             return false;
         }
         let root = rule.path();
         let is_protected = |path: &Path| {
-            let protected = protected::innermost(path, root);
+            let protected = protected::innermost(path, root, &files.asked);
             protected.is_some_and(|(protected, _)| !root.starts_with(protected))
-                || protected::led_to(path, root).is_some()
+                || protected::led_to(path, root, &files.asked).is_some()
         };
         spelling::has_short_name(path, root)
             || spelling::plain(path, root).is_some_and(|plain| is_protected(&plain))
@@ -95,10 +95,10 @@ impl FileRules {
     }
 
     fn way(&self, path: &Path) -> Option<&'static protected::ProtectedPath> {
-        if self.unprotected {
+        if self.asked.is_nothing() {
             return None;
         }
-        protected::led_to(path, &self.root_of(path))
+        protected::led_to(path, &self.root_of(path), &self.asked)
     }
 
     /// The patterns that may deny a name where all around it may be written.
@@ -108,7 +108,7 @@ impl FileRules {
     }
 
     fn scope_below(&self, path: &Path) -> Option<protected::Scope> {
-        (!self.unprotected).then(|| protected::scope_below(path, &self.root_of(path)))
+        (!self.asked.is_nothing()).then(|| protected::scope_below(path, &self.root_of(path)))
     }
 
     /// Where the writable tree begins that a path lies in, as for [`protection`](crate::decide::protection).
@@ -134,7 +134,7 @@ impl FileRules {
         let around = place::above(path).map(|above| self.access(above).0);
         rule.access != Access::Write
             || around.is_some_and(|around| around != Access::Write)
-            || protected::innermost(path, everything).is_some()
+            || protected::innermost(path, everything, &self.asked).is_some()
             || protected::scope_below(path, everything) == protected::Scope::Everywhere
     }
 }

@@ -2,15 +2,14 @@
 //!
 //! The attack: a repository in a directory of the workspace, whose hooks the person's next `git pull` there runs.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::FileRules;
 use crate::Access;
-use crate::os::OsStrExt;
 use crate::place;
 use crate::problem::RuleProblem;
-use crate::protected::{self, DEPENDENCIES};
+use crate::protected::{DEPENDENCIES, protected};
 use crate::resolve::PathKind;
 use crate::resolve::walk::{MAX_ENTRIES, Visitor, is_pseudo, walk};
 
@@ -32,11 +31,7 @@ pub(super) fn nested(
     let Some(search) = &files.search else {
         return Ok(Vec::new());
     };
-    let first = |path: &'static str| path.split('/').next().unwrap_or(path).as_bytes();
-    let holders = Holders {
-        files,
-        names: protected::all().map(|entry| first(entry.path)).collect(),
-    };
+    let holders = Holders { files };
     let mut found = BTreeSet::new();
     let mut budget = MAX_ENTRIES;
     for root in roots
@@ -55,10 +50,9 @@ pub(super) fn nested(
         .collect())
 }
 
-/// The directories that hold one of these names.
+/// The directories that hold a name of the table.
 struct Holders<'a> {
     files: &'a FileRules,
-    names: HashSet<&'static [u8]>,
 }
 
 impl Visitor for Holders<'_> {
@@ -74,7 +68,11 @@ impl Visitor for Holders<'_> {
         found: &mut BTreeSet<PathBuf>,
     ) -> Option<usize> {
         let name = place::name(path);
-        if self.names.contains(name.as_bytes()) {
+        let asked = &self.files.asked;
+        if protected()
+            .below(name)
+            .any(|entry| entry.is_in_effect(asked))
+        {
             found.extend(place::above(path).map(Path::to_owned));
         }
         let is_skipped = name == ".git"

@@ -12,11 +12,12 @@ use super::nested::nested;
 use super::{Anchor, FileRules};
 use crate::decide::protection;
 use crate::problem::RuleProblem;
-use crate::protected::{protected, rests};
+use crate::protected::{is_named, protected, rests};
 use crate::resolve::{PathKind, Resolver};
 use crate::{Access, PolicyError, Source};
 
-/// Names in one directory that are gone through for `*`; with more of them, all of it is protected as one.
+/// Names in one directory that are gone through for `*`, and that are found with one suffix; with more of them, all of it is
+/// protected as one.
 const MAX_WILD: usize = 1024;
 /// Directories that are gone through for one `**`.
 const MAX_DIRECTORIES: usize = 8192;
@@ -33,7 +34,7 @@ pub(super) fn protect(
     anchors: &mut Anchors<'_>,
     resolver: &Resolver,
 ) -> Result<(), PolicyError> {
-    if files.unprotected {
+    if files.asked.is_nothing() {
         return Ok(());
     }
     let roots: Vec<PathBuf> = anchors
@@ -45,14 +46,15 @@ pub(super) fn protect(
     let nested =
         nested(files, &roots).map_err(|(root, problem)| unreadable(files, &root, problem))?;
     for root in roots.into_iter().chain(nested) {
-        let present = resolver.present(&root, protected());
+        let mut present = resolver.present(&root, protected());
+        present.retain(|entry| entry.is_in_effect(&files.asked));
         // What is called so may lead to each of these.
         if present.iter().any(|entry| entry.path.starts_with(".git/")) {
             protect_git_file(files, anchors, resolver, &root);
         }
         let whole = present.iter().map(|entry| entry.parts());
         // The root may itself be a part of the way.
-        let rests = rests(&root).map(<[_]>::to_vec);
+        let rests = rests(&root, &files.asked).map(<[_]>::to_vec);
         for parts in whole.chain(rests) {
             let found = existing(&root, &parts, resolver);
             for found in found.map_err(|problem| unreadable(files, &root, problem))? {
@@ -141,6 +143,13 @@ fn existing(
     let Some((part, rest)) = parts.split_first() else {
         return Ok(Vec::new());
     };
+    if part.starts_with("*.") {
+        return with_suffix(directory, part, resolver);
+    }
+    // What is everything in it is it.
+    if *part == "*" && rest.is_empty() {
+        return Ok(vec![Found::whole(directory)]);
+    }
     if part.starts_with('*') {
         let mut search = Wild {
             parts,
@@ -155,7 +164,16 @@ fn existing(
             vec![Found::whole(directory)]
         });
     }
-    let path = directory.join(part);
+    named(directory.join(part), rest, directory, resolver)
+}
+
+/// What a path is that a part names, with the parts below it.
+fn named(
+    path: PathBuf,
+    rest: &[&str],
+    directory: &Path,
+    resolver: &Resolver,
+) -> Result<Vec<Found>, RuleProblem> {
     Ok(match resolver.kind(&path) {
         Ok(PathKind::Missing) => Vec::new(),
         Ok(kind) if rest.is_empty() => vec![Found {
@@ -168,6 +186,25 @@ fn existing(
         Err(io::ErrorKind::PermissionDenied) => vec![Found::whole(directory)],
         Err(kind) => return Err(RuleProblem::Unreachable { at: path, kind }),
     })
+}
+
+/// The existing names with a suffix. Of a directory that can't be listed none is known: there they are decided by name alone.
+fn with_suffix(
+    directory: &Path,
+    part: &str,
+    resolver: &Resolver,
+) -> Result<Vec<Found>, RuleProblem> {
+    let names = resolver.names(directory).unwrap_or_default();
+    let mut names: Vec<_> = names.keys().filter(|name| is_named(name, part)).collect();
+    if names.len() > MAX_WILD {
+        return Ok(vec![Found::whole(directory)]);
+    }
+    names.sort();
+    let mut found = Vec::new();
+    for name in names {
+        found.extend(named(directory.join(name), &[], directory, resolver)?);
+    }
+    Ok(found)
 }
 
 /// The search for what a wildcard and the parts after it name.

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use super::contest::{Contest, Match};
 use super::{FileRule, FileRules};
 use crate::map::Map;
+use crate::protected::Asked;
 use crate::{Access, place, protected};
 
 /// Patterns in one region whose choices are tried; with more of them nothing is told.
@@ -90,6 +91,8 @@ impl Wider<'_> {
 /// A place and all below it that is nearer to no other.
 struct Region<'a> {
     place: &'a Path,
+    /// What the bound protects.
+    asked: &'a Asked,
     literals: Pair<'a>,
     patterns: Vec<Pattern<'a>>,
 }
@@ -121,6 +124,7 @@ impl<'a> Region<'a> {
         let literal = |rules: &'a FileRules| rules.nearest(place);
         Self {
             place,
+            asked: &bound.asked,
             literals: Pair {
                 files: literal(files),
                 bound: literal(bound),
@@ -155,7 +159,7 @@ impl<'a> Region<'a> {
         let mut found: Vec<Wider<'a>> = Vec::new();
         for choice in choices(&candidates) {
             let Pair { files, bound } = self.holding(&choice);
-            let what = exceeds(files, bound).filter(|_| counts(bound));
+            let what = exceeds(files, bound, self.asked).filter(|_| counts(bound));
             let more = what.and_then(|what| self.found(files, bound, what, !choice.is_empty()));
             found.extend(more.filter(|more| found.iter().all(|told| told.key() != more.key())));
         }
@@ -274,7 +278,7 @@ fn choices(of: &[usize]) -> Vec<Vec<usize>> {
 }
 
 /// Whether a rule grants what another one does not.
-fn exceeds(rule: Option<&FileRule>, before: Option<&FileRule>) -> Option<What> {
+fn exceeds(rule: Option<&FileRule>, before: Option<&FileRule>, asked: &Asked) -> Option<What> {
     let access = |rule: Option<&FileRule>| rule.map_or(Access::Hide, FileRule::access);
     let is_less = match (access(rule), access(before)) {
         (Access::Hide, _)
@@ -287,7 +291,7 @@ fn exceeds(rule: Option<&FileRule>, before: Option<&FileRule>) -> Option<What> {
     }
     match (rule, before) {
         (Some(rule), Some(before))
-            if rule.access() == Access::Write && !protects_as(rule, before) =>
+            if rule.access() == Access::Write && !protects_as(rule, before, asked) =>
         {
             Some(What::Protection)
         }
@@ -297,9 +301,10 @@ fn exceeds(rule: Option<&FileRule>, before: Option<&FileRule>) -> Option<What> {
 
 /// Whether below a writable path no protected name is open that is not open below another. A rule opens the names at
 /// which or below which it lies; directories of dependencies count below the rule's path, so a longer path opens none.
-fn protects_as(rule: &FileRule, before: &FileRule) -> bool {
+fn protects_as(rule: &FileRule, before: &FileRule, asked: &Asked) -> bool {
     let (path, before) = (rule.path(), before.path());
-    path == before || (place::is_within(path, before) && protected::innermost(path, path).is_none())
+    let is_protected = || protected::innermost(path, path, asked).is_some();
+    path == before || (place::is_within(path, before) && !is_protected())
 }
 
 #[cfg(test)]

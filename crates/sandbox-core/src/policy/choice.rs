@@ -73,6 +73,20 @@ pub enum DestinationPreset {
     Debian,
 }
 
+/// Names that are protected in every writable directory only where a policy asks for it, since to write them is ordinary work.
+///
+/// ```
+/// use sandbox_core::ProtectedGroup;
+///
+/// assert_eq!(ProtectedGroup::Ci.to_string(), "ci");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum ProtectedGroup {
+    /// What a CI runs by itself once it is pushed: `.github/workflows`, `.gitlab-ci.yml`, `Jenkinsfile` and the like.
+    Ci,
+}
+
 /// How much of the network the command has.
 ///
 /// ```
@@ -219,6 +233,7 @@ words!(DestinationPreset:
     Github = "github", Gitlab = "gitlab", Bitbucket = "bitbucket", DockerHub = "docker-hub", Ghcr = "ghcr",
     Anthropic = "anthropic", Openai = "openai", Gemini = "gemini", Huggingface = "huggingface",
     Npm = "npm", Pip = "pip", Cargo = "cargo", Go = "go", Maven = "maven", Debian = "debian");
+words!(ProtectedGroup: Ci = "ci");
 words!(Network: Deny = "deny", Ask = "ask", Allow = "allow", Host = "host");
 words!(Tier: Namespaces = "namespaces", Landlock = "landlock");
 words!(HideBy: Cover = "cover", Assemble = "assemble");

@@ -13,7 +13,7 @@ use std::sync::{Arc, LazyLock};
 
 use super::entry::{self, FileEntry, VariableEntry, VariableRule};
 use super::node::{Key, Kind, Node};
-use super::{DestinationPreset, HideBy, Policy, Preset, Tier};
+use super::{DestinationPreset, HideBy, Policy, Preset, ProtectedGroup, Tier};
 use crate::escape::toml_string;
 use crate::remedy::nearest;
 use crate::source::Document;
@@ -22,6 +22,7 @@ use crate::{Access, Location, PolicyError, PolicyErrors, Remedy, Source};
 /// Keys of the policy itself.
 pub(super) const POLICY: &[&str] = &[
     "extends",
+    "protect",
     "files",
     "network",
     "environment",
@@ -109,6 +110,7 @@ impl Decoder<'_> {
         for (key, value) in self.table("policy", root, "a table", None) {
             match &*key.text {
                 "extends" => self.extends(value),
+                "protect" => self.protect(value),
                 "fixed" => self.fixed(value),
                 section if self.section(section, value) => {}
                 _ => self.unknown_key(key, "", POLICY),
@@ -169,6 +171,26 @@ impl Decoder<'_> {
                     .push(unsupported(at, word, reason, Remedy::NameExtended));
             } else {
                 self.unknown_word(item, "preset", "extends", word, &PRESETS);
+            }
+        }
+    }
+
+    fn protect(&mut self, node: &Node) {
+        for item in self.list("protect", node) {
+            let expected = "a list of groups";
+            let words = ProtectedGroup::WORDS;
+            let Some(word) = self.string("protect", item, expected, words) else {
+                continue;
+            };
+            let at = Source::File(self.at(item));
+            match ProtectedGroup::ALL
+                .iter()
+                .find(|group| group.as_str() == word)
+            {
+                Some(group) => {
+                    self.policy.protected.entry(*group).or_insert(at);
+                }
+                None => self.unknown_word(item, "group", "protect", word, words),
             }
         }
     }

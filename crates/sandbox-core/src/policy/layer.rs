@@ -58,7 +58,7 @@ impl Policy {
     /// Puts another policy on top: its rules replace those with the same key, and what it sets holds.
     ///
     /// Presets of `later`, if it names any, replace those of `self`: a layer that extends something says what it starts
-    /// from. [`HideBy::Assemble`](crate::HideBy::Assemble), asked for by one layer, stays. What `later` fixes holds
+    /// from. [`HideBy::Assemble`](crate::HideBy::Assemble) and a [`ProtectedGroup`](crate::ProtectedGroup), asked for by one layer, stay. What `later` fixes holds
     /// against all layers after it.
     pub fn layer(self, later: Self) -> Self {
         let base = self.settle();
@@ -149,6 +149,10 @@ impl Policy {
     pub(super) fn merge(mut self, later: &Self) -> Self {
         if !later.presets.is_empty() {
             self.presets.clone_from(&later.presets);
+        }
+        for (group, source) in &later.protected {
+            let source = || source.clone();
+            self.protected.entry(*group).or_insert_with(source);
         }
         let below = self.top + 1;
         let files = later.files.iter().cloned();

@@ -27,9 +27,15 @@ impl Display for Policy {
             .chain(destinations)
             .map(|name| format!("\"{name}\""))
             .collect();
-        if !names.is_empty() {
-            blocks.block("", &[format!("extends = [{}]", names.join(", "))])?;
-        }
+        let groups: Vec<_> = self
+            .protected
+            .keys()
+            .map(|group| format!("\"{group}\""))
+            .collect();
+        let lists = [("extends", names), ("protect", groups)];
+        let lists = lists.iter().filter(|(_, words)| !words.is_empty());
+        let lists = lists.map(|(key, words)| format!("{key} = [{}]", words.join(", ")));
+        blocks.block("", &lists.collect::<Vec<_>>())?;
         // A rule of settings has no form in TOML: what is printed is refused, and says why.
         if self.settings.is_some() {
             blocks.block("", &["settings = \"not-toml\"".to_owned()])?;

@@ -9,7 +9,7 @@ use super::decode::{
     DESTINATION_RULE, DESTINATION_WORDS, ENVIRONMENT_WORDS, FILE_RULE, FIXED, NETWORK, POLICY,
     PRESETS, RULES, SYSTEM, VARIABLE_RULE, limits::LIMITS,
 };
-use super::{HideBy, Network, Tier};
+use super::{HideBy, Network, ProtectedGroup, Tier};
 use crate::Access;
 
 /// The schema's name: what changes its meaning changes the number.
@@ -42,6 +42,10 @@ const DESCRIPTIONS: &[(&str, &str)] = &[
     (
         "extends",
         "Presets and files that this policy starts from; files end in .toml or .json. Without one it has only its own rules.",
+    ),
+    (
+        "protect",
+        "Groups of names that are not written in any writable directory, beside those that never are, unless a rule names one. ci: what a CI runs by itself.",
     ),
     (
         "files",
@@ -117,6 +121,10 @@ fn of_key(key: &str, features: &[(&str, &str)]) -> String {
                 &words(&PRESETS),
                 "{\"type\":\"string\",\"pattern\":\"\\\\.(toml|json)$\"}"
             )
+        ),
+        "protect" => format!(
+            "{{\"type\":\"array\",\"items\":{},\"maxItems\":{RULES}}}",
+            words(ProtectedGroup::WORDS)
         ),
         "fixed" => closed(FIXED, |key| of_key(key, features)),
         "files" => table(&either(&words(Access::WORDS), &file_rule())),

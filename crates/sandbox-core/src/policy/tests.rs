@@ -14,7 +14,7 @@ use crate::Access::{Hide, Overlay, Read, Scratch, Write};
 
 /// A policy without what only errors need: where each rule was written.
 type Meaning = (
-    (Vec<Preset>, Vec<DestinationPreset>),
+    (Vec<Preset>, Vec<DestinationPreset>, Vec<ProtectedGroup>),
     Vec<(OsString, Access, bool)>,
     Option<Network>,
     Vec<(OsString, VariableRule)>,
@@ -49,6 +49,7 @@ fn meaning(policy: &Policy) -> Meaning {
                 .iter()
                 .map(|(preset, _)| *preset)
                 .collect(),
+            policy.protected.keys().copied().collect(),
         ),
         files
             .into_iter()
@@ -70,6 +71,7 @@ fn meaning(policy: &Policy) -> Meaning {
 
 const EVERYTHING: &str = r#"
 extends = ["agent", "strict"]
+protect = ["ci"]
 
 [files]
 "/"              = "read"
@@ -105,6 +107,7 @@ hide = "assemble"
 
 const EVERYTHING_JSON: &str = r#"{
   "extends": ["agent", "strict"],
+  "protect": ["ci", "ci"],
   "files": {
     "/": "read", ".": "write", "~/.ssh": "hide", "**/.env": "hide", "./node_modules": "overlay",
     "./target": "scratch", "./dist": { "optional": true, "access": "write" }, "./maybe": { "access": "read" }
@@ -118,6 +121,7 @@ const EVERYTHING_JSON: &str = r#"{
 fn everything() -> Policy {
     Policy::preset(Preset::Agent)
         .extends(Preset::Strict)
+        .protect(ProtectedGroup::Ci)
         .read("/")
         .write(".")
         .hide("~/.ssh")
@@ -156,6 +160,7 @@ fn toml_json_and_setters_say_the_same() {
 fn printed_policy_has_every_part() {
     insta::assert_snapshot!(everything().hide("./target").write("a*[b]?").set("Q", "\"\\\n\u{1b}é"), @r#"
     extends = ["agent", "strict"]
+    protect = ["ci"]
 
     [files]
     "/" = "read"
@@ -281,14 +286,13 @@ fn the_same_path_is_the_same_key_whichever_file_names_it() {
 }
 
 #[test]
-fn a_layer_without_presets_keeps_them_and_assembling_stays() {
-    let policy = Policy::preset(Preset::Agent)
+fn a_layer_without_presets_keeps_them_and_what_is_stricter_stays() {
+    let stricter = Policy::preset(Preset::Agent)
         .hide_by(HideBy::Assemble)
-        .layer(Policy::new());
-    assert_eq!(
-        meaning(&policy),
-        meaning(&Policy::preset(Preset::Agent).hide_by(HideBy::Assemble))
-    );
+        .protect(ProtectedGroup::Ci);
+    let none = Policy::from_toml("protect = []", None).unwrap();
+    let policy = stricter.clone().layer(Policy::new()).layer(none);
+    assert_eq!(meaning(&policy), meaning(&stricter));
 }
 
 #[test]

@@ -135,7 +135,7 @@ pub(super) const TOOLS: &[ProtectedPath] = &[
     own(".k5login", "who may log in"),
 
     // Editors. Sources:
-    // VS Code (Workspace Trust), JetBrains (Run configurations), vim ('exrc'), nvim (vim.secure), Emacs (Directory Variables), Helix
+    // VS Code (Workspace Trust; Multi-root Workspaces), Sublime Text (Projects), JetBrains (Run configurations), vim ('exrc'), nvim (vim.secure), Emacs (Directory Variables), Helix
     // (Project configuration), latexmk(1).
     own(".vscode", "tasks, launch configurations and settings that name programs"),
     own(".vscode-server", "the editor's remote half"),
@@ -144,7 +144,11 @@ pub(super) const TOOLS: &[ProtectedPath] = &[
     own(".idea", "run configurations, file watchers"),
     own(".fleet", "run configurations"),
     own(".zed", "tasks, and settings that name programs"),
-    own(".sublime-project", "build systems are commands"),
+    own("*.code-workspace", "tasks, launch configurations and settings that name programs"),
+    own("*.sublime-project", "build systems are commands"),
+    own("*.sublime-workspace", "which build system of a project is used"),
+    own("*.ipr", "run configurations, file watchers"),
+    own("*.iws", "run configurations"),
     own(".vim", "plugins"),
     own(".vimrc", "commands at start"),
     own(".gvimrc", "commands at start"),

@@ -6,12 +6,12 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{Way, build};
+use super::{Way, build, protecting};
 use crate::files::absent::AbsentSecrets;
 use crate::place::upwards;
 use crate::policy::FileEntry;
 use crate::resolve::{PathKind, Resolver};
-use crate::{Access, PolicyError};
+use crate::{Access, Policy, PolicyError};
 
 /// What becomes of a rule about nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,7 +60,7 @@ impl PolicyError {
 /// Keeps those that open a name.
 pub(super) fn keep(
     ways: &mut Vec<Way>,
-    unprotected: bool,
+    policy: &Policy,
     absent: &Arc<AbsentSecrets>,
     resolver: &Resolver,
     problems: &mut Vec<PolicyError>,
@@ -69,8 +69,7 @@ pub(super) fn keep(
     if waiting.is_empty() {
         return;
     }
-    let mut files = build(ways.iter(), absent);
-    files.unprotected = unprotected;
+    let files = protecting(build(ways.iter(), absent), policy);
     // The last first, so that those before it stay where they are.
     for way in waiting.into_iter().rev() {
         let path = &way.rule.path;
@@ -94,7 +93,7 @@ pub(super) fn keep(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Attempt, Context, FileRule, Policy, Ruleset, Verdict};
+    use crate::{Attempt, Context, FileRule, Ruleset, Verdict};
 
     fn host() -> (tempfile::TempDir, Context) {
         let host = tempfile::tempdir().unwrap();

@@ -1,8 +1,8 @@
 use proptest::prelude::*;
 
 use crate::{
-    Access, Attempt, Context, Distrust, Network, Policy, PolicyErrors, Preset, Ruleset, Tier,
-    Verdict,
+    Access, Attempt, Context, Distrust, Network, Policy, PolicyErrors, Preset, ProtectedGroup,
+    Ruleset, Tier, Verdict,
 };
 
 fn resolve(policy: &Policy) -> Result<Ruleset, PolicyErrors> {
@@ -37,6 +37,7 @@ fn an_untrusted_layer_may_narrow() {
         "[network]\ndefault = 'deny'\n[limits]\ntime = '1m'\nmemory = '1GiB'",
         "[environment]\n'LANG' = 'drop'\n[system]\nhide = 'assemble'\nfallback = 'namespaces'",
         "[fixed.files]\n'~' = 'hide'",
+        "protect = ['ci']",
     ] {
         assert_eq!(said(&agent, layer), "", "{layer}");
     }
@@ -72,6 +73,44 @@ fn what_an_untrusted_layer_widens_is_told_with_its_line() {
         strict.starts_with("preset `read-only`: `/` would be `read` instead of `hide`, and"),
         "{strict}"
     );
+}
+
+#[test]
+fn an_untrusted_layer_takes_no_protection_away() {
+    let host = tempfile::tempdir().unwrap();
+    let directory = crate::resolve(host.path()).unwrap().path;
+    let rule = format!(
+        "[files]\n'{}/.github/workflows' = 'write'",
+        directory.display()
+    );
+    let resolved = |below: Policy, layer: &str| {
+        let distrust = Distrust::Unapproved;
+        let policy = below.layer_untrusted(toml(layer), "/p/layer.toml", distrust);
+        let attempt = Attempt::write(directory.join("Jenkinsfile"));
+        resolve(&policy).map(|ruleset| ruleset.decide(&attempt).verdict)
+    };
+    let below = || Policy::default().read("/").write(&directory);
+    let protecting = || below().protect(ProtectedGroup::Ci);
+    assert_eq!(resolved(below(), "").unwrap(), Verdict::Allow);
+    assert_eq!(
+        resolved(below(), "protect = ['ci']").unwrap(),
+        Verdict::Deny
+    );
+    for layer in ["", "protect = []", "extends = ['none']"] {
+        assert_eq!(
+            resolved(protecting(), layer).unwrap(),
+            Verdict::Deny,
+            "{layer}"
+        );
+    }
+    let errors = resolved(protecting(), &rule).unwrap_err().to_string();
+    assert!(
+        errors.contains(".github/workflows` would be `write` with its protected names"),
+        "{errors}"
+    );
+    // What it has asked for itself it may open.
+    let own = format!("protect = ['ci']\n{rule}");
+    assert_eq!(resolved(below(), &own).unwrap(), Verdict::Deny);
 }
 
 /// The machine goes on living while a command runs: what was bound at the start may be missing.

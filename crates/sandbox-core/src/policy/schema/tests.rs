@@ -104,6 +104,7 @@ fn at(path: &[&str], value: &Value) -> Value {
 const PLACES: &[&[&str]] = &[
     &[],
     &["extends"],
+    &["protect"],
     &["files"],
     &["files", "."],
     &["files", ""],
@@ -141,6 +142,7 @@ const PLACES: &[&[&str]] = &[
     &["fixed", "network"],
     &["fixed", "limits", "processes"],
     &["fixed", "extends"],
+    &["fixed", "protect"],
     &["flies"],
 ];
 
@@ -153,6 +155,7 @@ fn the_decoder_and_the_schema_agree() {
         Network::WORDS,
         Tier::WORDS,
         HideBy::WORDS,
+        ProtectedGroup::WORDS,
         ENVIRONMENT_WORDS,
         DESTINATION_WORDS,
     ];
@@ -166,6 +169,7 @@ fn the_decoder_and_the_schema_agree() {
         json!([]),
         json!(["agent"]),
         json!(["agnet"]),
+        json!(["ci"]),
         json!(["8080:3000"]),
         json!("http://proxy.example:3128"),
         json!({"access": "allow", "udp": true}),

@@ -83,6 +83,7 @@ fn policies() -> impl Strategy<Value = Policy> {
         (
             proptest::option::of(proptest::sample::select(Tier::ALL)),
             proptest::sample::select(HideBy::ALL),
+            proptest::option::of(proptest::sample::select(ProtectedGroup::ALL)),
         ),
         proptest::collection::vec("[a-z][a-z0-9_-]{0,6}", 0..3),
         network_rules(),
@@ -94,7 +95,7 @@ fn policies() -> impl Strategy<Value = Policy> {
                 network,
                 variables,
                 limits,
-                (tier, hide),
+                (tier, hide, group),
                 features,
                 network_rules,
             )| {
@@ -119,6 +120,7 @@ fn policies() -> impl Strategy<Value = Policy> {
                 policy.limits.processes = count;
                 policy.limits.time = seconds.map(Duration::from_secs);
                 policy.system.fallback = tier;
+                policy = group.into_iter().fold(policy, Policy::protect);
                 features
                     .into_iter()
                     .fold(policy.hide_by(hide), Policy::feature)
@@ -130,6 +132,7 @@ fn policies() -> impl Strategy<Value = Policy> {
 fn near_toml() -> impl Strategy<Value = String> {
     let words = [
         "extends",
+        "protect",
         "files",
         "network",
         "rules",

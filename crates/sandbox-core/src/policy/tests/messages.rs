@@ -45,7 +45,7 @@ fn keys_and_presets() {
     error: unknown key `thing`
      2:1 | thing = 1
            ^^^^^
-      help: write `extends`, `files`, `network`, `environment`, `limits`, `system` or `fixed`
+      help: write `extends`, `protect`, `files`, `network`, `environment`, `limits`, `system` or `fixed`
     error: `files` must be a table of paths, not a string
      3:9 | files = 'read'
                    ^^^^^^
@@ -67,6 +67,24 @@ fn keys_and_presets() {
      1:46 | extends = ['agnt', '../base.toml', 'office', 7]
                                                          ^
       help: write `agent`, `read-only`, `strict`, `none`, `github`, `gitlab`, `bitbucket`, `docker-hub`, `ghcr`, `anthropic`, `openai`, `gemini`, `huggingface`, `npm`, `pip`, `cargo`, `go`, `maven` or `debian`
+    ");
+    insta::assert_snapshot!(toml("protect = ['cI', 'shells', 'ci', 7]\n[fixed]\nprotect = ['ci']\n"), @"
+    error: unknown group `cI` for `protect`
+     1:12 | protect = ['cI', 'shells', 'ci', 7]
+                       ^^^^
+      help: write `ci`
+    error: unknown group `shells` for `protect`
+     1:18 | protect = ['cI', 'shells', 'ci', 7]
+                             ^^^^^^^^
+      help: write `ci`
+    error: `protect` must be a list of groups, not a number
+     1:34 | protect = ['cI', 'shells', 'ci', 7]
+                                             ^
+      help: write `ci`
+    error: unknown key `protect` in `[fixed]`
+     3:1 | protect = ['ci']
+           ^^^^^^^
+      help: write `files`, `network`, `environment`, `limits` or `system`
     ");
     insta::assert_snapshot!(toml("extends = 'agent'\n"), @r#"
     error: `extends` must be a list, not a string
@@ -461,7 +479,7 @@ fn too_much_is_told_in_one_line() {
     error: unknown key `kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk…`
      1:1 | kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk
            ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
-      help: write `extends`, `files`, `network`, `environment`, `limits`, `system` or `fixed`
+      help: write `extends`, `protect`, `files`, `network`, `environment`, `limits`, `system` or `fixed`
     ");
     let text = "#".repeat(file::LIMIT + 1);
     insta::assert_snapshot!(Policy::from_toml(&text, None).unwrap_err(), @"the policy is larger than 1 MiB");

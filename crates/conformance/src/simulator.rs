@@ -105,7 +105,7 @@ impl<'a> Simulator<'a> {
     /// With a notifier that decides by these rules, if the steps send calls to one.
     #[must_use]
     pub fn decided_by(self, ruleset: &'a Ruleset) -> Self {
-        let is_notified = self.landlock.as_ref().is_some_and(|it| it.performed != 0);
+        let is_notified = self.landlock.as_ref().is_some_and(Landlock::makes_names);
         Self {
             names: is_notified.then_some(ruleset),
             ..self

@@ -118,6 +118,7 @@ Examples:
   sandbox explain --write ~/.bashrc --env GITHUB_TOKEN
   sandbox explain --with-write ../shared ../shared/notes.md
   sandbox explain --allow '*.example.com' --connect www.example.com:443
+  sandbox explain --connect /run/docker.sock
   sandbox explain --plan --preset strict
   sandbox explain --settings ~/.srt-settings.json .env
   sandbox explain --enforcement
@@ -135,9 +136,9 @@ pub(crate) struct Explain {
     /// Ask whether this variable is inside
     #[arg(id = "variable", long = "env", value_name = "NAME")]
     pub(crate) variables: Vec<OsString>,
-    /// Ask whether this may be connected to; port 443 unless it is written
-    #[arg(long, value_name = "HOST[:PORT]", value_parser = connection)]
-    pub(crate) connect: Vec<(Destination, u16)>,
+    /// Ask whether this may be connected to; port 443 unless it is written. A path is that of a Unix socket
+    #[arg(long, value_name = "HOST[:PORT]|PATH", value_parser = connection)]
+    pub(crate) connect: Vec<Connection>,
     /// Print what is done on this host before a command runs, step by step
     #[arg(long)]
     pub(crate) plan: bool,
@@ -294,8 +295,8 @@ pub(crate) struct Setting {
     /// With `--settings`: refuse unknown keys instead of warning of them
     #[arg(long, requires = "settings")]
     pub(crate) strict: bool,
-    /// A built-in policy [default: agent, unless a policy extends another, or `--policy` or `--settings` is given], or destinations to
-    /// allow, beside any policy
+    /// A built-in policy [default: agent, unless a policy extends another, or `--policy` or `--settings` is given], or destinations
+    /// or services to allow, beside any policy
     #[arg(long, value_name = "NAME", value_enum)]
     pub(crate) preset: Vec<PresetName>,
     #[command(flatten)]
@@ -406,10 +407,20 @@ fn pattern() -> impl TypedValueParser<Value = OsString> {
 }
 
 /// Where a connection goes to.
-fn connection(text: &str) -> Result<(Destination, u16), String> {
+#[derive(Clone, Debug)]
+pub(crate) enum Connection {
+    Destination(Destination, u16),
+    Socket(PathBuf),
+}
+
+/// No name begins as a path does.
+fn connection(text: &str) -> Result<Connection, String> {
+    if ["/", "./", "../"].iter().any(|path| text.starts_with(path)) {
+        return Ok(Connection::Socket(text.into()));
+    }
     let (destination, port) =
         Destination::with_port(text).map_err(|problem| problem.to_string())?;
-    Ok((destination, port.unwrap_or(HTTPS)))
+    Ok(Connection::Destination(destination, port.unwrap_or(HTTPS)))
 }
 
 /// The port of most connections.

@@ -36,7 +36,7 @@ impl Denied {
         if self.lines.contains(&line) {
             return;
         }
-        let is_file = is_file(event);
+        let is_file = is_file(&event.attempt);
         if self.lines.len() >= SHOWN || (is_file && self.files >= FILES_SHOWN) {
             self.has_more = true;
             return;
@@ -55,14 +55,15 @@ impl Denied {
     }
 }
 
-const fn is_file(event: &Event) -> bool {
-    matches!(event.attempt, Attempt::Write { .. })
+/// Whether `[files]` is what decides about it.
+const fn is_file(attempt: &Attempt) -> bool {
+    matches!(attempt, Attempt::Write { .. } | Attempt::Socket { .. })
 }
 
 /// What was denied, why, and the option that would allow it.
 fn line(event: &Event, directory: &Path) -> String {
     let what = match &event.attempt {
-        Attempt::Write { path } => {
+        Attempt::Write { path } | Attempt::Socket { path } => {
             let shown = path.strip_prefix(directory).ok();
             let shown = shown.filter(|below| !below.as_os_str().is_empty());
             format!("{} {}", event.operation, escaped(shown.unwrap_or(path)))
@@ -72,7 +73,7 @@ fn line(event: &Event, directory: &Path) -> String {
     let rule = event.decision.rule.as_ref();
     let has_reason = rule.is_some_and(|rule| rule.message.is_some() || rule.reason.is_some());
     // That no rule allows it, or one denies it, is all that there is to say of a destination.
-    let is_told = is_file(event) || has_reason || event.detail.is_some();
+    let is_told = is_file(&event.attempt) || has_reason || event.detail.is_some();
     let why = event.why().filter(|_| is_told);
     let why = why.map_or(String::new(), |why| format!(" ({why})"));
     let allowed = match &event.decision.remedy {
@@ -88,13 +89,11 @@ fn line(event: &Event, directory: &Path) -> String {
 /// The options that say the same as these lines of a policy, if there are any.
 fn options(attempt: &Attempt, remedy: &str, directory: &Path) -> Option<String> {
     let rules: toml::Table = toml::from_str(remedy).ok()?;
-    let option = |(key, access): (&String, &toml::Value)| {
-        let is_path = matches!(attempt, Attempt::Write { .. });
-        match (access.as_str()?, is_path) {
-            ("allow", false) => Some(format!("--allow {}", quoted(key)?)),
-            ("write", true) => Some(format!("--write {}", quoted(&from_here(key, directory))?)),
-            _ => None,
-        }
+    let option = |(key, access): (&String, &toml::Value)| match (access.as_str()?, is_file(attempt))
+    {
+        ("allow", false) => Some(format!("--allow {}", quoted(key)?)),
+        ("write", true) => Some(format!("--write {}", quoted(&from_here(key, directory))?)),
+        _ => None,
     };
     let options: Option<Vec<String>> = rules.iter().map(option).collect();
     Some(options?.join(" "))

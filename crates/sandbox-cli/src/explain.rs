@@ -13,7 +13,7 @@ use sandboxed::{Error, HostFacts, Plan, Ruleset, Unenforceable};
 use serde_json::{Map, Value};
 
 use self::answer::{Answer, Answers, Place};
-use crate::args::Explain;
+use crate::args::{Connection, Explain};
 use crate::exit;
 use crate::failure::Failure;
 use crate::render;
@@ -145,8 +145,15 @@ impl Report {
         for name in &explain.variables {
             self.answer(&answers.variable(name));
         }
-        for (destination, port) in &explain.connect {
-            self.answer(&answers.connection(destination, *port));
+        for connection in &explain.connect {
+            match connection {
+                Connection::Destination(destination, port) => {
+                    self.answer(&answers.connection(destination, *port));
+                }
+                Connection::Socket(path) => {
+                    self.about(cwd.join(path), |place| vec![answers.socket(place)]);
+                }
+            }
         }
         if let (Form::Text(text), false) = (&mut self.form, answers.starts) {
             text.push_str(

@@ -110,7 +110,9 @@ pub(crate) fn event(event: &Event) -> Value {
             object.insert("destination".to_owned(), destination.to_string().into());
             object.insert("port".to_owned(), (*port).into());
         }
-        Attempt::Write { path: written } => path(&mut object, "path", written),
+        Attempt::Write { path: named } | Attempt::Socket { path: named } => {
+            path(&mut object, "path", named);
+        }
         _ => name(&mut object, "destination", &event.target()),
     }
     if let Some(process) = &event.process {
@@ -129,6 +131,7 @@ pub(crate) fn event(event: &Event) -> Value {
 pub(crate) fn source(source: &Source) -> Value {
     let kind = match source {
         Source::Preset(preset) => return json!({"kind": "preset", "preset": preset.as_str()}),
+        Source::Sockets(preset) => return json!({"kind": "preset", "preset": preset.as_str()}),
         Source::Destinations {
             preset,
             configuration,

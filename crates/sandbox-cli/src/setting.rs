@@ -171,7 +171,7 @@ pub(crate) fn options(setting: &Setting) -> Result<Policy, Failure> {
     variables(policy, &setting.env)
 }
 
-/// Of presets about files one stands in the place of a policy's; those of destinations stand beside all.
+/// Of presets about files one stands in the place of a policy's; those of destinations and sockets stand beside all.
 fn presets(mut policy: Policy, setting: &Setting) -> Result<Policy, Failure> {
     let given = [
         ("--policy FILE", setting.policy.is_some()),
@@ -182,6 +182,7 @@ fn presets(mut policy: Policy, setting: &Setting) -> Result<Policy, Failure> {
     for name in &setting.preset {
         policy = match name {
             PresetName::Destinations(preset) => policy.allow_preset(*preset),
+            PresetName::Sockets(preset) => policy.reach(*preset),
             PresetName::Policy(preset) => {
                 if let Some(other) = start.replace(format!("--preset {preset}")) {
                     return Err(Failure::TwoPolicies {

@@ -156,7 +156,7 @@ fn files_that_cannot_be_extended() {
     1 | extends = ["base"]
       |            ^^^^^^
       |
-      = help: write `agent`, `read-only`, `strict`, `none`, `github`, `gitlab`, `bitbucket`, `docker-hub`, `ghcr`, `anthropic`, `openai`, `gemini`, `huggingface`, `npm`, `pip`, `cargo`, `go`, `maven` or `debian`
+      = help: write `agent`, `read-only`, `strict`, `none`, `github`, `gitlab`, `bitbucket`, `docker-hub`, `ghcr`, `anthropic`, `openai`, `gemini`, `huggingface`, `npm`, `pip`, `cargo`, `go`, `maven`, `debian`, `ssh-agent`, `gpg-agent` or `docker`
     "#);
     insta::assert_snapshot!(about_text("extends = [\"./p.toml\"]\n"), @r#"
     error: cannot extend `./p.toml`

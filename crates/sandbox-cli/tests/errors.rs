@@ -75,7 +75,7 @@ fn options_that_are_none() {
 ");
     insta::assert_snapshot!(about_options(["--preset", "agnet"]), @"
     error: invalid value 'agnet' for '--preset <NAME>'
-      [possible values: agent, read-only, strict, none, github, gitlab, bitbucket, docker-hub, ghcr, anthropic, openai, gemini, huggingface, npm, pip, cargo, go, maven, debian]
+      [possible values: agent, read-only, strict, none, github, gitlab, bitbucket, docker-hub, ghcr, anthropic, openai, gemini, huggingface, npm, pip, cargo, go, maven, debian, ssh-agent, gpg-agent, docker]
 
       tip: a similar value exists: 'agent'
 
@@ -531,12 +531,13 @@ fn the_report_says_what_does_not_hold() {
     let outcome = host.tool(report).output();
     outcome
         .succeeds()
-        .stdout_contains("sockets by path  not held")
+        .stdout_contains("sockets by path  notifier")
         .stdout_contains("protected paths  notifier + mount namespace");
     let lesser = report.into_iter().chain(["--lower", "notifier=0"]);
     let outcome = host.tool(lesser).output();
     outcome
         .succeeds()
+        .stdout_contains("sockets by path  not held")
         .stdout_contains("not held: names that do not exist yet");
 }
 

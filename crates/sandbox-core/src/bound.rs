@@ -15,11 +15,11 @@ use crate::network::wider as destinations;
 use crate::policy::{Bound, Reason, VariableRule};
 use crate::resolve::Resolver;
 use crate::ruleset::resolve_files;
-use crate::size;
 use crate::{
     Access, Context, HideBy, Limits, Location, NetworkRules, Policy, PolicyError, PolicyErrors,
     Source, System, Tier,
 };
+use crate::{size, sockets};
 
 /// The policy that has to stay within the bound, resolved.
 pub(crate) struct Subject<'a> {
@@ -197,6 +197,16 @@ fn beyond(
     let counts_file = |rule: Option<&FileRule>| is_bound(fixed, rule.map(FileRule::source));
     for wider in places::wider(subject.files, least.files, &counts_file) {
         excesses.push(of_path(&wider));
+    }
+    for socket in sockets::wider(subject.files, least.files, &counts_file) {
+        excesses.push(Excess {
+            table: "files",
+            at: Some(socket.source.clone()),
+            before: None,
+            what: socket.path.clone().into(),
+            grants: "open to connections".to_owned(),
+            instead: "closed to them".to_owned(),
+        });
     }
     let counts_name = |rule: Option<&NameRule>| is_bound(fixed, rule.map(|rule| &rule.source));
     let variables = &context.variables;

@@ -13,8 +13,8 @@ use crate::files::{FileRule, FileRules};
 use crate::os::OsStrExt;
 use crate::pattern::escape;
 use crate::policy::VariableRule;
-use crate::protected;
 use crate::{Access, Destination, Name, Ruleset, Source};
+use crate::{protected, sockets};
 
 /// Following the links of the rules ends after as many as the kernel follows.
 const MAX_LINKS: usize = 40;
@@ -36,6 +36,11 @@ pub enum Attempt {
     },
     /// To create, change, rename or delete it.
     Write {
+        /// Absolute, without `..`.
+        path: PathBuf,
+    },
+    /// To connect to a Unix socket: to write it, unless settings of another sandbox name it.
+    Socket {
         /// Absolute, without `..`.
         path: PathBuf,
     },
@@ -83,6 +88,11 @@ impl Attempt {
     /// To create, change, rename or delete a path.
     pub fn write(path: impl Into<PathBuf>) -> Self {
         Self::Write { path: path.into() }
+    }
+
+    /// To connect to a Unix socket.
+    pub fn socket(path: impl Into<PathBuf>) -> Self {
+        Self::Socket { path: path.into() }
     }
 
     /// To have a variable of the caller's environment.
@@ -231,6 +241,7 @@ impl Ruleset {
         match attempt {
             Attempt::Read { path } => decide_path(self.files(), path, Access::Read),
             Attempt::Write { path } => decide_path(self.files(), path, Access::Write),
+            Attempt::Socket { path } => sockets::decide(self.files(), path),
             Attempt::Variable { name } => self.decide_variable(name),
             Attempt::Lookup { name } => self.network_rules().look_up(name),
             Attempt::Connect { destination, port } => {
@@ -273,7 +284,7 @@ impl Ruleset {
     }
 }
 
-fn decide_path(files: &FileRules, path: &Path, wanted: Access) -> Decision {
+pub(crate) fn decide_path(files: &FileRules, path: &Path, wanted: Access) -> Decision {
     // What cannot be a resolved path is nothing that a rule could be about.
     if !is_resolved(path) {
         return Decision {

@@ -14,7 +14,7 @@ use crate::os::OsStrExt;
 use crate::policy::{VariableEntry, VariableRule};
 use crate::ruleset::has_secrets;
 use crate::secrets;
-use crate::{Lost, Policy, Preset, RuleRef, Source, Why, preset};
+use crate::{Lost, Policy, Preset, RuleRef, SocketPreset, Source, Why, preset};
 
 /// The rules about variables, resolved.
 ///
@@ -31,6 +31,7 @@ use crate::{Lost, Policy, Preset, RuleRef, Source, Why, preset};
 #[derive(Clone, Debug, Default)]
 pub struct Environment {
     presets: Vec<Preset>,
+    sockets: Vec<SocketPreset>,
     written: Vec<VariableEntry>,
     /// The one that holds first. Put in order at the first question: nothing that is done about files waits for it.
     rules: OnceLock<Vec<NameRule>>,
@@ -117,6 +118,7 @@ impl Environment {
     pub(crate) fn resolve(policy: &Policy) -> Self {
         Self {
             presets: policy.presets.iter().map(|(preset, _)| *preset).collect(),
+            sockets: policy.socket_presets.iter().map(|(it, _)| *it).collect(),
             written: policy.environment.clone(),
             rules: OnceLock::new(),
         }
@@ -147,7 +149,9 @@ impl Environment {
             .presets
             .iter()
             .flat_map(|preset| preset::environment(*preset));
-        let entries = presets.chain(self.written.iter().cloned());
+        let sockets = self.sockets.iter();
+        let sockets = sockets.flat_map(|preset| preset::sockets::environment(*preset));
+        let entries = presets.chain(sockets).chain(self.written.iter().cloned());
         secrets.map(drop).chain(entries.map(written)).collect()
     }
 

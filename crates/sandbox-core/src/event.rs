@@ -68,7 +68,7 @@ pub enum Operation {
     Rename,
     /// To ask for the addresses of a name.
     LookUp,
-    /// To connect.
+    /// To connect: to a destination, or to a Unix socket.
     Connect,
     /// To send a datagram.
     Send,
@@ -165,7 +165,9 @@ impl Event {
                 .into()
         };
         match &self.attempt {
-            Attempt::Read { path } | Attempt::Write { path } => path.clone().into_os_string(),
+            Attempt::Read { path } | Attempt::Write { path } | Attempt::Socket { path } => {
+                path.clone().into_os_string()
+            }
             Attempt::Variable { name } => name.clone(),
             Attempt::Lookup { name } => name.to_string().into(),
             Attempt::Connect { destination, port } | Attempt::Send { destination, port } => {

@@ -131,12 +131,17 @@ impl Ruleset {
     pub fn explain(&self, attempt: &Attempt) -> Explanation {
         let decision = self.decide(attempt);
         let mut lost = match attempt {
-            Attempt::Read { path } | Attempt::Write { path } if is_resolved(path) => {
+            Attempt::Read { path } | Attempt::Write { path } | Attempt::Socket { path }
+                if is_resolved(path) =>
+            {
                 self.files().lost(&follow(self.files(), path))
             }
             Attempt::Variable { name } => self.environment().lost(name),
             // Which rule speaks of it depends on the port.
-            Attempt::Lookup { .. } | Attempt::Read { .. } | Attempt::Write { .. } => Vec::new(),
+            Attempt::Lookup { .. }
+            | Attempt::Read { .. }
+            | Attempt::Write { .. }
+            | Attempt::Socket { .. } => Vec::new(),
             Attempt::Connect { destination, port } | Attempt::Send { destination, port } => {
                 self.network_rules().lost(destination, *port)
             }
@@ -144,7 +149,8 @@ impl Ruleset {
                 self.network_rules().lost(&(*address).into(), *port)
             }
         };
-        if let (Attempt::Write { path }, Some(rule)) = (attempt, &decision.rule)
+        if let (Attempt::Write { path } | Attempt::Socket { path }, Some(rule)) =
+            (attempt, &decision.rule)
             && rule.source == Source::Protected
             && let (_, Some(granting)) = self.files().access(&follow(self.files(), path))
         {

@@ -23,6 +23,7 @@ use crate::pattern::{Glob, Together};
 use crate::place;
 use crate::protected::Asked;
 use crate::resolve::{Link, PathKind};
+use crate::sockets::SocketRule;
 use crate::{Access, Lost, ProtectedGroup, RuleRef, Source, Why};
 
 pub(crate) mod absent;
@@ -243,6 +244,8 @@ pub struct FileRules {
     /// Those of `[system] hide = "assemble"`.
     assembled: Vec<grow::Assembled>,
     pub(crate) anchors: Vec<Anchor>,
+    /// Unix sockets that may be connected to beside those that may be written.
+    pub(crate) sockets: Vec<SocketRule>,
     /// Which paths are protected by their names.
     pub(crate) asked: Asked,
     /// Where protected paths are searched for, beside the top of each writable tree.

@@ -39,6 +39,7 @@ mod review;
 mod ruleset;
 mod secrets;
 mod size;
+mod sockets;
 mod source;
 mod table;
 mod trust;
@@ -62,7 +63,7 @@ pub use pattern::{PatternProblem, escape as literal_pattern};
 pub use place::{above, is_within, name, order, upwards};
 pub use policy::{
     DestinationPreset, Distrust, HideBy, Imported, Limits, Network, Policy, PolicyFile, Preset,
-    ProtectedGroup, System, Tier, policy_schema,
+    ProtectedGroup, SocketPreset, System, Tier, policy_schema,
 };
 pub use problem::{ExtendsProblem, RuleProblem};
 pub use reach::Reach;

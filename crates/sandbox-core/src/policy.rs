@@ -28,7 +28,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use choice::{
-    DestinationPreset, HideBy, Limits, Network, Preset, ProtectedGroup, System, Tier,
+    DestinationPreset, HideBy, Limits, Network, Preset, ProtectedGroup, SocketPreset, System, Tier,
 };
 pub(crate) use entry::{
     DestinationEntry, FileEntry, Grant, VariableEntry, VariableRule, by_key, of_last_layers,
@@ -94,6 +94,8 @@ pub struct Policy {
     /// Each once.
     pub(crate) destination_presets: Vec<(DestinationPreset, Source)>,
     pub(crate) destinations: Vec<DestinationEntry>,
+    /// Each once.
+    pub(crate) socket_presets: Vec<(SocketPreset, Source)>,
     pub(crate) published: Vec<(PublishedPort, Source)>,
     pub(crate) upstream: Option<(Upstream, Source)>,
     pub(crate) environment: Vec<VariableEntry>,

@@ -2,6 +2,7 @@
 
 pub(crate) mod destinations;
 pub(crate) mod packages;
+pub(crate) mod sockets;
 
 use std::ffi::OsStr;
 

@@ -12,7 +12,7 @@ use crate::escape::escaped;
 use crate::files::FileRule;
 use crate::files::crowd::MAX_MATCHES;
 use crate::policy::VariableRule;
-use crate::{Access, Network, RuleRef, Ruleset, Source, Why, place, protected};
+use crate::{Access, Network, RuleRef, Ruleset, SocketPreset, Source, Why, place, protected};
 
 /// What a review looks at beside the rules; every path absolute, without links.
 ///
@@ -120,6 +120,13 @@ pub enum Finding {
         /// Where it was written.
         source: Source,
     },
+    /// A service of the person's that does what it is asked to with the person's rights, or more.
+    Service {
+        /// The preset that opens it.
+        preset: SocketPreset,
+        /// Where it was written.
+        source: Source,
+    },
 }
 
 impl Finding {
@@ -133,6 +140,7 @@ impl Finding {
             | Self::HostNetwork
             | Self::OpenNetwork
             | Self::Feature { .. } => Severity::Note,
+            Self::Service { preset, .. } if *preset != SocketPreset::Docker => Severity::Note,
             Self::Broad {
                 rule,
                 secrets_hidden,
@@ -157,6 +165,7 @@ impl Finding {
             Self::HostNetwork => "host-network",
             Self::OpenNetwork => "open-network",
             Self::Feature { .. } => "feature",
+            Self::Service { .. } => "service",
         }
     }
 
@@ -172,7 +181,9 @@ impl Finding {
             | Self::WritableSearch { rule, .. }
             | Self::WritablePolicy { rule, .. }
             | Self::Crowded { rule, .. } => Some(rule),
-            Self::HostNetwork | Self::OpenNetwork | Self::Feature { .. } => None,
+            Self::HostNetwork | Self::OpenNetwork | Self::Feature { .. } | Self::Service { .. } => {
+                None
+            }
         }
     }
 
@@ -190,7 +201,7 @@ impl Finding {
     pub fn source(&self) -> Option<&Source> {
         match self {
             Self::HostNetwork | Self::OpenNetwork => None,
-            Self::Feature { source, .. } => Some(source),
+            Self::Feature { source, .. } | Self::Service { source, .. } => Some(source),
             _ => self.rule().map(|rule| &rule.source),
         }
     }
@@ -213,7 +224,9 @@ impl Finding {
             Self::HostNetwork | Self::OpenNetwork => {
                 "`default = \"deny\"`, if the command works without"
             }
-            Self::Feature { .. } => "remove it, unless the command fails without",
+            Self::Feature { .. } | Self::Service { .. } => {
+                "remove it, unless the command fails without"
+            }
         }
     }
 }
@@ -287,6 +300,7 @@ impl fmt::Display for Finding {
             Self::OpenNetwork => f.write_str(
                 "everything can be sent everywhere but to closed addresses and what a rule denies",
             ),
+            Self::Service { preset, .. } => write!(f, "`{preset}` opens {}", preset.gives()),
             Self::Feature { name, .. } => {
                 write!(
                     f,
@@ -360,6 +374,11 @@ impl Ruleset {
         let features = self.system().features.iter();
         findings.extend(features.map(|(name, source)| Finding::Feature {
             name: name.clone(),
+            source: source.clone(),
+        }));
+        let services = self.services.iter();
+        findings.extend(services.map(|(preset, source)| Finding::Service {
+            preset: *preset,
             source: source.clone(),
         }));
         let line = |finding: &Finding| {

@@ -27,7 +27,7 @@ use crate::resolve::{Link, PathKind, Resolved, Resolver, Stopped};
 use crate::secrets::{self, HOSTS, RESOLVERS, SecretPath};
 use crate::{
     Access, Context, Limits, Lost, Network, NetworkRules, Policy, PolicyError, PolicyErrors,
-    Preset, RuleRef, Source, System, Why, place, preset,
+    Preset, RuleRef, SocketPreset, Source, System, Why, place, preset,
 };
 
 /// A policy, resolved.
@@ -48,6 +48,8 @@ pub struct Ruleset {
     environment: Environment,
     limits: Limits,
     system: System,
+    /// The presets of services, and where each was written.
+    pub(crate) services: Vec<(SocketPreset, Source)>,
 }
 
 impl Ruleset {
@@ -90,6 +92,7 @@ impl Ruleset {
             environment,
             limits: policy.limits.clone(),
             system: policy.system.clone(),
+            services: policy.socket_presets.clone(),
         })
     }
 
@@ -103,6 +106,7 @@ impl Ruleset {
             environment: Environment::resolve(&policy),
             limits: policy.limits.clone(),
             system: policy.system.clone(),
+            services: policy.socket_presets.clone(),
         }
     }
 
@@ -230,6 +234,9 @@ pub(crate) fn resolve_files(
     }
     by_name::keep(&mut ways, policy, &absent, resolver, problems);
     let mut files = protecting(pass_writable_links(&mut ways, &absent, problems), policy);
+    if let Some(settings) = &policy.settings {
+        files.sockets = settings::sockets(settings, context, resolver);
+    }
     files.search = policy.settings.as_ref().map(|settings| Search {
         below: context.cwd.clone(),
         levels: settings.depth,
@@ -307,7 +314,9 @@ fn merge(
         .iter()
         .flat_map(|(preset, _)| preset::files(*preset))
         .filter(|entry| policy.settings.is_none() || settings::keeps(entry));
-    let presets: Vec<_> = presets.collect();
+    let sockets = policy.socket_presets.iter();
+    let sockets = sockets.flat_map(|(preset, _)| preset::sockets::files(*preset, context));
+    let presets: Vec<_> = presets.chain(sockets).collect();
     let below = presets.len();
     // In a preset the order counts, which nobody else writes: the current directory may be `/tmp`.
     let layers = (0..).zip(presets);
@@ -428,6 +437,10 @@ fn resolve_draft(
             }
         }
     }
+    let opens_socket = entry.access == Access::Write && matches!(entry.source, Source::Sockets(_));
+    if opens_socket && resolved.kind != PathKind::Special {
+        return Ok(None);
+    }
     let links = resolver.links(&resolved.links);
     let rule = FileRule {
         text: entry.text,
@@ -466,7 +479,7 @@ fn where_it_stopped(entry: &FileEntry, stopped: Stopped) -> Result<Resolved, Pol
 
 /// A rule of a preset about something that this machine may not have.
 fn is_offer(entry: &FileEntry) -> bool {
-    entry.optional && matches!(entry.source, Source::Preset(_))
+    entry.optional && matches!(entry.source, Source::Preset(_) | Source::Sockets(_))
 }
 
 fn build<'a>(ways: impl Iterator<Item = &'a Way>, absent: &Arc<AbsentSecrets>) -> FileRules {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::escape::{escaped, escaped_path};
-use crate::{DestinationPreset, Preset};
+use crate::{DestinationPreset, Preset, SocketPreset};
 
 /// A policy's text and the name of its file. Every [`Location`] in it shares it, so that a rule that turns out to be
 /// wrong long after parsing can still show its line.
@@ -167,6 +167,8 @@ pub enum Source {
         /// Of a package manager: where it is told to ask there. `None` where the preset itself has the destination.
         configuration: Option<Box<Configuration>>,
     },
+    /// A preset of services has it.
+    Sockets(SocketPreset),
     /// A policy file or text.
     File(Location),
     /// A key of another sandbox's settings.
@@ -222,6 +224,7 @@ impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Preset(preset) => write!(f, "preset `{preset}`"),
+            Self::Sockets(preset) => write!(f, "preset `{preset}`"),
             Self::Destinations {
                 preset,
                 configuration: None,

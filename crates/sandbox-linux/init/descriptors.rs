@@ -77,6 +77,13 @@ impl<'a> Handed<'a> {
                 Ok(_) => {}
                 Err(errno) => outcome = Err(errno),
             }
+            if Reader(&message).u32() == Some(order::ERRAND) {
+                // Of the command before, whose processes are gone.
+                for fd in fds.into_iter().take_while(|fd| *fd != Fd::NONE) {
+                    sys::close(fd)?;
+                }
+                continue;
+            }
             for fd in fds.into_iter().take_while(|fd| *fd != Fd::NONE) {
                 outcome = outcome.and(self.add(fd));
             }

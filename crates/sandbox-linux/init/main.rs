@@ -12,6 +12,7 @@
 mod confine;
 mod descriptors;
 mod entry;
+mod errand;
 mod follow;
 mod lock;
 mod mend;
@@ -31,6 +32,7 @@ mod wire;
 use crate::{raw, wire};
 
 use descriptors::Handed;
+use errand::Errands;
 use raw::{Errno, Result};
 use serve::{Ears, Stack, idle, refuse, serve};
 use steps::Builder;
@@ -81,6 +83,7 @@ pub(crate) fn run() -> ! {
     };
     let buffer = memory(INLINE);
     let room = memory(descriptors::ROOM);
+    let mut errands = Errands::new();
 
     // One command after the other, until the caller has no more.
     loop {
@@ -93,6 +96,7 @@ pub(crate) fn run() -> ! {
                     &ears,
                     &mut builder,
                     &mut watch,
+                    &mut errands,
                     command.body,
                     handed,
                     &stack,
@@ -236,6 +240,7 @@ fn is_late(message: &[u8], length: usize) -> bool {
                 | order::KILL
                 | order::STATE
                 | order::DESCRIPTORS
+                | order::ERRAND
         )
     )
 }

@@ -3,6 +3,7 @@
 use super::confine::{Command, child};
 use super::descriptors::Handed;
 use super::entry::{VFORK, clone_on};
+use super::errand::{self, Errands};
 use super::raw::{Errno, Result};
 use super::steps::{Builder, Confinement};
 use super::sys::{self, Fd, Poll};
@@ -78,6 +79,7 @@ pub(crate) fn serve(
     ears: &Ears,
     builder: &mut Builder<'_>,
     watch: &mut Watch,
+    errands: &mut Errands,
     message: &[u8],
     mut handed: Handed<'_>,
     stack: &Stack,
@@ -135,6 +137,7 @@ pub(crate) fn serve(
     let service = Service {
         ears,
         watch,
+        errands,
         pid,
         deadline,
         group_signals: 0,
@@ -275,6 +278,7 @@ pub(crate) fn require(held: Result<()>) {
 struct Service<'a> {
     ears: &'a Ears,
     watch: &'a mut Watch,
+    errands: &'a mut Errands,
     /// The command itself.
     pid: i32,
     /// When everything inside is ended, whatever the caller does: a stopped one can't keep its own clock.
@@ -301,6 +305,7 @@ impl Service<'_> {
             let timeout = match sys::wait_any() {
                 Err(Errno::CHILD) => {
                     self.watch.note_end();
+                    self.errands.note_end();
                     return ended.unwrap_or_default();
                 }
                 Ok(Some((pid, status, usage))) if pid == self.pid => {
@@ -316,6 +321,7 @@ impl Service<'_> {
                 }
                 Ok(Some((pid, status, _))) => {
                     require(self.watch.is_mender(pid, status).map(drop));
+                    self.errands.note(pid, status);
                     sys::NO_WAIT
                 }
                 Ok(None) | Err(_) => {
@@ -423,14 +429,16 @@ impl Service<'_> {
     }
 
     fn obey(&mut self) {
-        let mut buffer = [0_u8; 12];
-        let length = match sys::receive(self.ears.control, &mut buffer, &mut [], false) {
+        let mut buffer = [0_u8; errand::ORDER];
+        let mut fds = [Fd::NONE; errand::FDS];
+        let length = match sys::receive(self.ears.control, &mut buffer, &mut fds, false) {
             Ok(0) => sys::exit(120),
             Ok(length) => length,
             Err(_) => return,
         };
         let mut reader = Reader(buffer.get(..length).unwrap_or(&[]));
         match (reader.u32(), reader.u32()) {
+            (Some(order::ERRAND), Some(code)) => self.errands.start(code, reader, fds),
             (Some(order::SIGNAL), Some(signal)) => self.signal(signal as i32),
             (Some(order::FORWARD), Some(signal)) => self.forward(signal as i32, reader.u32()),
             (Some(order::KEY), Some(signal)) => self.forward_key(signal as i32),
@@ -483,6 +491,11 @@ fn earliest(timeouts: [i32; 3]) -> i32 {
 
 /// The wait status of a child that was continued (wait(2)).
 const CONTINUED: i32 = 0xffff;
+
+/// Whether a child with this wait status is gone.
+pub(crate) fn is_end(status: i32) -> bool {
+    status != CONTINUED && stop_signal(status).is_none()
+}
 
 /// The signal that stopped a child with this wait status (wait(2)).
 fn stop_signal(status: i32) -> Option<i32> {

@@ -23,6 +23,8 @@ const SLOTS: usize = 4096;
 const PRIVATE: usize = 256;
 /// In the place of a tree that the host has removed.
 const GONE: Fd = Fd(-2);
+/// `LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET` (landlock(7)).
+const ABSTRACT: u64 = 1;
 /// The longest path (`PATH_MAX`).
 const PATH: usize = 4096;
 /// The most resource limits of a command.
@@ -71,6 +73,7 @@ pub(crate) struct Builder<'a> {
     /// The Landlock ruleset of the notifier's performer, and the rights that no command has beside it.
     performer: Fd,
     performed: u64,
+    scopes: u64,
     pub(crate) confinement: Confinement,
 }
 
@@ -105,6 +108,7 @@ impl<'a> Builder<'a> {
             doors: [Fd::NONE; door::ALL.len()],
             performer: Fd::NONE,
             performed: 0,
+            scopes: 0,
             confinement,
         })
     }
@@ -427,6 +431,7 @@ impl<'a> Builder<'a> {
         let rulesets = rights.get(..words).zip(rights.get(..1));
         Some(rulesets.ok_or(Errno::INVAL).and_then(|(all, files)| {
             self.confinement.ruleset = sys::landlock_create(all)?;
+            self.scopes = all.get(2).copied().unwrap_or(0);
             if self.performed != 0 {
                 // It signals nobody, and connects to nothing.
                 self.performer = sys::landlock_create(files)?;
@@ -466,6 +471,12 @@ impl<'a> Builder<'a> {
 
     /// Closes what only the steps needed; what is left to do is to watch.
     pub(crate) fn finish(&self) -> Result<Watch> {
+        if self.performer != Fd::NONE && self.scopes & ABSTRACT != 0 {
+            // It connects in commands' place, whose scope is not its own. Without rights about files it can go on to mount.
+            let scope = sys::landlock_create(&[0, 0, ABSTRACT])?;
+            sys::landlock_restrict(scope)?;
+            sys::close(scope)?;
+        }
         if self.view != self.host {
             sys::close(self.host)?;
         }

@@ -51,6 +51,23 @@ pub(crate) mod order {
     pub(crate) const KILL: u32 = 4;
     /// Is the command stopped at this moment?
     pub(crate) const STATE: u32 = 7;
+    /// What is to be done about a socket in the place of a call that waits: which [`errand`](super::errand), the call's number, a umask,
+    /// the address; descriptors: where the call is answered, the socket, and a place.
+    pub(crate) const ERRAND: u32 = 10;
+}
+
+/// What an [`order::ERRAND`] is about.
+pub(crate) mod errand {
+    /// Connect to the address.
+    pub(crate) const CONNECT: u32 = 0;
+    /// Connect to the socket that the place is.
+    pub(crate) const CONNECT_TO: u32 = 1;
+    /// Bind to the address.
+    pub(crate) const BIND: u32 = 2;
+    /// Bind to the address, a name in the place.
+    pub(crate) const BIND_IN: u32 = 3;
+    /// Bind to the address, a path to a name in the place, of plain names alone.
+    pub(crate) const BIND_AT: u32 = 4;
 }
 
 /// First word of an [`Answer`].

@@ -293,7 +293,9 @@ pub(crate) fn receive_with(
             Err(Errno::EINTR | Errno::ECONNRESET) => continue,
             Err(errno) => return Err(errno.into()),
         };
-        let mut fds = message.cmsgs()?.flat_map(|control| match control {
+        // It is cut off where this process has no number left for what comes along (unix(7)).
+        let control = message.cmsgs().map_err(|_| Errno::EMFILE)?;
+        let mut fds = control.flat_map(|control| match control {
             ControlMessageOwned::ScmRights(fds) => fds,
             _ => Vec::new(),
         });

@@ -18,7 +18,8 @@
 //! a plain look-up in the tables.
 //!
 //! **Notifier.** With [`FilterOptions::notifier`] every call that creates, renames, links or opens for writing by name goes to
-//! the listener, whose filter this is. Which flags of `open` those are is tested here, so that reading costs nothing.
+//! the listener, whose filter this is, and so does `bind`. Which flags of `open` those are is tested here, so that reading costs nothing.
+//! With [`FilterOptions::sockets`] every `connect` and `bind` goes there.
 //!
 //! **Prologue.** Numbers mean something only within one ABI, so the architecture is compared first. A foreign one (on x86-64:
 //! `int $0x80` and 32-bit programs) gets EPERM for every call rather than a kill: nothing is reachable either way, and a
@@ -70,6 +71,8 @@ pub struct FilterOptions {
     pub signal_scope: bool,
     /// Whether calls that make a name, or open for writing by one, go to a listener instead of to the kernel.
     pub notifier: bool,
+    /// Whether calls that give a socket a peer or an address go to a listener as well: of Unix sockets both may be a path.
+    pub sockets: bool,
     /// What the policy opens.
     pub features: BTreeSet<Feature>,
 }
@@ -164,7 +167,7 @@ impl Filter {
     pub fn compile(options: &FilterOptions) -> Result<Self, FilterError> {
         let mut summary = Summary {
             features: options.features.clone(),
-            notifier: options.notifier,
+            notifier: options.notifier || options.sockets,
             ..Summary::default()
         };
         let mut ranges = tree::Ranges::new(Decided::always(Action::Errno(ENOSYS)));
@@ -212,6 +215,7 @@ impl Filter {
     pub(crate) fn notified() -> Vec<libc::c_long> {
         let options = FilterOptions {
             notifier: true,
+            sockets: true,
             ..FilterOptions::default()
         };
         let lines = table::by_number().into_iter().flatten();

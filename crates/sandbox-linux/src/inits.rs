@@ -72,7 +72,8 @@ impl Init {
     ) -> io::Result<()> {
         if self.notifier.get().is_none() {
             let ruleset = self.performer().take().ok_or(io::ErrorKind::InvalidData)?;
-            let notifier = Notifier::new(Arc::clone(names), ruleset, on_denial.cloned())?;
+            let control = self.control.try_clone()?;
+            let notifier = Notifier::new(Arc::clone(names), ruleset, control, on_denial.cloned())?;
             let _ = self.notifier.set(notifier);
         }
         let notifier = self.notifier.get().ok_or(io::ErrorKind::InvalidData)?;

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use landlock::{ABI, Access as _, AccessFs, BitFlags, Scope};
 
+use crate::notifier::Names;
 use crate::view::{Cover, LiveKind, Node, Surroundings, View};
 use crate::{Followed, HostFacts, Step};
 
@@ -34,18 +35,18 @@ impl Rights {
         })
     }
 
-    /// The step that makes the ruleset. With a notifier no command can make a name by itself, not by a call that nobody thought of
-    /// either; but for sockets, which it does not make yet.
-    pub(crate) fn ruleset(self, notifier: bool) -> Step {
-        let names = AccessFs::MakeDir
+    /// The step that makes the ruleset. With a notifier no command can make a name that it decides about by itself, not by a call that
+    /// nobody thought of either.
+    pub(crate) fn ruleset(self, notifier: Option<&Names>) -> Step {
+        let others = AccessFs::MakeDir
             | AccessFs::MakeReg
             | AccessFs::MakeFifo
             | AccessFs::MakeSym
             | AccessFs::Refer;
-        let performed = if notifier {
-            names & self.all
-        } else {
-            BitFlags::EMPTY
+        let performed = match notifier {
+            Some(names) if names.are_decided() => (others | AccessFs::MakeSock) & self.all,
+            Some(_) => self.all & AccessFs::MakeSock,
+            None => BitFlags::EMPTY,
         };
         Step::Landlock {
             files: self.all.bits(),

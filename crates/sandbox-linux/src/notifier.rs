@@ -12,10 +12,12 @@
 //! An idle sandbox has neither: the reader comes with a command, and ends when there was none for a moment; the performer comes with
 //! the first call that is to be made, and ends with the last command. A long run of calls has threads of its own ([`bulk`]).
 
+mod address;
 mod bulk;
 mod calls;
 mod decide;
 mod denied;
+mod errand;
 mod listen;
 mod perform;
 mod performer;
@@ -23,6 +25,7 @@ mod pin;
 mod read;
 mod resolve;
 mod root;
+mod sockets;
 #[cfg(test)]
 mod tests;
 mod umask;
@@ -39,13 +42,15 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::sys::signal::{SigSet, SigmaskHow, pthread_sigmask};
 
+use self::address::Named;
 use self::calls::Call;
 use self::denied::Teller;
+use self::errand::Errands;
 use self::listen::Reader;
 use self::performer::Performers;
 use self::pin::{Held, Own, Pinned, Thread};
 use self::root::Root;
-use crate::sys::notify;
+use crate::sys::{self, notify};
 
 pub(crate) use self::decide::Names;
 pub use self::denied::{Denial, OnDenial, Reason, Told};
@@ -64,7 +69,7 @@ struct Job {
     umask: Option<u32>,
     /// Of a call that may make a file larger.
     largest_file: Option<u64>,
-    call: Call<Pinned, CString>,
+    call: Call<Pinned, CString, Named>,
     own: Vec<(Own, Held)>,
     /// Until it is answered.
     _taken: Taken,
@@ -177,6 +182,7 @@ pub(crate) struct Notifier {
     names: Arc<Names>,
     /// The Landlock ruleset of the performer.
     performer: Arc<OwnedFd>,
+    errands: Arc<Errands>,
     counts: Arc<Counts>,
     reader: Arc<Mutex<Current>>,
     telling: Option<Telling>,
@@ -198,10 +204,11 @@ struct Current {
 }
 
 impl Notifier {
-    /// `performer` is the Landlock ruleset of the one that makes the calls. Whoever is told of denials has a thread.
+    /// `performer` is the Landlock ruleset of the one that makes the calls, and `control` leads to the init that connects. Whoever is told of denials has a thread.
     pub(crate) fn new(
         names: Arc<Names>,
         performer: OwnedFd,
+        control: OwnedFd,
         on_denial: Option<OnDenial>,
     ) -> io::Result<Self> {
         let telling = on_denial.map(|on_denial| {
@@ -212,6 +219,7 @@ impl Notifier {
             owner: std::process::id(),
             names,
             performer: Arc::new(performer),
+            errands: Arc::new(Errands(control)),
             counts: Arc::default(),
             reader: Arc::default(),
             telling: telling.transpose()?,
@@ -248,7 +256,8 @@ impl Notifier {
         };
         let (names, performer) = (Arc::clone(&self.names), Arc::clone(&self.performer));
         let teller = self.telling.as_ref().map(|telling| telling.teller.clone());
-        let performers = Performers::new(names, performer, teller, orders.clone());
+        let errands = Arc::clone(&self.errands);
+        let performers = Performers::new(names, performer, errands, teller, orders.clone());
         let (counts, current) = (Arc::clone(&self.counts), Arc::clone(&self.reader));
         let reader = Reader::new(given, heard, performers, counts, current);
         #[cfg(test)]
@@ -298,16 +307,25 @@ fn lock(current: &Mutex<Current>) -> MutexGuard<'_, Current> {
 
 /// A thread that no signal of the caller's process is handled by.
 fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {
+    // A thread of the standard library ends the process where it finds no room for the stack of its signal handlers.
+    const BESIDE: usize = 128 << 10;
+    sys::has_room(STACK + BESIDE)?;
     let mut before = SigSet::empty();
     pthread_sigmask(
         SigmaskHow::SIG_SETMASK,
         Some(&SigSet::all()),
         Some(&mut before),
     )?;
+    let (started, has_started) = channel();
     let spawned = Builder::new()
         .name(name.to_owned())
         .stack_size(STACK)
-        .spawn(run);
+        .spawn(move || {
+            let _ = started.send(());
+            run();
+        });
+    // Until then somebody could take the room away.
+    let _ = has_started.recv();
     pthread_sigmask(SigmaskHow::SIG_SETMASK, Some(&before), None)?;
     spawned
 }

@@ -101,7 +101,10 @@ impl Plan {
         let names = names(ruleset, facts, &view);
         let options = FilterOptions {
             signal_scope: facts.landlock_abi >= crate::landlock::SCOPE_ABI,
-            notifier: names.is_some(),
+            notifier: names.as_ref().is_some_and(|names| names.are_decided()),
+            sockets: names
+                .as_ref()
+                .is_some_and(|names| names.are_sockets_decided()),
             features: ruleset
                 .system()
                 .features
@@ -125,7 +128,8 @@ impl Plan {
         plan.build_view();
         plan.steps.push(Step::Lock);
         if let Some(rights) = rights {
-            plan.steps.push(rights.ruleset(names.is_some()));
+            let needed = names.as_deref().filter(|names| names.are_needed());
+            plan.steps.push(rights.ruleset(needed));
             let grants = rights.grants(&view, &plan.followed);
             plan.steps.extend(grants);
         }
@@ -157,7 +161,7 @@ impl Plan {
             self.landlock_abi,
             &self.network,
             &self.limits,
-            self.names.is_some(),
+            self.names.as_deref(),
         )
     }
 
@@ -181,7 +185,7 @@ impl Plan {
     }
 
     pub(crate) fn names(&self) -> Option<Arc<Names>> {
-        self.names.clone()
+        self.names.clone().filter(|names| names.are_needed())
     }
 
     pub(crate) fn shared_steps(&self) -> Arc<[Step]> {
@@ -209,16 +213,16 @@ impl Plan {
     }
 }
 
-/// What a notifier decides by, on a host that has one for a policy which needs it. Whoever may make namespaces and mounts could call
-/// a place by another name, and the performer without Landlock could do more than the policy grants.
+/// What a notifier decides by, on a host that has one. Whoever may make namespaces and mounts could call a place by another name, and
+/// the performer without Landlock could do more than the policy grants.
 fn names(ruleset: &Ruleset, facts: &HostFacts, view: &Arc<View>) -> Option<Arc<Names>> {
     let is_nested = ruleset
         .system()
         .features
         .contains_key(Feature::Nested.name());
     let has_domain = Rights::of(facts).is_some();
-    let names = (facts.notifier && has_domain && !is_nested).then(|| Names::new(ruleset, view));
-    names.flatten().map(Arc::new)
+    let has_notifier = facts.notifier && has_domain && !is_nested;
+    has_notifier.then(|| Arc::new(Names::new(ruleset, view)))
 }
 
 /// Refuses on a host where the tier that the policy asks for is not to be had. A weaker one is never taken by itself.

@@ -1,6 +1,7 @@
 //! The system calls of the caller's side that nix has not, one thin function each, and the clone itself.
 
 pub(crate) mod notify;
+pub(crate) mod socket;
 
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
@@ -39,6 +40,27 @@ pub(crate) fn set_window_size(terminal: BorrowedFd<'_>, size: [u16; 4]) -> io::R
     if result < 0 {
         return Err(io::Error::last_os_error());
     }
+    Ok(())
+}
+
+/// Whether this process may have so much more memory.
+pub(crate) fn has_room(bytes: usize) -> io::Result<()> {
+    // SAFETY: the kernel chooses the address.
+    let memory = unsafe {
+        libc::mmap(
+            std::ptr::null_mut(),
+            bytes,
+            libc::PROT_READ | libc::PROT_WRITE,
+            libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
+            -1,
+            0,
+        )
+    };
+    if memory == libc::MAP_FAILED {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: mapped above, and nobody refers to it.
+    unsafe { libc::munmap(memory, bytes) };
     Ok(())
 }
 

@@ -9,6 +9,7 @@ mod names;
 mod network;
 mod processes;
 mod raw;
+mod sockets;
 mod terminal;
 
 use std::{env, ffi::OsString, process::ExitCode};
@@ -49,6 +50,8 @@ fn main() -> ExitCode {
         "serve" => return network::serve(&rest),
         "flood" => network::flood(&words()),
         "abstract" => network::abstract_socket(&words()),
+        "unix" => sockets::unix(&rest),
+        "bound" => sockets::bound(&rest),
         "loopback" => network::loopback(),
         "on-terminal" => return terminal::take_and_run(&rest),
         "terminal" => terminal::describe(),

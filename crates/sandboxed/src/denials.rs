@@ -62,7 +62,7 @@ impl Teller {
     }
 
     fn deny(&self, denial: &Denial) {
-        let attempt = Attempt::write(&denial.path);
+        let attempt = attempt(denial);
         self.add(denial.operation, attempt, |operation, attempt| {
             let mut event = Event::new(
                 operation,
@@ -125,13 +125,21 @@ impl Drop for Teller {
     }
 }
 
+/// What was decided about.
+fn attempt(denial: &Denial) -> Attempt {
+    match denial.operation {
+        Operation::Connect => Attempt::socket(&denial.path),
+        _ => Attempt::write(&denial.path),
+    }
+}
+
 /// What the rules say of it, with the lines that open it on this machine.
 fn decision(ruleset: &Ruleset, denial: &Denial) -> Decision {
     let path = &denial.path;
     let rule = match &denial.reason {
         Reason::Below | Reason::Repository => return Decision::denied(None, None),
         Reason::File => ruleset.decide_file(path).rule,
-        _ => ruleset.decide(&Attempt::write(path)).rule,
+        _ => ruleset.decide(&attempt(denial)).rule,
     };
     let exists = |path: &std::path::Path| path.symlink_metadata().is_ok();
     let remedy = ruleset.opens(path, denial.operation, exists);

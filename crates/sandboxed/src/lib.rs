@@ -103,7 +103,7 @@ mod unsupported;
 pub use sandbox_core::{
     Access, Attempt, Context, Decision, DestinationPreset, Distrust, Event, HideBy, Limits,
     Location, Network, Operation, Policy, PolicyError, PolicyErrors, Preset, Process,
-    ProtectedGroup, Ruleset, Source, System, Tier, Verdict,
+    ProtectedGroup, Ruleset, SocketPreset, Source, System, Tier, Verdict,
 };
 
 #[cfg(backend)]

@@ -35,6 +35,11 @@ impl Landlock {
             grants: BTreeMap::new(),
         }
     }
+
+    /// Whether a notifier decides about names, and not about sockets alone.
+    pub(super) const fn makes_names(&self) -> bool {
+        self.performed & right::MAKE_REG != 0
+    }
 }
 
 impl Simulator<'_> {

@@ -4,13 +4,14 @@ use std::sync::LazyLock;
 
 use clap::ValueEnum;
 use clap::builder::PossibleValue;
-use sandboxed::{DestinationPreset, Preset};
+use sandboxed::{DestinationPreset, Preset, SocketPreset};
 
-/// Something that is built in: a policy to begin with, or destinations.
+/// Something that is built in: a policy to begin with, destinations, or services by their sockets.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum PresetName {
     Policy(Preset),
     Destinations(DestinationPreset),
+    Sockets(SocketPreset),
 }
 
 static NAMES: LazyLock<Vec<PresetName>> = LazyLock::new(|| {
@@ -18,6 +19,7 @@ static NAMES: LazyLock<Vec<PresetName>> = LazyLock::new(|| {
     let destinations = DestinationPreset::ALL.iter().copied();
     policies
         .chain(destinations.map(PresetName::Destinations))
+        .chain(SocketPreset::ALL.iter().copied().map(PresetName::Sockets))
         .collect()
 });
 
@@ -30,6 +32,7 @@ impl ValueEnum for PresetName {
         let (name, about) = match self {
             Self::Policy(preset) => (preset.as_str(), about(*preset)),
             Self::Destinations(preset) => (preset.as_str(), preset.about()),
+            Self::Sockets(preset) => (preset.as_str(), preset.about()),
         };
         Some(PossibleValue::new(name).help(about))
     }

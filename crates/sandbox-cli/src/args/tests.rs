@@ -139,7 +139,7 @@ fn help_teaches() {
           --policy <FILE>          A policy file, TOML or JSON; without `extends` it has only its own rules and those of `/etc/sandbox/policy.toml`
           --settings <FILE>        Settings of Anthropic's sandbox-runtime (srt) as they are, instead of a policy; docs/settings.md has every key
           --strict                 With `--settings`: refuse unknown keys instead of warning of them
-          --preset <NAME>          A built-in policy [default: agent, unless a policy extends another, or `--policy` or `--settings` is given], or destinations to allow, beside any policy [possible values: agent, read-only, strict, none, github, gitlab, bitbucket, docker-hub, ghcr, anthropic, openai, gemini, huggingface, npm, pip, cargo, go, maven, debian]
+          --preset <NAME>          A built-in policy [default: agent, unless a policy extends another, or `--policy` or `--settings` is given], or destinations or services to allow, beside any policy [possible values: agent, read-only, strict, none, github, gitlab, bitbucket, docker-hub, ghcr, anthropic, openai, gemini, huggingface, npm, pip, cargo, go, maven, debian, ssh-agent, gpg-agent, docker]
           --write <PATTERN>        Allow reading and writing
           --read <PATTERN>         Allow reading and executing, no writing
           --hide <PATTERN>         Allow nothing
@@ -176,7 +176,7 @@ fn help_teaches() {
           --policy <FILE>          A policy file, TOML or JSON; without `extends` it has only its own rules and those of `/etc/sandbox/policy.toml`
           --settings <FILE>        Settings of Anthropic's sandbox-runtime (srt) as they are, instead of a policy; docs/settings.md has every key
           --strict                 With `--settings`: refuse unknown keys instead of warning of them
-          --preset <NAME>          A built-in policy [default: agent, unless a policy extends another, or `--policy` or `--settings` is given], or destinations to allow, beside any policy [possible values: agent, read-only, strict, none, github, gitlab, bitbucket, docker-hub, ghcr, anthropic, openai, gemini, huggingface, npm, pip, cargo, go, maven, debian]
+          --preset <NAME>          A built-in policy [default: agent, unless a policy extends another, or `--policy` or `--settings` is given], or destinations or services to allow, beside any policy [possible values: agent, read-only, strict, none, github, gitlab, bitbucket, docker-hub, ghcr, anthropic, openai, gemini, huggingface, npm, pip, cargo, go, maven, debian, ssh-agent, gpg-agent, docker]
           --write <PATTERN>        Allow reading and writing
           --read <PATTERN>         Allow reading and executing, no writing
           --hide <PATTERN>         Allow nothing
@@ -205,37 +205,38 @@ fn help_teaches() {
       [PATH]...  Paths to decide about
 
     Options:
-          --policy <FILE>            A policy file, TOML or JSON; without `extends` it has only its own rules and those of `/etc/sandbox/policy.toml`
-          --settings <FILE>          Settings of Anthropic's sandbox-runtime (srt) as they are, instead of a policy; docs/settings.md has every key
-          --strict                   With `--settings`: refuse unknown keys instead of warning of them
-          --preset <NAME>            A built-in policy [default: agent, unless a policy extends another, or `--policy` or `--settings` is given], or destinations to allow, beside any policy [possible values: agent, read-only, strict, none, github, gitlab, bitbucket, docker-hub, ghcr, anthropic, openai, gemini, huggingface, npm, pip, cargo, go, maven, debian]
-          --with-write <PATTERN>     Allow reading and writing
-          --read <PATTERN>           Allow reading and executing, no writing
-          --hide <PATTERN>           Allow nothing
-          --scratch <PATTERN>        Replace by an empty private directory that is gone afterwards
-          --protect <GROUP>          Protect the names of this group, too: none of them is written but where a rule names it [possible values: ci]
-          --allow <DESTINATION>      Allow connecting to a name, `*.name`, an address or a range, with `:PORT` only there
-          --deny <DESTINATION>       Allow no connection there
-          --network <ACCESS>         The network that no rule is about: none of it, what a person says, all of it, or the host's [possible values: deny, ask, allow, host]
-          --ask                      Ask at the terminal about connections that no rule is about: `--network ask`
-          --publish <PORT[:PORT]>    Make a port of the command reachable on the host's loopback; with two, the host's is first
-          --with-env <NAME[=VALUE]>  Pass a variable of the environment, or set one
-          --chdir <DIR>              Start in this directory, as if `sandbox` had been started there
-          --timeout <DURATION>       End the command after this time, such as `90s` or `1h 30m`: SIGTERM, 2 s later SIGKILL for everything inside
-          --user <USER>              As root: run as this account (name, uid, or UID:GID)
-          --write <PATH>             Ask whether this path may be written
-          --env <NAME>               Ask whether this variable is inside
-          --connect <HOST[:PORT]>    Ask whether this may be connected to; port 443 unless it is written
-          --plan                     Print what is done on this host before a command runs, step by step
-          --enforcement              Print which mechanism holds which part of the policy, and what is not held
-          --json                     Answer in JSON, as `docs/json.md` describes it
-      -h, --help                     Print help (see more with '--help')
+          --policy <FILE>               A policy file, TOML or JSON; without `extends` it has only its own rules and those of `/etc/sandbox/policy.toml`
+          --settings <FILE>             Settings of Anthropic's sandbox-runtime (srt) as they are, instead of a policy; docs/settings.md has every key
+          --strict                      With `--settings`: refuse unknown keys instead of warning of them
+          --preset <NAME>               A built-in policy [default: agent, unless a policy extends another, or `--policy` or `--settings` is given], or destinations or services to allow, beside any policy [possible values: agent, read-only, strict, none, github, gitlab, bitbucket, docker-hub, ghcr, anthropic, openai, gemini, huggingface, npm, pip, cargo, go, maven, debian, ssh-agent, gpg-agent, docker]
+          --with-write <PATTERN>        Allow reading and writing
+          --read <PATTERN>              Allow reading and executing, no writing
+          --hide <PATTERN>              Allow nothing
+          --scratch <PATTERN>           Replace by an empty private directory that is gone afterwards
+          --protect <GROUP>             Protect the names of this group, too: none of them is written but where a rule names it [possible values: ci]
+          --allow <DESTINATION>         Allow connecting to a name, `*.name`, an address or a range, with `:PORT` only there
+          --deny <DESTINATION>          Allow no connection there
+          --network <ACCESS>            The network that no rule is about: none of it, what a person says, all of it, or the host's [possible values: deny, ask, allow, host]
+          --ask                         Ask at the terminal about connections that no rule is about: `--network ask`
+          --publish <PORT[:PORT]>       Make a port of the command reachable on the host's loopback; with two, the host's is first
+          --with-env <NAME[=VALUE]>     Pass a variable of the environment, or set one
+          --chdir <DIR>                 Start in this directory, as if `sandbox` had been started there
+          --timeout <DURATION>          End the command after this time, such as `90s` or `1h 30m`: SIGTERM, 2 s later SIGKILL for everything inside
+          --user <USER>                 As root: run as this account (name, uid, or UID:GID)
+          --write <PATH>                Ask whether this path may be written
+          --env <NAME>                  Ask whether this variable is inside
+          --connect <HOST[:PORT]|PATH>  Ask whether this may be connected to; port 443 unless it is written. A path is that of a Unix socket
+          --plan                        Print what is done on this host before a command runs, step by step
+          --enforcement                 Print which mechanism holds which part of the policy, and what is not held
+          --json                        Answer in JSON, as `docs/json.md` describes it
+      -h, --help                        Print help (see more with '--help')
 
     Examples:
       sandbox explain ~/.aws/credentials .git/hooks/pre-commit
       sandbox explain --write ~/.bashrc --env GITHUB_TOKEN
       sandbox explain --with-write ../shared ../shared/notes.md
       sandbox explain --allow '*.example.com' --connect www.example.com:443
+      sandbox explain --connect /run/docker.sock
       sandbox explain --plan --preset strict
       sandbox explain --settings ~/.srt-settings.json .env
       sandbox explain --enforcement

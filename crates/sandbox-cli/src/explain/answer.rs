@@ -9,7 +9,7 @@ use sandboxed::{Context, Plan, Ruleset};
 
 /// What is asked about.
 pub(super) enum Subject {
-    /// To read or write a path.
+    /// To read or write a path, or to connect to the socket there.
     Path {
         operation: &'static str,
         /// As it was given, absolute.
@@ -115,6 +115,13 @@ impl Answers<'_> {
             *remedy = self.ruleset.opens(&place.resolved, operation, exists);
         }
         answer
+    }
+
+    /// Whether a Unix socket may be connected to.
+    pub(super) fn socket(&self, place: &Place) -> Answer {
+        let attempt = Attempt::socket(&place.resolved);
+        let (own, holds) = (Inside::is_writable, Plan::holds_socket);
+        self.about(place, "connect", &attempt, own, holds)
     }
 
     /// The sandbox's `own` directories answer for themselves, whatever rules about the host's say.

@@ -87,6 +87,25 @@ pub enum ProtectedGroup {
     Ci,
 }
 
+/// A service of the person's that is reached by a Unix socket, with what programs read to talk to it. A rule of the policy itself about
+/// the same path replaces that of a preset.
+///
+/// ```
+/// use sandbox_core::SocketPreset;
+///
+/// assert_eq!(SocketPreset::SshAgent.to_string(), "ssh-agent");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum SocketPreset {
+    /// The ssh agent, with `known_hosts` and `config`.
+    SshAgent,
+    /// The gpg agent, with the public keys.
+    GpgAgent,
+    /// Docker's daemon. Whoever reaches it is root on this machine.
+    Docker,
+}
+
 /// How much of the network the command has.
 ///
 /// ```
@@ -234,6 +253,7 @@ words!(DestinationPreset:
     Anthropic = "anthropic", Openai = "openai", Gemini = "gemini", Huggingface = "huggingface",
     Npm = "npm", Pip = "pip", Cargo = "cargo", Go = "go", Maven = "maven", Debian = "debian");
 words!(ProtectedGroup: Ci = "ci");
+words!(SocketPreset: SshAgent = "ssh-agent", GpgAgent = "gpg-agent", Docker = "docker");
 words!(Network: Deny = "deny", Ask = "ask", Allow = "allow", Host = "host");
 words!(Tier: Namespaces = "namespaces", Landlock = "landlock");
 words!(HideBy: Cover = "cover", Assemble = "assemble");

@@ -13,7 +13,7 @@ use std::sync::{Arc, LazyLock};
 
 use super::entry::{self, FileEntry, VariableEntry, VariableRule};
 use super::node::{Key, Kind, Node};
-use super::{DestinationPreset, HideBy, Policy, Preset, ProtectedGroup, Tier};
+use super::{DestinationPreset, HideBy, Policy, Preset, ProtectedGroup, SocketPreset, Tier};
 use crate::escape::toml_string;
 use crate::remedy::nearest;
 use crate::source::Document;
@@ -32,7 +32,7 @@ pub(super) const POLICY: &[&str] = &[
 ];
 /// Items of `extends` that are no file.
 pub(super) static PRESETS: LazyLock<Vec<&str>> =
-    LazyLock::new(|| [Preset::WORDS, DestinationPreset::WORDS].concat());
+    LazyLock::new(|| [Preset::WORDS, DestinationPreset::WORDS, SocketPreset::WORDS].concat());
 /// Keys of `[fixed]`.
 pub(super) const FIXED: &[&str] = &["files", "network", "environment", "limits", "system"];
 /// Keys of `[network]`.
@@ -155,6 +155,8 @@ impl Decoder<'_> {
                     .push(Extended::Preset(*preset, Source::File(at)));
             } else if let Some(preset) = DestinationPreset::named(word) {
                 self.policy.add_preset(preset, Source::File(at));
+            } else if let Some(preset) = SocketPreset::named(word) {
+                self.policy.add_sockets(preset, Source::File(at));
             } else if word.contains(['/', '.']) && !word.starts_with('~') {
                 match entry::wrong_path(OsStr::new(word)) {
                     None => self.extends.push(Extended::File(word.to_owned(), at)),

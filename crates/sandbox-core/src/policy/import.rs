@@ -85,6 +85,8 @@ pub(crate) struct Settings {
     pub(crate) rules: Vec<(Role, FileEntry)>,
     /// No rule about files holds, but that directories full of the host's sockets are private.
     pub(crate) unrestricted: Option<Source>,
+    /// Unix sockets that may be connected to, and directories of such.
+    pub(crate) sockets: Vec<FileEntry>,
     /// How many directories deep protected paths are searched for.
     pub(crate) depth: usize,
     /// The settings' own file.

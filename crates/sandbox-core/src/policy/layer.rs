@@ -172,6 +172,9 @@ impl Policy {
         for (preset, source) in &later.destination_presets {
             self.add_preset(*preset, source.clone());
         }
+        for (preset, source) in &later.socket_presets {
+            self.add_sockets(*preset, source.clone());
+        }
         let destinations = later.destinations.iter().cloned();
         self.destinations
             .extend(destinations.map(|entry| DestinationEntry {

@@ -3,7 +3,7 @@
 use std::str::FromStr;
 use std::sync::Arc;
 
-use super::{DestinationEntry, DestinationPreset, Grant, Policy, entry};
+use super::{DestinationEntry, DestinationPreset, Grant, Policy, SocketPreset, entry};
 use crate::destination::DestinationProblem;
 use crate::{Network, PolicyError, PublishedPort, Source, Upstream};
 
@@ -74,6 +74,29 @@ impl Policy {
         let mut known = self.destination_presets.iter();
         if known.all(|(known, _)| *known != preset) {
             self.destination_presets.push((preset, source));
+        }
+    }
+
+    /// Lets the command reach a service of the person's by its socket.
+    ///
+    /// ```
+    /// use sandbox_core::{Attempt, Context, Policy, Ruleset, SocketPreset, Verdict};
+    ///
+    /// let policy = Policy::new().reach(SocketPreset::SshAgent);
+    /// let ruleset = Ruleset::resolve(&policy, &Context::new("/"))?;
+    /// assert_eq!(ruleset.decide(&Attempt::variable("SSH_AUTH_SOCK")).verdict, Verdict::Allow);
+    /// # Ok::<(), sandbox_core::PolicyErrors>(())
+    /// ```
+    pub fn reach(mut self, preset: SocketPreset) -> Self {
+        let source = self.origin.clone();
+        self.add_sockets(preset, source);
+        self
+    }
+
+    pub(super) fn add_sockets(&mut self, preset: SocketPreset, source: Source) {
+        let mut known = self.socket_presets.iter();
+        if known.all(|(known, _)| *known != preset) {
+            self.socket_presets.push((preset, source));
         }
     }
 

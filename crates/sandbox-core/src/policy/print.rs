@@ -23,8 +23,10 @@ impl Display for Policy {
         let files = files.map(|(preset, _)| preset.as_str());
         let destinations = self.destination_presets.iter();
         let destinations = destinations.map(|(preset, _)| preset.as_str());
+        let sockets = self.socket_presets.iter();
         let names: Vec<_> = files
             .chain(destinations)
+            .chain(sockets.map(|(preset, _)| preset.as_str()))
             .map(|name| format!("\"{name}\""))
             .collect();
         let groups: Vec<_> = self

@@ -15,6 +15,7 @@ use crate::pattern::expand;
 use crate::place;
 use crate::policy::{FileEntry, Role, Settings};
 use crate::resolve::{PathKind, Resolver};
+use crate::sockets::SocketRule;
 use crate::{Access, Context, PolicyError, Source};
 
 /// Rules of the preset that settings have others for: which trees are writable, and that everything can be read.
@@ -85,6 +86,23 @@ pub(super) fn apply(
     deny_writes(&mut rules, ways, absent);
     unprotect(&mut rules, ways, absent);
     ways.extend(rules.into_iter().map(|rule| rule.way));
+}
+
+/// The sockets that may be connected to. What cannot be resolved is an error of the rule that shows it.
+pub(super) fn sockets(
+    settings: &Settings,
+    context: &Context,
+    resolver: &Resolver,
+) -> Vec<SocketRule> {
+    let resolved = |entry: &FileEntry| {
+        let way = resolved(entry.clone(), context, resolver).ok()??;
+        Some(SocketRule {
+            path: way.rule.path.clone(),
+            text: entry.text.to_string_lossy().into_owned(),
+            source: entry.source.clone(),
+        })
+    };
+    settings.sockets.iter().filter_map(resolved).collect()
 }
 
 /// The rules as they are written, and those that follow from none of them.

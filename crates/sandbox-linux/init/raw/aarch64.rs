@@ -58,6 +58,7 @@ pub(crate) mod nr {
         SOCKET = 198;
         BIND = 200;
         LISTEN = 201;
+        CONNECT = 203;
         SENDTO = 206;
         RECVFROM = 207;
         SETSOCKOPT = 208;

@@ -31,6 +31,7 @@ pub(crate) mod nr {
         RT_SIGPROCMASK = 14;
         IOCTL = 16;
         SOCKET = 41;
+        CONNECT = 42;
         SENDTO = 44;
         RECVFROM = 45;
         SENDMSG = 46;

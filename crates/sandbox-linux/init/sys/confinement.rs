@@ -123,6 +123,23 @@ pub(crate) fn install_filter_with_listener(instructions: &[u8]) -> Result<Fd> {
     install(instructions, NEW_LISTENER | WAIT_KILLABLE_RECV).map(to_fd)
 }
 
+/// Whether a call waits at `listener` still (`seccomp_unotify(2)`).
+pub(crate) fn is_call_waiting(listener: Fd, mut call: u64) -> bool {
+    const ID_VALID: usize = 0x4008_2102;
+    call!(nr::IOCTL, listener.arg(), ID_VALID, &raw mut call; "`call` is the word that is read")
+        .is_ok()
+}
+
+/// What a call that waits at `listener` returns: 0, or an error.
+pub(crate) fn answer_call(listener: Fd, call: u64, outcome: Result<()>) -> Result<()> {
+    const SEND: usize = 0xc018_2101;
+    let error = outcome.err().map_or(0, |errno| errno.0.wrapping_neg());
+    // struct seccomp_notif_resp: the call, the value, the error, and flags.
+    let mut response = [call, 0, u64::from(error as u32)];
+    call!(nr::IOCTL, listener.arg(), SEND, response.as_mut_ptr(); "`response` has the kernel's layout")
+        .map(drop)
+}
+
 fn install(instructions: &[u8], flags: usize) -> Result<usize> {
     const SET_MODE_FILTER: usize = 1;
     // Without it kernels before 5.16 slow every filtered process down by a mitigation against a channel that the mounts and

@@ -102,6 +102,12 @@ pub(crate) fn unshare_network() -> Result<()> {
     call!(nr::UNSHARE, CLONE_NEWNET; "no pointer").map(drop)
 }
 
+/// Moves this process into a copy of its mount namespace.
+pub(crate) fn unshare_mounts() -> Result<()> {
+    const CLONE_NEWNS: usize = 0x2_0000;
+    call!(nr::UNSHARE, CLONE_NEWNS; "no pointer").map(drop)
+}
+
 /// Enters a mount namespace, at its root.
 pub(crate) fn enter_mounts(namespace: Fd) -> Result<()> {
     const CLONE_NEWNS: usize = 0x2_0000;

@@ -152,6 +152,17 @@ pub(crate) fn bound(kind: usize, port: u16) -> Result<Fd> {
     Ok(socket)
 }
 
+/// Connects `socket` to an address of any family.
+pub(crate) fn connect(socket: Fd, address: &[u8]) -> Result<()> {
+    call!(nr::CONNECT, socket.arg(), address.as_ptr(), address.len(); "`address` is as long as said").map(drop)
+}
+
+/// Binds `socket` to an address of any family.
+pub(crate) fn bind(socket: Fd, address: &[u8]) -> Result<()> {
+    call!(nr::BIND, socket.arg(), address.as_ptr(), address.len(); "`address` is as long as said")
+        .map(drop)
+}
+
 pub(crate) const SOCK_DGRAM: usize = 2;
 pub(crate) const AF_INET: usize = 2;
 pub(crate) const AF_INET6: usize = 10;

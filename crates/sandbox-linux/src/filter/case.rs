@@ -48,6 +48,10 @@ pub(super) enum Unless {
     Notified,
     /// Where it does not.
     Unnotified,
+    /// Where it does not answer for sockets' peers.
+    Unconnected,
+    /// Where it answers for nothing.
+    Absent,
 }
 
 /// What the kernel is told.
@@ -226,6 +230,8 @@ impl Case {
             Unless::SignalScope => !options.signal_scope,
             Unless::Notified => !options.notifier,
             Unless::Unnotified => options.notifier,
+            Unless::Unconnected => options.sockets,
+            Unless::Absent => options.notifier || options.sockets,
         }
     }
 }

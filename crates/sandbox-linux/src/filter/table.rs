@@ -106,9 +106,12 @@ pub(super) fn refusals() -> impl Iterator<Item = Refusal> {
                 let errno = case.action.answer()?;
                 let feature = match case.unless {
                     Unless::Feature(feature) => Some(feature),
-                    Unless::Never | Unless::SignalScope | Unless::Notified | Unless::Unnotified => {
-                        None
-                    }
+                    Unless::Never
+                    | Unless::SignalScope
+                    | Unless::Notified
+                    | Unless::Unnotified
+                    | Unless::Unconnected
+                    | Unless::Absent => None,
                 };
                 Some(Refusal {
                     call: entry.call.name(),

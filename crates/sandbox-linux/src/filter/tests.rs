@@ -25,6 +25,7 @@ fn options(features: &[Feature]) -> FilterOptions {
     FilterOptions {
         signal_scope: true,
         notifier: false,
+        sockets: false,
         features: features.iter().copied().collect(),
     }
 }
@@ -222,6 +223,28 @@ fn a_number_has_one_line() {
 }
 
 #[test]
+fn connections_ask_only_where_there_are_sockets_to_decide_about() {
+    let asked = SECCOMP_RET_USER_NOTIF;
+    for (notifier, sockets, connect, bind) in [
+        (false, false, ALLOW, ALLOW),
+        (true, false, ALLOW, asked),
+        (false, true, asked, asked),
+        (true, true, asked, asked),
+    ] {
+        let options = FilterOptions {
+            notifier,
+            sockets,
+            ..options(&[])
+        };
+        let filter = Filter::compile(&options).unwrap();
+        for (name, expected) in [("connect", connect), ("bind", bind), ("sendto", ALLOW)] {
+            let answer = ask(&filter, entry(name).call.number(), [0; 6]);
+            assert_eq!(answer, expected, "{name} {notifier} {sockets}");
+        }
+    }
+}
+
+#[test]
 fn every_refusal_has_a_reason_and_no_case_is_out_of_reach() {
     for entry in table::entries() {
         let last = entry.cases.len().saturating_sub(1);
@@ -333,14 +356,17 @@ fn arguments() -> impl Strategy<Value = [u64; 6]> {
 
 fn any_options() -> impl Strategy<Value = FilterOptions> {
     (
-        any::<[bool; 2]>(),
+        any::<[bool; 3]>(),
         prop::collection::btree_set(prop::sample::select(Feature::ALL), 0..4),
     )
-        .prop_map(|([signal_scope, notifier], features)| FilterOptions {
-            signal_scope,
-            notifier,
-            features,
-        })
+        .prop_map(
+            |([signal_scope, notifier, sockets], features)| FilterOptions {
+                signal_scope,
+                notifier,
+                sockets,
+                features,
+            },
+        )
 }
 
 proptest! {
@@ -354,7 +380,7 @@ proptest! {
 
     #[test]
     fn a_feature_only_ever_allows_more(options in any_options(), number in numbers(), args in arguments()) {
-        let wider = FilterOptions { features: Feature::ALL.iter().copied().collect(), signal_scope: true, notifier: options.notifier };
+        let wider = FilterOptions { features: Feature::ALL.iter().copied().collect(), signal_scope: true, notifier: options.notifier, sockets: options.sockets };
         if ask(&Filter::compile(&options).unwrap(), number, args) == ALLOW {
             prop_assert_eq!(ask(&Filter::compile(&wider).unwrap(), number, args), ALLOW);
         }
@@ -363,7 +389,8 @@ proptest! {
     #[test]
     fn a_notifier_only_ever_allows_less(options in any_options(), number in numbers(), args in arguments()) {
         let [on, off] = [true, false].map(|notifier| {
-            let options = FilterOptions { notifier, ..options.clone() };
+            let sockets = notifier && options.sockets;
+            let options = FilterOptions { notifier, sockets, ..options.clone() };
             ask(&Filter::compile(&options).unwrap(), number, args)
         });
         prop_assert!(on == off || on == SECCOMP_RET_USER_NOTIF && off == ALLOW, "{} {:x?}: {:#x} instead of {:#x}", number, args, on, off);

@@ -64,16 +64,21 @@ fn search(
 ) -> Result<HashMap<u64, Known>, Unclear> {
     let mut left = Left(most);
     let mut pids = Vec::new();
+    let mut own = Vec::new();
     for root in roots {
         if let Some(process) = process(*root)? {
             children(&process, &mut pids, &mut left)?;
+            own.extend(program(&process));
         }
     }
     while let Some(pid) = pids.pop() {
         left.one_less()?;
         if let Some(process) = process(pid)? {
             children(&process, &mut pids, &mut left)?;
-            descriptors(pid, &process, &mut wanted, &mut left)?;
+            // Init's own children connect sockets for others.
+            if program(&process).is_none_or(|program| !own.contains(&program)) {
+                descriptors(pid, &process, &mut wanted, &mut left)?;
+            }
         }
     }
     Ok(wanted)

@@ -9,9 +9,12 @@ mod architecture;
 
 use libc::{AT_FDCWD, c_long};
 
-/// A call that makes, renames or links a name, or opens for writing by one. `P` is a place, first in words of the caller; `T` is a text.
+use super::address::Given;
+
+/// A call that makes, renames or links a name, opens for writing by one, or gives a socket an address or a peer. `P` is a place, first
+/// in words of the caller; `T` is a text, `S` a socket with the address.
 #[derive(Debug)]
-pub(super) enum Call<P, T> {
+pub(super) enum Call<P, T, S> {
     Open { at: P, flags: i32, mode: u32 },
     MakeDirectory { at: P, mode: u32 },
     MakeNode { at: P, mode: u32, device: u64 },
@@ -19,6 +22,8 @@ pub(super) enum Call<P, T> {
     Link { from: P, to: P, flags: i32 },
     Rename { from: P, to: P, flags: u32 },
     Truncate { at: P, length: i64 },
+    Connect(S),
+    Bind(S),
 }
 
 /// A place as registers have it.
@@ -38,7 +43,7 @@ pub(super) type Address = u64;
 /// One line of the table.
 struct Row {
     number: c_long,
-    read: fn([u64; 6]) -> Call<Argument, Address>,
+    read: fn([u64; 6]) -> Call<Argument, Address, Given>,
 }
 
 /// Those that every architecture has.
@@ -51,10 +56,12 @@ const CALLS: &[Row] = &[
     Row { number: libc::SYS_linkat,    read: |[from, old, to, new, flags, _]| Call::Link { from: maybe_empty(from, old, int(flags)), to: at(to, new), flags: int(flags) } },
     Row { number: libc::SYS_renameat2, read: |[from, old, to, new, flags, _]| Call::Rename { from: at(from, old), to: at(to, new), flags: word(flags) } },
     Row { number: libc::SYS_truncate,  read: |[path, length, ..]| Call::Truncate { at: here(path), length: length.cast_signed() } },
+    Row { number: libc::SYS_connect,   read: |[socket, address, length, ..]| Call::Connect(given(socket, address, length, false)) },
+    Row { number: libc::SYS_bind,      read: |[socket, address, length, ..]| Call::Bind(given(socket, address, length, true)) },
 ];
 
 /// What the registers mean; `None` for a call that the filter does not send.
-pub(super) fn of(number: i32, args: [u64; 6]) -> Option<Call<Argument, Address>> {
+pub(super) fn of(number: i32, args: [u64; 6]) -> Option<Call<Argument, Address, Given>> {
     let mut rows = CALLS.iter().chain(architecture::CALLS);
     let row = rows.find(|row| row.number == c_long::from(number))?;
     Some((row.read)(args))
@@ -93,13 +100,23 @@ const fn here(path: u64) -> Argument {
     }
 }
 
-impl<P, T> Call<P, T> {
-    /// Replaces the places and texts by what they stand for.
-    pub(super) fn try_map<Q, U, E>(
+const fn given(socket: u64, address: u64, length: u64, binds: bool) -> Given {
+    Given {
+        socket: int(socket),
+        address,
+        length: int(length),
+        binds,
+    }
+}
+
+impl<P, T, S> Call<P, T, S> {
+    /// Replaces the places, texts and sockets by what they stand for.
+    pub(super) fn try_map<Q, U, R, E>(
         self,
         mut place: impl FnMut(P) -> Result<Q, E>,
         text: impl FnOnce(T) -> Result<U, E>,
-    ) -> Result<Call<Q, U>, E> {
+        socket: impl FnOnce(S) -> Result<R, E>,
+    ) -> Result<Call<Q, U, R>, E> {
         Ok(match self {
             Self::Open { at, flags, mode } => Call::Open {
                 at: place(at)?,
@@ -134,6 +151,8 @@ impl<P, T> Call<P, T> {
                 at: place(at)?,
                 length,
             },
+            Self::Connect(given) => Call::Connect(socket(given)?),
+            Self::Bind(given) => Call::Bind(socket(given)?),
         })
     }
 

@@ -1,4 +1,4 @@
-//! Whether a name may be made or written: the rules' own answer, where the mounts would let it pass.
+//! Whether a name may be made or written, and a socket connected to: the rules' own answer, where the mounts would let it pass.
 //!
 //! What no mount lets pass is left to the kernel, whose errnos programs know. It is asked only where the mount itself says that it
 //! is read-only, so that each of the two holds without the other.
@@ -18,6 +18,7 @@ use sandbox_core::{Attempt, GitFile, Ruleset, Verdict, upwards};
 
 use super::resolve::Name;
 use super::root::Root;
+use crate::filter::Feature;
 use crate::sys::notify;
 use crate::view::{LiveKind, Node, View};
 
@@ -26,6 +27,8 @@ use crate::view::{LiveKind, Node, View};
 pub(crate) struct Names {
     ruleset: Ruleset,
     view: Arc<View>,
+    are_decided: bool,
+    are_sockets_decided: bool,
     /// Those of a notifier that lets calls go on, which the tests attack as well.
     #[cfg(test)]
     pub(super) is_naive: bool,
@@ -41,8 +44,8 @@ pub(super) enum Answer {
 }
 
 impl Names {
-    /// Those of `ruleset`; `None` where it makes nothing of the host's writable, so that there is nothing to decide.
-    pub(crate) fn new(ruleset: &Ruleset, view: &Arc<View>) -> Option<Self> {
+    /// Those of `ruleset`.
+    pub(crate) fn new(ruleset: &Ruleset, view: &Arc<View>) -> Self {
         let is_writable = |node: &Node| {
             matches!(
                 node,
@@ -52,13 +55,35 @@ impl Names {
                 }
             )
         };
-        let has_writable = view.nodes().any(|(_, node)| is_writable(node));
-        has_writable.then(|| Self {
+        Self {
             ruleset: ruleset.clone(),
             view: Arc::clone(view),
+            are_decided: view.nodes().any(|(_, node)| is_writable(node)),
+            are_sockets_decided: !ruleset.opens_each_socket(),
             #[cfg(test)]
             is_naive: false,
-        })
+        }
+    }
+
+    /// Whether something of the host's is writable.
+    pub(crate) const fn are_decided(&self) -> bool {
+        self.are_decided
+    }
+
+    /// Whether there may be a socket that can be seen and not be connected to.
+    pub(crate) const fn are_sockets_decided(&self) -> bool {
+        self.are_sockets_decided
+    }
+
+    /// Whether there is something to decide.
+    pub(crate) const fn are_needed(&self) -> bool {
+        self.are_decided || self.are_sockets_decided
+    }
+
+    /// Whether the policy allows a part of the kernel.
+    pub(crate) fn allows(&self, feature: Feature) -> bool {
+        let features = &self.ruleset.system().features;
+        features.contains_key(feature.name())
     }
 
     #[cfg(test)]
@@ -133,6 +158,19 @@ impl Names {
     /// Whether a path that nothing tells the directory of is no other spelling of a protected one.
     pub(super) fn is_plain(&self, path: &Path) -> bool {
         !self.ruleset.protects_alike(path)
+    }
+
+    /// Whether a socket may be connected to: it is the sandbox's own, or may be written. No mount keeps anybody from it.
+    pub(super) fn connect(&self, path: &Path, place: BorrowedFd<'_>) -> Result<(), Errno> {
+        let is_allowed = match self.own(path) {
+            Some(Node::Scratch) => is_private(place),
+            // What was put into the private `/dev` is the host's.
+            Some(Node::Live { .. }) | None => {
+                self.ruleset.decide(&Attempt::socket(path)).verdict == Verdict::Allow
+            }
+            Some(_) => true,
+        };
+        is_allowed.then_some(()).ok_or(Errno::EACCES)
     }
 
     /// Whether a rename changes nothing for the names below. Whoever is told EXDEV copies, and each name is decided.

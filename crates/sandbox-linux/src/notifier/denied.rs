@@ -24,7 +24,7 @@ use super::perform::again;
 /// How many wait to be told.
 const MOST_UNTOLD: usize = 256;
 
-/// A name that the rules deny to make, to move or to write.
+/// A name that the rules deny to make, to move, to write, or to connect to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Denial {
@@ -174,6 +174,13 @@ impl<'a> Asked<'a> {
         answer
     }
 
+    /// As [`Names::connect`].
+    pub(super) fn connect(&self, path: &Path, place: BorrowedFd<'_>) -> Result<(), Errno> {
+        let answer = self.names.connect(path, place);
+        self.note(answer.map(|()| Answer::Allowed), path, place, Reason::Name);
+        answer
+    }
+
     /// As [`Names::tell_apart`].
     pub(super) fn tell_apart(&self, path: &Path, directory: BorrowedFd<'_>) -> Result<(), Errno> {
         self.names.tell_apart(path, directory)
@@ -245,11 +252,14 @@ impl<'a> Asked<'a> {
     }
 
     /// What was denied, if that is why the call has this answer.
-    pub(super) fn denial<P, T>(self, call: &Call<P, T>, answer: Errno) -> Option<Denial> {
+    pub(super) fn denial<P, T, S>(self, call: &Call<P, T, S>, answer: Errno) -> Option<Denial> {
         let noted = self.noted.into_inner()?;
         // What the mounts hold, in the kernel's words: a mount point is busy.
         let is_held = matches!(answer, Errno::EACCES | Errno::EROFS | Errno::EBUSY);
         let is_why = match noted.reason {
+            Reason::Name if matches!(call, Call::Connect(_)) => {
+                is_held && self.names.is_hosts(&noted.path)
+            }
             Reason::Name => is_held && self.names.denies(&noted.path),
             Reason::File => is_held && self.names.denies_file(&noted.path),
             Reason::Below => answer == Errno::EXDEV,
@@ -264,13 +274,15 @@ impl<'a> Asked<'a> {
     }
 }
 
-const fn operation<P, T>(call: &Call<P, T>, is_in_directory: bool) -> Operation {
+const fn operation<P, T, S>(call: &Call<P, T, S>, is_in_directory: bool) -> Operation {
     match call {
-        Call::MakeDirectory { .. } | Call::MakeNode { .. } | Call::MakeLink { .. } => {
-            Operation::Create
-        }
+        Call::MakeDirectory { .. }
+        | Call::MakeNode { .. }
+        | Call::MakeLink { .. }
+        | Call::Bind(_) => Operation::Create,
         Call::Open { .. } if is_in_directory => Operation::Create,
         Call::Open { .. } | Call::Truncate { .. } => Operation::Write,
+        Call::Connect(_) => Operation::Connect,
         Call::Link { .. } => Operation::Link,
         Call::Rename { .. } => Operation::Rename,
     }
@@ -278,7 +290,7 @@ const fn operation<P, T>(call: &Call<P, T>, is_in_directory: bool) -> Operation 
 
 /// Whether the host would let this thread, which has no capability, do it. By the permissions alone: they come before a mount that
 /// is read-only, and no other domain counts (access(2)).
-fn permits(place: BorrowedFd<'_>, is_directory: bool) -> bool {
+pub(super) fn permits(place: BorrowedFd<'_>, is_directory: bool) -> bool {
     let mut mode = AccessFlags::W_OK;
     if is_directory {
         mode |= AccessFlags::X_OK;

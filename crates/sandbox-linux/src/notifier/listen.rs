@@ -205,7 +205,11 @@ impl Listener {
         let call = calls::of(notified.data.nr, notified.data.args).ok_or(Errno::ENOSYS)?;
         let thread = Thread(notified.pid);
         let place = |argument| thread.place(argument);
-        let call = call.try_map(place, |address| text(thread.0, address))?;
+        let call = call.try_map(
+            place,
+            |address| text(thread.0, address),
+            |given| thread.named(given, &mut self.umasks),
+        )?;
         let umask = call
             .has_mode()
             .then(|| self.umasks.of(thread))

@@ -24,6 +24,7 @@ use super::Job;
 use super::calls::Call;
 use super::decide::{Answer, is_read_only};
 use super::denied::Asked;
+use super::errand::Errands;
 use super::pin::{Held, Own, Pinned, gives};
 use super::resolve::{Found, Name, Place, Seen, Stop, Walk};
 use crate::sys::notify::{mount_of, open_at, rename_at};
@@ -42,10 +43,12 @@ const STATUS: i32 = libc::O_APPEND | libc::O_NONBLOCK | libc::O_DIRECT | libc::O
 pub(super) enum Done {
     Nothing,
     File(OwnedFd),
+    /// Somebody else answers.
+    Passed,
 }
 
 /// Decides, and makes the call.
-pub(super) fn perform(names: &Asked<'_>, job: &Job) -> Result<Done, Stop> {
+pub(super) fn perform(names: &Asked<'_>, errands: &Errands, job: &Job) -> Result<Done, Stop> {
     if let Some(bits) = job.umask {
         umask(Mode::from_bits_truncate(bits));
     }
@@ -76,12 +79,14 @@ pub(super) fn perform(names: &Asked<'_>, job: &Job) -> Result<Done, Stop> {
         Call::Link { from, to, flags } => this.link(from, to, *flags),
         Call::Rename { from, to, flags } => this.rename(from, to, *flags),
         Call::Truncate { at, length } => this.truncate(at, *length),
+        Call::Connect(named) => this.connect(named, errands),
+        Call::Bind(named) => this.bind(named, errands),
     }
 }
 
-struct Performer<'a> {
-    names: &'a Asked<'a>,
-    job: &'a Job,
+pub(super) struct Performer<'a> {
+    pub(super) names: &'a Asked<'a>,
+    pub(super) job: &'a Job,
     /// What is held until the call is made.
     locks: RefCell<Vec<File>>,
 }
@@ -94,7 +99,7 @@ impl<'a> Performer<'a> {
     }
 
     /// The name that a call is about which follows no link at its end.
-    fn name(&self, at: &'a Pinned, otherwise: Errno) -> Result<Name<'a>, Stop> {
+    pub(super) fn name(&self, at: &'a Pinned, otherwise: Errno) -> Result<Name<'a>, Stop> {
         named(self.walk(at).find()?, otherwise)
     }
 
@@ -124,7 +129,7 @@ impl<'a> Performer<'a> {
     }
 
     /// Programs make directories without asking whether they are there: then that is the answer, as ever.
-    fn decide_new(&self, name: &Name<'a>, decide: Decide<'a>) -> Result<Answer, Stop> {
+    pub(super) fn decide_new(&self, name: &Name<'a>, decide: Decide<'a>) -> Result<Answer, Stop> {
         let decided = self.decide(name, name.directory.as_fd(), decide);
         let answer = decided.map_err(|denied| match name.look() {
             Ok(Some(_)) => Errno::EEXIST.into(),
@@ -297,8 +302,8 @@ impl<'a> Performer<'a> {
         Ok(Done::Nothing)
     }
 
-    /// What gets a further name.
-    fn linked(&self, from: &'a Pinned, follows: bool) -> Result<Found<'a>, Stop> {
+    /// What gets a further name, or is meant where links are followed.
+    pub(super) fn linked(&self, from: &'a Pinned, follows: bool) -> Result<Found<'a>, Stop> {
         if from.path.is_empty() {
             let file = from.base.as_ref().ok_or(Errno::ENOENT)?;
             return Ok(Found::File(Place::Given(file.as_fd())));

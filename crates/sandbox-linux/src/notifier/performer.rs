@@ -12,7 +12,9 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use nix::sched::{CloneFlags, unshare};
 
+use super::calls::Call;
 use super::denied::{Asked, Denial, Teller};
+use super::errand::Errands;
 use super::perform::{Done, perform};
 use super::pin::{Held, Own};
 use super::resolve::Stop;
@@ -36,6 +38,7 @@ pub(super) struct Gone;
 pub(super) struct Performers {
     names: Arc<Names>,
     ruleset: Arc<OwnedFd>,
+    errands: Arc<Errands>,
     teller: Option<Teller>,
     orders: Orders,
     current: Option<Performer>,
@@ -45,12 +48,14 @@ impl Performers {
     pub(super) fn new(
         names: Arc<Names>,
         ruleset: Arc<OwnedFd>,
+        errands: Arc<Errands>,
         teller: Option<Teller>,
         orders: Orders,
     ) -> Self {
         Self {
             names,
             ruleset,
+            errands,
             teller,
             orders,
             current: None,
@@ -59,6 +64,14 @@ impl Performers {
 
     /// Has a call made, which is answered.
     pub(super) fn make(&mut self, job: Job) -> Result<(), Gone> {
+        if let Call::Connect(named) | Call::Bind(named) = &job.call
+            && let Some(errand) = named.errand(&job.call)
+        {
+            if let Err(errno) = self.errands.give(&job, named, errand, &named.address) {
+                job.answer(Err(errno));
+            }
+            return Ok(());
+        }
         let performer = match &self.current {
             Some(performer) => performer,
             None => match self.start() {
@@ -93,6 +106,7 @@ impl Performers {
         let (confined, is_confined) = channel();
         let (names, ruleset) = (Arc::clone(&self.names), Arc::clone(&self.ruleset));
         let (teller, orders) = (self.teller.clone(), self.orders.clone());
+        let errands = Arc::clone(&self.errands);
         let thread = spawn("sandbox-perform", move || {
             let outcome = confine(&ruleset);
             let ends = outcome.is_err();
@@ -101,6 +115,7 @@ impl Performers {
             }
             Performing {
                 names: &names,
+                errands: &errands,
                 teller,
                 orders: &orders,
                 waiting: Vec::new(),
@@ -144,6 +159,7 @@ fn confine(ruleset: &OwnedFd) -> io::Result<()> {
 /// What the performer does.
 struct Performing<'a> {
     names: &'a Names,
+    errands: &'a Errands,
     teller: Option<Teller>,
     orders: &'a Orders,
     waiting: Vec<Job>,
@@ -179,7 +195,7 @@ impl Performing<'_> {
 
     fn make(&mut self, job: Job) {
         let asked = Asked::new(self.names, self.teller.is_some());
-        let outcome = perform(&asked, &job);
+        let outcome = perform(&asked, self.errands, &job);
         if let (Some(teller), Err(Stop::Answer(errno))) = (&self.teller, &outcome)
             && let Some(denial) = asked.denial(&job.call, *errno)
         {
@@ -196,6 +212,7 @@ impl Performing<'_> {
         match outcome {
             Ok(Done::Nothing) => job.answer(Ok(0)),
             Ok(Done::File(file)) => job.answer_with(&file),
+            Ok(Done::Passed) => {}
             Err(Stop::Answer(errno)) => job.answer(Err(errno)),
             Err(Stop::Ask(_)) if job.own.len() >= MOST_ASKED => job.answer(Err(Errno::ELOOP)),
             Err(Stop::Ask(own)) => self.orders.give(Order::Ask(Box::new(job), own)),

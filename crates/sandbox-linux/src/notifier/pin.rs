@@ -64,7 +64,12 @@ impl Thread {
         if path.is_empty() && !argument.may_be_empty {
             return Err(Errno::ENOENT);
         }
-        let base = match argument.directory {
+        self.pinned(argument.directory, path)
+    }
+
+    /// A path, and where it begins: the number of a directory, or `AT_FDCWD`.
+    pub(super) fn pinned(self, directory: i32, path: CString) -> Result<Pinned, Errno> {
+        let base = match directory {
             _ if path.as_bytes().starts_with(b"/") => None,
             libc::AT_FDCWD => Some(self.directory()?),
             number => {

@@ -7,6 +7,7 @@ mod racer;
 use std::ffi::CString;
 use std::fs;
 use std::os::fd::AsFd;
+use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -95,9 +96,22 @@ fn workspace() -> TempDir {
 /// The attacker's exit code where it has made what is protected.
 const WON: i32 = 42 << 8;
 
+/// Sockets of the host's, of ordinary and of protected names, which take whoever comes.
+fn listening(race: Race) -> TempDir {
+    let host = workspace();
+    if race == Race::Connect {
+        for name in ["plain", ".envrc"] {
+            let listener = UnixListener::bind(host.path().join(name)).unwrap();
+            // Ends when the process does.
+            thread::spawn(move || while listener.accept().is_ok() {});
+        }
+    }
+    host
+}
+
 #[track_caller]
 fn is_lost(race: Race) {
-    let host = workspace();
+    let host = listening(race);
     let report = attack(
         &naively(&plan(host.path())),
         race,
@@ -106,7 +120,7 @@ fn is_lost(race: Race) {
     );
     assert_eq!(report.status, WON, "the race is none");
 
-    let host = workspace();
+    let host = listening(race);
     let prepared = Prepared::new(&plan(host.path())).unwrap();
     let rounds = std::env::var("SANDBOX_TEST_ROUNDS").map_or(ROUNDS, |text| text.parse().unwrap());
     let report = attack(&prepared, race, host.path(), rounds);
@@ -223,4 +237,14 @@ fn another_spelling_is_denied_unless_the_directory_tells_them_apart() {
         assert_eq!(names.tell_apart(&path, unknown.as_fd()).is_ok(), expected);
         assert!(names.tell_apart(&path, known.as_fd()).is_ok());
     }
+}
+
+#[test]
+fn an_address_that_changes_after_it_was_read_is_not_connected_to() {
+    is_lost(Race::Connect);
+}
+
+#[test]
+fn an_address_that_changes_after_it_was_read_is_not_bound() {
+    is_lost(Race::Bind);
 }

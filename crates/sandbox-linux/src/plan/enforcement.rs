@@ -8,7 +8,9 @@ use std::path::Path;
 use sandbox_core::{Access, Limits, escaped};
 
 use super::Connectivity;
+use crate::filter::Feature;
 use crate::landlock::{REFER_ABI, SCOPE_ABI};
+use crate::notifier::Names;
 use crate::view::{Node, View};
 
 /// The most paths that one line of the report names.
@@ -53,8 +55,9 @@ impl Enforcement {
         landlock_abi: u32,
         connectivity: &Connectivity,
         bounds: &Limits,
-        notifier: bool,
+        names: Option<&Names>,
     ) -> Self {
+        let notifier = names.is_some_and(Names::are_decided);
         let landlock = landlock_abi >= REFER_ABI;
         let scopes = landlock_abi >= SCOPE_ABI;
         let assembled = *view.root() == Node::Assembled;
@@ -84,7 +87,7 @@ impl Enforcement {
                     vec!["mount namespace"]
                 },
             ),
-            Held::new("sockets by path", Vec::new()),
+            sockets(names),
             network(connectivity),
             abstract_sockets(*connectivity == Connectivity::Host, scopes),
             Held::new(
@@ -169,6 +172,25 @@ fn network(connectivity: &Connectivity) -> Held {
     }
 }
 
+fn sockets(names: Option<&Names>) -> Held {
+    let Some(names) = names else {
+        return Held::new("sockets by path", Vec::new())
+            .but("a command can connect to a socket of the host whose path it can see: hide it");
+    };
+    if !names.are_sockets_decided() {
+        return Held::new("sockets by path", Vec::new())
+            .but("the policy lets a command connect to every socket that it can see");
+    }
+    let mut held = Held::new("sockets by path", vec!["notifier"]);
+    if names.allows(Feature::UnixDatagram) {
+        held = held.but("datagrams to a socket whose path it can see: `unix-datagram` is allowed");
+    }
+    if names.allows(Feature::IoUring) {
+        held = held.but("connections to such a socket by `io_uring`, which is allowed");
+    }
+    held
+}
+
 fn abstract_sockets(host_network: bool, scopes: bool) -> Held {
     match (host_network, scopes) {
         (false, true) => Held::new("abstract sockets", vec!["network namespace", "Landlock scope"]),
@@ -207,7 +229,7 @@ fn unheld_files(parts: &mut [Held], view: &View, assembled: bool, notifier: bool
                 );
             }
             "protected paths" if notifier => held.not_held.push(
-                "the removal of names below the top directory of a writable tree, and their modes, times and attributes there; sockets at such names"
+                "the removal of names below the top directory of a writable tree, and their modes, times and attributes there"
                     .to_owned(),
             ),
             "protected paths" => {
@@ -218,12 +240,6 @@ fn unheld_files(parts: &mut [Held], view: &View, assembled: bool, notifier: bool
                 held.not_held.extend(named(&unheld).map(|paths| {
                     format!("`read` rules for what does not exist yet, or is a link: {paths}")
                 }));
-            }
-            "sockets by path" => {
-                held.not_held.push(
-                    "a command can connect to a socket of the host whose path it can see: hide it"
-                        .to_owned(),
-                );
             }
             _ => {}
         }

@@ -194,6 +194,15 @@ impl Plan {
         }
     }
 
+    /// What holds that the socket at a path can't be connected to; none if nothing does. No mount does where it can be seen.
+    #[must_use]
+    pub fn holds_socket(&self, path: &Path) -> Vec<&'static str> {
+        match self.holds_reading(path) {
+            nothing if nothing.is_empty() && self.names.is_some() => vec!["notifier"],
+            hidden => hidden,
+        }
+    }
+
     fn with_landlock(&self, first: &'static str, landlock: bool) -> Vec<&'static str> {
         let second = (landlock && self.landlock_abi >= REFER_ABI).then_some("Landlock");
         std::iter::once(first).chain(second).collect()

@@ -65,7 +65,7 @@ fn an_assembled_root_contains_nothing_of_the_host() {
     31. make read-only /
     32. enter the private root
     33. lock the mounts together
-    34. make a Landlock ruleset for Execute | WriteFile | ReadFile | ReadDir | RemoveDir | RemoveFile | MakeChar | MakeDir | MakeReg | MakeSock | MakeFifo | MakeBlock | MakeSym | Refer | Truncate | IoctlDev; 2 scopes
+    34. make a Landlock ruleset for Execute | WriteFile | ReadFile | ReadDir | RemoveDir | RemoveFile | MakeChar | MakeDir | MakeReg | MakeSock | MakeFifo | MakeBlock | MakeSym | Refer | Truncate | IoctlDev; 2 scopes; the notifier alone: MakeSock
     35. grant by Landlock /: ReadDir
     36. grant by Landlock /dev: Execute | WriteFile | ReadFile | ReadDir | Truncate | IoctlDev
     37. grant by Landlock /dev/shm: Execute | WriteFile | ReadFile | ReadDir | RemoveDir | RemoveFile | MakeDir | MakeReg | MakeSock | MakeFifo | MakeSym | Refer | Truncate | IoctlDev
@@ -112,7 +112,7 @@ fn a_live_root_is_restricted_before_anything_is_put_over_it() {
     27. mount a private directory at /dev/shm (mode 1777, nosuid,nodev)
     28. make read-only /dev
     29. lock the mounts together
-    30. make a Landlock ruleset for Execute | WriteFile | ReadFile | ReadDir | RemoveDir | RemoveFile | MakeChar | MakeDir | MakeReg | MakeSock | MakeFifo | MakeBlock | MakeSym | Refer | Truncate | IoctlDev; 2 scopes
+    30. make a Landlock ruleset for Execute | WriteFile | ReadFile | ReadDir | RemoveDir | RemoveFile | MakeChar | MakeDir | MakeReg | MakeSock | MakeFifo | MakeBlock | MakeSym | Refer | Truncate | IoctlDev; 2 scopes; the notifier alone: MakeSock
     31. grant by Landlock /: Execute | ReadFile | ReadDir
     32. grant by Landlock /dev: Execute | WriteFile | ReadFile | ReadDir | Truncate | IoctlDev
     33. grant by Landlock /dev/shm: Execute | WriteFile | ReadFile | ReadDir | RemoveDir | RemoveFile | MakeDir | MakeReg | MakeSock | MakeFifo | MakeSym | Refer | Truncate | IoctlDev
@@ -132,8 +132,7 @@ fn a_lesser_host_gets_fewer_mechanisms_and_the_report_says_so() {
     hidden paths     mount namespace + Landlock
     protected paths  mount namespace
                      not held: names that do not exist yet, or lie below the top directory of a writable tree; what the host replaces, for the moment until the watch has seen it
-    sockets by path  not held
-                     not held: a command can connect to a socket of the host whose path it can see: hide it
+    sockets by path  notifier
     network          not held
                      not held: the policy leaves the command on the host's network
     abstract sockets not held

@@ -293,15 +293,24 @@ pub(crate) fn file_size_limit(thread: u32) -> nix::Result<u64> {
     Ok(limit.rlim_cur)
 }
 
-/// Kernels before 6.9 have it for the first thread of a process only.
+/// Kernels before 6.9 have it for the first thread of a process only, whose descriptors all others share but for those that have asked
+/// for some of their own.
 fn thread_pidfd(thread: u32) -> nix::Result<OwnedFd> {
     const PIDFD_THREAD: i32 = libc::O_EXCL;
-    let open = |flags: i32| {
+    let open = |thread: u32, flags: i32| {
         // SAFETY: no pointer is passed.
         owned(unsafe { libc::syscall(libc::SYS_pidfd_open, thread, flags) })
             .map_err(|error| errno(&error))
     };
-    open(PIDFD_THREAD).or_else(|_| open(0))
+    open(thread, PIDFD_THREAD).or_else(|errno| open(process_of(thread).ok_or(errno)?, 0))
+}
+
+/// The first thread of a thread's process.
+fn process_of(thread: u32) -> Option<u32> {
+    let status = std::fs::read_to_string(format!("/proc/{thread}/status")).ok()?;
+    let mut lines = status.lines();
+    let line = lines.find_map(|line| line.strip_prefix("Tgid:"))?;
+    line.trim().parse().ok()
 }
 
 /// Gives up all capabilities of the calling thread but for those to change its ids, as far as it has them.
@@ -409,4 +418,19 @@ pub(crate) fn can_listen() -> bool {
 
 fn errno(error: &io::Error) -> Errno {
     Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_is_of_its_process() {
+        // Tests have threads of their own.
+        let thread = nix::unistd::gettid().as_raw().cast_unsigned();
+        let process = std::process::id();
+        assert_ne!(thread, process);
+        assert_eq!(process_of(thread), Some(process));
+        assert_eq!(process_of(process), Some(process));
+    }
 }

@@ -67,7 +67,6 @@ pub(super) enum Fate {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Missing {
     Gateway,
-    Notifier,
     Library,
 }
 
@@ -75,14 +74,13 @@ impl Missing {
     pub(super) fn reason(self) -> &'static str {
         match self {
             Self::Gateway => "the gateway of this version cannot do it",
-            Self::Notifier => "it needs the notifier, which this version does not have",
             Self::Library => "it is a function of a program that links the other sandbox",
         }
     }
 }
 
 use Fate::{Holds, Refused, Rules};
-use Missing::{Gateway, Library, Notifier};
+use Missing::{Gateway, Library};
 use Shape::{
     AllowedDomains, Boolean, DeniedDomains, List, Number, Paths, Ranges, Section, Table, Text,
     TextByText, Texts, TextsByText, Words,
@@ -109,8 +107,8 @@ pub(super) const KEYS: &[Known] = &[
     known("network.deniedDomainReasons", TextByText, Rules, "what whoever is denied is told; at most 200 characters"),
     known("network.strictAllowlist", Boolean, Holds, "nobody is asked"),
     known("network.deniedResolvedAddresses", Ranges, Rules, "`deny` of the addresses, whatever name leads there"),
-    known("network.allowUnixSockets", Texts, Refused(Notifier), "a socket that lies in a visible directory can be connected to; `/run`, `/tmp` and `/dev/shm` are private"),
-    known("network.allowAllUnixSockets", Boolean, Refused(Notifier), "as `allowUnixSockets`"),
+    known("network.allowUnixSockets", Texts, Rules, "these sockets, and those in these directories, are shown and can be connected to; no others of the host"),
+    known("network.allowAllUnixSockets", Boolean, Rules, "every socket that can be seen can be connected to, and no connection waits for a decision; `/run`, `/tmp` and `/dev/shm` are private"),
     known("network.allowLocalBinding", Boolean, Holds, "the command's own loopback can always be used, the host's where `allowedDomains` names it"),
     known("network.allowMachLookup", Texts, Holds, "macOS only"),
     known("network.httpProxyPort", Number(1, 65535), Refused(Gateway), "a proxy of the host's does not take the gateway's place"),
@@ -256,7 +254,6 @@ mod tests {
                 Rules => "becomes rules",
                 Holds => "accepted",
                 Refused(Gateway) => "refused: the gateway cannot do it",
-                Refused(Notifier) => "refused until there is a notifier",
                 Refused(Library) => "refused",
             };
             let row = format!("| `{}` | {fate} | {} |\n", known.key, known.note);

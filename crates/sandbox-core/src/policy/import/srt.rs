@@ -184,6 +184,18 @@ impl Reader<'_> {
             ("network.deniedResolvedAddresses", Kind::List(items)) => {
                 self.destinations(known, items, Destinations::deny_range);
             }
+            ("network.allowUnixSockets", Kind::List(items)) => {
+                for item in items {
+                    if let Some(text) = item.text() {
+                        self.socket(known, text, item);
+                    }
+                }
+            }
+            ("network.allowAllUnixSockets", Kind::Boolean(true)) => {
+                let source = self.source(known, value);
+                let all = path::rules("/", true, false, Access::Read, &source);
+                self.settings.sockets.extend(all.unwrap_or_default());
+            }
             ("network.deniedDomainReasons", Kind::Table(entries)) => self.reasons(known, entries),
             ("network.parentProxy", Kind::Table(entries)) => self.upstream(known, entries),
             ("sandbox.network.policy", Kind::String(word)) => {
@@ -276,6 +288,15 @@ impl Reader<'_> {
                 reason,
             }),
         }
+    }
+
+    /// What is to be connected to has to be seen.
+    fn socket(&mut self, known: &'static Known, text: &str, item: &Node) {
+        let before = self.settings.rules.len();
+        self.path(Role::Show, known, text, true, item);
+        let shown = self.settings.rules.get(before..).unwrap_or_default();
+        let sockets = shown.iter().map(|(_, rule)| rule.clone());
+        self.settings.sockets.extend(sockets);
     }
 
     fn destinations(

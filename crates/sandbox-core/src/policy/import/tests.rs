@@ -111,17 +111,9 @@ const OF_NETWORK: &[(&str, &str, &str)] = &[
         "s.json:1:85, `KEY`: `KEY` cannot be `10.0.0.0/40`: the range has more bits than the address",
     ),
     ("allowUnixSockets", "[]", "accepted"),
-    (
-        "allowUnixSockets",
-        r#"["/run/docker.sock"]"#,
-        "s.json:1: cannot use `KEY`: it needs the notifier, which this version does not have (remove it, or write `[]`)",
-    ),
+    ("allowUnixSockets", r#"["/run/docker.sock"]"#, "accepted"),
     ("allowAllUnixSockets", "false", "accepted"),
-    (
-        "allowAllUnixSockets",
-        "true",
-        "s.json:1: cannot use `KEY`: it needs the notifier, which this version does not have (remove it, or write `false`)",
-    ),
+    ("allowAllUnixSockets", "true", "accepted"),
     ("allowLocalBinding", "true", "accepted"),
     ("allowMachLookup", r#"["com.example.*"]"#, "accepted"),
     (

@@ -98,7 +98,7 @@ fn a_file_that_cannot_be_extended_is_told_with_the_place_that_names_it() {
                 "/p/a.toml",
                 "extends = ['~/b.toml', '', 'b\\u0000.toml', \"c\\u0000.toml\"]",
             )],
-            "/p/a.toml:1: cannot use `~/b.toml`: `~` means nothing in the name of a file (write the file's path, absolute or from the directory of this file)\n/p/a.toml:1: unknown preset `` for `extends` (write `agent`, `read-only`, `strict`, `none`, `github`, `gitlab`, `bitbucket`, `docker-hub`, `ghcr`, `anthropic`, `openai`, `gemini`, `huggingface`, `npm`, `pip`, `cargo`, `go`, `maven` or `debian`)\n/p/a.toml:1: the path `c\\0.toml` contains a NUL byte",
+            "/p/a.toml:1: cannot use `~/b.toml`: `~` means nothing in the name of a file (write the file's path, absolute or from the directory of this file)\n/p/a.toml:1: unknown preset `` for `extends` (write `agent`, `read-only`, `strict`, `none`, `github`, `gitlab`, `bitbucket`, `docker-hub`, `ghcr`, `anthropic`, `openai`, `gemini`, `huggingface`, `npm`, `pip`, `cargo`, `go`, `maven`, `debian`, `ssh-agent`, `gpg-agent` or `docker`)\n/p/a.toml:1: the path `c\\0.toml` contains a NUL byte",
         ),
     ] {
         assert_eq!(refusal(files), expected);

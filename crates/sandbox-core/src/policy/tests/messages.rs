@@ -62,11 +62,11 @@ fn keys_and_presets() {
     error: unknown preset `office` for `extends`
      1:36 | extends = ['agnt', '../base.toml', 'office', 7]
                                                ^^^^^^^^
-      help: write `agent`, `read-only`, `strict`, `none`, `github`, `gitlab`, `bitbucket`, `docker-hub`, `ghcr`, `anthropic`, `openai`, `gemini`, `huggingface`, `npm`, `pip`, `cargo`, `go`, `maven` or `debian`
+      help: write `agent`, `read-only`, `strict`, `none`, `github`, `gitlab`, `bitbucket`, `docker-hub`, `ghcr`, `anthropic`, `openai`, `gemini`, `huggingface`, `npm`, `pip`, `cargo`, `go`, `maven`, `debian`, `ssh-agent`, `gpg-agent` or `docker`
     error: `extends` must be a list of presets and files, not a number
      1:46 | extends = ['agnt', '../base.toml', 'office', 7]
                                                          ^
-      help: write `agent`, `read-only`, `strict`, `none`, `github`, `gitlab`, `bitbucket`, `docker-hub`, `ghcr`, `anthropic`, `openai`, `gemini`, `huggingface`, `npm`, `pip`, `cargo`, `go`, `maven` or `debian`
+      help: write `agent`, `read-only`, `strict`, `none`, `github`, `gitlab`, `bitbucket`, `docker-hub`, `ghcr`, `anthropic`, `openai`, `gemini`, `huggingface`, `npm`, `pip`, `cargo`, `go`, `maven`, `debian`, `ssh-agent`, `gpg-agent` or `docker`
     ");
     insta::assert_snapshot!(toml("protect = ['cI', 'shells', 'ci', 7]\n[fixed]\nprotect = ['ci']\n"), @"
     error: unknown group `cI` for `protect`

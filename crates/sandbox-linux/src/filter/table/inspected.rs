@@ -106,6 +106,9 @@ pub(super) const INSPECTED: &[Entry] = inspected! {
     SYS_symlinkat => BY_NAME;
     SYS_truncate  => BY_NAME;
 
+    // The address is behind a pointer, and of which family a descriptor is no register says.
+    SYS_connect   => TO_ADDRESS;
+    SYS_bind      => AT_ADDRESS;
     SYS_socket => &[
         refuse(&[is_not(0, UNIX), is_not(0, INET), is_not(0, INET6), is_not(0, NETLINK)], EAFNOSUPPORT,
             "families beyond Unix, IPv4, IPv6 and netlink: each is a protocol stack to attack; packet and vsock leave the sandbox"),
@@ -160,6 +163,18 @@ const NAMESPACES: u32 = word(
 
 /// Without a notifier they pass: mounts and Landlock decide which names exist and which can be written.
 pub(super) const BY_NAME: &[Case] = &[notify(&[])];
+
+/// Where nobody answers every socket that can be seen is connected to.
+const TO_ADDRESS: &[Case] = &[Case {
+    unless: Unless::Unconnected,
+    ..notify(&[])
+}];
+
+/// Of a Unix socket that is to make a name.
+const AT_ADDRESS: &[Case] = &[Case {
+    unless: Unless::Absent,
+    ..notify(&[])
+}];
 
 /// The flags without which an open changes nothing and gives nothing that can be written.
 pub(super) const WRITES: u32 = word(O_ACCMODE | O_CREAT | O_TRUNC | (O_TMPFILE & !O_DIRECTORY));

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use super::super::calls;
 use super::super::read::text;
-use super::super::{Call, Names};
+use super::super::umask::Umasks;
+use super::super::{Call, Names, Thread};
 use crate::sys::notify;
 use std::ffi::OsStr;
 use std::fs;
@@ -21,6 +22,7 @@ pub(in super::super) fn answer(names: &Names, listener: &OwnedFd) {
         let read = known.try_map(
             |at| text(call.pid, at.path),
             |target| text(call.pid, target),
+            |given| Thread(call.pid).named(given, &mut Umasks::default()),
         );
         let decided = read.map(|call| match call {
             Call::Open { at, .. }
@@ -29,6 +31,9 @@ pub(in super::super) fn answer(names: &Names, listener: &OwnedFd) {
             | Call::MakeLink { at, .. }
             | Call::Truncate { at, .. } => at,
             Call::Link { to, .. } | Call::Rename { to, .. } => to,
+            Call::Connect(named) | Call::Bind(named) => {
+                named.path.map(|place| place.path).unwrap_or_default()
+            }
         });
         let directory = fs::read_link(format!("/proc/{}/cwd", call.pid));
         let is_denied = decided

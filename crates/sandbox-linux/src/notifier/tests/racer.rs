@@ -1,7 +1,8 @@
 //! The attacker: one thread makes calls, another one rewrites what their arguments point to.
 
 use std::ffi::CStr;
-use std::os::fd::IntoRawFd;
+use std::os::fd::{FromRawFd, IntoRawFd};
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::exit;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -23,11 +24,13 @@ pub(super) enum Race {
     Directory,
     /// Another directory gets the number of the one that the call names.
     Descriptor,
+    Connect,
+    Bind,
     /// None: ordinary calls, while one waits.
     Run,
 }
 
-const ALL: [Race; 10] = [
+const ALL: [Race; 12] = [
     Race::Open,
     Race::MakeDirectory,
     Race::MakeLink,
@@ -37,6 +40,8 @@ const ALL: [Race; 10] = [
     Race::Move,
     Race::Directory,
     Race::Descriptor,
+    Race::Connect,
+    Race::Bind,
     Race::Run,
 ];
 
@@ -48,6 +53,23 @@ const PROTECTED: [u8; 8] = *b".envrc\0\0";
 static NAME: AtomicU64 = AtomicU64::new(u64::from_ne_bytes(PLAIN));
 static IS_OVER: AtomicBool = AtomicBool::new(false);
 
+/// The same as the address of a Unix socket, whose path is a word by itself.
+#[repr(C)]
+struct Address {
+    before: [u16; 3],
+    family: u16,
+    path: AtomicU64,
+}
+
+static ADDRESS: Address = Address {
+    before: [0; 3],
+    family: 1,
+    path: AtomicU64::new(u64::from_ne_bytes(PLAIN)),
+};
+const ADDRESS_LENGTH: usize = 10;
+/// Whether the socket at the other end was ever the protected one.
+static IS_CONNECTED: AtomicBool = AtomicBool::new(false);
+
 impl Race {
     pub(super) fn name(self) -> String {
         format!("{self:?}")
@@ -56,6 +78,7 @@ impl Race {
     /// Whether what is protected is there.
     pub(super) fn is_won(self, workspace: &Path) -> bool {
         let protected = match self {
+            Self::Connect => return IS_CONNECTED.load(Ordering::Relaxed),
             Self::Parent | Self::Move | Self::Directory | Self::Descriptor => ".git/config",
             _ => ".envrc",
         };
@@ -82,6 +105,7 @@ impl Race {
             Self::Move => open(HERE, c"g/config"),
             Self::Directory => open(HERE, c"config"),
             Self::Descriptor => open(CHANGING, c"config"),
+            Self::Connect | Self::Bind => self.call_socket(),
             Self::Run => open(HERE, c"plain"),
         };
         if made > 0 {
@@ -92,8 +116,33 @@ impl Race {
         }
     }
 
+    /// A descriptor.
+    fn call_socket(self) -> libc::c_long {
+        let (unix, stream) = (libc::AF_UNIX as usize, libc::SOCK_STREAM as usize);
+        let socket = make(libc::SYS_socket, [unix, stream, 0, 0, 0]);
+        let number = usize::try_from(socket).unwrap();
+        let address = (&raw const ADDRESS.family).expose_provenance();
+        let call = match self {
+            Self::Connect => libc::SYS_connect,
+            _ => libc::SYS_bind,
+        };
+        if make(call, [number, address, ADDRESS_LENGTH, 0, 0]) == 0 && self == Self::Connect {
+            // SAFETY: `make` returned it, and nobody else closes it.
+            let stream = unsafe { UnixStream::from_raw_fd(socket.try_into().unwrap()) };
+            let peer = stream.peer_addr().unwrap();
+            if peer.as_pathname().unwrap().ends_with(".envrc") {
+                IS_CONNECTED.store(true, Ordering::Relaxed);
+            }
+            return 0;
+        }
+        socket
+    }
+
     /// Removes what an ordinary call has made.
     fn clean(self, workspace: &Path) {
+        if self == Self::Connect {
+            return;
+        }
         let at = |name| workspace.join(name);
         let _ = std::fs::remove_dir(at("plain"));
         for name in ["plain", "config", "g/config"] {
@@ -128,8 +177,10 @@ impl Race {
             }
             Self::Run => thread::yield_now(),
             _ => {
-                NAME.store(u64::from_ne_bytes(PROTECTED), Ordering::SeqCst);
-                NAME.store(u64::from_ne_bytes(PLAIN), Ordering::SeqCst);
+                for name in [&NAME, &ADDRESS.path] {
+                    name.store(u64::from_ne_bytes(PROTECTED), Ordering::SeqCst);
+                    name.store(u64::from_ne_bytes(PLAIN), Ordering::SeqCst);
+                }
             }
         }
     }

@@ -50,10 +50,11 @@ impl Thread {
         let family = socket::option(socket.as_fd(), libc::SO_DOMAIN)?;
         let kind = socket::option(socket.as_fd(), libc::SO_TYPE)?;
         let length = usize::try_from(given.length).map_err(|_| Errno::EINVAL)?;
-        let mut address = vec![0; length];
+        // Before there is memory for it: the length is the command's.
         if length > LONGEST {
             return Err(Errno::EINVAL);
         }
+        let mut address = vec![0; length];
         if length > 0 && read_memory(self.0, given.address, &mut address)? < length {
             return Err(Errno::EFAULT);
         }

@@ -385,6 +385,30 @@ fn a_file_that_is_written_after_it_was_looked_at_does_not_become_settings() {
     }
 }
 
+/// libgit2 makes an empty file before it puts its settings in the place of that, as in `cargo new`.
+#[test]
+fn settings_that_are_new_are_empty_and_stay_so() {
+    if !has_git() {
+        return;
+    }
+    let host = Host::new();
+    let script = "mkdir .git; true > .git/config; echo x >> .git/config && exit 1; true > .git/config && exit 1; \
+                  mkdir -p a/.git; set -C; true > a/.git/config";
+    inside(&host, script, &[]).succeeds();
+    assert_eq!(host.read(".git/config"), "");
+    assert_eq!(host.read("a/.git/config"), "");
+    let evil = "printf '[core]\\nfsmonitor = @ws/evil\\n'";
+    let fresh = "mkdir new; cd new; mkdir -p .git/objects .git/refs; echo 'ref: refs/heads/main' > .git/HEAD";
+    for plant in [
+        "EVIL > .git/config",
+        "exec 9<> .git/config; EVIL >&9; EVIL > /proc/self/fd/9",
+        "exec 9> .git/config; ln .git/config c; ln -L /proc/self/fd/9 d; EVIL > c; EVIL > d",
+    ] {
+        let plant = plant.replace("EVIL", evil);
+        never_runs(&format!("{fresh}; {plant}"), "cd new; git status");
+    }
+}
+
 /// As large as it is read, and not larger.
 #[test]
 fn settings_of_more_than_a_mebibyte_are_not_replaced() {

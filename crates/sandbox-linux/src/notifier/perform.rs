@@ -10,7 +10,7 @@ use std::cell::RefCell;
 use std::ffi::CString;
 use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use nix::errno::Errno;
@@ -35,6 +35,8 @@ const PATIENCE: u32 = 64;
 const SAFELY: i32 = libc::O_NONBLOCK | libc::O_NOCTTY | libc::O_CLOEXEC;
 /// What it adds for a file that is to be new: nobody can have that in use.
 const NEW: i32 = libc::O_EXCL | libc::O_CLOEXEC;
+/// What an open for writing has, and one for reading has not.
+const WRITES: i32 = libc::O_ACCMODE | libc::O_TRUNC | libc::O_APPEND;
 /// The flags that `F_SETFL` sets (fcntl(2)).
 const STATUS: i32 = libc::O_APPEND | libc::O_NONBLOCK | libc::O_DIRECT | libc::O_NOATIME;
 
@@ -177,19 +179,45 @@ impl<'a> Performer<'a> {
                     next = walk.follow(&name, &link)?;
                 }
                 Some(seen) => return self.open_existing(&name, &seen, flags, mode),
-                None if creates => {
-                    self.decide_new(&name, Asked::write_file)?;
-                    let directory = name.directory.as_fd();
-                    // New, or not: what has come there since it was looked at was not decided, and may be a link.
-                    match open_at(directory, &name.last, flags | NEW, mode) {
-                        Err(Errno::EEXIST) if !exclusive => next = Some(Found::Name(name)),
-                        opened => return Ok(opened?),
+                None if creates => match self.open_new(&name, flags, mode) {
+                    Err(Stop::Answer(Errno::EEXIST)) if !exclusive => {
+                        next = Some(Found::Name(name));
                     }
-                }
+                    opened => return opened,
+                },
                 None => return Err(Errno::ENOENT.into()),
             }
         }
         Err(Errno::ELOOP.into())
+    }
+
+    /// The same of what is not there. libgit2 makes settings as an empty file, and then puts others in the place of that: so git's are
+    /// made, and the descriptor is one for reading.
+    fn open_new(&self, name: &Name<'a>, flags: i32, mode: u32) -> Result<OwnedFd, Stop> {
+        let flags = match self.decide_new(name, Asked::write_file) {
+            Ok(_) => flags,
+            Err(denied) => {
+                let path = name.path(&self.job.root)?;
+                let places: Vec<_> = in_repositories(name, &path).collect();
+                if !self.is_git_config(&path, &places) {
+                    return Err(denied);
+                }
+                flags & !WRITES
+            }
+        };
+        // New, or not: what has come there since it was looked at was not decided, and may be a link.
+        Ok(open_at(
+            name.directory.as_fd(),
+            &name.last,
+            flags | NEW,
+            mode,
+        )?)
+    }
+
+    /// Whether settings of git may be at a path, or what it is called in the git directories around it.
+    fn is_git_config(&self, path: &Path, places: &[PathBuf]) -> bool {
+        let mut paths = std::iter::once(path).chain(places.iter().map(PathBuf::as_path));
+        paths.any(|path| self.names.is_git_config(path))
     }
 
     /// Opens what was seen at a name, whatever is there by now.
@@ -362,8 +390,7 @@ impl<'a> Performer<'a> {
             return Err(Errno::EBUSY.into());
         }
         let places: Vec<_> = in_repositories(&to, &new).collect();
-        let mut names_of_it = std::iter::once(&new).chain(&places);
-        let is_config = names_of_it.any(|path| self.names.is_git_config(path));
+        let is_config = self.is_git_config(&new, &places);
         if is_config && flags == 0 && moved.is(libc::S_IFREG) {
             self.decide(&from, from.directory.as_fd(), Asked::write_file)?;
             return replace_config(self.names, (&from, &moved), (&to, &new));

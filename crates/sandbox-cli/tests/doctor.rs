@@ -26,7 +26,7 @@ fn every_facility_is_told() {
              why:  this host forbids user namespaces: `user.max_user_namespaces` is 0
              help: `sysctl -w user.max_user_namespaces=10000`
     present  system call filter: keeps the command from most of the kernel (seccomp)
-    present  filter listener: decides by name what is made and written, where no mount can
+    present  filter listener: decides by name what is made, written and connected to, where no mount can
     missing  Landlock: holds what is read and written a second time, beside the mounts
              without it: the mounts alone hold what is read and written
              why:  this kernel has no Landlock, or it was not switched on at boot

@@ -44,7 +44,7 @@ fn a_protected_name_that_does_not_exist_is_not_made() {
         ("echo x > y; ln y .zshrc", ".zshrc"),
         ("echo x > y; mv y .profile", ".profile"),
         ("mkdir y; mv -T y .idea", ".idea"),
-        ("mkdir .git; echo x > .git/config", ".git/config"),
+        ("mkdir .git; echo x > .git/commondir", ".git/commondir"),
         (
             "mkdir -p a/.git/modules/b/hooks; echo x > a/.git/modules/b/hooks/pre-commit",
             "a/.git/modules/b/hooks/pre-commit",
@@ -81,12 +81,12 @@ fn a_parent_that_is_renamed_is_no_way_to_a_protected_name() {
 fn a_link_is_no_way_to_a_protected_name() {
     for (script, path) in [
         (
-            "mkdir .git; ln -s .git way; echo x > way/config",
-            ".git/config",
+            "mkdir .git; ln -s .git way; echo x > way/commondir",
+            ".git/commondir",
         ),
         (
-            "mkdir .git; ln -s config .git/other; echo x > .git/other",
-            ".git/config",
+            "mkdir .git; ln -s commondir .git/other; echo x > .git/other",
+            ".git/commondir",
         ),
         ("ln -s .envrc other; echo x > other", ".envrc"),
         ("ln -s \"$PWD/.envrc\" other; echo x > other", ".envrc"),
@@ -94,8 +94,8 @@ fn a_link_is_no_way_to_a_protected_name() {
         ("echo x > /proc/self/cwd/.envrc", ".envrc"),
         ("echo x > \"/proc/self/root$PWD/.envrc\"", ".envrc"),
         (
-            "mkdir .git; exec 9< .git; echo x > /proc/self/fd/9/config",
-            ".git/config",
+            "mkdir .git; exec 9< .git; echo x > /proc/self/fd/9/commondir",
+            ".git/commondir",
         ),
     ] {
         never_comes_about(script, |host| host.has(path));

@@ -357,6 +357,20 @@ fn who_waits_for_a_server_waits_alone() {
     outcome.succeeds().stderr_contains("full");
 }
 
+/// The attack: a socket whose last copy init closes, which then waits for a peer that never reads.
+#[test]
+fn nobody_waits_who_closes_a_commands_socket() {
+    let host = Host::new();
+    let script = "import socket as s, struct
+a = s.socket()
+a.setsockopt(s.SOL_SOCKET, s.SO_LINGER, struct.pack('ii', 1, 1 << 30))
+print('lingers', struct.unpack('ii', a.getsockopt(s.SOL_SOCKET, s.SO_LINGER, 8))[0])";
+    let command = ["/usr/bin/python3", "-c", script];
+    host.sandbox(command).output().stdout_contains("lingers 0");
+    let without = host.sandbox(command).options(WITHOUT);
+    without.output().stdout_contains("lingers 1");
+}
+
 #[test]
 fn connections_go_on_as_ever() {
     let host = Host::new();

@@ -274,12 +274,11 @@ impl Denials {
     /// What there is to tell at the end: what was tried more than once, and with the last of it how much is left out. Then
     /// everything is as new.
     pub fn end(&mut self) -> Vec<Event> {
-        let omitted = std::mem::take(&mut self.omitted);
         self.known.clear();
         let mut events = std::mem::take(&mut self.events);
-        let last = events.len().saturating_sub(1);
-        if let Some(event) = events.get_mut(last) {
-            event.omitted = omitted;
+        // Where there is none it waits for the next.
+        if let Some(last) = events.last_mut() {
+            last.omitted = std::mem::take(&mut self.omitted);
         }
         events.retain(|event| event.count > 1 || event.omitted > 0);
         events
@@ -397,5 +396,14 @@ mod tests {
         assert_eq!(event.why().as_deref(), Some("protected: git runs them"));
         event.detail = Some("it is a link".to_owned());
         assert_eq!(event.why().as_deref(), Some("it is a link"));
+    }
+
+    #[test]
+    fn what_is_left_out_waits_for_an_event() {
+        let mut denials = Denials::default();
+        denials.omit(2);
+        assert!(denials.end().is_empty());
+        denials.add(Operation::Write, Attempt::write("/a"), event);
+        assert_eq!(denials.end()[0].omitted, 2);
     }
 }

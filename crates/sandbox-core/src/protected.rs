@@ -6,7 +6,7 @@
 //! writable tree of the host, whether it exists or not; a rule opens one only by naming it. What a backend holds of that
 //! is in its report.
 //!
-//! Must never do: decide by what exists. Names are compared byte for byte.
+//! Must never do: decide by what exists. Names are compared byte for byte, as the table spells them; other spellings are for `spelling`.
 
 mod ci;
 pub(crate) mod spelling;

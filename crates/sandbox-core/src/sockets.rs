@@ -68,9 +68,12 @@ pub(crate) fn wider<'a>(
 ) -> impl Iterator<Item = &'a SocketRule> {
     files.sockets.iter().filter(move |socket| {
         let known = |other: &SocketRule| place::is_within(&socket.path, &other.path);
-        // Below a directory there may be any rule.
+        // Below a directory there may be any rule, and what a pattern from above matches.
+        let may_match =
+            |rule: &FileRule| rule.glob.is_some() && place::is_within(&socket.path, rule.path());
         let below = least.iter().filter(|rule| {
-            place::is_within(rule.path(), &socket.path) && rule.access() != Access::Write
+            (place::is_within(rule.path(), &socket.path) || may_match(rule))
+                && rule.access() != Access::Write
         });
         let (access, rule) = least.access(&socket.path);
         let is_denied = access != Access::Write && counts(rule);
@@ -82,6 +85,26 @@ pub(crate) fn wider<'a>(
 #[cfg(test)]
 mod tests {
     use crate::{Context, Imported, Policy, Preset, Ruleset};
+
+    /// Of what a managed policy fixes, a pattern counts that begins above the directory.
+    #[test]
+    fn a_directory_of_sockets_is_wider_than_a_pattern_from_above() {
+        let ruleset = |policy: &Policy| Ruleset::resolve(policy, &Context::new("/srv")).unwrap();
+        let least = ruleset(&Policy::new().write("/").read_matching("/**/docker.sock"));
+        for (sockets, expected) in [
+            (r#""/run""#, true),
+            (r#""/run/docker.sock""#, true),
+            ("", false),
+        ] {
+            let text = format!(
+                r#"{{"network": {{"allowedDomains": [], "deniedDomains": [], "allowUnixSockets": [{sockets}]}}, "filesystem": {{"denyRead": [], "allowWrite": ["/"], "denyWrite": []}}}}"#
+            );
+            let settings = Imported::from_settings(&text, None).unwrap();
+            let files = ruleset(&settings.policy);
+            let wider = super::wider(files.files(), least.files(), &|rule| rule.is_some()).count();
+            assert_eq!(wider > 0, expected, "{sockets}");
+        }
+    }
 
     #[test]
     fn all_are_open_only_where_no_rule_can_shut_one() {

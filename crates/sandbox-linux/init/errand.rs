@@ -144,7 +144,7 @@ extern "C" fn run(errand: *mut ()) -> ! {
     // What a command that has ended asked for is not done any more.
     if sys::is_call_waiting(errand.listener, errand.call) {
         let outcome = errand.outcome();
-        // Once the command has its answer, what it closes is to be closed.
+        // Once the command has its answer, what it closes is to be closed. Init and the reader close their copies at about the same time.
         let _ = sys::close(errand.socket);
         let _ = sys::answer_call(errand.listener, errand.call, outcome);
     }

@@ -1,4 +1,4 @@
-//! Answers the calls of a command that make a name or open for writing by one: what mounts can't decide, since nothing is there yet.
+//! Answers the calls of a command that make a name, open for writing by one, or give a socket a peer or an address: what mounts can't decide.
 //!
 //! The filter sends them here (`filter`), and they wait. The *reader*, a thread of the caller, reads each one's arguments once, pins
 //! what they refer to as descriptors, and asks the kernel whether the caller still waits: then all of it was that thread's. The *performer*, a
@@ -55,7 +55,7 @@ use crate::sys::{self, notify};
 pub(crate) use self::decide::Names;
 pub use self::denied::{Denial, OnDenial, Reason, Told};
 
-/// Neither thread keeps much on its stack: two paths.
+/// No thread of ours keeps much on its stack: two paths. Whoever is told of denials has as much.
 const STACK: usize = 256 << 10;
 
 /// A call that waits, with all that it refers to.
@@ -174,7 +174,8 @@ impl Orders {
     }
 }
 
-/// What answers the commands of one init. Its threads are there while there is something to answer, and with this value they end.
+/// What answers the commands of one init. Its threads are there while there is something to answer, the one that tells of denials always; with
+/// this value they end.
 #[derive(Debug)]
 pub(crate) struct Notifier {
     /// The process whose threads they are: a fork of it has none.

@@ -135,7 +135,7 @@ impl Prepared {
         }
     }
 
-    /// Has `tell` told of names that the rules deny to make, to move or to write, where a notifier decides.
+    /// Has `tell` told of names that the rules deny to make, to move, to write or to connect to, where a notifier decides.
     pub fn on_denial(&mut self, tell: OnDenial) {
         self.on_denial = Some(tell);
     }

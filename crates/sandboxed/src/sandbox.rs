@@ -235,9 +235,10 @@ impl Builder {
     /// it was tried, when the next command starts or the sandbox ends. It is told on threads of the sandbox's, a moment later than the
     /// command, and all of it before the last handle on the sandbox and its commands is gone.
     ///
-    /// That is connections and names, datagrams, and where something of the host's may be written also files: to make, link or rename
-    /// them or to open them for writing. Not to read, to delete them or to change their modes, which the kernel alone denies; nor what
-    /// the permissions of the host deny as well.
+    /// That is connections and names, datagrams, where there is a notifier Unix sockets (to connect to one, or to make one), and where
+    /// something of the host's may be written also files: to make, link or rename them or to open them for writing. Not to read, to delete
+    /// them or to change their modes, which the kernel alone denies; nor what the permissions of the host deny as well. The stack of
+    /// the thread has 256 KiB.
     ///
     /// ```
     /// use std::sync::{Arc, Mutex};

@@ -35,8 +35,8 @@ pub(super) const FACILITIES: &[Facility] = &[
     },
     Facility {
         name: "filter listener",
-        purpose: "decides by name what is made and written, where no mount can",
-        without: "protected paths that do not exist yet are not held",
+        purpose: "decides by name what is made, written and connected to, where no mount can",
+        without: "protected paths that do not exist yet, and Unix sockets that can be seen, are not held",
         part: Part::Notifier,
         is_there: |facts| facts.notifier,
     },

@@ -1,4 +1,4 @@
-//! Files of tools that are no version control: what a tool obeys by itself when a person enters a directory, opens it, starts a shell, a
+//! Files of tools, and of version control what is not in a repository: what a tool obeys by itself when a person enters a directory, opens it, starts a shell, a
 //! session, or the tool.
 //!
 //! Not in it is what a person runs by name: a build's files, tests, linters' settings. Nor is `.env`, which every second project has.

@@ -223,7 +223,7 @@ impl fmt::Display for Consequence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Refuse => "no sandbox starts",
-            Self::Gap => "protected paths that do not exist yet are not held",
+            Self::Gap => "protected paths that do not exist yet, and Unix sockets that can be seen, are not held",
             Self::SingleMechanism => "one mechanism holds what two hold elsewhere",
             Self::Detour => "nothing is weaker: another way is taken",
         })

@@ -319,7 +319,7 @@ fn every_obstacle_has_its_remedy() {
       help: use a kernel built with CONFIG_SECCOMP_FILTER
     notifier=0
     notifier: a filter can't have a listener: this kernel is older than 5.19, or another sandbox around this one has it
-      so:   protected paths that do not exist yet are not held
+      so:   protected paths that do not exist yet, and Unix sockets that can be seen, are not held
       help: use Linux 5.19 or later, outside of the other sandbox
     cap_setfcap=0
     ");

@@ -186,6 +186,23 @@ fn what_makes_a_name_or_writes_by_one_asks_the_notifier() {
 }
 
 #[test]
+fn nobody_has_to_wait_who_closes_a_copy_of_a_socket() {
+    let options = FilterOptions {
+        notifier: true,
+        ..options(&[])
+    };
+    let with = Filter::compile(&options).unwrap();
+    let number = entry("setsockopt").call.number();
+    let linger = [3, 1, 13, 0, 0, 0];
+    assert_eq!(ask(&with, number, linger), Action::Pretend.verdict());
+    assert_eq!(ask(&filter(&[]), number, linger), ALLOW);
+    // SO_KEEPALIVE, and IPV6_PKTINFO-like options of other levels.
+    for other in [[3, 1, 9, 0, 0, 0], [3, 6, 13, 0, 0, 0]] {
+        assert_eq!(ask(&with, number, other), ALLOW);
+    }
+}
+
+#[test]
 fn other_abis_reach_nothing() {
     let filter = filter(Feature::ALL);
     let x32 = Action::Errno(ENOSYS).verdict();

@@ -3,7 +3,8 @@
 //! A call wakes the reader, the performer and its own thread again, and to wake up another CPU that sleeps takes longer than all the rest.
 //! Where a thread of the class `SCHED_IDLE` runs, the kernel takes the CPU for an idle one (sched(7)): whoever such a thread wakes goes on there,
 //! and in its place. But beside busy CPUs these threads hardly run, and no ordinary user can give them back their class. So a long run gets threads
-//! of its own, while the one that answers otherwise watches them, and goes on itself as soon as they are not fast any more.
+//! of its own, while the one that answers otherwise watches them and the machine, and goes on itself as soon as they are not fast any more, or
+//! would not be.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -23,6 +24,19 @@ const LOOK: Duration = Duration::from_millis(2);
 const AT_LEAST: usize = 8;
 /// How long none of it is tried again where they fell behind.
 const REST: Duration = Duration::from_millis(if cfg!(test) { 50 } else { 1000 });
+
+/// Whether more threads want to run than there are CPUs, and this one, on the whole machine (`proc_loadavg(5)`). Then one that stands back may
+/// not run for seconds, and hold up whoever waits for what it has locked in the kernel.
+fn is_crowded() -> bool {
+    if cfg!(test) {
+        return false;
+    }
+    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let runnable = load.split(['/', ' ']).nth(3);
+    let runnable = runnable.and_then(|count| count.parse::<usize>().ok());
+    let cpus = std::thread::available_parallelism().map_or(1, usize::from);
+    runnable.is_none_or(|count| count > cpus + 1)
+}
 
 /// How fast calls are done.
 pub(super) struct Pace {
@@ -51,7 +65,7 @@ impl Pace {
         let now = Instant::now();
         let is_fast = now - self.since < AT_MOST;
         (self.done, self.since) = (done, now);
-        is_fast && self.rests_until.is_none_or(|until| now >= until)
+        is_fast && self.rests_until.is_none_or(|until| now >= until) && !is_crowded()
     }
 
     fn rest(&mut self) {
@@ -91,8 +105,8 @@ pub(super) fn answer(mut reader: Reader) -> Option<Reader> {
         }
         let before = std::mem::replace(&mut done, counts.done());
         let is_slow = done.wrapping_sub(before) < AT_LEAST;
-        if is_slow && !is_over.swap(true, Ordering::SeqCst) {
-            fell_behind = counts.under_way() != 0;
+        if (is_slow || is_crowded()) && !is_over.swap(true, Ordering::SeqCst) {
+            fell_behind = is_slow && counts.under_way() != 0;
             orders.ring();
         }
     };

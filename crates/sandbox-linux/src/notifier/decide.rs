@@ -163,7 +163,8 @@ impl Names {
     /// Whether a socket may be connected to: it is the sandbox's own, or may be written. No mount keeps anybody from it.
     pub(super) fn connect(&self, path: &Path, place: BorrowedFd<'_>) -> Result<(), Errno> {
         let is_allowed = match self.own(path) {
-            Some(Node::Scratch) => is_private(place),
+            // No private one is read-only; what the host has where one lay, until somebody has seen that it is gone, mostly is.
+            Some(Node::Scratch) => is_private(place) && !is_read_only(place),
             // What was put into the private `/dev` is the host's.
             Some(Node::Live { .. }) | None => {
                 self.ruleset.decide(&Attempt::socket(path)).verdict == Verdict::Allow

@@ -111,7 +111,7 @@ impl Teller {
     }
 }
 
-/// Until the performer has ended.
+/// Until the notifier has ended, and its performers.
 fn tell(to: &OnDenial, untold: &Receiver<Denial>, omitted: &AtomicU64) {
     loop {
         let denial = untold.recv();
@@ -288,7 +288,7 @@ const fn operation<P, T, S>(call: &Call<P, T, S>, is_in_directory: bool) -> Oper
     }
 }
 
-/// Whether the host would let this thread, which has no capability, do it. By the permissions alone: they come before a mount that
+/// Whether the host would let this thread, which has no capability that counts for files, do it. By the permissions alone: they come before a mount that
 /// is read-only, and no other domain counts (access(2)).
 pub(super) fn permits(place: BorrowedFd<'_>, is_directory: bool) -> bool {
     let mut mode = AccessFlags::W_OK;

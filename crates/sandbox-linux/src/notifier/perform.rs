@@ -191,7 +191,7 @@ impl<'a> Performer<'a> {
         Err(Errno::ELOOP.into())
     }
 
-    /// The same of what is not there. libgit2 makes settings as an empty file, and then puts others in the place of that: so git's are
+    /// Makes and opens what is not there. libgit2 makes settings as an empty file, and then puts others in the place of that: so git's are
     /// made, and the descriptor is one for reading.
     fn open_new(&self, name: &Name<'a>, flags: i32, mode: u32) -> Result<OwnedFd, Stop> {
         let flags = match self.decide_new(name, Asked::write_file) {

@@ -2,8 +2,8 @@
 //!
 //! To connect needs `write` on the path, or that the socket is the sandbox's own. Where the path leads is looked up once, in the command's
 //! root, and the very socket that was found is what is connected to. An address that is no path needs no decision: others than
-//! Unix sockets stay in the sandbox's network, or are where the policy leaves the command, and names without a path never leave it. So it
-//! does not come here, but goes from the reader to init at once.
+//! Unix sockets stay in the sandbox's network, or are where the policy leaves the command, and names without a path never leave it. So the
+//! reader hands it to init at once; only what waits for nobody and takes no right is done here.
 
 use std::ffi::CString;
 use std::os::fd::AsFd;

@@ -141,7 +141,7 @@ pub(super) const KEYS: &[Known] = &[
     known("credentials.sigv4.sigv4a", SIGNATURE, Holds, "only with `awsPairs`"),
     known("credentials.allowPlaintextInject", Boolean, Holds, "only with `mask`"),
 
-    known("ignoreViolations", TextsByText, Holds, "about reports, which there are none of"),
+    known("ignoreViolations", TextsByText, Holds, "about what srt does not report; what is denied is told here all the same"),
     known("enableWeakerNestedSandbox", Boolean, Holds, "`/proc` is always the sandbox's own"),
     known("allowNestedUserNamespaces", Boolean, Rules, "`[system] nested = \"allow\"`"),
     known("enableWeakerNetworkIsolation", Boolean, Holds, "macOS only"),

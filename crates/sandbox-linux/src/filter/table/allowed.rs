@@ -63,7 +63,7 @@ pub(super) const ALLOWED: &[Group] = &[
         SYS_timer_create SYS_timer_settime SYS_timer_gettime SYS_timer_getoverrun SYS_timer_delete] },
     Group { why: "sockets that exist: which ones can be made is inspected", calls: calls![
         SYS_accept SYS_accept4 SYS_listen SYS_shutdown SYS_getsockname SYS_getpeername
-        SYS_setsockopt SYS_getsockopt SYS_sendto SYS_recvfrom SYS_sendmsg SYS_recvmsg SYS_sendmmsg SYS_recvmmsg] },
+        SYS_getsockopt SYS_sendto SYS_recvfrom SYS_sendmsg SYS_recvmsg SYS_sendmmsg SYS_recvmmsg] },
     // prctl: what changes more than the caller itself (PR_SET_MM, PR_SET_IO_FLUSHER, PR_SCHED_CORE on others) asks for a
     // capability or follows ptrace's rules; a child subreaper is one within the pid namespace.
     Group { why: "a process about itself", calls: calls![SYS_prctl SYS_getrandom SYS_lsm_get_self_attr SYS_lsm_list_modules] },

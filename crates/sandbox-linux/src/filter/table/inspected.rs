@@ -12,7 +12,7 @@ use libc::{
     CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWTIME, CLONE_NEWUSER, CLONE_NEWUTS,
     F_SETLEASE, IPPROTO_TCP, IPPROTO_UDP, NETLINK_ROUTE, O_ACCMODE, O_CREAT, O_DIRECTORY, O_PATH,
     O_TMPFILE, O_TRUNC, S_IFBLK, S_IFCHR, S_IFMT, S_ISGID, S_ISUID, SECCOMP_SET_MODE_FILTER,
-    SOCK_DGRAM, SOCK_RAW, SOCK_STREAM, c_int,
+    SO_LINGER, SOCK_DGRAM, SOCK_RAW, SOCK_STREAM, SOL_SOCKET, c_int,
 };
 
 /// A constant of libc as the register's low half.
@@ -127,6 +127,11 @@ pub(super) const INSPECTED: &[Entry] = inspected! {
         allow(&[bits(1, TYPE, DGRAM), is(2, word(IPPROTO_UDP))]),
         refuse(&[], EPROTONOSUPPORT, "protocols beyond TCP and UDP: MPTCP, SCTP, ICMP and their like are nothing that the gateway could decide"),
     ];
+    // Nobody but the command may have to wait where it closes a socket: the notifier and init have copies of its own.
+    SYS_setsockopt => &[Case {
+        unless: Unless::Absent,
+        ..pretend(&[is(1, word(SOL_SOCKET)), is(2, word(SO_LINGER))], "SO_LINGER: who closes last waits as long as the command likes, and that may be init or the caller")
+    }];
     SYS_socketpair => &[
         refuse(&[is_not(0, UNIX)], EOPNOTSUPP, "families beyond Unix have no pairs, but their code would run"),
         refuse(&[bits(1, TYPE, DGRAM)], EPERM, UNIX_DATAGRAM).unless(Feature::UnixDatagram),

@@ -79,7 +79,7 @@ impl Race {
     pub(super) fn is_won(self, workspace: &Path) -> bool {
         let protected = match self {
             Self::Connect => return IS_CONNECTED.load(Ordering::Relaxed),
-            Self::Parent | Self::Move | Self::Directory | Self::Descriptor => ".git/config",
+            Self::Parent | Self::Move | Self::Directory | Self::Descriptor => ".git/hooks",
             _ => ".envrc",
         };
         workspace.join(protected).symlink_metadata().is_ok()
@@ -101,10 +101,10 @@ impl Race {
             Self::MakeLink => make(libc::SYS_symlinkat, [target, HERE, path, 0, 0]),
             Self::Link => make(libc::SYS_linkat, [HERE, source, HERE, path, 0]),
             Self::Rename => make(libc::SYS_renameat2, [HERE, source, HERE, path, 0]),
-            Self::Parent => open(HERE, c"d/config"),
-            Self::Move => open(HERE, c"g/config"),
-            Self::Directory => open(HERE, c"config"),
-            Self::Descriptor => open(CHANGING, c"config"),
+            Self::Parent => open(HERE, c"d/hooks"),
+            Self::Move => open(HERE, c"g/hooks"),
+            Self::Directory => open(HERE, c"hooks"),
+            Self::Descriptor => open(CHANGING, c"hooks"),
             Self::Connect | Self::Bind => self.call_socket(),
             Self::Run => open(HERE, c"plain"),
         };
@@ -145,7 +145,7 @@ impl Race {
         }
         let at = |name| workspace.join(name);
         let _ = std::fs::remove_dir(at("plain"));
-        for name in ["plain", "config", "g/config"] {
+        for name in ["plain", "hooks", "g/hooks"] {
             let _ = std::fs::remove_file(at(name));
         }
         if matches!(self, Self::Link | Self::Rename) && !at("source").is_file() {

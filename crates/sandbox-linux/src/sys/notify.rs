@@ -336,7 +336,8 @@ pub(crate) fn drop_capabilities() -> nix::Result<()> {
 
 /// Gives the calling thread, and those that it starts, the class of what runs where nothing else would (`SCHED_IDLE` of sched(7)).
 pub(crate) fn stand_back() -> nix::Result<()> {
-    let priority = libc::sched_param { sched_priority: 0 };
+    // The kernel's `struct sched_param`; musl's is larger.
+    let priority: libc::c_int = 0;
     // SAFETY: `priority` is what the call reads. 0 is the calling thread, for which one libc has no function, since that is none of POSIX's.
     let set = unsafe {
         libc::syscall(

@@ -3,38 +3,23 @@
 
 #![expect(clippy::unwrap_used, reason = "a test's way to fail is to panic")]
 
+mod told;
+
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
-use sandbox_testing::{Answer, Calls, Host, Moments, Outcome, Run, Server};
+use sandbox_testing::{Answer, Calls, Host, Moments, Run, Server};
 use serde_json::Value;
+use told::{EVENTS, events, told};
 
-const EVENTS: &str = "@policies/events";
 const HERE: &str = "-100";
 const CREATE: &str = "0x41";
 const CREATE_NEW: &str = "0xc1";
 const WRITE: &str = "1";
 const MODE: &str = "0x1b6";
-
-fn events(host: &Host) -> Vec<Value> {
-    let text = host.read(EVENTS);
-    fs::remove_file(host.path(EVENTS)).unwrap();
-    assert!(
-        text.bytes().all(|byte| matches!(byte, b' '..=b'~' | b'\n')),
-        "{text}"
-    );
-    let line = |line| serde_json::from_str(line).unwrap();
-    text.lines().map(line).collect()
-}
-
-fn told(outcome: &Outcome) -> Vec<String> {
-    let errors = outcome.errors();
-    let ours = errors.lines().filter(|line| line.starts_with("sandbox: "));
-    ours.map(str::to_owned).collect()
-}
 
 /// The options that an event's remedy is.
 fn options(event: &Value) -> Option<Vec<String>> {

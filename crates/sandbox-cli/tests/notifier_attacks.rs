@@ -184,3 +184,18 @@ fn init_of(caller: Pid) -> Pid {
     });
     Pid::from_raw(children.max().unwrap())
 }
+
+/// The host's link at a protected name stays the host's: where it leads is what a person's tool obeys.
+#[test]
+fn a_link_at_a_protected_name_is_not_replaced() {
+    let leads = |options: &[&str]| {
+        let host = Host::new();
+        std::os::unix::fs::symlink("settings", host.path(".envrc")).unwrap();
+        let command = ["sh", "-c", "echo evil > other; mv -f other .envrc"];
+        let outcome = host.sandbox(command).options(options).output();
+        let is_link = host.path(".envrc").read_link().is_ok();
+        (is_link, outcome.code() == Some(0))
+    };
+    assert_eq!(leads(&[]), (true, false));
+    assert_eq!(leads(&WITHOUT), (false, true), "the control");
+}

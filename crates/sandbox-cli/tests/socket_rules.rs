@@ -2,29 +2,17 @@
 
 #![expect(clippy::unwrap_used, reason = "a test's way to fail is to panic")]
 
+mod told;
+
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 
 use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
-use sandbox_testing::{Host, Outcome, Server};
+use sandbox_testing::{Host, Server};
 use serde_json::Value;
-
-const EVENTS: &str = "@policies/events";
-
-fn events(host: &Host) -> Vec<Value> {
-    let text = host.read(EVENTS);
-    fs::remove_file(host.path(EVENTS)).unwrap();
-    let line = |line| serde_json::from_str(line).unwrap();
-    text.lines().map(line).collect()
-}
-
-fn told(outcome: &Outcome) -> Vec<String> {
-    let errors = outcome.errors();
-    let ours = errors.lines().filter(|line| line.starts_with("sandbox: "));
-    ours.map(str::to_owned).collect()
-}
+use told::{EVENTS, events, told};
 
 #[test]
 #[expect(clippy::too_many_lines, reason = "a table")]

@@ -10,13 +10,12 @@ use super::entry::clone_on;
 use super::raw::{Errno, Result, check};
 use super::serve::{Stack, is_end};
 use super::sys::{self, Fd};
+use super::wire::errand::ADDRESS;
 use super::wire::{Reader, errand};
 
 /// How many children there are at most: more calls than that wait for nobody, and hear that they would have to.
 const AT_ONCE: usize = 256;
 const STACK: usize = 16 << 10;
-/// The longest address (`struct sockaddr_storage`).
-const ADDRESS: usize = 128;
 /// The longest order: two words, the number of the call, the umask, the address.
 pub(crate) const ORDER: usize = 8 + 8 + 4 + ADDRESS;
 /// The most descriptors of one: where the call is answered, the socket, and a place.

@@ -58,13 +58,15 @@ pub(crate) mod order {
 
 /// What an [`order::ERRAND`] is about.
 pub(crate) mod errand {
+    /// The longest address (`struct sockaddr_storage`).
+    pub(crate) const ADDRESS: usize = 128;
     /// Connect to the address.
     pub(crate) const CONNECT: u32 = 0;
     /// Connect to the socket that the place is.
     pub(crate) const CONNECT_TO: u32 = 1;
     /// Bind to the address.
     pub(crate) const BIND: u32 = 2;
-    /// Bind to the address, a name in the place.
+    /// Bind to the last name of the address, in the place.
     pub(crate) const BIND_IN: u32 = 3;
     /// Bind to the address, a path to a name in the place, of plain names alone.
     pub(crate) const BIND_AT: u32 = 4;

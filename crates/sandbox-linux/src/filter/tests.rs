@@ -196,7 +196,7 @@ fn nobody_has_to_wait_who_closes_a_copy_of_a_socket() {
     let linger = [3, 1, 13, 0, 0, 0];
     assert_eq!(ask(&with, number, linger), Action::Pretend.verdict());
     assert_eq!(ask(&filter(&[]), number, linger), ALLOW);
-    // SO_KEEPALIVE, and IPV6_PKTINFO-like options of other levels.
+    // `SO_KEEPALIVE`, and what has that number among those of TCP.
     for other in [[3, 1, 9, 0, 0, 0], [3, 6, 13, 0, 0, 0]] {
         assert_eq!(ask(&with, number, other), ALLOW);
     }

@@ -11,9 +11,9 @@ use super::pin::{Pinned, Thread};
 use super::umask::Umasks;
 use crate::sys::notify::{descriptor_of, read_memory};
 use crate::sys::socket;
+use crate::wire::errand::ADDRESS;
 
-/// The longest address of any family (`struct sockaddr_storage`), and of a Unix socket (`struct sockaddr_un`).
-const LONGEST: usize = 128;
+/// The longest address of a Unix socket (`struct sockaddr_un`).
 const LONGEST_UNIX: usize = 110;
 /// Where the path begins in that.
 const PATH: usize = 2;
@@ -51,7 +51,7 @@ impl Thread {
         let kind = socket::option(socket.as_fd(), libc::SO_TYPE)?;
         let length = usize::try_from(given.length).map_err(|_| Errno::EINVAL)?;
         // Before there is memory for it: the length is the command's.
-        if length > LONGEST {
+        if length > ADDRESS {
             return Err(Errno::EINVAL);
         }
         let mut address = vec![0; length];

@@ -28,14 +28,17 @@ const REST: Duration = Duration::from_millis(if cfg!(test) { 50 } else { 1000 })
 /// Whether more threads want to run than there are CPUs, and this one, on the whole machine (`proc_loadavg(5)`). Then one that stands back may
 /// not run for seconds, and hold up whoever waits for what it has locked in the kernel.
 fn is_crowded() -> bool {
-    if cfg!(test) {
-        return false;
-    }
     let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let cpus = std::thread::available_parallelism().map_or(1, usize::from);
+    // Tests have all CPUs busy, and look how the threads change.
+    !cfg!(test) && is_more(&load, cpus + 1)
+}
+
+/// Whether `/proc/loadavg` tells of more threads that want to run, or is not understood.
+fn is_more(load: &str, threads: usize) -> bool {
     let runnable = load.split(['/', ' ']).nth(3);
     let runnable = runnable.and_then(|count| count.parse::<usize>().ok());
-    let cpus = std::thread::available_parallelism().map_or(1, usize::from);
-    runnable.is_none_or(|count| count > cpus + 1)
+    runnable.is_none_or(|count| count > threads)
 }
 
 /// How fast calls are done.
@@ -117,4 +120,40 @@ pub(super) fn answer(mut reader: Reader) -> Option<Reader> {
         reader.pace.rest();
     }
     Some(reader)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_crowd_is_more_threads_than_there_may_be() {
+        for (load, expected) in [
+            ("0.20 0.18 0.12 3/80 11206\n", false),
+            ("9.00 9.18 9.12 4/80 11206\n", true),
+            ("0.20 0.18 0.12", true),
+            ("", true),
+        ] {
+            assert_eq!(is_more(load, 3), expected, "{load}");
+        }
+        // What the kernel has now is of that form.
+        let load = std::fs::read_to_string("/proc/loadavg").unwrap();
+        assert!(!is_more(&load, usize::MAX), "{load}");
+    }
+
+    #[test]
+    fn a_long_run_is_many_calls_after_the_rest() {
+        let counts = Counts::default();
+        let mut pace = Pace::new(&counts);
+        assert!(!pace.is_long_run(&counts));
+        counts.done.fetch_add(RUN, Ordering::SeqCst);
+        assert!(pace.is_long_run(&counts));
+        assert!(!pace.is_long_run(&counts));
+        pace.rest();
+        counts.done.fetch_add(RUN, Ordering::SeqCst);
+        pace.rests_until = pace
+            .rests_until
+            .map(|until| until + Duration::from_hours(1));
+        assert!(!pace.is_long_run(&counts));
+    }
 }

@@ -149,6 +149,11 @@ impl<'a> Asked<'a> {
         }
     }
 
+    /// For what is no denial, or is told otherwise.
+    pub(super) const fn names(&self) -> &'a Names {
+        self.names
+    }
+
     /// As [`Names::write`].
     pub(super) fn write(&self, path: &Path, place: BorrowedFd<'_>) -> Result<Answer, Errno> {
         let answer = self.names.write(path, place);
@@ -181,29 +186,9 @@ impl<'a> Asked<'a> {
         answer
     }
 
-    /// As [`Names::tell_apart`].
-    pub(super) fn tell_apart(&self, path: &Path, directory: BorrowedFd<'_>) -> Result<(), Errno> {
-        self.names.tell_apart(path, directory)
-    }
-
-    /// As [`Names::is_plain`].
-    pub(super) fn is_plain(&self, path: &Path) -> bool {
-        self.names.is_plain(path)
-    }
-
-    /// As [`Names::is_hosts`].
-    pub(super) fn is_hosts(&self, path: &Path) -> bool {
-        self.names.is_hosts(path)
-    }
-
     /// Notes that a path is denied by what it is to git.
     pub(super) fn deny_repository(&self, path: &Path) {
         self.put(path, Reason::Repository, true);
-    }
-
-    /// As [`Names::is_git_config`].
-    pub(super) fn is_git_config(&self, path: &Path) -> bool {
-        self.names.is_git_config(path)
     }
 
     /// Whether settings of git at a path may be replaced by these.

@@ -26,21 +26,15 @@ pub(super) enum Errand<'a> {
     ConnectTo(BorrowedFd<'a>),
     /// Bind to the address as it is.
     Bind,
-    /// Bind to the name that is the whole path, in a directory.
+    /// Bind to the last name of the path, in a directory: whoever asks for the address hears the name alone.
     BindIn(BorrowedFd<'a>),
     /// Bind to the path, whose last directory is this one.
     BindAt(BorrowedFd<'a>),
 }
 
 impl Errands {
-    /// Has it done for `job`, with `address`.
-    pub(super) fn give(
-        &self,
-        job: &Job,
-        named: &Named,
-        errand: Errand<'_>,
-        address: &[u8],
-    ) -> Result<(), Errno> {
+    /// Has it done for `job`.
+    pub(super) fn give(&self, job: &Job, named: &Named, errand: Errand<'_>) -> Result<(), Errno> {
         let (code, place) = match errand {
             Errand::Connect => (errand::CONNECT, None),
             Errand::ConnectTo(place) => (errand::CONNECT_TO, Some(place)),
@@ -53,7 +47,7 @@ impl Errands {
             &code.to_ne_bytes(),
             &job.id.to_ne_bytes(),
             &named.umask.to_ne_bytes(),
-            address,
+            &named.address,
         ]
         .concat();
         let fds = [job.listener.as_raw_fd(), named.socket.as_raw_fd()];

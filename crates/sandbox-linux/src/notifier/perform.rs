@@ -217,7 +217,7 @@ impl<'a> Performer<'a> {
     /// Whether settings of git may be at a path, or what it is called in the git directories around it.
     fn is_git_config(&self, path: &Path, places: &[PathBuf]) -> bool {
         let mut paths = std::iter::once(path).chain(places.iter().map(PathBuf::as_path));
-        paths.any(|path| self.names.is_git_config(path))
+        paths.any(|path| self.names.names().is_git_config(path))
     }
 
     /// Opens what was seen at a name, whatever is there by now.
@@ -277,16 +277,15 @@ impl<'a> Performer<'a> {
 
     /// `/dev/tty` is the terminal of the thread that asks, not ours.
     fn open_terminal(&self, node: &Seen, flags: i32) -> Result<OwnedFd, Stop> {
-        let mut known = self.job.own.iter();
-        match known.find(|(what, _)| *what == Own::Terminal) {
+        match self.job.held(Own::Terminal) {
             None => Err(Stop::Ask(Own::Terminal)),
-            Some((_, Held::SameTerminal)) => open_seen(node, flags),
-            Some((_, Held::Terminal(number))) => {
+            Some(Held::SameTerminal) => open_seen(node, flags),
+            Some(Held::Terminal(number)) => {
                 let path = CString::new(format!("dev/pts/{number}")).map_err(|_| Errno::ENXIO)?;
                 let root = self.job.root.as_fd();
                 finish(open_at(root, &path, flags | SAFELY, 0), flags, None)
             }
-            Some((_, Held::File(_) | Held::Process(_))) => Err(Errno::ENXIO.into()),
+            Some(Held::File(_) | Held::Process(_)) => Err(Errno::ENXIO.into()),
         }
     }
 
@@ -374,8 +373,8 @@ impl<'a> Performer<'a> {
         let (old, new) = (from.path(&self.job.root)?, to.path(&self.job.root)?);
         // Also where a mount has the first word: it is not the reason.
         let decided = (
-            self.decide(&from, from.directory.as_fd(), Asked::write),
-            self.decide(&to, to.directory.as_fd(), Asked::write),
+            self.decide_at(&from, &old, from.directory.as_fd(), Asked::write),
+            self.decide_at(&to, &new, to.directory.as_fd(), Asked::write),
         );
         if is_read_only(from.directory.as_fd()) {
             return Err(Errno::EROFS.into());
@@ -426,13 +425,7 @@ impl<'a> Performer<'a> {
         }
         let file = match self.linked(at, true)? {
             Found::Name(name) => {
-                let seen = name.look()?.ok_or(Errno::ENOENT)?;
-                if name.slash && !seen.is(libc::S_IFDIR) {
-                    return Err(Errno::ENOTDIR.into());
-                }
-                if seen.is(libc::S_IFLNK) {
-                    return Err(Errno::ELOOP.into());
-                }
+                let seen = at_end(&name)?;
                 self.decide(&name, seen.file.as_fd(), Asked::write_file)?;
                 Place::Opened(Rc::new(seen.file))
             }
@@ -465,6 +458,18 @@ fn named(found: Found<'_>, otherwise: Errno) -> Result<Name<'_>, Stop> {
         Found::Name(name) => Ok(name),
         Found::Directory(_) | Found::File(_) => Err(otherwise.into()),
     }
+}
+
+/// What is at the end of a way whose links were followed.
+pub(super) fn at_end(name: &Name<'_>) -> Result<Seen, Stop> {
+    let seen = name.look()?.ok_or(Errno::ENOENT)?;
+    if name.slash && !seen.is(libc::S_IFDIR) {
+        return Err(Errno::ENOTDIR.into());
+    }
+    if seen.is(libc::S_IFLNK) {
+        return Err(Errno::ELOOP.into());
+    }
+    Ok(seen)
 }
 
 /// Opens this very file.

@@ -16,7 +16,7 @@ use super::calls::Call;
 use super::denied::{Asked, Denial, Teller};
 use super::errand::Errands;
 use super::perform::{Done, perform};
-use super::pin::{Held, Own};
+use super::pin::{Held, Own, errno};
 use super::resolve::Stop;
 use super::{Job, Names, Order, Orders, spawn};
 use crate::sys::notify;
@@ -67,7 +67,7 @@ impl Performers {
         if let Call::Connect(named) | Call::Bind(named) = &job.call
             && let Some(errand) = named.errand(&job.call)
         {
-            if let Err(errno) = self.errands.give(&job, named, errand, &named.address) {
+            if let Err(errno) = self.errands.give(&job, named, errand) {
                 job.answer(Err(errno));
             }
             return Ok(());
@@ -78,8 +78,7 @@ impl Performers {
                 Ok(performer) => self.current.insert(performer),
                 // Another call may find what this one lacked.
                 Err(error) => {
-                    let errno = error.raw_os_error().unwrap_or(libc::EACCES);
-                    job.answer(Err(Errno::from_raw(errno)));
+                    job.answer(Err(errno(&error)));
                     return Ok(());
                 }
             },

@@ -6,7 +6,7 @@
 
 use std::ffi::CString;
 use std::fs;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -14,6 +14,8 @@ use std::sync::{Mutex, PoisonError};
 use nix::errno::Errno;
 use sandbox_core::upwards;
 
+use super::perform::again;
+use super::pin::errno;
 use crate::sys::notify::{Mount, mount_of, open_resolved};
 
 /// `RESOLVE_NO_MAGICLINKS`, `RESOLVE_NO_SYMLINKS`, `RESOLVE_IN_ROOT` (openat2(2)).
@@ -35,9 +37,7 @@ impl Root {
     /// The path of a file as it is now, by the kernel.
     pub(super) fn path_of(&self, file: impl AsFd) -> Result<PathBuf, Errno> {
         let file = file.as_fd();
-        let link = format!("/proc/self/fd/{}", file.as_raw_fd());
-        let path = fs::read_link(link)
-            .map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(libc::EACCES)))?;
+        let path = fs::read_link(again(&file)).map_err(|error| errno(&error))?;
         // Pipes and sockets have none.
         if path.is_absolute() && self.holds(mount_of(file)?, &path) {
             Ok(path)

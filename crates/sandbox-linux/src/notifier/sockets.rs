@@ -16,7 +16,7 @@ use super::calls::Call;
 use super::decide::{Answer, is_read_only};
 use super::denied::{Asked, permits};
 use super::errand::{Errand, Errands};
-use super::perform::{Done, Performer};
+use super::perform::{Done, Performer, at_end};
 use super::pin::Pinned;
 use super::resolve::{Found, Place, Stop};
 use crate::sys::socket;
@@ -28,7 +28,7 @@ impl<'a> Performer<'a> {
             return Ok(Done::Nothing);
         };
         let found = self.found(path)?;
-        errands.give(self.job, named, Errand::ConnectTo(found.as_fd()), &[])?;
+        errands.give(self.job, named, Errand::ConnectTo(found.as_fd()))?;
         Ok(Done::Passed)
     }
 
@@ -36,13 +36,7 @@ impl<'a> Performer<'a> {
     fn found(&self, path: &'a Pinned) -> Result<Place<'a>, Stop> {
         let (found, path) = match self.linked(path, true)? {
             Found::Name(name) => {
-                let seen = name.look()?.ok_or(Errno::ENOENT)?;
-                if seen.is(libc::S_IFLNK) {
-                    return Err(Errno::ELOOP.into());
-                }
-                if name.slash && !seen.is(libc::S_IFDIR) {
-                    return Err(Errno::ENOTDIR.into());
-                }
+                let seen = at_end(&name)?;
                 (Place::Opened(seen.file.into()), name.path(&self.job.root)?)
             }
             Found::Directory(place) | Found::File(place) => {
@@ -83,16 +77,12 @@ impl<'a> Performer<'a> {
                 None => Err(Errno::EROFS.into()),
             };
         }
-        let bytes = path.path.as_bytes();
-        if !bytes.contains(&b'/') {
-            errands.give(self.job, named, Errand::BindIn(directory), &named.address)?;
-        } else if can_be_made(bytes) {
-            errands.give(self.job, named, Errand::BindAt(directory), &named.address)?;
+        let errand = if can_be_made(path.path.as_bytes()) {
+            Errand::BindAt(directory)
         } else {
-            // Whoever asks for the address will hear the name alone.
-            let address = [&socket::family_bytes(libc::AF_UNIX), name.last.as_bytes()].concat();
-            errands.give(self.job, named, Errand::BindIn(directory), &address)?;
-        }
+            Errand::BindIn(directory)
+        };
+        errands.give(self.job, named, errand)?;
         Ok(Done::Passed)
     }
 }

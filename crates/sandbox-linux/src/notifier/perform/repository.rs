@@ -29,13 +29,24 @@ impl<'a> Performer<'a> {
         place: BorrowedFd<'_>,
         decide: Decide<'a>,
     ) -> Result<Answer, Errno> {
-        let path = name.path(&self.job.root)?;
-        self.names.tell_apart(&path, name.directory.as_fd())?;
-        let answer = decide(self.names, &path, place)?;
+        self.decide_at(name, &name.path(&self.job.root)?, place, decide)
+    }
+
+    /// The same, where its path is known.
+    pub(super) fn decide_at(
+        &self,
+        name: &Name<'_>,
+        path: &Path,
+        place: BorrowedFd<'_>,
+        decide: Decide<'a>,
+    ) -> Result<Answer, Errno> {
+        let names = self.names.names();
+        names.tell_apart(path, name.directory.as_fd())?;
+        let answer = decide(self.names, path, place)?;
         if answer == Answer::Allowed {
-            for as_gits in in_repositories(name, &path) {
+            for as_gits in in_repositories(name, path) {
                 let decided = decide(self.names, &as_gits, place);
-                decided.inspect_err(|_| self.names.deny_repository(&path))?;
+                decided.inspect_err(|_| self.names.deny_repository(path))?;
             }
         }
         Ok(answer)
@@ -47,7 +58,7 @@ impl<'a> Performer<'a> {
         let path = self.job.root.path_of(file)?;
         match self.names.write_file(&path, file.as_fd())? {
             Answer::Allowed
-                if git_places(&path).next().is_some() || !self.names.is_plain(&path) =>
+                if git_places(&path).next().is_some() || !self.names.names().is_plain(&path) =>
             {
                 Err(Errno::EACCES)
             }
@@ -64,7 +75,7 @@ impl<'a> Performer<'a> {
             return Ok(());
         }
         let path = name.path(&self.job.root)?;
-        if !self.names.is_hosts(&path) || is_protected_by_name(&path) {
+        if !self.names.names().is_hosts(&path) || is_protected_by_name(&path) {
             return Ok(());
         }
         let flags = libc::O_RDONLY | libc::O_DIRECTORY | libc::O_CLOEXEC;

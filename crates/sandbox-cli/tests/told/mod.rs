@@ -1,0 +1,28 @@
+//! What `--events` and the lines at the end tell.
+
+use std::fs;
+
+use sandbox_testing::{Host, Outcome};
+use serde_json::Value;
+
+/// Where the events are written to.
+pub(crate) const EVENTS: &str = "@policies/events";
+
+/// What was written there, which is taken away.
+pub(crate) fn events(host: &Host) -> Vec<Value> {
+    let text = host.read(EVENTS);
+    fs::remove_file(host.path(EVENTS)).unwrap();
+    assert!(
+        text.bytes().all(|byte| matches!(byte, b' '..=b'~' | b'\n')),
+        "{text}"
+    );
+    let line = |line| serde_json::from_str(line).unwrap();
+    text.lines().map(line).collect()
+}
+
+/// The lines that are ours.
+pub(crate) fn told(outcome: &Outcome) -> Vec<String> {
+    let errors = outcome.errors();
+    let ours = errors.lines().filter(|line| line.starts_with("sandbox: "));
+    ours.map(str::to_owned).collect()
+}

@@ -1,6 +1,6 @@
 //! What it costs that each new name is decided: the same work outside, inside without the notifier, and inside with it.
 //!
-//! `notifier [--rounds N] [--files N] [--pin]`. Needs `tar`, `git`, `make`, `cc`, `node` and a Rust toolchain that may be executed; a job
+//! `notifier [--rounds N] [--files N] [--pin]`. Needs `tar`, `git`, `make`, `cc`, `node`, `npm` and a Rust toolchain that may be executed; a job
 //! whose program is missing is not measured, and the benchmark fails in the end. `--pin` keeps all of it on one CPU, which leaves out
 //! what it costs to wake another one up.
 
@@ -28,7 +28,7 @@ struct Options {
 ///
 /// What is made lies in a directory of its own each time, and stays until the end: ext4 skips inodes that have just been freed one by
 /// one, and removing what was made would measure that.
-const JOBS: [(&str, &str, f64); 9] = [
+const JOBS: [(&str, &str, f64); 10] = [
     (
         "create, unlink",
         "target/work --files $FILES --calls create",
@@ -41,6 +41,11 @@ const JOBS: [(&str, &str, f64); 9] = [
         3.0,
     ),
     ("npm-like", "node target/npm.js $OUT", 1.15),
+    (
+        "npm install",
+        "cp target/packages/package.json $OUT && cd $OUT && npm install --offline --no-audit --no-fund --silent --cache cache",
+        1.15,
+    ),
     (
         "cargo build",
         "cd crate && cargo build -q --offline --target-dir ../$OUT",
@@ -69,6 +74,21 @@ const files = async dir => {
   for (let n = 0; n < 250; n += 10)
     await Promise.all([...Array(10).keys()].map(m => files(out + '/node_modules/package' + (n + m))));
 })();
+";
+
+/// The same packages, as npm gets them.
+const PACKAGES: &str = "\
+mkdir -p target/packages && cd target/packages && mkdir -p package/lib || exit 1
+n=0; while [ $n -lt 20 ]; do
+  [ $((n % 2)) = 0 ] && at=package/f$n.js || at=package/lib/f$n.js
+  head -c $((500 + 100 * n)) /dev/zero | tr '\\0' x >$at; n=$((n+1))
+done
+all=; n=0; while [ $n -lt 250 ]; do
+  printf '{\"name\":\"p%d\",\"version\":\"1.0.0\"}' $n >package/package.json
+  tar -czf p$n.tgz package || exit 1
+  all=\"$all${all:+,}\\\"p$n\\\":\\\"file:../packages/p$n.tgz\\\"\"; n=$((n+1))
+done
+printf '{\"name\":\"all\",\"version\":\"1.0.0\",\"dependencies\":{%s}}' \"$all\" >package.json
 ";
 
 /// Forty objects of one source.
@@ -119,6 +139,9 @@ fn run(options: &Options) -> Result<(), Error> {
     let mut tar = Command::new("/bin/sh");
     let tar = project.place(&mut tar, &project.variables());
     start("tar", tar.args(["-c", "tar -cf target/files.tar d*"]))?;
+    let mut pack = Command::new("/bin/sh");
+    let pack = project.place(&mut pack, &project.variables());
+    start("tar", pack.args(["-c", PACKAGES]))?;
     if options.is_pinned {
         pin()?;
     }

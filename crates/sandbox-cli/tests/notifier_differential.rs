@@ -5,7 +5,7 @@
 use std::fs;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 
-use sandbox_testing::{Answer, Calls, Host};
+use sandbox_testing::{Answer, Calls, Host, needs, tool};
 
 const HERE: &str = "-100";
 /// How many sequences, and calls in each.
@@ -320,4 +320,53 @@ fn a_file_is_not_made_larger_than_its_writer_may() {
         .call(libc::SYS_truncate, ["s:a", "160"])
         .call(libc::SYS_truncate, ["s:a", "90"]);
     answers_alike(&calls);
+}
+
+/// Threads have it in common: also one that makes nothing itself changes that of the others. A child has its own.
+#[test]
+fn the_umask_is_that_of_now_whoever_changed_it() {
+    let Some(python) = tool("python3") else {
+        needs("python3", false);
+        return;
+    };
+    let script = r#"
+import os, queue, stat, threading
+asked, answered = queue.Queue(), queue.Queue()
+def make(name):
+    os.close(os.open(name, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o777))
+    return stat.S_IMODE(os.stat(name).st_mode)
+def maker():
+    for name in iter(asked.get, None):
+        answered.put(make(name))
+threading.Thread(target=maker, daemon=True).start()
+def other(name):
+    asked.put(name)
+    return answered.get()
+masks = [0o22, 0o77, 0, 0o27, 0o777, 0o22]
+wrong = []
+def check(who, mode, mask):
+    if mode != 0o777 & ~mask:
+        wrong.append("%s: %o under %o" % (who, mode, mask))
+for number in range(60):
+    mask = masks[number % len(masks)]
+    os.umask(mask)
+    if number % 3:
+        check("other", other("a%d" % number), mask)
+        check("other", other("b%d" % number), mask)
+    if number % 2:
+        check("this", make("c%d" % number), mask)
+        check("this", make("d%d" % number), mask)
+        check("other", other("e%d" % number), mask)
+    child = os.fork()
+    if child == 0:
+        os.umask(0o70)
+        os._exit(make("f%d" % number) != 0o707)
+    if os.waitpid(child, 0)[1]:
+        wrong.append("child under %o" % mask)
+    check("this", make("g%d" % number), mask)
+print(wrong)
+"#;
+    let host = Host::new();
+    let command = host.sandbox([python.as_os_str(), "-c".as_ref(), script.as_ref()]);
+    command.output().succeeds().stdout("[]\n");
 }

@@ -3,8 +3,8 @@
 //! The filter sends them here (`filter`), and they wait. The *reader*, a thread of the caller, reads each one's arguments once, pins
 //! what they refer to as descriptors, and asks the kernel whether the caller still waits: then all of it was that thread's. The *performer*, a
 //! thread that can do nothing that the policy does not grant, resolves on those descriptors, decides, makes the call itself and hands
-//! back the result. It must never let a call go on by itself: what that would read can be rewritten, and the way that it would walk
-//! can be moved, between any decision and the call.
+//! back the result. It must never let a call that names something go on by itself: what that would read can be rewritten, and the way that
+//! it would walk can be moved, between any decision and the call. (`umask` goes on, which names nothing: `procfs`.)
 //!
 //! Two threads, since one in a Landlock domain may not look into a process outside of it. The command's own domain has no right to
 //! make a name at all, so that a call which nobody thought of makes none. If the notifier ends, the kernel answers `ENOSYS`.
@@ -22,13 +22,14 @@ mod listen;
 mod perform;
 mod performer;
 mod pin;
+mod procfs;
 mod read;
 mod resolve;
 mod root;
 mod sockets;
 #[cfg(test)]
 mod tests;
-mod umask;
+mod together;
 
 use std::ffi::CString;
 use std::io::{self, PipeWriter, Write};
@@ -50,6 +51,7 @@ use self::listen::Reader;
 use self::performer::Performers;
 use self::pin::{Held, Own, Pinned, Thread};
 use self::root::Root;
+use self::together::Together;
 use crate::sys::{self, notify};
 
 pub(crate) use self::decide::Names;
@@ -80,6 +82,7 @@ struct Job {
 struct Counts {
     taken: AtomicUsize,
     done: AtomicUsize,
+    together: Together,
 }
 
 impl Counts {
@@ -258,8 +261,10 @@ impl Notifier {
         let (names, performer) = (Arc::clone(&self.names), Arc::clone(&self.performer));
         let teller = self.telling.as_ref().map(|telling| telling.teller.clone());
         let errands = Arc::clone(&self.errands);
-        let performers = Performers::new(names, performer, errands, teller, orders.clone());
         let (counts, current) = (Arc::clone(&self.counts), Arc::clone(&self.reader));
+
+        let performers =
+            Performers::new(names, performer, errands, teller, orders.clone(), &counts);
         let reader = Reader::new(given, heard, performers, counts, current);
         #[cfg(test)]
         let reader = reader.naive_by(self.names.is_naive.then(|| Arc::clone(&self.names)));
@@ -304,6 +309,12 @@ impl Drop for Notifier {
 
 fn lock(current: &Mutex<Current>) -> MutexGuard<'_, Current> {
     current.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The number of the calling thread (gettid(2)).
+#[cfg(test)]
+fn this_thread() -> u32 {
+    nix::unistd::gettid().as_raw().cast_unsigned()
 }
 
 /// A thread that no signal of the caller's process is handled by.

@@ -8,7 +8,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use nix::errno::Errno;
 
 use super::pin::{Pinned, Thread};
-use super::umask::Umasks;
+use super::procfs::Threads;
 use crate::sys::notify::{descriptor_of, read_memory};
 use crate::sys::socket;
 use crate::wire::errand::ADDRESS;
@@ -45,7 +45,7 @@ pub(super) struct Named {
 
 impl Thread {
     /// The socket and address of its call, with the errnos of the kernel's own reading.
-    pub(super) fn named(self, given: Given, umasks: &mut Umasks) -> Result<Named, Errno> {
+    pub(super) fn named(self, given: Given, threads: &Threads) -> Result<Named, Errno> {
         let socket = descriptor_of(self.0, given.socket)?;
         let family = socket::option(socket.as_fd(), libc::SO_DOMAIN)?;
         let kind = socket::option(socket.as_fd(), libc::SO_TYPE)?;
@@ -58,10 +58,10 @@ impl Thread {
         if length > 0 && read_memory(self.0, given.address, &mut address)? < length {
             return Err(Errno::EFAULT);
         }
-        let path = path(family, &address).map(|path| self.pinned(libc::AT_FDCWD, path));
+        let path = path(family, &address).map(|path| self.pinned(libc::AT_FDCWD, path, threads));
         let path = path.transpose()?;
         let umask = if given.binds && path.is_some() {
-            umasks.of(self)?
+            threads.umask(self)?
         } else {
             0
         };

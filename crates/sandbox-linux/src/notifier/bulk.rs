@@ -12,6 +12,7 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 use super::listen::Reader;
+use super::together::Place;
 use super::{Counts, spawn};
 use crate::sys::notify::stand_back;
 
@@ -19,19 +20,23 @@ use crate::sys::notify::stand_back;
 /// each change of the threads.
 const RUN: usize = if cfg!(test) { 16 } else { 256 };
 const AT_MOST: Duration = Duration::from_millis(if cfg!(test) { 3_600_000 } else { 50 });
-/// How long a look lasts, and how many calls have to be done by its end.
-const LOOK: Duration = Duration::from_millis(2);
-const AT_LEAST: usize = 8;
+/// How long a look lasts, and how many calls have to be done by its end. Whoever looks more often takes the threads apart.
+const LOOK: Duration = Duration::from_millis(10);
+const AT_LEAST: usize = 40;
 /// How long none of it is tried again where they fell behind.
 const REST: Duration = Duration::from_millis(if cfg!(test) { 50 } else { 1000 });
 
 /// Whether more threads want to run than there are CPUs, and this one, on the whole machine (`proc_loadavg(5)`). Then one that stands back may
-/// not run for seconds, and hold up whoever waits for what it has locked in the kernel.
-fn is_crowded() -> bool {
-    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+/// not run for seconds, and hold up whoever waits for what it has locked in the kernel. Those that do are not counted: whoever they wake goes
+/// on in their place, so that they want to run most of the time.
+fn is_crowded(standing_back: impl FnOnce() -> usize) -> bool {
     let cpus = std::thread::available_parallelism().map_or(1, usize::from);
+    let is_more = |aside| {
+        let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+        is_more(&load, cpus + 1 + aside)
+    };
     // Tests have all CPUs busy, and look how the threads change.
-    !cfg!(test) && is_more(&load, cpus + 1)
+    !cfg!(test) && is_more(0) && is_more(standing_back())
 }
 
 /// Whether `/proc/loadavg` tells of more threads that want to run, or is not understood.
@@ -68,7 +73,7 @@ impl Pace {
         let now = Instant::now();
         let is_fast = now - self.since < AT_MOST;
         (self.done, self.since) = (done, now);
-        is_fast && self.rests_until.is_none_or(|until| now >= until) && !is_crowded()
+        is_fast && self.rests_until.is_none_or(|until| now >= until) && !is_crowded(|| 0)
     }
 
     fn rest(&mut self) {
@@ -85,6 +90,8 @@ pub(super) fn answer(mut reader: Reader) -> Option<Reader> {
     let (give_back, given_back) = channel();
     let thread = spawn("sandbox-bulk", move || {
         let Ok(mut reader) = given.recv() else { return };
+        let counts = Arc::clone(&reader.counts);
+        let _member = counts.together.join();
         // Where it may not, it is as fast as the others.
         let _ = stand_back();
         let goes_on = reader.answer_until(&until);
@@ -101,14 +108,20 @@ pub(super) fn answer(mut reader: Reader) -> Option<Reader> {
     reader.performers.end();
     let _ = give.send(reader);
     let (mut done, mut fell_behind) = (counts.done(), false);
+    let mut place = Place::of(&counts.together);
     let reader = loop {
+        place.follow();
         match given_back.recv_timeout(LOOK) {
             Err(RecvTimeoutError::Timeout) => {}
             ended => break ended.ok().flatten(),
         }
         let before = std::mem::replace(&mut done, counts.done());
         let is_slow = done.wrapping_sub(before) < AT_LEAST;
-        if (is_slow || is_crowded()) && !is_over.swap(true, Ordering::SeqCst) {
+        if is_over.load(Ordering::SeqCst) {
+            place.let_go();
+        } else if is_slow || is_crowded(|| counts.together.waiting()) {
+            is_over.store(true, Ordering::SeqCst);
+            place.let_go();
             fell_behind = is_slow && counts.under_way() != 0;
             orders.ring();
         }

@@ -129,26 +129,26 @@ impl Names {
         path: &Path,
         place: BorrowedFd<'_>,
     ) -> Result<Answer, Errno> {
-        match self.ruleset.git_file(path) {
-            Some(GitFile::Hooks) => Ok(Answer::Allowed),
-            _ => self.write(path, place),
+        match self.write(path, place) {
+            Ok(Answer::Allowed) => Ok(Answer::Allowed),
+            _ if self.ruleset.git_file(path) == Some(GitFile::Hooks) => Ok(Answer::Allowed),
+            answer => answer,
         }
     }
 
     /// As [`write`](Self::write), for anything but a directory: what is no directory where one is looked for says where to look instead.
     pub(super) fn write_file(&self, path: &Path, place: BorrowedFd<'_>) -> Result<Answer, Errno> {
-        if self.ruleset.git_file(path) == Some(GitFile::Sample) {
-            return Ok(Answer::Allowed);
-        }
-        match self.write(path, place)? {
-            Answer::Allowed if self.ruleset.leads_to_protected(path) => Err(Errno::EACCES),
-            answer => Ok(answer),
+        match self.write(path, place) {
+            Ok(Answer::Allowed) if self.ruleset.leads_to_protected(path) => Err(Errno::EACCES),
+            Ok(Answer::Allowed) => Ok(Answer::Allowed),
+            _ if self.ruleset.git_file(path) == Some(GitFile::Sample) => Ok(Answer::Allowed),
+            answer => answer,
         }
     }
 
     /// Denies another spelling of a protected name in a directory that takes it for the same.
     pub(super) fn tell_apart(&self, path: &Path, directory: BorrowedFd<'_>) -> Result<(), Errno> {
-        if self.own(path).is_none() && self.ruleset.protects_alike(path) && folds(directory) {
+        if self.ruleset.protects_alike(path) && self.own(path).is_none() && folds(directory) {
             Err(Errno::EACCES)
         } else {
             Ok(())

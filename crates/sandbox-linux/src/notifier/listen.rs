@@ -16,9 +16,9 @@ use super::bulk::{self, Pace};
 use super::calls::Call;
 use super::performer::{Gone, Performers};
 use super::pin::{Own, Thread};
+use super::procfs::Threads;
 use super::read::text;
 use super::root::Root;
-use super::umask::Umasks;
 use super::{Counts, Current, Job, Order, Taken, calls, lock};
 use crate::sys::notify;
 
@@ -44,7 +44,7 @@ struct Listener {
     fd: Arc<OwnedFd>,
     /// The same for all of them: no call that changes it passes the filter.
     root: Option<Arc<Root>>,
-    umasks: Umasks,
+    threads: Threads,
 }
 
 impl Reader {
@@ -146,7 +146,7 @@ impl Reader {
                     self.listeners.push(Listener {
                         fd: Arc::new(fd),
                         root: None,
-                        umasks: Umasks::default(),
+                        threads: Threads::default(),
                     });
                 }
                 Order::Ask(job, own) => self.get_hold(*job, own)?,
@@ -192,6 +192,14 @@ impl Listener {
         let Ok(call) = notify::receive(self.fd.as_fd()) else {
             return Ok(());
         };
+        let thread = Thread(call.pid);
+        counts.together.called_by(thread);
+        if i64::from(call.data.nr) == libc::SYS_umask {
+            self.threads.change_umask(thread);
+            notify::go_on(self.fd.as_fd(), call.id);
+            return Ok(());
+        }
+        self.threads.call_again(thread);
         match self.job(&call, taken) {
             Ok(job) => hand_over(performers, job),
             Err(errno) => {
@@ -204,22 +212,22 @@ impl Listener {
     fn job(&mut self, notified: &libc::seccomp_notif, taken: Taken) -> Result<Job, Errno> {
         let call = calls::of(notified.data.nr, notified.data.args).ok_or(Errno::ENOSYS)?;
         let thread = Thread(notified.pid);
-        let place = |argument| thread.place(argument);
+        let place = |argument| thread.place(argument, &self.threads);
         let call = call.try_map(
             place,
             |address| text(thread.0, address),
-            |given| thread.named(given, &mut self.umasks),
+            |given| thread.named(given, &self.threads),
         )?;
         let umask = call
             .has_mode()
-            .then(|| self.umasks.of(thread))
+            .then(|| self.threads.umask(thread))
             .transpose()?;
         let may_grow = matches!(call, Call::Truncate { .. });
         let largest_file = may_grow.then(|| thread.largest_file()).transpose()?;
         let root = if let Some(root) = &self.root {
             Arc::clone(root)
         } else {
-            let root = Arc::new(Root::new(thread.root()?));
+            let root = Arc::new(Root::new(thread.root()?)?);
             // What was opened is the thread's only if that was there.
             if notify::is_valid(self.fd.as_fd(), notified.id) {
                 self.root = Some(Arc::clone(&root));

@@ -18,7 +18,7 @@ use super::errand::Errands;
 use super::perform::{Done, perform};
 use super::pin::{Held, Own, errno};
 use super::resolve::Stop;
-use super::{Job, Names, Order, Orders, spawn};
+use super::{Counts, Job, Names, Order, Orders, spawn};
 use crate::sys::notify;
 
 /// How long what would block is left alone until it is tried again.
@@ -41,6 +41,7 @@ pub(super) struct Performers {
     errands: Arc<Errands>,
     teller: Option<Teller>,
     orders: Orders,
+    counts: Arc<Counts>,
     current: Option<Performer>,
 }
 
@@ -51,6 +52,7 @@ impl Performers {
         errands: Arc<Errands>,
         teller: Option<Teller>,
         orders: Orders,
+        counts: &Arc<Counts>,
     ) -> Self {
         Self {
             names,
@@ -58,6 +60,7 @@ impl Performers {
             errands,
             teller,
             orders,
+            counts: Arc::clone(counts),
             current: None,
         }
     }
@@ -105,8 +108,9 @@ impl Performers {
         let (confined, is_confined) = channel();
         let (names, ruleset) = (Arc::clone(&self.names), Arc::clone(&self.ruleset));
         let (teller, orders) = (self.teller.clone(), self.orders.clone());
-        let errands = Arc::clone(&self.errands);
+        let (errands, counts) = (Arc::clone(&self.errands), Arc::clone(&self.counts));
         let thread = spawn("sandbox-perform", move || {
+            let _member = counts.together.join();
             let outcome = confine(&ruleset);
             let ends = outcome.is_err();
             if confined.send(outcome).is_err() || ends {

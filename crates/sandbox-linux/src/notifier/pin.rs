@@ -5,8 +5,7 @@
 
 use std::ffi::CString;
 use std::fs;
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
 use nix::errno::Errno;
@@ -16,6 +15,7 @@ use nix::unistd::getsid;
 use sandbox_core::Process;
 
 use super::calls::Argument;
+use super::procfs::Threads;
 use super::read::text;
 use crate::sys::notify::{descriptor_of, file_size_limit};
 
@@ -54,31 +54,36 @@ pub(super) enum Held {
 }
 
 /// A thread that waits, by its number here.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Thread(pub(super) u32);
 
 impl Thread {
     /// A place of its call.
-    pub(super) fn place(self, argument: Argument) -> Result<Pinned, Errno> {
+    pub(super) fn place(self, argument: Argument, threads: &Threads) -> Result<Pinned, Errno> {
         let path = text(self.0, argument.path)?;
         if path.is_empty() && !argument.may_be_empty {
             return Err(Errno::ENOENT);
         }
-        self.pinned(argument.directory, path)
+        self.pinned(argument.directory, path, threads)
     }
 
     /// A path, and where it begins: the number of a directory, or `AT_FDCWD`.
-    pub(super) fn pinned(self, directory: i32, path: CString) -> Result<Pinned, Errno> {
+    pub(super) fn pinned(
+        self,
+        directory: i32,
+        path: CString,
+        threads: &Threads,
+    ) -> Result<Pinned, Errno> {
         let base = match directory {
             _ if path.as_bytes().starts_with(b"/") => None,
-            libc::AT_FDCWD => Some(self.directory()?),
+            libc::AT_FDCWD => Some(threads.pin(self, "cwd", OFlag::O_DIRECTORY)?),
             number => {
                 let kind = if path.is_empty() {
                     OFlag::empty()
                 } else {
                     OFlag::O_DIRECTORY
                 };
-                let pinned = self.pin(&format!("fd/{number}"), kind);
+                let pinned = threads.pin(self, &format!("fd/{number}"), kind);
                 Some(pinned.map_err(|errno| match errno {
                     Errno::ENOENT => Errno::EBADF,
                     other => other,
@@ -89,17 +94,12 @@ impl Thread {
     }
 
     pub(super) fn root(self) -> Result<OwnedFd, Errno> {
-        self.pin("root", OFlag::O_DIRECTORY)
+        self.directory("root")
     }
 
-    fn directory(self) -> Result<OwnedFd, Errno> {
-        self.pin("cwd", OFlag::O_DIRECTORY)
-    }
-
-    /// Without opening it: what is behind a descriptor may block, and whoever has it has opened it.
-    fn pin(self, what: &str, kind: OFlag) -> Result<OwnedFd, Errno> {
-        let path = format!("/proc/{}/{what}", self.0);
-        let flags = OFlag::O_PATH | OFlag::O_CLOEXEC | kind;
+    fn directory(self, link: &str) -> Result<OwnedFd, Errno> {
+        let path = format!("/proc/{}/{link}", self.0);
+        let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
         open(path.as_str(), flags, Mode::empty())
     }
 
@@ -117,7 +117,7 @@ impl Thread {
                 });
                 file.map(Held::File)
             }
-            Own::Directory => self.directory().map(Held::File),
+            Own::Directory => self.directory("cwd").map(Held::File),
             Own::Terminal => self.terminal(),
             Own::Process => Ok(Held::Process(self.process())),
         }
@@ -170,15 +170,9 @@ impl Thread {
     }
 
     fn file(self, name: &str) -> Result<String, Errno> {
-        let mut bytes = Vec::new();
-        let read = self.open(name)?.read_to_end(&mut bytes);
-        read.map_err(|error| errno(&error))?;
+        let bytes = fs::read(format!("/proc/{}/{name}", self.0));
+        let bytes = bytes.map_err(|error| errno(&error))?;
         Ok(String::from_utf8_lossy(&bytes).into_owned())
-    }
-
-    /// A file of its own in procfs, for reading.
-    pub(super) fn open(self, name: &str) -> Result<File, Errno> {
-        File::open(format!("/proc/{}/{name}", self.0)).map_err(|error| errno(&error))
     }
 }
 
@@ -204,6 +198,8 @@ pub(super) fn gives(file: impl AsFd, flags: i32) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
+
     use super::*;
 
     #[test]

@@ -5,17 +5,16 @@
 //! leads somewhere else here, and may even be allowed. So a path counts only if its mount was found below the root.
 
 use std::ffi::CString;
-use std::fs;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use nix::errno::Errno;
+use nix::fcntl::{OFlag, open, readlinkat};
+use nix::sys::stat::Mode;
 use sandbox_core::upwards;
 
-use super::perform::again;
-use super::pin::errno;
 use crate::sys::notify::{Mount, mount_of, open_resolved};
 
 /// `RESOLVE_NO_MAGICLINKS`, `RESOLVE_NO_SYMLINKS`, `RESOLVE_IN_ROOT` (openat2(2)).
@@ -24,20 +23,27 @@ const LITERALLY: u64 = 2 | 4 | 16;
 #[derive(Debug)]
 pub(super) struct Root {
     file: OwnedFd,
+    /// The caller's `/proc/self/fd`, where the kernel tells paths.
+    descriptors: OwnedFd,
     /// Those that were found below it. Nothing comes off there.
     mounts: Mutex<Vec<Mount>>,
 }
 
 impl Root {
-    pub(super) const fn new(file: OwnedFd) -> Self {
-        let mounts = Mutex::new(Vec::new());
-        Self { file, mounts }
+    pub(super) fn new(file: OwnedFd) -> Result<Self, Errno> {
+        let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+        Ok(Self {
+            file,
+            descriptors: open("/proc/self/fd", flags, Mode::empty())?,
+            mounts: Mutex::default(),
+        })
     }
 
     /// The path of a file as it is now, by the kernel.
     pub(super) fn path_of(&self, file: impl AsFd) -> Result<PathBuf, Errno> {
         let file = file.as_fd();
-        let path = fs::read_link(again(&file)).map_err(|error| errno(&error))?;
+        let number = file.as_raw_fd().to_string();
+        let path = PathBuf::from(readlinkat(&self.descriptors, number.as_str())?);
         // Pipes and sockets have none.
         if path.is_absolute() && self.holds(mount_of(file)?, &path) {
             Ok(path)

@@ -12,7 +12,7 @@ pub(super) const ALLOWED: &[Group] = &[
         SYS_fadvise64 SYS_readahead SYS_flock SYS_getdents64 SYS_fstat SYS_fstatfs SYS_cachestat] },
     Group { why: "paths: mounts and Landlock decide which exist and which can be written", calls: calls![
         SYS_newfstatat SYS_statx SYS_statfs SYS_faccessat SYS_faccessat2 SYS_readlinkat SYS_getcwd SYS_chdir SYS_fchdir
-        SYS_unlinkat SYS_umask
+        SYS_unlinkat
         SYS_fchown SYS_fchownat SYS_utimensat SYS_file_getattr
         SYS_inotify_init1 SYS_inotify_add_watch SYS_inotify_rm_watch] },
     // mkdir can't make a setgid directory: the kernel keeps the permission bits and the sticky bit only (vfs_mkdir).

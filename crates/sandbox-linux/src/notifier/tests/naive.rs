@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use super::super::calls;
+use super::super::procfs::Threads;
 use super::super::read::text;
-use super::super::umask::Umasks;
 use super::super::{Call, Names, Thread};
 use crate::sys::notify;
 use std::ffi::OsStr;
@@ -22,7 +22,7 @@ pub(in super::super) fn answer(names: &Names, listener: &OwnedFd) {
         let read = known.try_map(
             |at| text(call.pid, at.path),
             |target| text(call.pid, target),
-            |given| Thread(call.pid).named(given, &mut Umasks::default()),
+            |given| Thread(call.pid).named(given, &Threads::default()),
         );
         let decided = read.map(|call| match call {
             Call::Open { at, .. }

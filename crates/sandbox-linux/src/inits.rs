@@ -173,13 +173,26 @@ impl Init {
 
     /// Ends everything inside; returns when it is gone.
     pub(crate) fn end(&self) {
-        if self.owner == std::process::id() {
+        if self.kill() {
+            self.reap();
+        }
+    }
+
+    /// Ends everything inside, and does not wait; whether it is ours to end.
+    pub(crate) fn kill(&self) -> bool {
+        let is_ours = self.owner == std::process::id();
+        if is_ours {
             // With it the kernel ends all that is in its pid namespace (pid_namespaces(7)).
             sys::kill(self.pidfd.as_fd());
             // A caller that has given up its user may not; without a caller init ends by itself.
             let _ = shutdown(self.control.as_raw_fd(), Shutdown::Both);
-            self.reap();
         }
+        is_ours
+    }
+
+    /// Lets it go on, if somebody has stopped it.
+    pub(crate) fn resume(&self) {
+        sys::resume(self.pidfd());
     }
 
     /// Waits until it has ended; the signal that has ended it, as far as that is known.

@@ -341,7 +341,7 @@ pub(crate) fn send(
         .map(AsRawFd::as_raw_fd)
         .chain(file.as_ref().map(AsRawFd::as_raw_fd))
         .collect();
-    send_message(control.as_fd(), &message, &fds)
+    send_message(control.as_fd(), &message, &fds, MsgFlags::empty())
         .map_err(preparing("send to the sandbox's first process"))
 }
 
@@ -352,9 +352,13 @@ fn send_further(init: &Init, numbered: &[(RawFd, BorrowedFd<'_>)]) -> Result<(),
     for part in numbered.chunks(AT_ONCE) {
         let fds: Vec<RawFd> = part.iter().map(|(_, fd)| fd.as_raw_fd()).collect();
         let count = u32::try_from(fds.len()).map_err(|_| LaunchError::TooLarge)?;
-        if let Err(source) = send_message(control, &start::small(order::DESCRIPTORS, count), &fds) {
+        let tell = |count, fds: &[RawFd]| {
+            let message = start::small(order::DESCRIPTORS, count);
+            send_message(control, &message, fds, MsgFlags::empty())
+        };
+        if let Err(source) = tell(count, &fds) {
             // Whoever has ended is told by the next message.
-            if send_message(control, &start::small(order::DESCRIPTORS, 0), &[]).is_ok() {
+            if tell(0, &[]).is_ok() {
                 // What it hands over with its first command comes before, and is of no use: it ends.
                 while let Ok(Received::Answer(got)) = init.hear(PollTimeout::NONE)
                     && matches!(got.kind, answer::DOOR | answer::PERFORMER)
@@ -370,6 +374,7 @@ pub(crate) fn send_message(
     control: BorrowedFd<'_>,
     message: &[u8],
     fds: &[RawFd],
+    flags: MsgFlags,
 ) -> io::Result<()> {
     let rights = [ControlMessage::ScmRights(fds)];
     let rights: &[ControlMessage<'_>] = if fds.is_empty() { &[] } else { &rights };
@@ -377,7 +382,7 @@ pub(crate) fn send_message(
         control.as_raw_fd(),
         &[IoSlice::new(message)],
         rights,
-        MsgFlags::MSG_NOSIGNAL,
+        flags | MsgFlags::MSG_NOSIGNAL,
         None,
     )?;
     Ok(())

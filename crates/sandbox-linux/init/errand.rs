@@ -118,6 +118,16 @@ impl Errands {
         Ok(())
     }
 
+    /// The call has a signal to handle: who waits for a server in its place stops, and answers it. One that does not wait yet is told in vain, and
+    /// one that has ended by then is about nothing.
+    pub(crate) fn interrupt(&self, call: Option<u64>) {
+        let mut children = self.children.iter();
+        let is_it = |child: &&Child| child.pid != 0 && Some(child.errand.call) == call;
+        if let Some(child) = children.find(is_it) {
+            let _ = sys::kill(child.pid, sys::INTERRUPT);
+        }
+    }
+
     /// There is a wait `status` about the child `pid`.
     pub(crate) fn note(&mut self, pid: i32, status: i32) {
         if is_end(status) {
@@ -157,8 +167,8 @@ impl Errand {
         }
         let address = self.address.get(..self.length).ok_or(Errno::INVAL)?;
         match self.code {
-            errand::CONNECT => self.confined(|| sys::connect(self.socket, address)),
-            errand::CONNECT_TO => self.confined(|| sys::connect(self.socket, TO_PLACE)),
+            errand::CONNECT => self.confined(|| self.connect(address)),
+            errand::CONNECT_TO => self.confined(|| self.connect(TO_PLACE)),
             errand::BIND => self.confined(|| sys::bind(self.socket, address)),
             errand::BIND_IN => self.bind_name(),
             errand::BIND_AT => match self.make_way() {
@@ -174,6 +184,16 @@ impl Errand {
         sys::drop_capabilities()?;
         sys::umask(self.umask);
         act()
+    }
+
+    /// Waits as long as the server lets it, or until the call has a signal to handle. Then the kernel sees to whether it is made again, as it does
+    /// itself (signal(7)): never if there was a limit to the time.
+    fn connect(&self, address: &[u8]) -> Result<()> {
+        sys::interrupt_by(sys::INTERRUPT)?;
+        match sys::connect(self.socket, address) {
+            Err(Errno::INTR) if !sys::has_send_timeout(self.socket)? => Err(Errno::RESTART),
+            outcome => outcome,
+        }
     }
 
     /// The path, and how much of it is the way to the name.

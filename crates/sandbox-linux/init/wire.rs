@@ -54,6 +54,8 @@ pub(crate) mod order {
     /// What is to be done about a socket in the place of a call that waits: which [`errand`](super::errand), the call's number, a umask,
     /// the address; descriptors: where the call is answered, the socket, and a place.
     pub(crate) const ERRAND: u32 = 10;
+    /// The call that an errand is done for has a signal to handle: 0, the call's number.
+    pub(crate) const INTERRUPT: u32 = 11;
 }
 
 /// What an [`order::ERRAND`] is about.

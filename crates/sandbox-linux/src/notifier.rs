@@ -220,7 +220,7 @@ impl Notifier {
             owner: std::process::id(),
             names,
             performer: Arc::new(performer),
-            errands: Arc::new(Errands(control)),
+            errands: Arc::new(Errands::new(control)),
             counts: Arc::default(),
             reader: Arc::default(),
             telling: telling.transpose()?,

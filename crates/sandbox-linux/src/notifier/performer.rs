@@ -10,6 +10,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
+use nix::poll::PollTimeout;
 use nix::sched::{CloneFlags, unshare};
 
 use super::calls::Call;
@@ -94,6 +95,11 @@ impl Performers {
     /// Ends it, when what it was given is done: no command is left, or another one comes in its place. What waits is given back.
     pub(super) fn end(&mut self) {
         self.current = None;
+    }
+
+    /// Looks at what waits for others; until when nobody has to.
+    pub(super) fn look(&self) -> PollTimeout {
+        self.errands.look()
     }
 
     pub(super) fn orders(&self) -> Orders {
@@ -211,7 +217,8 @@ impl Performing<'_> {
         match outcome {
             Ok(Done::Nothing) => job.answer(Ok(0)),
             Ok(Done::File(file)) => job.answer_with(&file),
-            Ok(Done::Passed) => {}
+            // It is to be looked at.
+            Ok(Done::Passed) => self.orders.ring(),
             Err(Stop::Answer(errno)) => job.answer(Err(errno)),
             Err(Stop::Ask(_)) if job.own.len() >= MOST_ASKED => job.answer(Err(Errno::ELOOP)),
             Err(Stop::Ask(own)) => self.orders.give(Order::Ask(Box::new(job), own)),

@@ -13,7 +13,7 @@ use super::sys::{self, Fd};
 use super::wire::errand::ADDRESS;
 use super::wire::{Reader, errand};
 
-/// How many children there are at most: more calls than that wait for nobody, and hear that they would have to.
+/// How many children a command has at most: more calls than that wait for nobody, and hear that they would have to.
 const AT_ONCE: usize = 256;
 const STACK: usize = 16 << 10;
 /// The longest order: two words, the number of the call, the umask, the address.
@@ -87,11 +87,13 @@ impl Errands {
     ) -> Result<()> {
         const CLONE_VM_SIGCHLD: usize = 0x100 | 0x11;
         if self.children.is_empty() {
-            let memory = sys::map(Fd::NONE, AT_ONCE * size_of::<Child>())?;
+            let memory = sys::map(Fd::NONE, AT_ONCE * (STACK + size_of::<Child>()))?;
+            let (stacks, memory) = memory
+                .split_at_mut_checked(AT_ONCE * STACK)
+                .ok_or(Errno::INVAL)?;
             // SAFETY: page-aligned, zeroed, and not otherwise referred to; a child is numbers, of which none is invalid.
             let (_, children, _) = unsafe { memory.align_to_mut() };
-            self.stacks = sys::map(Fd::NONE, AT_ONCE * STACK)?;
-            self.children = children;
+            (self.children, self.stacks) = (children, stacks);
         }
         let stacks = self.stacks.chunks_exact_mut(STACK);
         let children = self.children.iter_mut().zip(stacks);

@@ -16,8 +16,9 @@ use nix::sys::socket::MsgFlags;
 use super::Job;
 use super::address::Named;
 use super::pin::{Thread, errno};
+use super::resolve::Stop;
 use crate::launch::send_message;
-use crate::sys::notify;
+use crate::sys::{notify, socket};
 use crate::wire::{errand, order};
 
 /// How often those that wait for a server are looked at, and how many of them at a time: each look reads a file of procfs.
@@ -28,6 +29,8 @@ const AT_ONCE: usize = 16;
 #[derive(Debug)]
 pub(super) struct Errands {
     control: OwnedFd,
+    /// How much may lie in its socket when an errand comes to that.
+    room: i32,
     waiting: Mutex<Waiting>,
 }
 
@@ -66,14 +69,17 @@ impl Errands {
             calls: VecDeque::new(),
             looked: Instant::now(),
         };
+        // What is left is for orders of the caller's, which wait no more than errands do. A command can have any number of these.
+        let all = socket::option(control.as_fd(), libc::SO_SNDBUF);
         Self {
+            room: all.unwrap_or(0) / 4 * 3,
             control,
             waiting: Mutex::new(waiting),
         }
     }
 
-    /// Has it done for `job`.
-    pub(super) fn give(&self, job: &Job, named: &Named, errand: Errand<'_>) -> Result<(), Errno> {
+    /// Has it done for `job`. [`Stop::Wait`] where there is no room: init has much to read, or the user many descriptors in flight.
+    pub(super) fn give(&self, job: &Job, named: &Named, errand: Errand<'_>) -> Result<(), Stop> {
         let (code, place) = match errand {
             Errand::Connect => (errand::CONNECT, None),
             Errand::ConnectTo(place) => (errand::CONNECT_TO, Some(place)),
@@ -94,7 +100,13 @@ impl Errands {
             .into_iter()
             .chain(place.map(|place| place.as_raw_fd()))
             .collect();
-        self.send(&message, &fds)?;
+        if socket::unread(self.control.as_fd())? > self.room {
+            return Err(Stop::Wait);
+        }
+        self.send(&message, &fds).map_err(|errno| match errno {
+            Errno::EAGAIN | Errno::ETOOMANYREFS => Stop::Wait,
+            other => other.into(),
+        })?;
         if matches!(errand, Errand::Connect | Errand::ConnectTo(_)) {
             self.waiting().add(Call {
                 listener: Arc::downgrade(&job.listener),

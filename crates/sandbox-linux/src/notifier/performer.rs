@@ -68,10 +68,15 @@ impl Performers {
         if let Call::Connect(named) | Call::Bind(named) = &job.call
             && let Some(errand) = named.errand(&job.call)
         {
-            if let Err(errno) = self.errands.give(&job, named, errand) {
-                job.answer(Err(errno));
+            match self.errands.give(&job, named, errand) {
+                Ok(()) => return Ok(()),
+                Err(Stop::Answer(errno)) => {
+                    job.answer(Err(errno));
+                    return Ok(());
+                }
+                // It waits there.
+                Err(_) => {}
             }
-            return Ok(());
         }
         let performer = match &self.current {
             Some(performer) => performer,
@@ -223,7 +228,10 @@ impl Performing<'_> {
             Err(Stop::Ask(_)) if job.own.len() >= MOST_ASKED => job.answer(Err(Errno::ELOOP)),
             Err(Stop::Ask(own)) => self.orders.give(Order::Ask(Box::new(job), own)),
             Err(Stop::Wait) if self.waiting.len() >= MOST_WAITING => {
-                job.answer(Err(Errno::ENOMEM));
+                job.answer(Err(match job.call {
+                    Call::Connect(_) | Call::Bind(_) => Errno::EAGAIN,
+                    _ => Errno::ENOMEM,
+                }));
             }
             Err(Stop::Wait) => self.waiting.push(job),
         }

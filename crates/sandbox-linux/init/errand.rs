@@ -11,7 +11,7 @@ use super::raw::{Errno, Result, check};
 use super::serve::{Stack, is_end};
 use super::sys::{self, Fd};
 use super::wire::errand::ADDRESS;
-use super::wire::{Reader, errand};
+use super::wire::{BROUGHT, DOOR, Reader, errand};
 
 /// How many children a command has at most: more calls than that wait for nobody, and hear that they would have to.
 const AT_ONCE: usize = 256;
@@ -170,6 +170,7 @@ impl Errand {
         let address = self.address.get(..self.length).ok_or(Errno::INVAL)?;
         match self.code {
             errand::CONNECT => self.confined(|| self.connect(address)),
+            errand::CONNECT_DOOR => self.connect_door(),
             errand::CONNECT_TO => self.confined(|| self.connect(TO_PLACE)),
             errand::BIND => self.confined(|| sys::bind(self.socket, address)),
             errand::BIND_IN => self.bind_name(),
@@ -196,6 +197,18 @@ impl Errand {
             Err(Errno::INTR) if !sys::has_send_timeout(self.socket)? => Err(Errno::RESTART),
             outcome => outcome,
         }
+    }
+
+    /// Connects to the gateway's door at the address, which accepts at every one. What mark a connection has only who has a capability says, so the
+    /// gateway takes its destination from that and the address; of several calls about one socket at a time it may be the port of another.
+    fn connect_door(&self) -> Result<()> {
+        let mut address = self.address;
+        let [_, _, high, low, ..] = &mut address;
+        let port = u16::from_be_bytes([*high, *low]);
+        [*high, *low] = DOOR.to_be_bytes();
+        sys::set_mark(self.socket, BROUGHT | u32::from(port))?;
+        let address = address.get(..self.length).ok_or(Errno::INVAL)?;
+        self.confined(|| self.connect(address))
     }
 
     /// The path, and how much of it is the way to the name.

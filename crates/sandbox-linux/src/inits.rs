@@ -15,7 +15,7 @@ use nix::sys::socket::{MsgFlags, Shutdown, shutdown};
 use nix::unistd::{Pid, getpgrp, getsid};
 
 use crate::child::{Received, receive, receive_with};
-use crate::notifier::{Names, Notifier, OnDenial};
+use crate::notifier::{Brought, Errands, Names, Notifier, OnDenial};
 use crate::sys;
 
 /// How many inits wait for a command at most, and how long those beyond the first do.
@@ -67,13 +67,15 @@ impl Init {
     pub(crate) fn answer(
         &self,
         names: &Arc<Names>,
+        brought: Option<Brought>,
         on_denial: Option<&OnDenial>,
         listener: OwnedFd,
     ) -> io::Result<()> {
         if self.notifier.get().is_none() {
             let ruleset = self.performer().take().ok_or(io::ErrorKind::InvalidData)?;
             let control = self.control.try_clone()?;
-            let notifier = Notifier::new(Arc::clone(names), ruleset, control, on_denial.cloned())?;
+            let errands = Errands::new(control, brought);
+            let notifier = Notifier::new(Arc::clone(names), ruleset, errands, on_denial.cloned())?;
             let _ = self.notifier.set(notifier);
         }
         let notifier = self.notifier.get().ok_or(io::ErrorKind::InvalidData)?;

@@ -7,6 +7,7 @@ pub(crate) mod tests;
 use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::path::PathBuf;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
 use nix::poll::PollTimeout;
@@ -17,6 +18,7 @@ use nix::sys::socket::{
 
 use crate::child::{Child, Received};
 use crate::inits::Init;
+use crate::notifier::Brought;
 use crate::plan::{self, encode};
 use crate::prepare::{Joining, seal};
 use crate::wire::{AT_ONCE, INLINE, NO_STEP, answer, order, stage};
@@ -156,7 +158,8 @@ impl Prepared {
             match received {
                 Received::Answer(got) if got.kind == answer::DOOR => {
                     let mut doors = self.doors.lock().unwrap_or_else(PoisonError::into_inner);
-                    doors.put(got.value, got.errno, descriptor);
+                    doors.put(&got, descriptor);
+                    self.brings.store(doors.brought, Ordering::SeqCst);
                 }
                 Received::Answer(got) if got.kind == answer::PERFORMER => {
                     init.keep_performer(descriptor);
@@ -194,7 +197,11 @@ impl Prepared {
             .as_ref()
             .zip(listener)
             .ok_or(io::ErrorKind::InvalidData)?;
-        init.answer(names, self.on_denial.as_ref(), listener)
+        let brought = self.brings.load(Ordering::SeqCst).then(|| {
+            let mut steps = self.steps.iter();
+            Brought::new(steps.find_map(Step::captured_loopback).unwrap_or_default())
+        });
+        init.answer(names, brought, self.on_denial.as_ref(), listener)
     }
 }
 

@@ -157,6 +157,14 @@ pub(crate) fn connect(socket: Fd, address: &[u8]) -> Result<()> {
     call!(nr::CONNECT, socket.arg(), address.as_ptr(), address.len(); "`address` is as long as said").map(drop)
 }
 
+/// Marks what `socket` sends (socket(7), `SO_MARK`).
+pub(crate) fn set_mark(socket: Fd, mark: u32) -> Result<()> {
+    const SOL_SOCKET: usize = 1;
+    const SO_MARK: usize = 36;
+    call!(nr::SETSOCKOPT, socket.arg(), SOL_SOCKET, SO_MARK, &raw const mark, size_of::<u32>(); "`mark` is as large as said")
+        .map(drop)
+}
+
 /// Whether calls of `socket` that send, and connect, wait for some time only (`SO_SNDTIMEO` of socket(7)).
 pub(crate) fn has_send_timeout(socket: Fd) -> Result<bool> {
     const SOL_SOCKET: usize = 1;
@@ -181,10 +189,8 @@ pub(crate) const AF_INET6: usize = 10;
 pub(crate) fn sender(family: usize, mark: u32) -> Result<Fd> {
     const SOCK_RAW: usize = 3;
     const IPPROTO_RAW: usize = 255;
-    const SOL_SOCKET: usize = 1;
-    const SO_MARK: usize = 36;
     let socket = to_fd(call!(nr::SOCKET, family, SOCK_RAW | O_CLOEXEC, IPPROTO_RAW; "no pointer")?);
-    call!(nr::SETSOCKOPT, socket.arg(), SOL_SOCKET, SO_MARK, &raw const mark, size_of::<u32>(); "`mark` is as large as said")?;
+    set_mark(socket, mark)?;
     Ok(socket)
 }
 

@@ -15,6 +15,7 @@ use nix::sys::socket::MsgFlags;
 
 use super::Job;
 use super::address::Named;
+use super::brought::Brought;
 use super::pin::{Thread, errno};
 use super::resolve::Stop;
 use crate::launch::send_message;
@@ -27,8 +28,9 @@ const AT_ONCE: usize = 16;
 
 /// The way to init, its control socket, and who waits for a server.
 #[derive(Debug)]
-pub(super) struct Errands {
+pub(crate) struct Errands {
     control: OwnedFd,
+    brought: Option<Brought>,
     /// How much may lie in its socket when an errand comes to that.
     room: i32,
     waiting: Mutex<Waiting>,
@@ -64,7 +66,8 @@ pub(super) enum Errand<'a> {
 }
 
 impl Errands {
-    pub(super) fn new(control: OwnedFd) -> Self {
+    /// `control` is the way to init, which brings to the gateway what is `brought` to it.
+    pub(crate) fn new(control: OwnedFd, brought: Option<Brought>) -> Self {
         let waiting = Waiting {
             calls: VecDeque::new(),
             looked: Instant::now(),
@@ -74,6 +77,7 @@ impl Errands {
         Self {
             room: all.unwrap_or(0) / 4 * 3,
             control,
+            brought,
             waiting: Mutex::new(waiting),
         }
     }
@@ -81,6 +85,7 @@ impl Errands {
     /// Has it done for `job`. [`Stop::Wait`] where there is no room: init has much to read, or the user many descriptors in flight.
     pub(super) fn give(&self, job: &Job, named: &Named, errand: Errand<'_>) -> Result<(), Stop> {
         let (code, place) = match errand {
+            Errand::Connect if self.brings(named) => (errand::CONNECT_DOOR, None),
             Errand::Connect => (errand::CONNECT, None),
             Errand::ConnectTo(place) => (errand::CONNECT_TO, Some(place)),
             Errand::Bind => (errand::BIND, None),
@@ -115,6 +120,11 @@ impl Errands {
             });
         }
         Ok(())
+    }
+
+    fn brings(&self, named: &Named) -> bool {
+        let brought = self.brought.as_ref();
+        brought.is_some_and(|brought| brought.is(named))
     }
 
     /// Interrupts those whose thread has a signal to handle, if it is time to look; when it is the next time.

@@ -2,7 +2,7 @@
 //!
 //! `notifier [--rounds N] [--files N] [--pin]`. Needs `tar`, `git`, `make`, `cc`, `node`, `npm` and a Rust toolchain that may be executed; a job
 //! whose program is missing is not measured, and the benchmark fails in the end. `--pin` keeps all of it on one CPU, which leaves out
-//! what it costs to wake another one up.
+//! what it costs to wake another one up. `landstrip`, which decides by name as well, is measured beside them where it is on `PATH`.
 
 #![expect(clippy::print_stdout, reason = "its output is the table")]
 
@@ -11,7 +11,8 @@ use std::process::{Command, ExitCode, Stdio};
 use std::time::Instant;
 
 use benches::{
-    Contender, Error, Home, Project, calls, interleave, micros, pin, ratio, start, succeed,
+    Contender, Error, Home, Landstrip, Project, calls, interleave, micros, pin, ratio, start,
+    succeed,
 };
 use lexopt::prelude::*;
 use sandboxed::{HostFacts, Lowering, Policy, Preset, Sandbox};
@@ -149,9 +150,13 @@ fn run(options: &Options) -> Result<(), Error> {
         "{} files; median ms of {} interleaved rounds, of starts ten times as many\n",
         options.files, options.rounds
     );
+    let peer = Landstrip::for_home(&home)?;
+    if peer.is_none() {
+        println!("landstrip is not there: `cargo install landstrip`\n");
+    }
     println!(
-        "{:<18}{:>9}{:>9}{:>9}{:>8}{:>8}",
-        "", "outside", "without", "with", "ratio", "goal"
+        "{:<18}{:>9}{:>9}{:>9}{:>8}{:>8}{:>11}",
+        "", "outside", "without", "with", "ratio", "goal", "landstrip"
     );
     let facts = [facts.lowered(&Lowering::WithoutNotifier), facts];
     let make = |facts: &HostFacts| {
@@ -166,23 +171,31 @@ fn run(options: &Options) -> Result<(), Error> {
     let mut keep =
         |row: Result<(), Error>| result = std::mem::replace(&mut result, Ok(())).and(row);
     for job in JOBS {
-        keep(work(&project, job, [without, with], options.rounds));
+        let peer = peer.as_ref();
+        keep(work(&project, job, [without, with], peer, options.rounds));
     }
     let outside = || Contender::new("outside", || start("true", &mut Command::new("/bin/true")));
-    let cold = [
+    let cold = vec![
         outside(),
         Contender::new("without", || {
             succeed(&mut make(without_it)?.command("/bin/true"))
         }),
         Contender::new("with", || succeed(&mut make(with_it)?.command("/bin/true"))),
     ];
-    keep(row("first command", cold, options.rounds * 10, 1.0));
-    let warm = [
+    let warm = vec![
         outside(),
         Contender::new("without", || succeed(&mut without.command("/bin/true"))),
         Contender::new("with", || succeed(&mut with.command("/bin/true"))),
     ];
-    keep(row("further command", warm, options.rounds * 10, 1.0));
+    for (name, mut contenders) in [("first command", cold), ("further command", warm)] {
+        contenders.extend(peer.as_ref().map(|peer| {
+            Contender::new(Landstrip::NAME, || {
+                let mut command = peer.command();
+                start(Landstrip::NAME, command.args(["/bin/true"]))
+            })
+        }));
+        keep(row(name, contenders, options.rounds * 10, 1.0));
+    }
     println!("\n(ratio: with to without)\n");
     result
 }
@@ -192,6 +205,7 @@ fn work(
     project: &Project,
     (name, job, goal): (&'static str, &str, f64),
     [without, with]: [&Sandbox; 2],
+    peer: Option<&Landstrip>,
     rounds: usize,
 ) -> Result<(), Error> {
     let variables = with.ruleset().environment();
@@ -217,34 +231,58 @@ fn work(
         run(&script)?;
         Ok(start.elapsed())
     };
-    let contenders = [
+    let beside = |peer: &Landstrip, script: &str| {
+        let mut command = peer.command();
+        let command = project.place(command.stdin(Stdio::null()), &variables);
+        start(Landstrip::NAME, command.args(["/bin/sh", "-c", script]))
+    };
+    let timed = &timed;
+    let mut contenders = vec![
         Contender::timed("outside", || timed(&outside)),
         Contender::timed("without", || timed(&|script| inside(without, script))),
         Contender::timed("with", || timed(&|script| inside(with, script))),
     ];
+    contenders.extend(peer.map(|peer| {
+        Contender::timed(Landstrip::NAME, move || {
+            timed(&|script| beside(peer, script))
+        })
+    }));
     row(name, contenders, rounds, goal)
 }
 
-/// Measures and prints one line.
+/// Measures and prints one line. A peer that can't do the job is left out.
 fn row(
     name: &str,
-    mut contenders: [Contender<'_>; 3],
+    mut contenders: Vec<Contender<'_>>,
     rounds: usize,
     goal: f64,
 ) -> Result<(), Error> {
+    let mut failed = None;
+    if let Some(peer) = contenders.get_mut(3)
+        && let Err(error) = peer.attempt()
+    {
+        failed = Some(error);
+        contenders.truncate(3);
+    }
     let measured = interleave(&mut contenders, rounds);
     if let Err(error) = &measured {
         println!("{name:<18}NOT MEASURED: {error}");
         return measured;
     }
-    let [outside, without, with] = contenders
-        .each_ref()
-        .map(|contender| micros(contender.median()));
-    let times = [outside, without, with].map(|time| ratio(time, 1000));
-    let [outside_ms, without_ms, with_ms] = times;
-    println!(
-        "{name:<18}{outside_ms:>9.1}{without_ms:>9.1}{with_ms:>9.1}{:>8.2}{goal:>8}",
-        ratio(with, without)
-    );
+    let medians = contenders.iter().map(|it| micros(it.median()));
+    let medians: Vec<_> = medians.collect();
+    if let [outside, without, with, peer @ ..] = &medians[..] {
+        let [outside_ms, without_ms, with_ms] =
+            [outside, without, with].map(|time| ratio(*time, 1000));
+        print!(
+            "{name:<18}{outside_ms:>9.1}{without_ms:>9.1}{with_ms:>9.1}{:>8.2}{goal:>8}",
+            ratio(*with, *without)
+        );
+        match (peer, &failed) {
+            ([peer, ..], _) => println!("{:>11.1}", ratio(*peer, 1000)),
+            ([], Some(error)) => println!("   {error}"),
+            ([], None) => println!(),
+        }
+    }
     Ok(())
 }

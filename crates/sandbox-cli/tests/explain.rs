@@ -456,7 +456,7 @@ fn the_gateway_holds_the_network_where_destinations_are_named() {
     insta::assert_snapshot!(held(NETWORK), @r"
     network          network namespace + seccomp + gateway
                      not held: that `connect` fails where a connection is denied: the gateway accepts first, then decides, and resets it
-                     beyond the rules: every connection but those to the proxies of `HTTP_PROXY` and `ALL_PROXY`, if this kernel has no transparent proxy in nf_tables
+                     beyond the rules: the port that `getpeername` tells, if this kernel has no transparent proxy in nf_tables; every connection but those to the proxies of `HTTP_PROXY` and `ALL_PROXY`, if `/proc/sys` can't be written either
     ");
     let agent = "extends = [\"agent\"]\n";
     insta::assert_snapshot!(held(agent), @"network          network namespace + seccomp");

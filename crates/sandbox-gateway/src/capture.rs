@@ -9,6 +9,7 @@ mod retry;
 
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::AsFd;
 use std::pin::pin;
 use std::rc::Rc;
 
@@ -25,6 +26,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::bounds;
 use crate::event::{Door, End, target};
+use crate::gateway::PortOf;
 use crate::hall::{Hall, Wish};
 use crate::opened::{Line, Opened, finish};
 use crate::protocol::Protocol;
@@ -42,9 +44,12 @@ pub(crate) async fn proxies(listener: TcpListener, hall: Rc<Hall>) {
 }
 
 /// Serves captured connections.
-pub(crate) async fn streams(listener: TcpListener, hall: Rc<Hall>) {
+pub(crate) async fn streams(listener: TcpListener, port: Option<PortOf>, hall: Rc<Hall>) {
     serve(&listener, &hall, |client, hall| async move {
-        if let Ok(dialled) = client.local_addr() {
+        if let Ok(mut dialled) = client.local_addr() {
+            if let Some(port) = port.and_then(|port| port(client.as_fd())) {
+                dialled.set_port(port);
+            }
             captured(client, dialled, hall).await;
         }
     })

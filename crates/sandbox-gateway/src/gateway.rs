@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use std::fmt;
 use std::io;
 use std::net;
-use std::os::fd::OwnedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::{Arc, mpsc};
@@ -133,8 +133,8 @@ impl fmt::Debug for Gateway {
 /// ```
 /// use sandbox_gateway::Doors;
 ///
-/// let Doors { streams, names, proxies, datagrams, packets_v4, packets_v6, processes } = Doors::default();
-/// assert!(streams.is_none() && names.is_none() && proxies.is_none());
+/// let Doors { streams, port, names, proxies, datagrams, packets_v4, packets_v6, processes } = Doors::default();
+/// assert!(streams.is_none() && port.is_none() && names.is_none() && proxies.is_none());
 /// assert!(datagrams.is_none() && packets_v4.is_none() && packets_v6.is_none());
 /// assert!(processes.is_none());
 /// ```
@@ -146,6 +146,8 @@ impl fmt::Debug for Gateway {
 pub struct Doors {
     /// A listener which accepts connections to every address: the accepted socket's own address is the one that was dialled.
     pub streams: Option<OwnedFd>,
+    /// What tells the port that was dialled of a connection that was accepted there, where its own port is not always that.
+    pub port: Option<PortOf>,
     /// An `AF_INET6` socket for both kinds of addresses that gets the datagrams to port 53 of every address, and says which
     /// with each (`IPV6_RECVPKTINFO`, ipv6(7)).
     pub names: Option<OwnedFd>,
@@ -162,9 +164,13 @@ pub struct Doors {
     pub processes: Option<Processes>,
 }
 
+/// Tells the port that a connection was made to; none where that is the accepted socket's own.
+pub type PortOf = fn(BorrowedFd<'_>) -> Option<u16>;
+
 /// The doors, so that its thread hears of who comes.
 struct Watched {
     streams: Option<TcpListener>,
+    port: Option<PortOf>,
     names: Option<UdpSocket>,
     proxies: Option<TcpListener>,
     /// And what answers them.
@@ -218,6 +224,7 @@ impl Gateway {
         let watched = self.watch(|| {
             Ok(Watched {
                 streams: doors.streams.map(listener).transpose()?,
+                port: doors.port,
                 names: doors.names.map(datagrams).transpose()?,
                 proxies: doors.proxies.map(listener).transpose()?,
                 datagrams: match (doors.datagrams, doors.packets_v4, doors.packets_v6) {
@@ -370,6 +377,7 @@ async fn obey(hall: Rc<Hall>, mut orders: UnboundedReceiver<Order>) {
 fn serve(hall: &Rc<Hall>, doors: Watched) -> Vec<AbortHandle> {
     let Watched {
         streams,
+        port,
         names,
         proxies,
         datagrams,
@@ -381,7 +389,7 @@ fn serve(hall: &Rc<Hall>, doors: Watched) -> Vec<AbortHandle> {
     let hall = || Rc::clone(hall);
     let tasks = [
         proxies.map(|door| spawn_local(crate::capture::proxies(door, hall()))),
-        streams.map(|door| spawn_local(crate::capture::streams(door, hall()))),
+        streams.map(|door| spawn_local(crate::capture::streams(door, port, hall()))),
         names.map(|door| spawn_local(crate::dns::datagrams(door, hall()))),
         datagrams
             .map(|(door, packets)| spawn_local(crate::datagrams::serve(door, packets, hall()))),

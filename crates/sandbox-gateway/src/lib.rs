@@ -40,7 +40,7 @@ mod tls;
 mod upstream;
 
 pub use event::{Door, End, Event};
-pub use gateway::{Doors, Gateway, Options};
+pub use gateway::{Doors, Gateway, Options, PortOf};
 pub use processes::{Process, Processes};
 pub use question::{Answer, Question};
 pub use upstream::HostProxy;

@@ -5,7 +5,7 @@
 #[cfg_attr(target_arch = "aarch64", path = "entry/aarch64.rs")]
 mod architecture;
 
-pub(crate) use self::architecture::clone_on;
+pub(crate) use self::architecture::{clone_on, end_of_handler};
 
 /// Flags of a child that has this process's memory, which sleeps until the child has executed a program or ended:
 /// `CLONE_VM`, `CLONE_VFORK`, `SIGCHLD`.

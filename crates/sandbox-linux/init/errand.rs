@@ -11,9 +11,9 @@ use super::raw::{Errno, Result, check};
 use super::serve::{Stack, is_end};
 use super::sys::{self, Fd};
 use super::wire::errand::ADDRESS;
-use super::wire::{Reader, errand};
+use super::wire::{BROUGHT, DOOR, Reader, errand};
 
-/// How many children there are at most: more calls than that wait for nobody, and hear that they would have to.
+/// How many children a command has at most: more calls than that wait for nobody, and hear that they would have to.
 const AT_ONCE: usize = 256;
 const STACK: usize = 16 << 10;
 /// The longest order: two words, the number of the call, the umask, the address.
@@ -87,11 +87,13 @@ impl Errands {
     ) -> Result<()> {
         const CLONE_VM_SIGCHLD: usize = 0x100 | 0x11;
         if self.children.is_empty() {
-            let memory = sys::map(Fd::NONE, AT_ONCE * size_of::<Child>())?;
+            let memory = sys::map(Fd::NONE, AT_ONCE * (STACK + size_of::<Child>()))?;
+            let (stacks, memory) = memory
+                .split_at_mut_checked(AT_ONCE * STACK)
+                .ok_or(Errno::INVAL)?;
             // SAFETY: page-aligned, zeroed, and not otherwise referred to; a child is numbers, of which none is invalid.
             let (_, children, _) = unsafe { memory.align_to_mut() };
-            self.stacks = sys::map(Fd::NONE, AT_ONCE * STACK)?;
-            self.children = children;
+            (self.children, self.stacks) = (children, stacks);
         }
         let stacks = self.stacks.chunks_exact_mut(STACK);
         let children = self.children.iter_mut().zip(stacks);
@@ -116,6 +118,16 @@ impl Errands {
         let pid = check(unsafe { clone_on(CLONE_VM_SIGCHLD, stack.0, run, errand) });
         child.pid = pid.map_err(|_| Errno::AGAIN)? as i32;
         Ok(())
+    }
+
+    /// The call has a signal to handle: who waits for a server in its place stops, and answers it. One that does not wait yet is told in vain, and
+    /// one that has ended by then is about nothing.
+    pub(crate) fn interrupt(&self, call: Option<u64>) {
+        let mut children = self.children.iter();
+        let is_it = |child: &&Child| child.pid != 0 && Some(child.errand.call) == call;
+        if let Some(child) = children.find(is_it) {
+            let _ = sys::kill(child.pid, sys::INTERRUPT);
+        }
     }
 
     /// There is a wait `status` about the child `pid`.
@@ -157,8 +169,9 @@ impl Errand {
         }
         let address = self.address.get(..self.length).ok_or(Errno::INVAL)?;
         match self.code {
-            errand::CONNECT => self.confined(|| sys::connect(self.socket, address)),
-            errand::CONNECT_TO => self.confined(|| sys::connect(self.socket, TO_PLACE)),
+            errand::CONNECT => self.confined(|| self.connect(address)),
+            errand::CONNECT_DOOR => self.connect_door(),
+            errand::CONNECT_TO => self.confined(|| self.connect(TO_PLACE)),
             errand::BIND => self.confined(|| sys::bind(self.socket, address)),
             errand::BIND_IN => self.bind_name(),
             errand::BIND_AT => match self.make_way() {
@@ -174,6 +187,28 @@ impl Errand {
         sys::drop_capabilities()?;
         sys::umask(self.umask);
         act()
+    }
+
+    /// Waits as long as the server lets it, or until the call has a signal to handle. Then the kernel sees to whether it is made again, as it does
+    /// itself (signal(7)): never if there was a limit to the time.
+    fn connect(&self, address: &[u8]) -> Result<()> {
+        sys::interrupt_by(sys::INTERRUPT)?;
+        match sys::connect(self.socket, address) {
+            Err(Errno::INTR) if !sys::has_send_timeout(self.socket)? => Err(Errno::RESTART),
+            outcome => outcome,
+        }
+    }
+
+    /// Connects to the gateway's door at the address, which accepts at every one. What mark a connection has only who has a capability says, so the
+    /// gateway takes its destination from that and the address; of several calls about one socket at a time it may be the port of another.
+    fn connect_door(&self) -> Result<()> {
+        let mut address = self.address;
+        let [_, _, high, low, ..] = &mut address;
+        let port = u16::from_be_bytes([*high, *low]);
+        [*high, *low] = DOOR.to_be_bytes();
+        sys::set_mark(self.socket, BROUGHT | u32::from(port))?;
+        let address = address.get(..self.length).ok_or(Errno::INVAL)?;
+        self.confined(|| self.connect(address))
     }
 
     /// The path, and how much of it is the way to the name.

@@ -25,6 +25,8 @@ impl Errno {
     pub(crate) const LOOP: Self = Self(40);
     pub(crate) const TIMEDOUT: Self = Self(110);
     pub(crate) const STALE: Self = Self(116);
+    /// Of a call that is made again once a signal is handled, or returns `EINTR`, as its process has it (linux/errno.h).
+    pub(crate) const RESTART: Self = Self(512);
 }
 
 pub(crate) type Result<T> = core::result::Result<T, Errno>;

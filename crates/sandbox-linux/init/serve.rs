@@ -36,7 +36,8 @@ impl Ears {
             .fold(sys::signal_bit(sys::SIGCHLD), |mask, signal| {
                 mask | sys::signal_bit(*signal)
             });
-        sys::set_signal_mask(mask)?;
+        // It is for children that have a handler.
+        sys::set_signal_mask(mask | sys::signal_bit(sys::INTERRUPT))?;
         Ok(Self {
             control,
             caller,
@@ -439,6 +440,7 @@ impl Service<'_> {
         let mut reader = Reader(buffer.get(..length).unwrap_or(&[]));
         match (reader.u32(), reader.u32()) {
             (Some(order::ERRAND), Some(code)) => self.errands.start(code, reader, fds),
+            (Some(order::INTERRUPT), _) => self.errands.interrupt(reader.u64()),
             (Some(order::SIGNAL), Some(signal)) => self.signal(signal as i32),
             (Some(order::FORWARD), Some(signal)) => self.forward(signal as i32, reader.u32()),
             (Some(order::KEY), Some(signal)) => self.forward_key(signal as i32),

@@ -68,6 +68,8 @@ pub(crate) struct Builder<'a> {
     followed: Reader<'static>,
     /// Why the kernel did not do the last request about the network, which is to bring connections to the gateway; 0 if it did.
     missing: Errno,
+    /// Whether a connection can tell where it was to go instead.
+    can_bring: bool,
     /// The gateway's sockets, in the order of [`door`].
     doors: [Fd; door::ALL.len()],
     /// The Landlock ruleset of the notifier's performer, and the rights that no command has beside it.
@@ -105,6 +107,7 @@ impl<'a> Builder<'a> {
             kept: [Kept::NONE; KEPT],
             followed: Reader(&[]),
             missing: Errno(0),
+            can_bring: false,
             doors: [Fd::NONE; door::ALL.len()],
             performer: Fd::NONE,
             performed: 0,
@@ -220,6 +223,9 @@ impl<'a> Builder<'a> {
     }
 
     fn open_doors(&mut self, datagrams: bool) -> Result<()> {
+        // A connection's mark is then the accepted socket's, too (kernel, `networking/ip-sysctl.rst`).
+        self.can_bring = self.missing != Errno(0)
+            && sys::write_file(c"/proc/sys/net/ipv4/tcp_fwmark_accept", b"1").is_ok();
         let [streams, names, proxies, received, v4, v6] = &mut self.doors;
         *streams = sys::listener(DOOR)?;
         *names = sys::bound(sys::SOCK_DGRAM, DOOR)?;
@@ -252,6 +258,7 @@ impl<'a> Builder<'a> {
                 kind: answer::DOOR,
                 value,
                 errno: self.missing.0,
+                detail: self.can_bring.into(),
                 ..Answer::default()
             };
             sys::send_with(super::CONTROL, &answer, socket)?;

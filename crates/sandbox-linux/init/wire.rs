@@ -26,6 +26,9 @@ pub(crate) const PROXY: u16 = 880;
 /// The mark of what the gateway answers to datagrams, by which it is not taken for the command's.
 pub(crate) const ANSWER: u32 = 1;
 
+/// With the port of its destination in the lower half, the mark of a connection that init brings to the gateway, where the kernel does not.
+pub(crate) const BROUGHT: u32 = 1 << 16;
+
 /// Standard input, output and error, which every command has.
 pub(crate) const STREAMS: usize = 3;
 
@@ -54,6 +57,8 @@ pub(crate) mod order {
     /// What is to be done about a socket in the place of a call that waits: which [`errand`](super::errand), the call's number, a umask,
     /// the address; descriptors: where the call is answered, the socket, and a place.
     pub(crate) const ERRAND: u32 = 10;
+    /// The call that an errand is done for has a signal to handle: 0, the call's number.
+    pub(crate) const INTERRUPT: u32 = 11;
 }
 
 /// What an [`order::ERRAND`] is about.
@@ -62,6 +67,8 @@ pub(crate) mod errand {
     pub(crate) const ADDRESS: usize = 128;
     /// Connect to the address.
     pub(crate) const CONNECT: u32 = 0;
+    /// Connect to the gateway's door at the address, whose port the connection's mark tells.
+    pub(crate) const CONNECT_DOOR: u32 = 5;
     /// Connect to the socket that the place is.
     pub(crate) const CONNECT_TO: u32 = 1;
     /// Bind to the address.
@@ -86,8 +93,8 @@ pub(crate) mod answer {
     pub(crate) const STATE: u32 = 6;
     /// The command has ended and nothing that it started is left: wait status, resource usage.
     pub(crate) const ENDED: u32 = 5;
-    /// A socket for the gateway: which [`door`](super::door), error number if connections are not brought there; descriptor: the
-    /// socket. Before the answer to the first command.
+    /// A socket for the gateway: which [`door`](super::door), error number if connections are not brought there, 1 if init can bring them then;
+    /// descriptor: the socket. Before the answer to the first command.
     pub(crate) const DOOR: u32 = 7;
     /// Descriptor: the Landlock ruleset of the notifier's performer. Before the answer to the first command.
     pub(crate) const PERFORMER: u32 = 8;
@@ -149,7 +156,7 @@ pub(crate) struct Answer {
     pub(crate) kind: u32,
     pub(crate) value: i32,
     pub(crate) errno: i32,
-    pub(crate) unused: i32,
+    pub(crate) detail: i32,
     /// `struct rusage` of the command: two timevals, maximum resident set in KiB, and what follows.
     pub(crate) usage: [i64; 18],
 }
@@ -159,7 +166,7 @@ impl Answer {
     #[cfg(not(freestanding))]
     pub(crate) fn read(from: &mut Reader<'_>) -> Option<Self> {
         let kind = from.u32()?;
-        let [value, errno, unused] = [from.u32()?, from.u32()?, from.u32()?].map(u32::cast_signed);
+        let [value, errno, detail] = [from.u32()?, from.u32()?, from.u32()?].map(u32::cast_signed);
         let mut usage = [0; 18];
         for field in &mut usage {
             *field = from.u64()?.cast_signed();
@@ -168,7 +175,7 @@ impl Answer {
             kind,
             value,
             errno,
-            unused,
+            detail,
             usage,
         })
     }

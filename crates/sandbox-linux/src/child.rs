@@ -157,7 +157,8 @@ impl Child {
                 (answer::STOPPED, _) => {
                     self.stops = self.stops.wrapping_add(1);
                     stop = Some(got.value);
-                    self.order(&start::small(order::STATE, 0))?;
+                    // The answer is waited for, too.
+                    self.order_by(&start::small(order::STATE, 0), MsgFlags::empty())?;
                 }
                 (answer::STATE, Some(signal)) if got.value == 1 => {
                     return Ok(Some(Update::Stopped(signal)));
@@ -190,7 +191,7 @@ impl Child {
     ///
     /// # Errors
     ///
-    /// Those of `sendmsg(2)`. A command that has ended is no error.
+    /// Those of `sendmsg(2)`: it does not wait for an init that does not read. A command that has ended is no error.
     pub fn signal(&self, signal: i32) -> io::Result<()> {
         self.order(&start::small(order::SIGNAL, signal.cast_unsigned()))
     }
@@ -200,7 +201,7 @@ impl Child {
     ///
     /// # Errors
     ///
-    /// Those of `sendmsg(2)`. A command that has ended is no error.
+    /// As [`signal`](Self::signal).
     pub fn forward(&self, signal: i32) -> io::Result<()> {
         let words = [order::FORWARD, signal.cast_unsigned(), self.stops];
         self.order(&words.map(u32::to_ne_bytes).concat())
@@ -211,34 +212,48 @@ impl Child {
     ///
     /// # Errors
     ///
-    /// Those of `sendmsg(2)`. A command that has ended is no error.
+    /// As [`signal`](Self::signal).
     pub fn forward_key(&self, signal: i32) -> io::Result<()> {
         self.order(&start::small(order::KEY, signal.cast_unsigned()))
     }
 
     /// Ends everything inside. [`wait`](Self::wait) tells when that is done.
     ///
+    /// An init that somebody has stopped goes on, to do it. One that has not read what it was told before is killed, and with it the kernel ends all
+    /// inside; then nothing is known of what the command used.
+    ///
     /// # Errors
     ///
     /// Those of `sendmsg(2)`. A command that has ended is no error.
     pub fn kill(&mut self) -> io::Result<()> {
-        self.signal_all(libc::SIGKILL)
+        if self.ended.is_some() {
+            return Ok(());
+        }
+        self.init.resume();
+        match self.signal_all(libc::SIGKILL) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock && self.init.kill() => Ok(()),
+            other => other,
+        }
     }
 
     /// Sends `signal` to everything inside.
     ///
     /// # Errors
     ///
-    /// Those of `sendmsg(2)`. A command that has ended is no error.
+    /// Those of `sendmsg(2)`: it does not wait for an init that does not read. A command that has ended is no error.
     pub fn signal_all(&self, signal: i32) -> io::Result<()> {
         self.order(&start::small(order::KILL, signal.cast_unsigned()))
     }
 
     fn order(&self, message: &[u8]) -> io::Result<()> {
+        self.order_by(message, MsgFlags::MSG_DONTWAIT)
+    }
+
+    fn order_by(&self, message: &[u8], flags: MsgFlags) -> io::Result<()> {
         if self.ended.is_some() {
             return Ok(());
         }
-        match send_message(self.as_fd(), message, &[]) {
+        match send_message(self.as_fd(), message, &[], flags) {
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
             Err(error) if error.kind() == io::ErrorKind::ConnectionReset => Ok(()),
             other => other,

@@ -6,15 +6,15 @@ pub(crate) mod tests;
 
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddrV6};
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::{Arc, Weak};
 
 use nix::sys::socket::{SockaddrIn6, connect, setsockopt, sockopt};
 use nix::sys::time::TimeVal;
 
 use crate::inits::{Init, Inits};
-use crate::sys;
-use crate::wire::{self, door};
+use crate::sys::{self, socket};
+use crate::wire::{self, Answer, BROUGHT, door};
 
 /// How long a server inside may take to take a connection that the host makes.
 const PATIENCE: TimeVal = TimeVal::new(2, 0);
@@ -72,8 +72,11 @@ pub struct Doors {
     /// dialled.
     pub streams: Option<OwnedFd>,
     /// Whether this kernel brings connections to `streams`, and datagrams to `datagrams`. It does not without the transparent proxy of `nf_tables`: then whoever does not
-    /// ask a proxy is refused.
+    /// ask a proxy is refused, or [brought](Self::brought).
     pub captured: bool,
+    /// Whether init brings them where the kernel does not, as far as a notifier has it connect: to port 53 of the address that was dialled. What port
+    /// was dialled [`port_of`](Self::port_of) tells.
+    pub brought: bool,
     /// A socket that gets the datagrams to port 53 of every address; it says which with each (`IPV6_PKTINFO`, ipv6(7)).
     pub names: Option<OwnedFd>,
     /// A listener on [`Doors::PROXY`] of loopback, for programs that ask a proxy.
@@ -92,9 +95,18 @@ impl Doors {
     /// The port of [`proxies`](Self::proxies).
     pub const PROXY: u16 = wire::PROXY;
 
-    pub(crate) fn put(&mut self, which: i32, errno: i32, socket: Option<OwnedFd>) {
-        self.captured = errno == 0;
-        match which {
+    /// The port that an accepted connection was made to, if init has brought it.
+    #[must_use]
+    pub fn port_of(connection: BorrowedFd<'_>) -> Option<u16> {
+        let mark = socket::option(connection, libc::SO_MARK).ok()?;
+        let port = mark.cast_unsigned().checked_sub(BROUGHT)?;
+        u16::try_from(port).ok()
+    }
+
+    pub(crate) fn put(&mut self, got: &Answer, socket: Option<OwnedFd>) {
+        self.captured = got.errno == 0;
+        self.brought = got.detail != 0;
+        match got.value {
             door::STREAMS => self.streams = socket,
             door::NAMES => self.names = socket,
             door::PROXIES => self.proxies = socket,

@@ -15,7 +15,7 @@ use nix::sys::socket::{MsgFlags, Shutdown, shutdown};
 use nix::unistd::{Pid, getpgrp, getsid};
 
 use crate::child::{Received, receive, receive_with};
-use crate::notifier::{Names, Notifier, OnDenial};
+use crate::notifier::{Brought, Errands, Names, Notifier, OnDenial};
 use crate::sys;
 
 /// How many inits wait for a command at most, and how long those beyond the first do.
@@ -67,13 +67,15 @@ impl Init {
     pub(crate) fn answer(
         &self,
         names: &Arc<Names>,
+        brought: Option<Brought>,
         on_denial: Option<&OnDenial>,
         listener: OwnedFd,
     ) -> io::Result<()> {
         if self.notifier.get().is_none() {
             let ruleset = self.performer().take().ok_or(io::ErrorKind::InvalidData)?;
             let control = self.control.try_clone()?;
-            let notifier = Notifier::new(Arc::clone(names), ruleset, control, on_denial.cloned())?;
+            let errands = Errands::new(control, brought);
+            let notifier = Notifier::new(Arc::clone(names), ruleset, errands, on_denial.cloned())?;
             let _ = self.notifier.set(notifier);
         }
         let notifier = self.notifier.get().ok_or(io::ErrorKind::InvalidData)?;
@@ -173,13 +175,26 @@ impl Init {
 
     /// Ends everything inside; returns when it is gone.
     pub(crate) fn end(&self) {
-        if self.owner == std::process::id() {
+        if self.kill() {
+            self.reap();
+        }
+    }
+
+    /// Ends everything inside, and does not wait; whether it is ours to end.
+    pub(crate) fn kill(&self) -> bool {
+        let is_ours = self.owner == std::process::id();
+        if is_ours {
             // With it the kernel ends all that is in its pid namespace (pid_namespaces(7)).
             sys::kill(self.pidfd.as_fd());
             // A caller that has given up its user may not; without a caller init ends by itself.
             let _ = shutdown(self.control.as_raw_fd(), Shutdown::Both);
-            self.reap();
         }
+        is_ours
+    }
+
+    /// Lets it go on, if somebody has stopped it.
+    pub(crate) fn resume(&self) {
+        sys::resume(self.pidfd());
     }
 
     /// Waits until it has ended; the signal that has ended it, as far as that is known.

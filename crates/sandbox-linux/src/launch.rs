@@ -7,6 +7,7 @@ pub(crate) mod tests;
 use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::path::PathBuf;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
 use nix::poll::PollTimeout;
@@ -17,6 +18,7 @@ use nix::sys::socket::{
 
 use crate::child::{Child, Received};
 use crate::inits::Init;
+use crate::notifier::Brought;
 use crate::plan::{self, encode};
 use crate::prepare::{Joining, seal};
 use crate::wire::{AT_ONCE, INLINE, NO_STEP, answer, order, stage};
@@ -156,7 +158,8 @@ impl Prepared {
             match received {
                 Received::Answer(got) if got.kind == answer::DOOR => {
                     let mut doors = self.doors.lock().unwrap_or_else(PoisonError::into_inner);
-                    doors.put(got.value, got.errno, descriptor);
+                    doors.put(&got, descriptor);
+                    self.brings.store(doors.brought, Ordering::SeqCst);
                 }
                 Received::Answer(got) if got.kind == answer::PERFORMER => {
                     init.keep_performer(descriptor);
@@ -194,7 +197,11 @@ impl Prepared {
             .as_ref()
             .zip(listener)
             .ok_or(io::ErrorKind::InvalidData)?;
-        init.answer(names, self.on_denial.as_ref(), listener)
+        let brought = self.brings.load(Ordering::SeqCst).then(|| {
+            let mut steps = self.steps.iter();
+            Brought::new(steps.find_map(Step::captured_loopback).unwrap_or_default())
+        });
+        init.answer(names, brought, self.on_denial.as_ref(), listener)
     }
 }
 
@@ -341,7 +348,7 @@ pub(crate) fn send(
         .map(AsRawFd::as_raw_fd)
         .chain(file.as_ref().map(AsRawFd::as_raw_fd))
         .collect();
-    send_message(control.as_fd(), &message, &fds)
+    send_message(control.as_fd(), &message, &fds, MsgFlags::empty())
         .map_err(preparing("send to the sandbox's first process"))
 }
 
@@ -352,9 +359,13 @@ fn send_further(init: &Init, numbered: &[(RawFd, BorrowedFd<'_>)]) -> Result<(),
     for part in numbered.chunks(AT_ONCE) {
         let fds: Vec<RawFd> = part.iter().map(|(_, fd)| fd.as_raw_fd()).collect();
         let count = u32::try_from(fds.len()).map_err(|_| LaunchError::TooLarge)?;
-        if let Err(source) = send_message(control, &start::small(order::DESCRIPTORS, count), &fds) {
+        let tell = |count, fds: &[RawFd]| {
+            let message = start::small(order::DESCRIPTORS, count);
+            send_message(control, &message, fds, MsgFlags::empty())
+        };
+        if let Err(source) = tell(count, &fds) {
             // Whoever has ended is told by the next message.
-            if send_message(control, &start::small(order::DESCRIPTORS, 0), &[]).is_ok() {
+            if tell(0, &[]).is_ok() {
                 // What it hands over with its first command comes before, and is of no use: it ends.
                 while let Ok(Received::Answer(got)) = init.hear(PollTimeout::NONE)
                     && matches!(got.kind, answer::DOOR | answer::PERFORMER)
@@ -370,6 +381,7 @@ pub(crate) fn send_message(
     control: BorrowedFd<'_>,
     message: &[u8],
     fds: &[RawFd],
+    flags: MsgFlags,
 ) -> io::Result<()> {
     let rights = [ControlMessage::ScmRights(fds)];
     let rights: &[ControlMessage<'_>] = if fds.is_empty() { &[] } else { &rights };
@@ -377,7 +389,7 @@ pub(crate) fn send_message(
         control.as_raw_fd(),
         &[IoSlice::new(message)],
         rights,
-        MsgFlags::MSG_NOSIGNAL,
+        flags | MsgFlags::MSG_NOSIGNAL,
         None,
     )?;
     Ok(())

@@ -13,6 +13,7 @@
 //! the first call that is to be made, and ends with the last command. A long run of calls has threads of its own ([`bulk`]).
 
 mod address;
+mod brought;
 mod bulk;
 mod calls;
 mod decide;
@@ -46,7 +47,6 @@ use nix::sys::signal::{SigSet, SigmaskHow, pthread_sigmask};
 use self::address::Named;
 use self::calls::Call;
 use self::denied::Teller;
-use self::errand::Errands;
 use self::listen::Reader;
 use self::performer::Performers;
 use self::pin::{Held, Own, Pinned, Thread};
@@ -54,8 +54,10 @@ use self::root::Root;
 use self::together::Together;
 use crate::sys::{self, notify};
 
+pub(crate) use self::brought::Brought;
 pub(crate) use self::decide::Names;
 pub use self::denied::{Denial, OnDenial, Reason, Told};
+pub(crate) use self::errand::Errands;
 
 /// No thread of ours keeps much on its stack: two paths. Whoever is told of denials has as much.
 const STACK: usize = 256 << 10;
@@ -208,11 +210,11 @@ struct Current {
 }
 
 impl Notifier {
-    /// `performer` is the Landlock ruleset of the one that makes the calls, and `control` leads to the init that connects. Whoever is told of denials has a thread.
+    /// `performer` is the Landlock ruleset of the one that makes the calls, and `errands` lead to the init that connects. Whoever is told of denials has a thread.
     pub(crate) fn new(
         names: Arc<Names>,
         performer: OwnedFd,
-        control: OwnedFd,
+        errands: Errands,
         on_denial: Option<OnDenial>,
     ) -> io::Result<Self> {
         let telling = on_denial.map(|on_denial| {
@@ -223,7 +225,7 @@ impl Notifier {
             owner: std::process::id(),
             names,
             performer: Arc::new(performer),
-            errands: Arc::new(Errands(control)),
+            errands: Arc::new(errands),
             counts: Arc::default(),
             reader: Arc::default(),
             telling: telling.transpose()?,

@@ -4,6 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use nix::fcntl::{FcntlArg, SealFlag, fcntl};
@@ -52,6 +53,8 @@ pub struct Prepared {
     pub(crate) inits: Arc<Inits>,
     /// What the first init has opened, until it is taken.
     pub(crate) doors: Mutex<Doors>,
+    /// Whether connections are to be brought to them ([`Doors::brought`]).
+    pub(crate) brings: AtomicBool,
 }
 
 /// The steps of an init that joins the first one, and the same as init reads them.
@@ -174,6 +177,7 @@ impl Prepared {
             joining: OnceLock::new(),
             inits: Arc::new(Inits::new(begun, forks)),
             doors: Mutex::default(),
+            brings: AtomicBool::default(),
         })
     }
 }

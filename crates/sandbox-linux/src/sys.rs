@@ -21,12 +21,21 @@ pub(crate) fn pidfd(pid: libc::pid_t) -> io::Result<OwnedFd> {
 
 /// `SIGKILL` to the process behind `pidfd`; nothing if it has ended.
 pub(crate) fn kill(pidfd: BorrowedFd<'_>) {
+    signal(pidfd, libc::SIGKILL);
+}
+
+/// Continues a process that was stopped.
+pub(crate) fn resume(pidfd: BorrowedFd<'_>) {
+    signal(pidfd, libc::SIGCONT);
+}
+
+fn signal(pidfd: BorrowedFd<'_>, signal: i32) {
     // SAFETY: a null `siginfo_t` stands for that of kill(2).
     let _ = unsafe {
         libc::syscall(
             libc::SYS_pidfd_send_signal,
             pidfd.as_raw_fd(),
-            libc::SIGKILL,
+            signal,
             std::ptr::null::<()>(),
             0,
         )

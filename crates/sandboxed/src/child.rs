@@ -190,8 +190,8 @@ impl Child {
         match deadline.due(Instant::now()) {
             Some(Due::Ask) => {
                 let limit = deadline.limit();
-                self.signal(SIGTERM)?;
-                self.signal(SIGCONT)?; // A stopped command could not answer the first.
+                // One that can't be asked is killed afterwards all the same. A stopped one could not answer the first.
+                let _ = self.signal(SIGTERM).and_then(|()| self.signal(SIGCONT));
                 Ok(Some(Update::TimeLimit(limit)))
             }
             Some(Due::Kill) => self.kill().map(|()| None),
@@ -285,7 +285,7 @@ impl Child {
     /// [`Error::Child`] if the kernel refuses, or the report does not arrive.
     pub fn kill_tree(&mut self, grace: Duration) -> Result<ExitStatus, Error> {
         drop(self.stdin.take());
-        self.ask_all()?;
+        self.ask_all();
         let end = Instant::now().checked_add(grace);
         loop {
             if let Some(status) = self.try_wait()? {
@@ -317,10 +317,12 @@ impl Child {
         self.signal_all(SIGCONT)
     }
 
-    /// Asks everything inside to end.
-    pub(crate) fn ask_all(&self) -> Result<(), Error> {
-        self.signal_all(SIGTERM)?;
-        self.signal_all(SIGCONT) // What is stopped could not answer the first.
+    /// Asks everything inside to end. What can't be asked is killed afterwards all the same.
+    pub(crate) fn ask_all(&self) {
+        // What is stopped could not answer the first.
+        let _ = self
+            .signal_all(SIGTERM)
+            .and_then(|()| self.signal_all(SIGCONT));
     }
 
     fn signal_all(&self, signal: i32) -> Result<(), Error> {

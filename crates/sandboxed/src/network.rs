@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 
 use sandbox_core::{NetworkRules, PublishedPort, Ruleset};
-use sandbox_gateway::{Doors, Gateway, HostProxy, Options, Process, Processes};
+use sandbox_gateway::{Doors, Gateway, HostProxy, Options, PortOf, Process, Processes};
 use sandbox_linux::{Connectivity, Holder, Prepared, WayIn};
 
 use crate::Error;
@@ -141,6 +141,9 @@ impl Service {
         let doors = Doors {
             processes: is_told.then(|| processes(&prepared.way_in())).flatten(),
             streams: doors.streams,
+            port: doors
+                .brought
+                .then_some(sandbox_linux::Doors::port_of as PortOf),
             names: doors.names,
             proxies: doors.proxies,
             datagrams: doors.datagrams,

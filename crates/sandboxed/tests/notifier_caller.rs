@@ -3,11 +3,21 @@
 #![expect(clippy::unwrap_used, reason = "a test's way to fail is to panic")]
 
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, IoSlice, Write};
+use std::os::fd::AsRawFd;
+use std::os::unix::net::UnixStream;
+use std::process::ChildStdout;
 
-use nix::unistd::{Gid, Uid, setgroups, setresgid, setresuid};
-use sandbox_testing::{Host, alone, is_root, until};
-use sandboxed::{Policy, Preset, Sandbox, Stdio};
+use nix::errno::Errno;
+use nix::libc;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::sys::signal::{Signal, kill};
+use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
+use nix::unistd::{Gid, Pid, Uid, setgroups, setresgid, setresuid};
+use sandbox_testing::{Host, State, alone, is_root, marked, marker, needs_ordinary_user, until};
+use sandboxed::{Child, Policy, Preset, Sandbox, Stdio};
+
+type Lines = io::Lines<BufReader<ChildStdout>>;
 
 /// Everything readable, the workspace writable: so that there is a notifier.
 fn sandbox(host: &Host) -> Sandbox {
@@ -94,4 +104,110 @@ fn nothing_is_made_after_a_commands_end_was_told() {
         drop(sandbox);
         assert_eq!(names(), told);
     }
+}
+
+/// Connects within the sandbox by that many threads at once, once a line has come, and tells how it went each time.
+const CONNECTS: &str = "import os, socket, sys, threading
+server = socket.create_server(('127.0.0.1', 0), backlog=4096)
+def connect():
+    error = socket.socket().connect_ex(server.getsockname())
+    # As a whole, whoever else writes.
+    os.write(1, {0: b'connected\\n', 11: b'no room\\n'}.get(error, b'%d\\n' % error))
+print('ready', flush=True)
+sys.stdin.readline()
+for _ in range(int(sys.argv[1])):
+    threading.Thread(target=connect).start()";
+
+fn connecting(sandbox: &Sandbox, threads: usize, marker: &str) -> (Child, Lines) {
+    let mut command = sandbox.command("/usr/bin/python3");
+    command.args(["-c", CONNECTS, &threads.to_string(), marker]);
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    assert_eq!(lines.next().unwrap().unwrap(), "ready");
+    (child, lines)
+}
+
+/// How many threads of the process with the marker are in `connect` (`proc_pid_syscall(5)`).
+fn connecting_threads(marker: &str) -> usize {
+    let process = marked(marker).pop().unwrap();
+    let threads = fs::read_dir(format!("/proc/{process}/task")).unwrap();
+    let calls = threads.map(|thread| fs::read_to_string(thread.unwrap().path().join("syscall")));
+    let connect = libc::SYS_connect.to_string();
+    let connects = |call: &String| call.split(' ').next() == Some(&connect);
+    calls.flatten().filter(connects).count()
+}
+
+/// An init that does not read: a command that connects without end leaves room for what its caller orders.
+#[test]
+fn connections_leave_room_for_orders() {
+    const THREADS: usize = 600;
+    let host = Host::new();
+    let sandbox = sandbox(&host);
+    let marker = marker();
+    let (mut child, lines) = connecting(&sandbox, THREADS, &marker);
+    let init = Pid::from_raw(child.id().cast_signed());
+    kill(init, Signal::SIGSTOP).unwrap();
+    until("it is stopped", || {
+        State::of(init).is_some_and(|state| state.letter == 'T')
+    });
+    child.stdin.as_mut().unwrap().write_all(b"\n").unwrap();
+    let mut lines = lines.map(Result::unwrap);
+    // There is no room for more.
+    assert_eq!(lines.next().unwrap(), "no room");
+    for _ in 0..20 {
+        child.signal(Signal::SIGCONT as i32).unwrap();
+    }
+    let waits = connecting_threads(&marker);
+    assert!(waits > 150, "{waits}");
+    kill(init, Signal::SIGCONT).unwrap();
+    let all: Vec<_> = ["no room".to_owned()].into_iter().chain(lines).collect();
+    assert_eq!(all.len(), THREADS);
+    let connected = all.iter().filter(|line| *line == "connected").count();
+    let refused = all.iter().filter(|line| *line == "no room").count();
+    assert_eq!(connected + refused, THREADS);
+    assert!(connected > 150, "{connected}");
+    assert!(child.wait().unwrap().success());
+}
+
+/// Descriptors on their way are counted for each user (unix(7), `ETOOMANYREFS`).
+#[test]
+fn who_connects_waits_until_descriptors_have_come() {
+    if needs_ordinary_user() {
+        alone("connects_beside_descriptors_on_their_way");
+    }
+}
+
+#[test]
+#[ignore = "started by `who_connects_waits_until_descriptors_have_come`"]
+fn connects_beside_descriptors_on_their_way() {
+    const MANY: usize = 250;
+    let host = Host::new();
+    let sandbox = sandbox(&host);
+    let marker = marker();
+    let (mut child, mut lines) = connecting(&sandbox, 1, &marker);
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    let fds = vec![ours.as_raw_fd(); MANY];
+    let rights = [ControlMessage::ScmRights(&fds)];
+    let send = || {
+        sendmsg::<()>(
+            ours.as_raw_fd(),
+            &[IoSlice::new(b"x")],
+            &rights,
+            MsgFlags::empty(),
+            None,
+        )
+    };
+    send().unwrap();
+    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+    setrlimit(Resource::RLIMIT_NOFILE, 200, hard).unwrap();
+    assert_eq!(send(), Err(Errno::ETOOMANYREFS), "control");
+    child.stdin.as_mut().unwrap().write_all(b"\n").unwrap();
+    until("it waits", || connecting_threads(&marker) == 1);
+    drop(theirs);
+    assert_eq!(lines.next().unwrap().unwrap(), "connected");
+    assert!(child.wait().unwrap().success());
 }

@@ -2,9 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test's way to fail is to panic")]
 
+use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use sandbox_testing::{Host, State, marked, marker, until};
-use sandboxed::{Child, Policy, Preset, Sandbox};
+use sandboxed::{Child, Policy, Preset, Sandbox, Stdio};
 use std::time::Duration;
 
 /// Everything readable, the workspace of this host writable.
@@ -103,4 +104,61 @@ fn a_program_is_called_as_it_is_told() {
     assert_eq!(command.output().unwrap().stdout, b"sh\n");
     command.arg0("another");
     assert_eq!(command.output().unwrap().stdout, b"another\n");
+}
+
+/// Somebody has stopped the sandbox's first process, which carries out what is ordered.
+#[test]
+fn what_is_killed_ends_although_nobody_obeys() {
+    const SIGCONT: i32 = Signal::SIGCONT as i32;
+    let host = Host::new();
+    let sandbox = sandbox(&host);
+    for is_full in [false, true] {
+        let marker = marker();
+        let mut child = tree(&host, &sandbox, &marker, ":");
+        let init = Pid::from_raw(child.id().cast_signed());
+        kill(init, Signal::SIGSTOP).unwrap();
+        until("it is stopped", || letters(&[init]) == "T");
+        if is_full {
+            // None waits until the order is taken.
+            let orders = (0..100_000).map(|_| child.signal(SIGCONT));
+            assert!(orders.into_iter().any(|order| order.is_err()));
+        }
+        assert_eq!(child.try_wait().unwrap(), None);
+        child.kill().unwrap();
+        assert_eq!(child.wait().unwrap().signal(), Some(9));
+        assert_eq!(marked(&marker), []);
+        // One that only was to go on serves the next command.
+        assert_eq!(State::of(init).is_some(), !is_full);
+    }
+    let after = sandbox.command("true").status().unwrap();
+    assert!(after.success());
+}
+
+/// Neither the time limit nor the grace period waits for somebody who takes no order.
+#[test]
+fn a_limit_holds_although_nobody_obeys() {
+    let host = Host::new();
+    let sandbox = sandbox(&host);
+    for is_limit in [false, true] {
+        let marker = marker();
+        let moment = Duration::from_millis(100);
+        let mut command = sandbox.command(host.payload());
+        command.args(["wait", &marker]).stdout(Stdio::null());
+        if is_limit {
+            command.timeout(moment);
+        }
+        let mut child = command.spawn().unwrap();
+        let init = Pid::from_raw(child.id().cast_signed());
+        kill(init, Signal::SIGSTOP).unwrap();
+        until("it is stopped", || letters(&[init]) == "T");
+        let has_room = (0..100_000).all(|_| child.signal(Signal::SIGCONT as i32).is_ok());
+        assert!(!has_room);
+        let status = if is_limit {
+            child.wait()
+        } else {
+            child.kill_tree(moment)
+        };
+        assert_eq!(status.unwrap().signal(), Some(9));
+        assert_eq!(marked(&marker), []);
+    }
 }

@@ -10,7 +10,9 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::time::{Duration, Instant};
 
 use asked::{Asked, busy, replace, shell};
-use sandbox_testing::{Host, State, marked, marker, until};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use sandbox_testing::{Host, Server, State, marked, marker, until};
 use sandboxed::{Policy, Preset, Sandbox};
 
 /// A host whose workspace has a name to be hidden, `ws/app/.env`, and one that is protected, `ws/.git`.
@@ -365,4 +367,36 @@ while True:
     until("they are stopped", || marked(&marker).iter().all(stopped));
     drop(child);
     assert_eq!(marked(&marker), []);
+}
+
+/// Nobody has seen yet that the private directory is gone: who sees to that has been stopped.
+#[test]
+fn a_socket_of_the_hosts_in_the_place_of_a_private_directory_is_shut() {
+    let host = host();
+    let sandbox = sandbox(&host);
+    let mut asked = Asked::new(&host, &sandbox);
+    let target = host.path("target");
+    let _open = Server::at(&host.path("plain-s"));
+    let connects = |path: &str, answer: &str| {
+        host.expand(&format!("test \"$(@payload unix {path})\" = '{answer}'"))
+    };
+    assert!(
+        asked.succeeds(&connects("plain-s", "heard the host")),
+        "control"
+    );
+    assert!(asked.succeeds(&connects("target/s", "failed 2")));
+    let init = Pid::from_raw(asked.child.id().cast_signed());
+    kill(init, Signal::SIGSTOP).unwrap();
+    until("it is stopped", || {
+        State::of(init).is_some_and(|state| state.letter == 'T')
+    });
+    fs::remove_dir(&target).unwrap();
+    fs::create_dir(&target).unwrap();
+    let _shut = Server::at(&target.join("s"));
+    assert!(asked.succeeds("test -S target/s"), "it is seen");
+    assert!(asked.succeeds(&connects("target/s", "failed 13")));
+    kill(init, Signal::SIGCONT).unwrap();
+    until("it is private again", || {
+        asked.succeeds("test ! -e target/s")
+    });
 }

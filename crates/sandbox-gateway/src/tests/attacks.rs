@@ -304,7 +304,11 @@ fn who_comes_when_all_places_are_taken_costs_nobody_else() {
         let house = house(&["good.example"]);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let dialled = listener.local_addr().unwrap();
-        spawn_local(crate::capture::streams(listener, Rc::clone(&house.hall)));
+        spawn_local(crate::capture::streams(
+            listener,
+            None,
+            Rc::clone(&house.hall),
+        ));
         let (mut places, (some, _)) = (Vec::new(), pair().await);
         while let Some(place) = house.hall.place(&some) {
             places.push(place);

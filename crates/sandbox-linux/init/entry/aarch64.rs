@@ -39,6 +39,12 @@ pub(crate) unsafe fn clone_on(
     result
 }
 
+/// What a handler of a signal returns to, with the frame of the kernel on the stack: ends it (sigreturn(2)).
+#[unsafe(naked)]
+pub(crate) extern "C" fn end_of_handler() {
+    core::arch::naked_asm!("mov x8, #139", "svc #0");
+}
+
 #[cfg(freestanding)]
 core::arch::global_asm!(".globl _start", "_start:", "mov x29, xzr", "mov x30, xzr", "bl {run}", "brk #1", run = sym super::freestanding::run);
 

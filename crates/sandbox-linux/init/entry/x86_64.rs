@@ -39,6 +39,12 @@ pub(crate) unsafe fn clone_on(
     result
 }
 
+/// What a handler of a signal returns to, with the frame of the kernel on the stack: ends it (sigreturn(2)).
+#[unsafe(naked)]
+pub(crate) extern "C" fn end_of_handler() {
+    core::arch::naked_asm!("mov eax, 15", "syscall");
+}
+
 #[cfg(freestanding)]
 core::arch::global_asm!(".globl _start", "_start:", "xor ebp, ebp", "and rsp, -16", "call {run}", "ud2", run = sym super::freestanding::run);
 

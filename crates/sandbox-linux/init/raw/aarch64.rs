@@ -62,6 +62,7 @@ pub(crate) mod nr {
         SENDTO = 206;
         RECVFROM = 207;
         SETSOCKOPT = 208;
+        GETSOCKOPT = 209;
         SENDMSG = 211;
         RECVMSG = 212;
         MUNMAP = 215;

@@ -39,6 +39,7 @@ pub(crate) mod nr {
         BIND = 49;
         LISTEN = 50;
         SETSOCKOPT = 54;
+        GETSOCKOPT = 55;
         CLONE = 56;
         EXECVE = 59;
         EXIT = 60;

@@ -3,12 +3,15 @@
 use core::mem::size_of;
 use core::ptr::null_mut;
 
+use super::super::entry::end_of_handler;
 use super::super::raw::{Errno, Result, check, nr, syscall};
 use super::{Fd, O_CLOEXEC, to_fd};
 
 pub(crate) const SIGKILL: i32 = 9;
 pub(crate) const SIGCHLD: i32 = 17;
 pub(crate) const SIGCONT: i32 = 18;
+/// By it init has a child stop to wait; nobody else sends it to a process group.
+pub(crate) const INTERRUPT: i32 = 64;
 /// Those with which a terminal stops a group: SIGTSTP, SIGTTIN, SIGTTOU.
 pub(crate) const STOPS: u64 = 1 << 19 | 1 << 20 | 1 << 21;
 
@@ -35,6 +38,21 @@ pub(crate) fn set_disposition(signal: i32, ignored: bool) -> Result<()> {
     // struct kernel_sigaction: handler (SIG_DFL 0, SIG_IGN 1), flags, restorer, mask.
     let action = [u64::from(ignored), 0, 0, 0];
     call!(nr::RT_SIGACTION, signal, action.as_ptr(), 0, 8; "`action` has the four words of the kernel's structure").map(drop)
+}
+
+/// From here on a call of this process that waits ends with `EINTR` when `signal` arrives, which was blocked.
+pub(crate) fn interrupt_by(signal: i32) -> Result<()> {
+    const SIG_UNBLOCK: usize = 1;
+    const SA_RESTORER: u64 = 0x0400_0000;
+    extern "C" fn nothing(_: i32) {}
+    let handler = nothing as extern "C" fn(i32) as usize as u64;
+    let restorer = end_of_handler as extern "C" fn() as usize as u64;
+    // struct kernel_sigaction: handler, flags, restorer, mask.
+    let action = [handler, SA_RESTORER, restorer, 0];
+    call!(nr::RT_SIGACTION, signal, action.as_ptr(), 0, 8; "`action` has the four words of the kernel's structure, and its functions are what the kernel expects")?;
+    let mask = signal_bit(signal);
+    call!(nr::RT_SIGPROCMASK, SIG_UNBLOCK, &raw const mask, 0, 8; "`mask` has the 8 bytes said")
+        .map(drop)
 }
 
 pub(crate) fn set_signal_mask(mask: u64) -> Result<()> {

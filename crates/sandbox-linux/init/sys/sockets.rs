@@ -157,6 +157,24 @@ pub(crate) fn connect(socket: Fd, address: &[u8]) -> Result<()> {
     call!(nr::CONNECT, socket.arg(), address.as_ptr(), address.len(); "`address` is as long as said").map(drop)
 }
 
+/// Marks what `socket` sends (socket(7), `SO_MARK`).
+pub(crate) fn set_mark(socket: Fd, mark: u32) -> Result<()> {
+    const SOL_SOCKET: usize = 1;
+    const SO_MARK: usize = 36;
+    call!(nr::SETSOCKOPT, socket.arg(), SOL_SOCKET, SO_MARK, &raw const mark, size_of::<u32>(); "`mark` is as large as said")
+        .map(drop)
+}
+
+/// Whether calls of `socket` that send, and connect, wait for some time only (`SO_SNDTIMEO` of socket(7)).
+pub(crate) fn has_send_timeout(socket: Fd) -> Result<bool> {
+    const SOL_SOCKET: usize = 1;
+    const SO_SNDTIMEO: usize = 21;
+    let mut time = [0_u64; 2];
+    let mut length = size_of::<[u64; 2]>() as u32;
+    call!(nr::GETSOCKOPT, socket.arg(), SOL_SOCKET, SO_SNDTIMEO, time.as_mut_ptr(), &raw mut length; "`time` is a struct timeval, and as large as said")?;
+    Ok(time != [0; 2])
+}
+
 /// Binds `socket` to an address of any family.
 pub(crate) fn bind(socket: Fd, address: &[u8]) -> Result<()> {
     call!(nr::BIND, socket.arg(), address.as_ptr(), address.len(); "`address` is as long as said")
@@ -171,10 +189,8 @@ pub(crate) const AF_INET6: usize = 10;
 pub(crate) fn sender(family: usize, mark: u32) -> Result<Fd> {
     const SOCK_RAW: usize = 3;
     const IPPROTO_RAW: usize = 255;
-    const SOL_SOCKET: usize = 1;
-    const SO_MARK: usize = 36;
     let socket = to_fd(call!(nr::SOCKET, family, SOCK_RAW | O_CLOEXEC, IPPROTO_RAW; "no pointer")?);
-    call!(nr::SETSOCKOPT, socket.arg(), SOL_SOCKET, SO_MARK, &raw const mark, size_of::<u32>(); "`mark` is as large as said")?;
+    set_mark(socket, mark)?;
     Ok(socket)
 }
 

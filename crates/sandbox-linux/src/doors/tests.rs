@@ -4,19 +4,20 @@ mod datagrams;
 
 use std::io::{IoSlice, IoSliceMut, Read, Write};
 use std::net::{Ipv6Addr, SocketAddr, TcpListener, TcpStream};
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsFd, AsRawFd};
 use std::thread;
 use std::time::Duration;
 
 use nix::sys::socket::{
     ControlMessage, ControlMessageOwned, MsgFlags, SockaddrIn6, recvmsg, sendmsg,
 };
-use sandbox_core::{Policy, Preset};
+use sandbox_core::{Context, Policy, Preset, Ruleset};
+use sandbox_testing::forbid_netfilter;
 
 use super::*;
 use crate::launch::tests::{in_own_process, plan, run};
 use crate::plan::encode;
-use crate::{Connectivity, Prepared, Step};
+use crate::{Connectivity, HostFacts, Plan, Prepared, Step};
 
 /// A sandbox whose network leads to the gateway's doors, and these.
 pub(crate) fn sandbox(loopback: &[u16]) -> (Prepared, Doors) {
@@ -26,6 +27,10 @@ pub(crate) fn sandbox(loopback: &[u16]) -> (Prepared, Doors) {
 /// The same, whose datagrams are brought there as well, those to these ports of loopback among them.
 fn sandbox_with(loopback: &[u16], datagrams: Option<&[u16]>) -> (Prepared, Doors) {
     let plan = plan(&Policy::preset(Preset::Agent));
+    sandbox_of(&plan, loopback, datagrams)
+}
+
+fn sandbox_of(plan: &Plan, loopback: &[u16], datagrams: Option<&[u16]>) -> (Prepared, Doors) {
     let ranges = |ports: &[u16]| ports.iter().map(|port| *port..=*port).collect();
     let network = Connectivity::Gateway {
         loopback: ranges(loopback),
@@ -40,7 +45,8 @@ fn sandbox_with(loopback: &[u16], datagrams: Option<&[u16]>) -> (Prepared, Doors
         .collect();
     let prepared = Prepared {
         beginning: encode::steps(&beginning).unwrap(),
-        ..Prepared::new(&plan).unwrap()
+        steps: beginning.iter().chain(plan.rest()).cloned().collect(),
+        ..Prepared::new(plan).unwrap()
     };
     assert_eq!(status(&prepared, "true"), 0);
     let doors = prepared.take_doors().unwrap();
@@ -60,7 +66,8 @@ fn say_where(doors: Doors) {
         for stream in listener.incoming() {
             let mut stream = stream.unwrap();
             let wanted = stream.local_addr().unwrap();
-            let wanted = SocketAddr::new(wanted.ip().to_canonical(), wanted.port());
+            let port = Doors::port_of(stream.as_fd()).unwrap_or(wanted.port());
+            let wanted = SocketAddr::new(wanted.ip().to_canonical(), port);
             // At once: whoever reads once has all of it.
             let _ = stream.write_all(format!("{wanted}\n").as_bytes());
         }
@@ -111,10 +118,63 @@ assert s.recv(99) == b\"7.7.7.7:8444\\n\"
 }
 
 #[test]
-fn without_nf_tables_whoever_asks_no_proxy_is_refused() {
+fn without_nf_tables_whoever_asks_no_proxy_is_brought_by_init() {
     in_own_process(|| {
         forbid_netfilter();
-        let (prepared, mut doors) = sandbox(&[]);
+        let (prepared, doors) = sandbox(&[5432]);
+        let (is_captured, is_brought) = (doors.captured, doors.brought);
+        say_where(doors);
+        let comes = |host: &str, port: u16, shown: &str| {
+            let script =
+                format!("read where </dev/tcp/{host}/{port} && [ \"$where\" = \"{shown}\" ]");
+            status(&prepared, &script) == 0
+        };
+        let stays = |to: &str| status(&prepared, &format!("! true </dev/tcp/{to}")) == 0;
+        !is_captured
+            && is_brought
+            && comes("7.7.7.7", 443, "7.7.7.7:443")
+            && comes("169.254.169.254", 80, "169.254.169.254:80")
+            && comes("255.255.255.254", 65535, "255.255.255.254:65535")
+            && comes("2001:db8::7", 8443, "[2001:db8::7]:8443")
+            && comes("9.9.9.9", 53, "9.9.9.9:53")
+            && comes("127.0.0.1", 5432, "127.0.0.1:5432")
+            && comes("::1", 5432, "[::1]:5432")
+            && ["127.0.0.1/5433", "127.8.9.10/80", "::1/80"]
+                .into_iter()
+                .all(stays)
+            && status(&prepared, TOLD_ONCE) == 0
+    });
+    let (_prepared, doors) = sandbox(&[]);
+    assert!(doors.captured && !doors.brought, "control");
+}
+
+/// The attack: two threads have one socket connected to different places. Where it is told to have gone is where it goes: a command
+/// could have asked for that itself.
+const TOLD_ONCE: &str = "/usr/bin/python3 -c '
+import socket, threading
+places = [(\"7.7.7.7\", 1111), (\"8.8.8.8\", 2222)]
+said = {b\"%s:%d\\n\" % (host.encode(), port) for host, _ in places for _, port in places}
+def connect(it, place):
+    try:
+        it.connect(place)
+    except OSError:
+        pass
+for _ in range(50):
+    it = socket.socket()
+    threads = [threading.Thread(target=connect, args=(it, place)) for place in places]
+    for thread in threads: thread.start()
+    for thread in threads: thread.join()
+    assert it.recv(99) in said
+'";
+
+#[test]
+fn without_nf_tables_and_notifier_whoever_asks_no_proxy_is_refused() {
+    in_own_process(|| {
+        forbid_netfilter();
+        let facts = HostFacts::detect().lowered(&"notifier=0".parse().unwrap());
+        let ruleset = Ruleset::resolve(&Policy::preset(Preset::Agent), &Context::new("/usr/lib"));
+        let plan = Plan::compile(&ruleset.unwrap(), &facts).unwrap();
+        let (prepared, mut doors) = sandbox_of(&plan, &[], None);
         let is_captured = doors.captured;
         doors.streams = doors.proxies.take();
         say_where(doors);
@@ -124,24 +184,6 @@ fn without_nf_tables_whoever_asks_no_proxy_is_refused() {
             && status(&prepared, "read where </dev/tcp/127.0.0.1/880") == 0
     });
     assert!(sandbox(&[]).1.captured);
-}
-
-/// From now on the kernel seems to have no netfilter, for this process and what it starts.
-fn forbid_netfilter() {
-    use seccompiler::{
-        BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
-        SeccompRule,
-    };
-    let is = |at, value: i32| {
-        let value = u64::from(value.cast_unsigned());
-        SeccompCondition::new(at, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, value).unwrap()
-    };
-    let netfilter = vec![is(0, libc::AF_NETLINK), is(2, libc::NETLINK_NETFILTER)];
-    let rules = [(libc::SYS_socket, vec![SeccompRule::new(netfilter).unwrap()])];
-    let missing = SeccompAction::Errno(libc::EPROTONOSUPPORT.cast_unsigned());
-    let arch = std::env::consts::ARCH.try_into().unwrap();
-    let filter = SeccompFilter::new(rules.into(), SeccompAction::Allow, missing, arch).unwrap();
-    seccompiler::apply_filter(&BpfProgram::try_from(filter).unwrap()).unwrap();
 }
 
 #[test]

@@ -1,21 +1,54 @@
 //! What init does in a command's place: connects, and binds to paths. The other side would see the caller otherwise, and the path a
 //! root that is not the command's.
 //!
-//! Init has a child do it, which may wait, and which answers the call itself: nobody waits for it here.
+//! Init has a child do it, which may wait, and which answers the call itself: nobody waits for it here. But a thread that waits for an answer
+//! handles no signal (`SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV`), while one that waits for a server does: so the reader looks at those now and then.
 
-use std::io::IoSlice;
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::collections::VecDeque;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
-use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
+use nix::poll::PollTimeout;
+use nix::sys::socket::MsgFlags;
 
 use super::Job;
 use super::address::Named;
+use super::brought::Brought;
+use super::pin::{Thread, errno};
+use super::resolve::Stop;
+use crate::launch::send_message;
+use crate::sys::{notify, socket};
 use crate::wire::{errand, order};
 
-/// The way to init: its control socket.
+/// How often those that wait for a server are looked at, and how many of them at a time: each look reads a file of procfs.
+const PAUSE: Duration = Duration::from_millis(10);
+const AT_ONCE: usize = 16;
+
+/// The way to init, its control socket, and who waits for a server.
 #[derive(Debug)]
-pub(super) struct Errands(pub(super) OwnedFd);
+pub(crate) struct Errands {
+    control: OwnedFd,
+    brought: Option<Brought>,
+    /// How much may lie in its socket when an errand comes to that.
+    room: i32,
+    waiting: Mutex<Waiting>,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    calls: VecDeque<Call>,
+    looked: Instant,
+}
+
+/// A call that waits for a server, maybe. It keeps no listener: the kernel answers with an error when the reader has closed that.
+#[derive(Debug)]
+struct Call {
+    listener: Weak<OwnedFd>,
+    id: u64,
+    thread: Thread,
+}
 
 /// What is to be done.
 #[derive(Clone, Copy, Debug)]
@@ -33,9 +66,26 @@ pub(super) enum Errand<'a> {
 }
 
 impl Errands {
-    /// Has it done for `job`.
-    pub(super) fn give(&self, job: &Job, named: &Named, errand: Errand<'_>) -> Result<(), Errno> {
+    /// `control` is the way to init, which brings to the gateway what is `brought` to it.
+    pub(crate) fn new(control: OwnedFd, brought: Option<Brought>) -> Self {
+        let waiting = Waiting {
+            calls: VecDeque::new(),
+            looked: Instant::now(),
+        };
+        // What is left is for orders of the caller's, which wait no more than errands do. A command can have any number of these.
+        let all = socket::option(control.as_fd(), libc::SO_SNDBUF);
+        Self {
+            room: all.unwrap_or(0) / 4 * 3,
+            control,
+            brought,
+            waiting: Mutex::new(waiting),
+        }
+    }
+
+    /// Has it done for `job`. [`Stop::Wait`] where there is no room: init has much to read, or the user many descriptors in flight.
+    pub(super) fn give(&self, job: &Job, named: &Named, errand: Errand<'_>) -> Result<(), Stop> {
         let (code, place) = match errand {
+            Errand::Connect if self.brings(named) => (errand::CONNECT_DOOR, None),
             Errand::Connect => (errand::CONNECT, None),
             Errand::ConnectTo(place) => (errand::CONNECT_TO, Some(place)),
             Errand::Bind => (errand::BIND, None),
@@ -55,14 +105,79 @@ impl Errands {
             .into_iter()
             .chain(place.map(|place| place.as_raw_fd()))
             .collect();
-        // One that does not read must not keep the performer.
-        sendmsg::<()>(
-            self.0.as_raw_fd(),
-            &[IoSlice::new(&message)],
-            &[ControlMessage::ScmRights(&fds)],
-            MsgFlags::MSG_NOSIGNAL | MsgFlags::MSG_DONTWAIT,
-            None,
-        )?;
+        if socket::unread(self.control.as_fd())? > self.room {
+            return Err(Stop::Wait);
+        }
+        self.send(&message, &fds).map_err(|errno| match errno {
+            Errno::EAGAIN | Errno::ETOOMANYREFS => Stop::Wait,
+            other => other.into(),
+        })?;
+        if matches!(errand, Errand::Connect | Errand::ConnectTo(_)) {
+            self.waiting().add(Call {
+                listener: Arc::downgrade(&job.listener),
+                id: job.id,
+                thread: job.thread,
+            });
+        }
         Ok(())
+    }
+
+    fn brings(&self, named: &Named) -> bool {
+        let brought = self.brought.as_ref();
+        brought.is_some_and(|brought| brought.is(named))
+    }
+
+    /// Interrupts those whose thread has a signal to handle, if it is time to look; when it is the next time.
+    pub(super) fn look(&self) -> PollTimeout {
+        let mut waiting = self.waiting();
+        if !waiting.calls.is_empty() && waiting.looked.elapsed() >= PAUSE {
+            waiting.looked = Instant::now();
+            waiting.calls.retain(Call::is_there);
+            let count = waiting.calls.len().min(AT_ONCE);
+            for call in waiting.calls.iter().take(count) {
+                if call.thread.has_signal() {
+                    // What has no room is told with the next look.
+                    let _ = self.interrupt(call.id);
+                }
+            }
+            waiting.calls.rotate_left(count);
+        }
+        if waiting.calls.is_empty() {
+            PollTimeout::NONE
+        } else {
+            PollTimeout::try_from(PAUSE).unwrap_or(PollTimeout::MAX)
+        }
+    }
+
+    fn interrupt(&self, call: u64) -> Result<(), Errno> {
+        let words = [order::INTERRUPT, 0].map(u32::to_ne_bytes).concat();
+        self.send(&[&words[..], &call.to_ne_bytes()].concat(), &[])
+    }
+
+    /// Init that does not read must keep neither the performer nor the reader.
+    fn send(&self, message: &[u8], fds: &[i32]) -> Result<(), Errno> {
+        send_message(self.control.as_fd(), message, fds, MsgFlags::MSG_DONTWAIT)
+            .map_err(|error| errno(&error))
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Waiting {
+    fn add(&mut self, call: Call) {
+        // Most are answered before anybody looks.
+        if self.calls.is_empty() {
+            self.looked = Instant::now();
+        }
+        self.calls.push_back(call);
+    }
+}
+
+impl Call {
+    fn is_there(&self) -> bool {
+        let listener = self.listener.upgrade();
+        listener.is_some_and(|listener| notify::is_valid(listener.as_fd(), self.id))
     }
 }

@@ -101,13 +101,14 @@ impl Reader {
         let listeners = self.listeners.iter();
         let listeners = listeners.map(|it| PollFd::new(it.fd.as_fd(), PollFlags::POLLIN));
         let mut fds: Vec<PollFd<'_>> = std::iter::once(bell).chain(listeners).collect();
+        let next_look = self.performers.look();
         let timeout = if self.listeners.is_empty() {
             PATIENCE.into()
         } else {
-            PollTimeout::NONE
+            next_look
         };
         match poll(&mut fds, timeout) {
-            Ok(0) => return Ok(!self.ends()),
+            Ok(0) if self.listeners.is_empty() => return Ok(!self.ends()),
             Ok(_) => {}
             Err(Errno::EINTR) => return Ok(true),
             Err(_) => return Err(Gone),

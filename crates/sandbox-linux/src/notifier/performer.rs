@@ -10,6 +10,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
+use nix::poll::PollTimeout;
 use nix::sched::{CloneFlags, unshare};
 
 use super::calls::Call;
@@ -70,10 +71,15 @@ impl Performers {
         if let Call::Connect(named) | Call::Bind(named) = &job.call
             && let Some(errand) = named.errand(&job.call)
         {
-            if let Err(errno) = self.errands.give(&job, named, errand) {
-                job.answer(Err(errno));
+            match self.errands.give(&job, named, errand) {
+                Ok(()) => return Ok(()),
+                Err(Stop::Answer(errno)) => {
+                    job.answer(Err(errno));
+                    return Ok(());
+                }
+                // It waits there.
+                Err(_) => {}
             }
-            return Ok(());
         }
         let performer = match &self.current {
             Some(performer) => performer,
@@ -97,6 +103,11 @@ impl Performers {
     /// Ends it, when what it was given is done: no command is left, or another one comes in its place. What waits is given back.
     pub(super) fn end(&mut self) {
         self.current = None;
+    }
+
+    /// Looks at what waits for others; until when nobody has to.
+    pub(super) fn look(&self) -> PollTimeout {
+        self.errands.look()
     }
 
     pub(super) fn orders(&self) -> Orders {
@@ -215,12 +226,16 @@ impl Performing<'_> {
         match outcome {
             Ok(Done::Nothing) => job.answer(Ok(0)),
             Ok(Done::File(file)) => job.answer_with(&file),
-            Ok(Done::Passed) => {}
+            // It is to be looked at.
+            Ok(Done::Passed) => self.orders.ring(),
             Err(Stop::Answer(errno)) => job.answer(Err(errno)),
             Err(Stop::Ask(_)) if job.own.len() >= MOST_ASKED => job.answer(Err(Errno::ELOOP)),
             Err(Stop::Ask(own)) => self.orders.give(Order::Ask(Box::new(job), own)),
             Err(Stop::Wait) if self.waiting.len() >= MOST_WAITING => {
-                job.answer(Err(Errno::ENOMEM));
+                job.answer(Err(match job.call {
+                    Call::Connect(_) | Call::Bind(_) => Errno::EAGAIN,
+                    _ => Errno::ENOMEM,
+                }));
             }
             Err(Stop::Wait) => self.waiting.push(job),
         }

@@ -149,16 +149,48 @@ impl Thread {
         }
     }
 
-    /// Whether a signal waits for it that it has a handler for: it waits itself for us, and only what kills it would end that.
+    /// Whether a signal waits for it that it has a handler for, or that stops it: it waits itself for us, and only what kills it would end that.
+    ///
+    /// What is sent to a process its first thread handles, unless it blocks that (`complete_signal` of the kernel). To another one it counts where it
+    /// is certain that nobody else handles it: without a signal of its own that thread's program would see what only the kernel is to see.
     pub(super) fn has_signal(self) -> bool {
-        let status = self.file("status").unwrap_or_default();
-        let set = |key| {
-            let line = status.lines().find_map(|line| line.strip_prefix(key));
-            line.and_then(|set| u64::from_str_radix(set.trim(), 16).ok())
-                .unwrap_or(0)
+        let Some(signals) = self.signals() else {
+            return false;
         };
-        let pending = set("SigPnd:") | set("ShdPnd:");
-        pending & set("SigCgt:") & !set("SigBlk:") != 0
+        let shared = signals.shared & signals.heard();
+        let is_mine = || signals.first == self.0 || self.others_block(shared);
+        signals.pending & signals.heard() != 0 || shared != 0 && is_mine()
+    }
+
+    /// Whether all other threads of its process block these signals.
+    fn others_block(self, these: u64) -> bool {
+        let Ok(threads) = fs::read_dir(format!("/proc/{}/task", self.0)) else {
+            return false;
+        };
+        let others = threads.filter_map(|thread| {
+            let number = thread.ok()?.file_name().to_str()?.parse().ok()?;
+            (number != self.0).then_some(Self(number))
+        });
+        others
+            .filter_map(Self::signals)
+            .all(|other| these & !other.blocked == 0)
+    }
+
+    fn signals(self) -> Option<Signals> {
+        let status = self.file("status").ok()?;
+        let word = |key| {
+            let line = status.lines().find_map(|line| line.strip_prefix(key))?;
+            Some(line.trim())
+        };
+        let set = |key| u64::from_str_radix(word(key)?, 16).ok();
+        Some(Signals {
+            first: word("Tgid:")?.parse().ok()?,
+            pending: set("SigPnd:")?,
+            shared: set("ShdPnd:")?,
+            blocked: set("SigBlk:")?,
+            ignored: set("SigIgn:")?,
+            caught: set("SigCgt:")?,
+        })
     }
 
     fn process(self) -> Option<Process> {
@@ -173,6 +205,30 @@ impl Thread {
         let bytes = fs::read(format!("/proc/{}/{name}", self.0));
         let bytes = bytes.map_err(|error| errno(&error))?;
         Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+}
+
+/// The signals of a thread, a bit each (`proc_pid_status(5)`).
+struct Signals {
+    /// The first thread of its process.
+    first: u32,
+    /// Those that were sent to it, and those to its process.
+    pending: u64,
+    shared: u64,
+    blocked: u64,
+    ignored: u64,
+    caught: u64,
+}
+
+impl Signals {
+    /// Those for which it would leave a call.
+    const fn heard(&self) -> u64 {
+        const fn bit(signal: i32) -> u64 {
+            1 << (signal - 1)
+        }
+        const STOPS: u64 =
+            bit(libc::SIGSTOP) | bit(libc::SIGTSTP) | bit(libc::SIGTTIN) | bit(libc::SIGTTOU);
+        (self.caught | STOPS & !self.ignored) & !self.blocked
     }
 }
 

@@ -36,7 +36,7 @@ pub(super) enum Stop {
     Answer(Errno),
     /// First the caller's side has to get hold of something.
     Ask(Own),
-    /// It would block: a FIFO that nobody reads.
+    /// It would block: a FIFO that nobody reads, an init that has much to do.
     Wait,
 }
 

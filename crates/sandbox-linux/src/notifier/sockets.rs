@@ -24,12 +24,28 @@ use crate::sys::socket;
 impl<'a> Performer<'a> {
     pub(super) fn connect(&self, named: &'a Named, errands: &Errands) -> Result<Done, Stop> {
         let Some(path) = &named.path else {
-            socket::connect(named.socket.as_fd(), &named.address)?;
-            return Ok(Done::Nothing);
+            return self.without_path(named, errands, || {
+                socket::connect(named.socket.as_fd(), &named.address)
+            });
         };
         let found = self.found(path)?;
         errands.give(self.job, named, Errand::ConnectTo(found.as_fd()))?;
         Ok(Done::Passed)
+    }
+
+    /// Does what waits for nobody and takes no right. What else comes here had no room at init before.
+    fn without_path(
+        &self,
+        named: &Named,
+        errands: &Errands,
+        act: impl FnOnce() -> nix::Result<()>,
+    ) -> Result<Done, Stop> {
+        if let Some(errand) = named.errand(&self.job.call) {
+            errands.give(self.job, named, errand)?;
+            return Ok(Done::Passed);
+        }
+        act()?;
+        Ok(Done::Nothing)
     }
 
     /// The socket that a path leads to, if it may be connected to.
@@ -57,8 +73,9 @@ impl<'a> Performer<'a> {
 
     pub(super) fn bind(&self, named: &'a Named, errands: &Errands) -> Result<Done, Stop> {
         let Some(path) = &named.path else {
-            socket::bind(named.socket.as_fd(), &named.address)?;
-            return Ok(Done::Nothing);
+            return self.without_path(named, errands, || {
+                socket::bind(named.socket.as_fd(), &named.address)
+            });
         };
         let name = self.name(path, Errno::EADDRINUSE)?;
         let decided = self.decide_new(&name, Asked::write_file);

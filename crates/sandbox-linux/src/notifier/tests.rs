@@ -14,11 +14,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use nix::errno::Errno;
 use sandbox_core::{Context, Policy, Ruleset};
 use tempfile::TempDir;
 
 pub(super) use self::naive::answer;
 use self::racer::Race;
+use crate::launch::tests::in_own_process;
 use crate::plan::encode;
 use crate::{HostFacts, Plan, Prepared, ProcessGroup, Report, Start, Step};
 
@@ -237,6 +239,40 @@ fn another_spelling_is_denied_unless_the_directory_tells_them_apart() {
         assert_eq!(names.tell_apart(&path, unknown.as_fd()).is_ok(), expected);
         assert!(names.tell_apart(&path, known.as_fd()).is_ok());
     }
+}
+
+/// What the host has put in its place is not, also where that lies in memory.
+#[test]
+fn a_private_directory_is_in_memory_and_writable() {
+    use nix::mount::{MsFlags, mount};
+    use nix::sched::{CloneFlags, unshare};
+    let host = workspace();
+    let at = host.path();
+    let policy = Policy::default().read("/").scratch(at);
+    let ruleset = Ruleset::resolve(&policy, &Context::new("/")).unwrap();
+    let plan = Plan::compile(&ruleset, &HostFacts::detect()).unwrap();
+    let names = plan.names().unwrap();
+    let connect = |place: &str| {
+        let place = fs::File::open(place).unwrap();
+        names.connect(&at.join("s"), place.as_fd())
+    };
+    in_own_process(|| {
+        let (none, memory) = (None::<&str>, Some("tmpfs"));
+        unshare(CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWNS).unwrap();
+        mount(memory, at, memory, MsFlags::empty(), none).unwrap();
+        let own = connect(at.to_str().unwrap());
+        mount(
+            none,
+            at,
+            none,
+            MsFlags::MS_REMOUNT | MsFlags::MS_RDONLY,
+            none,
+        )
+        .unwrap();
+        let read_only = connect(at.to_str().unwrap());
+        let elsewhere = connect("/proc");
+        own == Ok(()) && [read_only, elsewhere] == [Err(Errno::EACCES); 2]
+    });
 }
 
 #[test]

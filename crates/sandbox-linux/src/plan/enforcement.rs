@@ -88,7 +88,7 @@ impl Enforcement {
                 },
             ),
             sockets(names),
-            network(connectivity),
+            network(connectivity, names),
             abstract_sockets(*connectivity == Connectivity::Host, scopes),
             Held::new(
                 "processes",
@@ -149,7 +149,7 @@ fn writes(landlock_abi: u32, mechanisms: Vec<&'static str>) -> Held {
     }
 }
 
-fn network(connectivity: &Connectivity) -> Held {
+fn network(connectivity: &Connectivity, names: Option<&Names>) -> Held {
     let held = Held::new("network", connectivity.mechanisms());
     match connectivity {
         Connectivity::Host => held.but("the policy leaves the command on the host's network"),
@@ -158,10 +158,15 @@ fn network(connectivity: &Connectivity) -> Held {
             let mut held = held.but(
                 "that `connect` fails where a connection is denied: the gateway accepts first, then decides, and resets it",
             );
-            held.beyond.push(
-                "every connection but those to the proxies of `HTTP_PROXY` and `ALL_PROXY`, if this kernel has no transparent proxy in nf_tables"
-                    .to_owned(),
-            );
+            let proxies =
+                "every connection but those to the proxies of `HTTP_PROXY` and `ALL_PROXY`";
+            let without = "if this kernel has no transparent proxy in nf_tables";
+            // Init connects in the command's place then.
+            held.beyond.push(if names.is_some_and(Names::are_sockets_decided) {
+                format!("the port that `getpeername` tells, {without}; {proxies}, if `/proc/sys` can't be written either")
+            } else {
+                format!("{proxies}, {without}")
+            });
             if datagrams.is_some() {
                 held.beyond.push(
                     "every datagram of UDP but questions about names, on such a kernel".to_owned(),

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use sandbox_core::{above, escaped};
@@ -307,6 +308,16 @@ impl Resource {
 }
 
 impl Step {
+    /// The ports of loopback from which the gateway is to get connections, too, if it is about that.
+    pub(crate) fn captured_loopback(&self) -> Option<Vec<RangeInclusive<u16>>> {
+        match self {
+            Self::Netlink(super::NetworkRequest::Capture { loopback, .. }) => {
+                Some(loopback.clone())
+            }
+            _ => None,
+        }
+    }
+
     /// The path that the step is about.
     #[must_use]
     pub fn path(&self) -> Option<&Path> {

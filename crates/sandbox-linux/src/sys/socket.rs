@@ -21,6 +21,15 @@ pub(crate) fn option(socket: BorrowedFd<'_>, option: i32) -> nix::Result<i32> {
     Errno::result(got).map(|_| value)
 }
 
+/// How much of what was sent by a Unix socket the other side has not read (`SIOCOUTQ` of unix(7)'s family), with what the kernel needs for it:
+/// as `SO_SNDBUF` counts.
+pub(crate) fn unread(socket: BorrowedFd<'_>) -> nix::Result<i32> {
+    let mut bytes: libc::c_int = 0;
+    // SAFETY: `bytes` is the number that is written.
+    let got = unsafe { libc::ioctl(socket.as_raw_fd(), libc::TIOCOUTQ, &raw mut bytes) };
+    Errno::result(got).map(|_| bytes)
+}
+
 /// How an address of a family begins.
 pub(crate) fn family_bytes(family: i32) -> [u8; 2] {
     u16::try_from(family).unwrap_or(0).to_ne_bytes()

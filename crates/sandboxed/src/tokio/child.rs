@@ -224,7 +224,7 @@ impl Child {
     ///
     /// [`Error::Child`] if the kernel refuses, or the report does not arrive.
     pub async fn kill_tree(&mut self, grace: Duration) -> Result<ExitStatus, Error> {
-        self.inner.ask_all()?;
+        self.inner.ask_all();
         match timeout(grace, self.wait()).await {
             Ok(status) => status,
             Err(_) => self.kill().await,

@@ -31,7 +31,7 @@ pub(crate) fn replace(path: &Path, content: &str) {
 
 /// A shell that runs what it is told, one line after the other, in one command.
 pub(crate) struct Asked {
-    child: Child,
+    pub(crate) child: Child,
     host_side: PathBuf,
     questions: usize,
 }

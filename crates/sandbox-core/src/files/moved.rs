@@ -5,10 +5,13 @@
 //! decided about the names below. So such moves are refused, whether something lies there or not: then it does not matter when
 //! they come.
 
-use std::path::{Path, PathBuf};
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::path::{Component, Path, PathBuf};
 
 use super::{FileRule, FileRules};
 use crate::decide::is_resolved;
+use crate::git::is_named_as_git_directory;
 use crate::place::{self, is_within};
 use crate::protected::{self, spelling};
 use crate::{Access, Ruleset};
@@ -28,8 +31,7 @@ impl Ruleset {
         let files = self.files();
         is_resolved(from)
             && is_resolved(to)
-            && !files.is_way(from)
-            && !files.is_way(to)
+            && files.has_way_alike(from, to)
             && files.scope_below(from) == files.scope_below(to)
             && !files.has_exception_below(from)
             && !files.has_exception_below(to)
@@ -37,7 +39,8 @@ impl Ruleset {
     }
 
     /// Whether a protected path may come to lie below this one: `.git`, whatever is in it. A link or a file there says where a tool
-    /// looks instead, so that only directories may be made there. Not for a path that a rule names, and lets be written.
+    /// looks instead, so that only directories may be made there. Not for a path that a rule names, and lets be written; and
+    /// a file says nothing in a git directory of a submodule, where each name could as well be a part of the submodule's.
     ///
     /// ```
     /// # use sandbox_core::{Context, Policy, Ruleset};
@@ -56,8 +59,34 @@ impl Ruleset {
         path: &Path,
     ) -> Option<&'static protected::ProtectedPath> {
         let files = self.files();
-        let is_named = || files.access(path).1.is_some_and(|rule| rule.path() == path);
-        files.way(path).filter(|_| !is_named())
+        let is_ordinary = || files.is_named(path) || files.is_any_name(path);
+        files.way(path).filter(|_| !is_ordinary())
+    }
+
+    /// Whether a symbolic link to `target` may be made at a path by which protected ones may go: not where what is read through it would
+    /// be protected in another way. git tries with a link to a name beside it what a file system can do.
+    ///
+    /// ```
+    /// # use sandbox_core::{Context, Policy, Ruleset};
+    /// let ruleset = Ruleset::resolve(&Policy::default().read("/").write("/srv"), &Context::new("/")).unwrap();
+    /// let may = |path: &str, target: &str| ruleset.may_link(path.as_ref(), target.as_ref());
+    /// assert!(may("/srv/a", "/opt"));
+    /// assert!(may("/srv/.git/modules/a/x", "testing"));
+    /// assert!(!may("/srv/.git/modules/a/x", "/opt"));
+    /// assert!(!may("/srv/.git", "git"));
+    /// ```
+    #[must_use]
+    pub fn may_link(&self, path: &Path, target: &OsStr) -> bool {
+        let files = self.files();
+        let mut names = Path::new(target).components();
+        let beside = match (names.next(), names.next(), place::above(path)) {
+            (Some(Component::Normal(name)), None, Some(above)) => Some(above.join(name)),
+            _ => None,
+        };
+        !files.is_way(path)
+            || files.is_named(path)
+            || beside
+                .is_some_and(|beside| files.is_any_name(path) && self.keeps_names(path, &beside))
     }
 
     /// Whether a path is not protected as it is spelled, but would be in the spelling of the table, or its beginning: what a file system that
@@ -92,6 +121,40 @@ impl Ruleset {
 impl FileRules {
     pub(crate) fn is_way(&self, path: &Path) -> bool {
         self.way(path).is_some()
+    }
+
+    /// Whether a rule is about this very path.
+    fn is_named(&self, path: &Path) -> bool {
+        self.access(path).1.is_some_and(|rule| rule.path() == path)
+    }
+
+    /// Whether the same protected paths go by both, and none but within one git directory: what settings name beside them is another thing
+    /// beside another one.
+    fn has_way_alike(&self, from: &Path, to: &Path) -> bool {
+        let git = |path| place::upwards(path).find(|above| above.ends_with(".git"));
+        let is_within_one = || {
+            let [a, b] = [from, to].map(|path| self.is_any_name(path));
+            a && b && git(from) == git(to)
+        };
+        match (self.way(from), self.way(to)) {
+            (None, None) => true,
+            _ => is_within_one() && self.rests(from) == self.rests(to),
+        }
+    }
+
+    /// Whether a name in a git directory, perhaps of a submodule, is on the way of no more than any other one there.
+    fn is_any_name(&self, path: &Path) -> bool {
+        place::above(path).is_some_and(|above| {
+            is_named_as_git_directory(above) && self.rests(path) == self.rests(&above.join("any"))
+        })
+    }
+
+    /// What is left below a path of each protected path that it is on the way of.
+    fn rests(&self, path: &Path) -> BTreeSet<Vec<&'static str>> {
+        if self.asked.is_nothing() {
+            return BTreeSet::new();
+        }
+        protected::rests_below(path, &self.root_of(path), &self.asked)
     }
 
     fn way(&self, path: &Path) -> Option<&'static protected::ProtectedPath> {
@@ -179,6 +242,14 @@ mod tests {
             ("/srv/a", "/srv/.git/modules", false),
             ("/srv/a", "/srv/.git/modules/x/y", false),
             ("/srv/a", "/srv/.git/worktrees/x", false),
+            ("/srv/.git", "/srv/a/.git", false),
+            ("/srv/.git/modules/x", "/srv/.git/modules/y", false),
+            ("/srv/.git/modules/x/h.lock", "/srv/.git/modules/x/h", true),
+            ("/srv/.git/modules/x/y", "/srv/.git/modules/z/u/v", true),
+            ("/srv/.git/modules/x/y", "/srv/.git/modules/x/info", false),
+            ("/srv/.git/modules/x/y", "/srv/.git/modules/x/.git", false),
+            ("/srv/.git/modules/x/y", "/srv/a/.git/modules/x/y", false),
+            ("/srv/.git/modules/x/y", "/srv/.git/y", false),
             // Ordinary names below a directory of dependencies are protected outside of it.
             ("/srv/node_modules/x", "/srv/x", false),
             ("/srv/x", "/srv/node_modules/x", false),
@@ -189,6 +260,34 @@ mod tests {
             let found = rules.keeps_names(from.as_ref(), to.as_ref());
             assert_eq!(found, expected, "{from} to {to}");
         }
+    }
+
+    /// A file where any other name may be as well says nothing; a link does, but to a name beside it.
+    #[test]
+    fn files_may_be_made_in_what_submodules_have() {
+        let rules = ruleset(&written());
+        for (path, file, beside, elsewhere) in [
+            ("/srv/a", true, true, true),
+            ("/srv/.git/HEAD", true, true, true),
+            ("/srv/.git/modules/x/HEAD", true, true, false),
+            ("/srv/.git/worktrees/x/modules/y/HEAD", true, true, false),
+            ("/srv/.git/modules/x/refs/heads/y", true, true, false),
+            ("/srv/.git/modules/x/info", false, false, false),
+            ("/srv/.git/modules/x/.git", false, false, false),
+            ("/srv/.git/modules/x", false, false, false),
+            ("/srv/.git/modules", false, false, false),
+            ("/srv/.git/worktrees/x", false, false, false),
+            ("/srv/.git", false, false, false),
+        ] {
+            let path: &std::path::Path = path.as_ref();
+            assert_eq!(!rules.leads_to_protected(path), file, "{path:?}");
+            assert_eq!(rules.may_link(path, "testing".as_ref()), beside, "{path:?}");
+            for target in ["/opt", "../x", "a/b", "..", ".", ""] {
+                let found = rules.may_link(path, target.as_ref());
+                assert_eq!(found, elsewhere, "{path:?}: {target}");
+            }
+        }
+        assert!(!rules.may_link("/srv/.git/modules/x/y".as_ref(), "info".as_ref()));
     }
 
     #[test]

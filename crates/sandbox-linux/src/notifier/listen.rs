@@ -129,7 +129,7 @@ impl Reader {
             events.is_empty() || events.contains(PollFlags::POLLIN)
         });
         if self.listeners.is_empty() {
-            self.performers.end();
+            self.performers.end_all();
         }
         if !has_rung {
             return Ok(true);
@@ -235,7 +235,7 @@ impl Listener {
             largest_file,
             call,
             own: Vec::new(),
-            _taken: taken,
+            taken,
         })
     }
 }

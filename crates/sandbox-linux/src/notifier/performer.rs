@@ -15,7 +15,7 @@ use nix::sched::{CloneFlags, unshare};
 use super::calls::Call;
 use super::denied::{Asked, Denial, Teller};
 use super::errand::Errands;
-use super::perform::{Done, perform};
+use super::perform::{Done, Links, perform};
 use super::pin::{Held, Own, errno};
 use super::resolve::Stop;
 use super::{Job, Names, Order, Orders, spawn};
@@ -41,6 +41,8 @@ pub(super) struct Performers {
     errands: Arc<Errands>,
     teller: Option<Teller>,
     orders: Orders,
+    /// Those of all commands that are there, whichever performer comes next.
+    links: Arc<Links>,
     current: Option<Performer>,
 }
 
@@ -58,6 +60,7 @@ impl Performers {
             errands,
             teller,
             orders,
+            links: Arc::default(),
             current: None,
         }
     }
@@ -96,6 +99,12 @@ impl Performers {
         self.current = None;
     }
 
+    /// The same, when the last command is gone.
+    pub(super) fn end_all(&mut self) {
+        self.end();
+        self.links.forget();
+    }
+
     pub(super) fn orders(&self) -> Orders {
         self.orders.clone()
     }
@@ -105,7 +114,7 @@ impl Performers {
         let (confined, is_confined) = channel();
         let (names, ruleset) = (Arc::clone(&self.names), Arc::clone(&self.ruleset));
         let (teller, orders) = (self.teller.clone(), self.orders.clone());
-        let errands = Arc::clone(&self.errands);
+        let (errands, links) = (Arc::clone(&self.errands), Arc::clone(&self.links));
         let thread = spawn("sandbox-perform", move || {
             let outcome = confine(&ruleset);
             let ends = outcome.is_err();
@@ -117,6 +126,7 @@ impl Performers {
                 errands: &errands,
                 teller,
                 orders: &orders,
+                links: &links,
                 waiting: Vec::new(),
                 tried: Instant::now(),
             }
@@ -161,6 +171,7 @@ struct Performing<'a> {
     errands: &'a Errands,
     teller: Option<Teller>,
     orders: &'a Orders,
+    links: &'a Links,
     waiting: Vec<Job>,
     tried: Instant,
 }
@@ -177,7 +188,10 @@ impl Performing<'_> {
             match next {
                 Ok(job) => self.make(job),
                 Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return self.give_back(),
+                Err(RecvTimeoutError::Disconnected) => {
+                    self.links.make(self.names, self.teller.as_ref());
+                    return self.give_back();
+                }
             }
             if !self.waiting.is_empty() && self.tried.elapsed() >= PAUSE {
                 self.tried = Instant::now();
@@ -193,8 +207,9 @@ impl Performing<'_> {
     }
 
     fn make(&mut self, job: Job) {
+        self.links.make(self.names, self.teller.as_ref());
         let asked = Asked::new(self.names, self.teller.is_some());
-        let outcome = perform(&asked, self.errands, &job);
+        let outcome = perform(&asked, self.errands, self.links, &job);
         if let (Some(teller), Err(Stop::Answer(errno))) = (&self.teller, &outcome)
             && let Some(denial) = asked.denial(&job.call, *errno)
         {

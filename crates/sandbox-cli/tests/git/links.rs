@@ -249,3 +249,31 @@ fn a_file_that_names_a_git_directory_is_made_before_its_command_has_ended() {
     inside(&host, script, &[]);
     assert!(!host.has("d1/.git") && !host.has("d12/.git"));
 }
+
+/// git follows a link in the place of a file that it writes.
+#[test]
+fn no_link_in_a_git_directory_has_git_write_elsewhere() {
+    if !has_git() {
+        return;
+    }
+    for planted in [
+        "ln -s @outside/rc .git/FETCH_HEAD",
+        "ln -s @outside/rc l; mv -T l .git/FETCH_HEAD",
+        "ln -s @outside/rc l; ln l .git/FETCH_HEAD",
+        "rm -rf .git/logs/refs; mkdir -p l/heads; ln -s @outside/rc l/heads/main; mv l .git/logs/refs || cp -r l .git/logs/refs",
+    ] {
+        let attack = |options: &[&str]| {
+            let host = person();
+            host.write("@outside/rc", "mine\n");
+            let script = format!("cd repo; {}", host.expand(planted));
+            let outcome = inside(&host, &script, options);
+            let then = "cd repo; git fetch -q .; git commit -q --allow-empty -m x";
+            host.bare(["sh", "-c", then]).output();
+            (host.read("@outside/rc"), outcome.show())
+        };
+        let (content, outcome) = attack(&[]);
+        assert_eq!(content, "mine\n", "{planted}\n{outcome}");
+        let (content, outcome) = attack(&WITHOUT);
+        assert_ne!(content, "mine\n", "the control: {planted}\n{outcome}");
+    }
+}

@@ -14,7 +14,7 @@ use crate::decide::is_resolved;
 use crate::git::is_named_as_git_directory;
 use crate::place::{self, is_within};
 use crate::protected::{self, spelling};
-use crate::{Access, Ruleset};
+use crate::{Access, Attempt, Ruleset, Verdict};
 
 impl Ruleset {
     /// Whether every name below a directory is decided alike before and after a rename of it. Both paths are resolved, and the names
@@ -63,8 +63,9 @@ impl Ruleset {
         files.way(path).filter(|_| !is_ordinary())
     }
 
-    /// Whether a symbolic link to `target` may be made at a path by which protected ones may go: not where what is read through it would
-    /// be protected in another way. git tries with a link to a name beside it what a file system can do.
+    /// Whether a symbolic link to `target` may be made: not where protected paths may go by, since what is read through it would
+    /// be protected in another way, and not in git's own directories, where the person's git would write through it. A link to
+    /// an ordinary name beside it is one: git tries with that what a file system can do.
     ///
     /// ```
     /// # use sandbox_core::{Context, Policy, Ruleset};
@@ -72,6 +73,7 @@ impl Ruleset {
     /// let may = |path: &str, target: &str| ruleset.may_link(path.as_ref(), target.as_ref());
     /// assert!(may("/srv/a", "/opt"));
     /// assert!(may("/srv/.git/modules/a/x", "testing"));
+    /// assert!(!may("/srv/.git/FETCH_HEAD", "/home/ana/.bashrc"));
     /// assert!(!may("/srv/.git/modules/a/x", "/opt"));
     /// assert!(!may("/srv/.git", "git"));
     /// ```
@@ -83,10 +85,14 @@ impl Ruleset {
             (Some(Component::Normal(name)), None, Some(above)) => Some(above.join(name)),
             _ => None,
         };
-        !files.is_way(path)
+        let is_ordinary =
+            |beside: &Path| self.decide(&Attempt::write(beside)).verdict == Verdict::Allow;
+        let is_beside = |beside: PathBuf| {
+            files.is_any_name(path) && is_ordinary(&beside) && self.keeps_names(path, &beside)
+        };
+        !files.is_way(path) && git_around(path).is_none()
             || files.is_named(path)
-            || beside
-                .is_some_and(|beside| files.is_any_name(path) && self.keeps_names(path, &beside))
+            || beside.is_some_and(is_beside)
     }
 
     /// Whether a path is not protected as it is spelled, but would be in the spelling of the table, or its beginning: what a file system that
@@ -131,14 +137,15 @@ impl FileRules {
     /// Whether the same protected paths go by both, and none but within one git directory: what settings name beside them is another thing
     /// beside another one.
     fn has_way_alike(&self, from: &Path, to: &Path) -> bool {
-        let git = |path| place::upwards(path).find(|above| above.ends_with(".git"));
-        let is_within_one = || {
-            let [a, b] = [from, to].map(|path| self.is_any_name(path));
-            a && b && git(from) == git(to)
-        };
+        // Nor do links come into one that were made outside of it.
+        if !self.asked.is_nothing() && git_around(from) != git_around(to) {
+            return false;
+        }
         match (self.way(from), self.way(to)) {
             (None, None) => true,
-            _ => is_within_one() && self.rests(from) == self.rests(to),
+            _ => {
+                self.is_any_name(from) && self.is_any_name(to) && self.rests(from) == self.rests(to)
+            }
         }
     }
 
@@ -202,6 +209,11 @@ impl FileRules {
     }
 }
 
+/// The git directory that a path lies in.
+fn git_around(path: &Path) -> Option<&Path> {
+    place::above(path).and_then(|above| place::upwards(above).find(|it| it.ends_with(".git")))
+}
+
 /// Whether a pattern says the same of each name below one directory as below the other.
 fn treats_alike(rule: &FileRule, from: &Path, to: &Path) -> bool {
     let Some(glob) = &rule.glob else { return true };
@@ -234,7 +246,9 @@ mod tests {
         let rules = ruleset(&written());
         for (from, to, expected) in [
             ("/srv/a", "/srv/b", true),
-            ("/srv/a", "/srv/b/.git/objects/ab", true),
+            ("/srv/a", "/srv/b/.git/objects/ab", false),
+            ("/srv/.git/objects/ab", "/srv/ab", false),
+            ("/srv/.git/objects/x", "/srv/.git/objects/ab", true),
             ("/srv/a", "/srv/.git", false),
             ("/srv/.git", "/srv/a", false),
             ("/srv/a", "/srv/b/.git", false),
@@ -268,7 +282,8 @@ mod tests {
         let rules = ruleset(&written());
         for (path, file, beside, elsewhere) in [
             ("/srv/a", true, true, true),
-            ("/srv/.git/HEAD", true, true, true),
+            ("/srv/.git/HEAD", true, true, false),
+            ("/srv/.git/objects/ab/c", true, false, false),
             ("/srv/.git/modules/x/HEAD", true, true, false),
             ("/srv/.git/worktrees/x/modules/y/HEAD", true, true, false),
             ("/srv/.git/modules/x/refs/heads/y", true, true, false),
@@ -287,7 +302,20 @@ mod tests {
                 assert_eq!(found, elsewhere, "{path:?}: {target}");
             }
         }
-        assert!(!rules.may_link("/srv/.git/modules/x/y".as_ref(), "info".as_ref()));
+        for (path, beside) in [
+            ("/srv/.git/modules/x/y", "info"),
+            ("/srv/.git/modules/x/y", "config"),
+            ("/srv/.git/modules/x/y", ".git"),
+            ("/srv/.git/y", "config"),
+            ("/srv/.git/y", "hooks"),
+            ("/srv/.git/y", ".git"),
+            ("/srv/.git/y", "modules"),
+        ] {
+            assert!(
+                !rules.may_link(path.as_ref(), beside.as_ref()),
+                "{path}: {beside}"
+            );
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@
 //! Must never do: take a content for good that git reads in another way. What is not understood is denied.
 
 mod directory;
+pub(crate) mod elsewhere;
 mod link;
 mod remote;
 mod rewrite;

@@ -33,12 +33,7 @@ impl Ruleset {
     ///
     /// [`GitDenial`] says what is in the way.
     pub fn git_link(&self, directory: &Path, content: &[u8]) -> Result<Vec<u8>, GitDenial> {
-        let path = content.strip_prefix(START).ok_or(GitDenial::Unreadable)?;
-        let path = path.strip_suffix(b"\n").ok_or(GitDenial::Unreadable)?;
-        if path.is_empty() || path.iter().any(u8::is_ascii_control) {
-            return Err(GitDenial::Unreadable);
-        }
-        let path = Path::new(OsStr::from_bytes(path));
+        let path = named_by(content)?;
         let target = flat(&directory.join(path));
         let (above, below) = apart(&target).ok_or(GitDenial::Elsewhere)?;
         if !self.is_git_directory(&target) {
@@ -76,8 +71,18 @@ impl Ruleset {
     }
 }
 
+/// The path in such a file.
+pub(super) fn named_by(content: &[u8]) -> Result<&Path, GitDenial> {
+    let path = content.strip_prefix(START).ok_or(GitDenial::Unreadable)?;
+    let path = path.strip_suffix(b"\n").ok_or(GitDenial::Unreadable)?;
+    if path.is_empty() || path.iter().any(u8::is_ascii_control) {
+        return Err(GitDenial::Unreadable);
+    }
+    Ok(Path::new(OsStr::from_bytes(path)))
+}
+
 /// Without `.` and `..`. What is written leads there, whatever this would have.
-fn flat(path: &Path) -> PathBuf {
+pub(super) fn flat(path: &Path) -> PathBuf {
     let mut flat = PathBuf::new();
     for component in path.components() {
         match component {

@@ -67,7 +67,7 @@ impl Repository {
             return Vec::new();
         }
         let rule = |path: &Path, glob, access| FileRule {
-            kind: resolver.kind(path).unwrap_or(PathKind::Missing),
+            kind: resolver.kind(path).unwrap_or(PathKind::Special),
             reason: Some(REASON),
             source: Source::Repository,
             ..FileRule::plain(path.as_os_str(), path.to_owned(), glob, access)
@@ -86,7 +86,15 @@ impl Repository {
         };
         let common = IN_COMMON.iter().map(|name| self.directory.join(name));
         let common = common.chain([self.own]);
+        // A link may be from an earlier run, which had the repository as its own.
+        let is_plain = |rule: &FileRule| {
+            matches!(
+                rule.kind,
+                PathKind::Directory | PathKind::File | PathKind::Missing
+            )
+        };
         let common = common.map(|path| rule(&path, None, Access::Write));
+        let common = common.filter(is_plain);
         [whole, others].into_iter().chain(common).collect()
     }
 }
@@ -273,6 +281,19 @@ mod tests {
             let nothing = (Vec::new(), Vec::new());
             assert_eq!(opened(&root, &policy), nothing, "{config}");
         }
+    }
+
+    #[test]
+    fn no_link_in_a_repository_is_opened() {
+        let (_host, root) = host();
+        let refs = root.join("repo/.git/refs");
+        std::fs::remove_dir(&refs).unwrap();
+        std::os::unix::fs::symlink(root.join("repo"), &refs).unwrap();
+        let (_, written) = opened(&root, &Policy::default().write(root.join("tree")));
+        assert_eq!(
+            written,
+            ["packed-refs", "objects/x", "logs/x", "worktrees/n/HEAD"]
+        );
     }
 
     #[test]

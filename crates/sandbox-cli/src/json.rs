@@ -147,6 +147,7 @@ pub(crate) fn source(source: &Source) -> Value {
         Source::CommandLine => "command-line",
         Source::Secret => "secrets",
         Source::Protected => "protected-paths",
+        Source::Repository => "repository",
         Source::Closed => "closed-addresses",
         _ => "program",
     };

@@ -3,6 +3,11 @@
 //! Each attack is looked at from the host, where git then does what people do all day; and its control is the same without the
 //! notifier, where what was planted runs.
 
+#[path = "git/elsewhere.rs"]
+mod elsewhere;
+#[path = "git/links.rs"]
+mod links;
+
 use std::fs;
 
 use sandbox_testing::{Host, Outcome, needs, tool};

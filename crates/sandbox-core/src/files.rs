@@ -280,9 +280,17 @@ impl FileRules {
         self.index = self.literals.iter().enumerate().map(place).collect();
     }
 
-    /// Adds rules about single paths; of two about the same one the least holds.
+    /// Adds rules; of two about the same single path the least holds.
     pub(crate) fn extend(&mut self, rules: Vec<FileRule>) {
-        self.literals.extend(rules.into_iter().map(Arc::new));
+        let rules = rules.into_iter().map(Arc::new);
+        let (literals, globs): (Vec<_>, Vec<_>) = rules.partition(|rule| rule.is_literal());
+        if !globs.is_empty() {
+            self.globs.extend(globs);
+            let globs = self.globs.iter();
+            let patterns: Vec<_> = globs.filter_map(|rule| rule.glob.as_deref()).collect();
+            self.together = Together::new(&patterns);
+        }
+        self.literals.extend(literals);
         self.literals
             .sort_by(|a, b| place::order(&a.path, &b.path).then_with(|| a.rank().cmp(&b.rank())));
         self.literals.dedup_by(|a, b| a.path == b.path);

@@ -8,6 +8,8 @@
 //! Must never do: take a content for good that git reads in another way. What is not understood is denied.
 
 mod directory;
+pub(crate) mod elsewhere;
+mod link;
 mod remote;
 mod rewrite;
 mod settings;
@@ -15,11 +17,11 @@ mod value;
 
 use std::path::Path;
 
-use crate::Ruleset;
 use crate::decide::{follow, is_resolved, protection};
+use crate::{Access, Ruleset};
 
-pub use self::directory::{GitPlace, git_places};
-pub use self::rewrite::{GitDenial, may_rewrite_git_config};
+pub use self::directory::{GitPlace, git_places, is_named_as_git_directory};
+pub use self::rewrite::{GitDenial, may_rewrite_git_config, rewrite_module_config};
 
 /// A protected path that git itself writes, where the content says whether it may.
 ///
@@ -34,6 +36,12 @@ pub use self::rewrite::{GitDenial, may_rewrite_git_config};
 pub enum GitFile {
     /// Settings: what may replace them is told by [`may_rewrite_git_config`].
     Config,
+    /// Those of a submodule, in its superproject: [`rewrite_module_config`] tells what replaces them.
+    ModuleConfig,
+    /// A file `.git`, which says where the git directory is: [`Ruleset::git_link`] tells what it may be.
+    Link,
+    /// Where a linked worktree has its settings and hooks: it may be made with [`GIT_COMMON_DIRECTORY`] in it, and nothing else.
+    CommonDirectory,
     /// The directory of hooks: it may be made, and nothing in it but samples.
     Hooks,
     /// A sample of a hook, which git never runs: no hook has such a name.
@@ -44,6 +52,9 @@ pub enum GitFile {
 /// has it open for writing.
 pub const GIT_CONFIG_COPY: &str = "config.sandbox";
 
+/// What git writes to `commondir` of a linked worktree: the git directory in whose `worktrees` it has its own.
+pub const GIT_COMMON_DIRECTORY: &[u8] = b"../..\n";
+
 impl Ruleset {
     /// What a path is to git, if it is denied as a protected path and its content decides.
     #[must_use]
@@ -52,7 +63,12 @@ impl Ruleset {
             return None;
         }
         let path = follow(self.files(), path);
-        let (protected, entry) = protection(self.files(), &path)?;
+        let Some((protected, entry)) = protection(self.files(), &path) else {
+            let is_link = path.ends_with(".git")
+                && self.files().access(&path).0 == Access::Write
+                && self.leads_to_protected(&path);
+            return is_link.then_some(GitFile::Link);
+        };
         let entry = entry.path.strip_prefix(".git/")?;
         let name = entry.rsplit_once('/').map_or(entry, |(_, name)| name);
         let below = path.strip_prefix(protected).ok()?;
@@ -60,8 +76,11 @@ impl Ruleset {
             .components()
             .map(|it| it.as_os_str().as_encoded_bytes())
             .collect();
+        let is_of_module = entry.contains("modules/");
         match (name, below.as_slice()) {
+            ("config" | "config.worktree", []) if is_of_module => Some(GitFile::ModuleConfig),
             ("config" | "config.worktree", []) => Some(GitFile::Config),
+            ("commondir", []) if entry == "worktrees/*/commondir" => Some(GitFile::CommonDirectory),
             ("hooks", []) => Some(GitFile::Hooks),
             ("hooks", [name]) if name.ends_with(b".sample") => Some(GitFile::Sample),
             _ => None,

@@ -12,7 +12,7 @@ mod ci;
 pub(crate) mod spelling;
 mod tools;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::path::{Component, Path};
 use std::sync::LazyLock;
@@ -125,6 +125,18 @@ pub(crate) const VERSION_CONTROL: &[ProtectedPath] = &[
     git(".git/worktrees/*/commondir", "where git reads config and hooks from instead"),
     git(".git/worktrees/*/config.worktree", "config of a linked worktree"),
     git(".git/worktrees/*/config.sandbox", "what becomes config, once it is decided"),
+    // Without its `commondir`, which may be removed, it is a repository by itself.
+    git(".git/worktrees/*/hooks", "hooks, where a linked worktree is none any more"),
+    git(".git/worktrees/*/config", "config, where a linked worktree is none any more"),
+    git(".git/worktrees/*/info/attributes", "attributes, where a linked worktree is none any more"),
+    git(".git/worktrees/*/remotes/*", "a remote, where a linked worktree is none any more"),
+    git(".git/worktrees/*/branches/*", "a remote, where a linked worktree is none any more"),
+    git(".git/worktrees/*/modules/**/hooks", "hooks of a submodule of a linked worktree"),
+    git(".git/worktrees/*/modules/**/config", "config of a submodule of a linked worktree"),
+    git(".git/worktrees/*/modules/**/config.worktree", "read like config"),
+    git(".git/worktrees/*/modules/**/config.sandbox", "what becomes config, once it is decided"),
+    git(".git/worktrees/*/modules/**/commondir", "where git reads config and hooks from instead"),
+    git(".git/worktrees/*/modules/**/info/attributes", "attributes of a submodule of a linked worktree"),
     git(".hg/hgrc", "mercurial's hooks and extensions are commands"),
     git(".hg/hgrc-not-shared", "read like hgrc"),
     git(".hg/sharedpath", "where mercurial reads hgrc from, too"),
@@ -253,6 +265,36 @@ pub(crate) fn led_to(path: &Path, root: &Path, asked: &Asked) -> Option<&'static
         let rest = names.get(start..).unwrap_or_default();
         in_scope(rest, scope, asked).find(|entry| is_beginning(&entry.parts(), rest))
     })
+}
+
+/// What is left below a path of each protected path that it is the beginning of.
+pub(crate) fn rests_below(path: &Path, root: &Path, asked: &Asked) -> BTreeSet<Vec<&'static str>> {
+    let names = names(path);
+    let mut rests = BTreeSet::new();
+    for (start, scope) in starts(&names, root) {
+        let names = names.get(start..).unwrap_or_default();
+        for entry in in_scope(names, scope, asked) {
+            add_rests(&entry.parts(), names, &mut rests);
+        }
+    }
+    rests
+}
+
+fn add_rests(parts: &[&'static str], names: &[&OsStr], rests: &mut BTreeSet<Vec<&'static str>>) {
+    let (Some((part, rest)), Some((name, below))) = (parts.split_first(), names.split_first())
+    else {
+        // Below what is protected itself nothing is left.
+        if !parts.is_empty() {
+            rests.insert(parts.to_vec());
+        }
+        return;
+    };
+    if *part == "**" {
+        add_rests(parts, below, rests);
+        add_rests(rest, below, rests);
+    } else if is_named(name, part) {
+        add_rests(rest, below, rests);
+    }
 }
 
 /// Where names directly below a path are protected.

@@ -187,6 +187,8 @@ pub enum Source {
     Secret,
     /// The table of protected paths: not writable unless a rule names the path.
     Protected,
+    /// A repository that lies elsewhere has a writable tree as a working tree, and says so.
+    Repository,
     /// The table of closed addresses: not reached unless a rule names them.
     Closed,
 }
@@ -239,6 +241,7 @@ impl fmt::Display for Source {
             Self::CommandLine => f.write_str("the command line"),
             Self::Secret => f.write_str("known secrets"),
             Self::Protected => f.write_str("protected paths"),
+            Self::Repository => f.write_str("the repository of a working tree"),
             Self::Closed => f.write_str("closed addresses"),
         }
     }

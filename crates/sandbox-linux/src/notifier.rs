@@ -76,7 +76,7 @@ struct Job {
     call: Call<Pinned, CString, Named>,
     own: Vec<(Own, Held)>,
     /// Until it is answered.
-    _taken: Taken,
+    taken: Taken,
 }
 
 /// How many calls were taken up, and how many of them are done.
@@ -107,6 +107,11 @@ impl Taken {
     fn one_of(counts: &Arc<Counts>) -> Self {
         counts.taken.fetch_add(1, Ordering::SeqCst);
         Self(Arc::clone(counts))
+    }
+
+    /// What is left to do for it once it is answered.
+    fn another(&self) -> Self {
+        Self::one_of(&self.0)
     }
 }
 

@@ -5,13 +5,16 @@
 //! decided about the names below. So such moves are refused, whether something lies there or not: then it does not matter when
 //! they come.
 
-use std::path::{Path, PathBuf};
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::path::{Component, Path, PathBuf};
 
 use super::{FileRule, FileRules};
 use crate::decide::is_resolved;
+use crate::git::is_named_as_git_directory;
 use crate::place::{self, is_within};
 use crate::protected::{self, spelling};
-use crate::{Access, Ruleset};
+use crate::{Access, Attempt, Ruleset, Verdict};
 
 impl Ruleset {
     /// Whether every name below a directory is decided alike before and after a rename of it. Both paths are resolved, and the names
@@ -28,8 +31,7 @@ impl Ruleset {
         let files = self.files();
         is_resolved(from)
             && is_resolved(to)
-            && !files.is_way(from)
-            && !files.is_way(to)
+            && files.has_way_alike(from, to)
             && files.scope_below(from) == files.scope_below(to)
             && !files.has_exception_below(from)
             && !files.has_exception_below(to)
@@ -37,7 +39,8 @@ impl Ruleset {
     }
 
     /// Whether a protected path may come to lie below this one: `.git`, whatever is in it. A link or a file there says where a tool
-    /// looks instead, so that only directories may be made there. Not for a path that a rule names, and lets be written.
+    /// looks instead, so that only directories may be made there. Not for a path that a rule names, and lets be written; and
+    /// a file says nothing in a git directory of a submodule, where each name could as well be a part of the submodule's.
     ///
     /// ```
     /// # use sandbox_core::{Context, Policy, Ruleset};
@@ -56,8 +59,40 @@ impl Ruleset {
         path: &Path,
     ) -> Option<&'static protected::ProtectedPath> {
         let files = self.files();
-        let is_named = || files.access(path).1.is_some_and(|rule| rule.path() == path);
-        files.way(path).filter(|_| !is_named())
+        let is_ordinary = || files.is_named(path) || files.is_any_name(path);
+        files.way(path).filter(|_| !is_ordinary())
+    }
+
+    /// Whether a symbolic link to `target` may be made: not where protected paths may go by, since what is read through it would
+    /// be protected in another way, and not in git's own directories, where the person's git would write through it. A link to
+    /// an ordinary name beside it is one: git tries with that what a file system can do.
+    ///
+    /// ```
+    /// # use sandbox_core::{Context, Policy, Ruleset};
+    /// let ruleset = Ruleset::resolve(&Policy::default().read("/").write("/srv"), &Context::new("/")).unwrap();
+    /// let may = |path: &str, target: &str| ruleset.may_link(path.as_ref(), target.as_ref());
+    /// assert!(may("/srv/a", "/opt"));
+    /// assert!(may("/srv/.git/modules/a/x", "testing"));
+    /// assert!(!may("/srv/.git/FETCH_HEAD", "/home/ana/.bashrc"));
+    /// assert!(!may("/srv/.git/modules/a/x", "/opt"));
+    /// assert!(!may("/srv/.git", "git"));
+    /// ```
+    #[must_use]
+    pub fn may_link(&self, path: &Path, target: &OsStr) -> bool {
+        let files = self.files();
+        let mut names = Path::new(target).components();
+        let beside = match (names.next(), names.next(), place::above(path)) {
+            (Some(Component::Normal(name)), None, Some(above)) => Some(above.join(name)),
+            _ => None,
+        };
+        let is_ordinary =
+            |beside: &Path| self.decide(&Attempt::write(beside)).verdict == Verdict::Allow;
+        let is_beside = |beside: PathBuf| {
+            files.is_any_name(path) && is_ordinary(&beside) && self.keeps_names(path, &beside)
+        };
+        !files.is_way(path) && git_around(path).is_none()
+            || files.is_named(path)
+            || beside.is_some_and(is_beside)
     }
 
     /// Whether a path is not protected as it is spelled, but would be in the spelling of the table, or its beginning: what a file system that
@@ -92,6 +127,41 @@ impl Ruleset {
 impl FileRules {
     pub(crate) fn is_way(&self, path: &Path) -> bool {
         self.way(path).is_some()
+    }
+
+    /// Whether a rule is about this very path.
+    fn is_named(&self, path: &Path) -> bool {
+        self.access(path).1.is_some_and(|rule| rule.path() == path)
+    }
+
+    /// Whether the same protected paths go by both, and none but within one git directory: what settings name beside them is another thing
+    /// beside another one.
+    fn has_way_alike(&self, from: &Path, to: &Path) -> bool {
+        // Nor do links come into one that were made outside of it.
+        if !self.asked.is_nothing() && git_around(from) != git_around(to) {
+            return false;
+        }
+        match (self.way(from), self.way(to)) {
+            (None, None) => true,
+            _ => {
+                self.is_any_name(from) && self.is_any_name(to) && self.rests(from) == self.rests(to)
+            }
+        }
+    }
+
+    /// Whether a name in a git directory, perhaps of a submodule, is on the way of no more than any other one there.
+    fn is_any_name(&self, path: &Path) -> bool {
+        place::above(path).is_some_and(|above| {
+            is_named_as_git_directory(above) && self.rests(path) == self.rests(&above.join("any"))
+        })
+    }
+
+    /// What is left below a path of each protected path that it is on the way of.
+    fn rests(&self, path: &Path) -> BTreeSet<Vec<&'static str>> {
+        if self.asked.is_nothing() {
+            return BTreeSet::new();
+        }
+        protected::rests_below(path, &self.root_of(path), &self.asked)
     }
 
     fn way(&self, path: &Path) -> Option<&'static protected::ProtectedPath> {
@@ -139,6 +209,11 @@ impl FileRules {
     }
 }
 
+/// The git directory that a path lies in.
+fn git_around(path: &Path) -> Option<&Path> {
+    place::above(path).and_then(|above| place::upwards(above).find(|it| it.ends_with(".git")))
+}
+
 /// Whether a pattern says the same of each name below one directory as below the other.
 fn treats_alike(rule: &FileRule, from: &Path, to: &Path) -> bool {
     let Some(glob) = &rule.glob else { return true };
@@ -171,7 +246,9 @@ mod tests {
         let rules = ruleset(&written());
         for (from, to, expected) in [
             ("/srv/a", "/srv/b", true),
-            ("/srv/a", "/srv/b/.git/objects/ab", true),
+            ("/srv/a", "/srv/b/.git/objects/ab", false),
+            ("/srv/.git/objects/ab", "/srv/ab", false),
+            ("/srv/.git/objects/x", "/srv/.git/objects/ab", true),
             ("/srv/a", "/srv/.git", false),
             ("/srv/.git", "/srv/a", false),
             ("/srv/a", "/srv/b/.git", false),
@@ -179,6 +256,14 @@ mod tests {
             ("/srv/a", "/srv/.git/modules", false),
             ("/srv/a", "/srv/.git/modules/x/y", false),
             ("/srv/a", "/srv/.git/worktrees/x", false),
+            ("/srv/.git", "/srv/a/.git", false),
+            ("/srv/.git/modules/x", "/srv/.git/modules/y", false),
+            ("/srv/.git/modules/x/h.lock", "/srv/.git/modules/x/h", true),
+            ("/srv/.git/modules/x/y", "/srv/.git/modules/z/u/v", true),
+            ("/srv/.git/modules/x/y", "/srv/.git/modules/x/info", false),
+            ("/srv/.git/modules/x/y", "/srv/.git/modules/x/.git", false),
+            ("/srv/.git/modules/x/y", "/srv/a/.git/modules/x/y", false),
+            ("/srv/.git/modules/x/y", "/srv/.git/y", false),
             // Ordinary names below a directory of dependencies are protected outside of it.
             ("/srv/node_modules/x", "/srv/x", false),
             ("/srv/x", "/srv/node_modules/x", false),
@@ -188,6 +273,48 @@ mod tests {
         ] {
             let found = rules.keeps_names(from.as_ref(), to.as_ref());
             assert_eq!(found, expected, "{from} to {to}");
+        }
+    }
+
+    /// A file where any other name may be as well says nothing; a link does, but to a name beside it.
+    #[test]
+    fn files_may_be_made_in_what_submodules_have() {
+        let rules = ruleset(&written());
+        for (path, file, beside, elsewhere) in [
+            ("/srv/a", true, true, true),
+            ("/srv/.git/HEAD", true, true, false),
+            ("/srv/.git/objects/ab/c", true, false, false),
+            ("/srv/.git/modules/x/HEAD", true, true, false),
+            ("/srv/.git/worktrees/x/modules/y/HEAD", true, true, false),
+            ("/srv/.git/modules/x/refs/heads/y", true, true, false),
+            ("/srv/.git/modules/x/info", false, false, false),
+            ("/srv/.git/modules/x/.git", false, false, false),
+            ("/srv/.git/modules/x", false, false, false),
+            ("/srv/.git/modules", false, false, false),
+            ("/srv/.git/worktrees/x", false, false, false),
+            ("/srv/.git", false, false, false),
+        ] {
+            let path: &std::path::Path = path.as_ref();
+            assert_eq!(!rules.leads_to_protected(path), file, "{path:?}");
+            assert_eq!(rules.may_link(path, "testing".as_ref()), beside, "{path:?}");
+            for target in ["/opt", "../x", "a/b", "..", ".", ""] {
+                let found = rules.may_link(path, target.as_ref());
+                assert_eq!(found, elsewhere, "{path:?}: {target}");
+            }
+        }
+        for (path, beside) in [
+            ("/srv/.git/modules/x/y", "info"),
+            ("/srv/.git/modules/x/y", "config"),
+            ("/srv/.git/modules/x/y", ".git"),
+            ("/srv/.git/y", "config"),
+            ("/srv/.git/y", "hooks"),
+            ("/srv/.git/y", ".git"),
+            ("/srv/.git/y", "modules"),
+        ] {
+            assert!(
+                !rules.may_link(path.as_ref(), beside.as_ref()),
+                "{path}: {beside}"
+            );
         }
     }
 

@@ -49,6 +49,38 @@ pub fn git_places(path: &Path) -> impl Iterator<Item = GitPlace> {
     })
 }
 
+/// Whether what may be run in a directory that is one of git's is protected by name, whatever else is there: in `.git`, and in what
+/// submodules and linked worktrees have in it.
+///
+/// ```
+/// # use sandbox_core::is_named_as_git_directory;
+/// assert!(is_named_as_git_directory("/srv/.git/modules/a/b".as_ref()));
+/// assert!(!is_named_as_git_directory("/srv/.git/modules".as_ref()));
+/// ```
+#[must_use]
+pub fn is_named_as_git_directory(directory: &Path) -> bool {
+    let names: Vec<&[u8]> = directory
+        .components()
+        .map(|name| name.as_os_str().as_bytes())
+        .collect();
+    let mut below = names.as_slice();
+    while let Some((name, rest)) = below.split_first() {
+        below = rest;
+        if *name == b".git" && is_one_below(below) {
+            return true;
+        }
+    }
+    false
+}
+
+/// The same, of the names below `.git`.
+fn is_one_below(names: &[&[u8]]) -> bool {
+    matches!(
+        names,
+        [] | [b"modules", _, ..] | [b"worktrees", _] | [b"worktrees", _, b"modules", _, ..]
+    )
+}
+
 /// What the protected paths in a git directory begin with.
 fn names_in_git() -> &'static BTreeSet<&'static [u8]> {
     static NAMES: LazyLock<BTreeSet<&'static [u8]>> = LazyLock::new(|| {
@@ -64,6 +96,28 @@ fn names_in_git() -> &'static BTreeSet<&'static [u8]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_protected_by_name_is_known_by_its_name() {
+        for (path, expected) in [
+            ("/srv/.git", true),
+            ("/srv/.git/modules/a", true),
+            ("/srv/.git/modules/a/b/c", true),
+            ("/srv/.git/worktrees/a", true),
+            ("/srv/.git/worktrees/a/modules/b", true),
+            ("/srv/.git/x/.git", true),
+            ("/srv/.git/modules", false),
+            ("/srv/.git/worktrees", false),
+            ("/srv/.git/worktrees/a/b", false),
+            ("/srv/.git/worktrees/a/modules", false),
+            ("/srv/.git/refs/modules/a", false),
+            ("/srv/bare", false),
+            ("/", false),
+        ] {
+            let found = is_named_as_git_directory(path.as_ref());
+            assert_eq!(found, expected, "{path}");
+        }
+    }
 
     #[test]
     fn a_place_is_what_a_git_directory_has_protected() {

@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use proptest::prelude::*;
 
 use super::GitFile;
-use super::rewrite::{GitDenial, may_rewrite_git_config as rewrite};
+use super::rewrite::{GitDenial, may_rewrite_git_config as rewrite, rewrite_module_config};
 use super::settings::{Setting, Unreadable, settings};
 use crate::{Context, Policy, Ruleset};
 
@@ -20,7 +20,20 @@ fn the_content_decides_about_settings_and_hooks() {
     for (path, expected) in [
         ("/srv/.git/config", Some(GitFile::Config)),
         ("/srv/a/.git/config.worktree", Some(GitFile::Config)),
-        ("/srv/.git/modules/a/b/config", Some(GitFile::Config)),
+        ("/srv/.git/modules/a/b/config", Some(GitFile::ModuleConfig)),
+        (
+            "/srv/.git/worktrees/a/modules/b/config",
+            Some(GitFile::ModuleConfig),
+        ),
+        ("/srv/.git/worktrees/a/config", Some(GitFile::Config)),
+        ("/srv/.git/worktrees/a/hooks", Some(GitFile::Hooks)),
+        (
+            "/srv/.git/worktrees/a/commondir",
+            Some(GitFile::CommonDirectory),
+        ),
+        ("/srv/.git/modules/a/commondir", None),
+        ("/srv/a/.git", Some(GitFile::Link)),
+        ("/etc/.git", None),
         (
             "/srv/.git/worktrees/a/config.worktree",
             Some(GitFile::Config),
@@ -41,6 +54,141 @@ fn the_content_decides_about_settings_and_hooks() {
     ] {
         assert_eq!(rules.git_file(path.as_ref()), expected, "{path}");
     }
+}
+
+/// By names that can't be links by the time that somebody goes there.
+#[test]
+fn a_file_that_names_a_git_directory_leads_where_no_link_can_be() {
+    let policy = Policy::default()
+        .read("/")
+        .write("/srv")
+        .write("/opt")
+        .read("/srv/closed/.git");
+    let rules = Ruleset::resolve(&policy, &Context::new("/")).unwrap();
+    let (elsewhere, unreadable) = (Err(GitDenial::Elsewhere), Err(GitDenial::Unreadable));
+    let to = |path: &str| Ok(path.to_owned());
+    for (directory, path, expected) in [
+        ("/srv/a", "../.git/worktrees/n", to("../.git/worktrees/n")),
+        (
+            "/srv/a/b",
+            "../.git/worktrees/n/modules/b",
+            to("../.git/worktrees/n/modules/b"),
+        ),
+        (
+            "/srv/a",
+            "./x/.././../.git/modules/a",
+            to("../.git/modules/a"),
+        ),
+        ("/srv/a", "../.git/modules/ü a", to("../.git/modules/ü a")),
+        // Nothing above the top of what may be written can be replaced.
+        (
+            "/srv/a",
+            "/srv/.git/worktrees/n",
+            to("/srv/.git/worktrees/n"),
+        ),
+        (
+            "/srv/a",
+            "/opt/.git/worktrees/n",
+            to("/opt/.git/worktrees/n"),
+        ),
+        ("/srv/a/b", "/srv/a/.git/modules/b", to("../.git/modules/b")),
+        (
+            "/srv/a/b/c",
+            "/srv/a/.git/worktrees/n",
+            to("../../.git/worktrees/n"),
+        ),
+        ("/srv/a", "/srv/b/.git/worktrees/n", elsewhere.clone()),
+        ("/srv/a", "../b/.git/worktrees/n", elsewhere.clone()),
+        ("/srv/a", "../../opt/.git/worktrees/n", elsewhere.clone()),
+        ("/srv/a", ".git/worktrees/n", elsewhere.clone()),
+        // Where nothing may be written, or all.
+        ("/srv/a", "/etc/.git/worktrees/n", elsewhere.clone()),
+        ("/srv/a", "../../.git/worktrees/n", elsewhere.clone()),
+        ("/srv", "../.git/worktrees/n", elsewhere.clone()),
+        ("/srv/closed/a", "../.git/worktrees/n", elsewhere.clone()),
+        // Not to what is protected.
+        ("/srv/a", "../.git", elsewhere.clone()),
+        ("/srv/a", "../.git/modules", elsewhere.clone()),
+        ("/srv/a", "../.git/worktrees/n/x", elsewhere.clone()),
+        ("/srv/a", "../.git/objects/n", elsewhere.clone()),
+        ("/srv/a", "../.git/modules/../../evil", elsewhere.clone()),
+        ("/srv/a", "../evil", elsewhere.clone()),
+        ("/srv/a", "/evil", elsewhere),
+        ("/srv/a", "../.git/modules/a\n", unreadable.clone()),
+        ("/srv/a", "../.git/modules/a\r", unreadable.clone()),
+        ("/srv/a", "../.git/modules/a\0/x", unreadable.clone()),
+        ("/srv/a", "", unreadable.clone()),
+    ] {
+        let content = format!("gitdir: {path}\n");
+        let found = rules.git_link(directory.as_ref(), content.as_bytes());
+        let expected = expected.map(|path| format!("gitdir: {path}\n").into_bytes());
+        assert_eq!(found, expected, "{directory}: {path}");
+    }
+    for content in [
+        "gitdir: ../.git/modules/a",
+        "gitdir ../.git/modules/a\n",
+        "\n",
+        "",
+    ] {
+        let found = rules.git_link("/srv/a".as_ref(), content.as_bytes());
+        assert_eq!(found.map(drop), unreadable.clone().map(drop), "{content}");
+    }
+}
+
+/// git goes where it says, by whatever link is there then.
+#[test]
+fn where_the_files_of_a_submodule_are_is_left_out_of_its_settings() {
+    let rewrite = |old: &str, new: &str| {
+        let content = rewrite_module_config(Some(old.as_bytes()), new.as_bytes());
+        content.map(|content| String::from_utf8(content.into_owned()).unwrap())
+    };
+    let core = "[core]\n\tbare = false\n";
+    let evil = "[core]\n\tfsmonitor = x\n";
+    let at = |path: &str| format!("{core}\tworktree = {path}\n");
+    let denied = |name: &str| Err(GitDenial::Setting { name: name.into() });
+    for (old, new, expected) in [
+        ("", at("../../../a"), Ok(core.to_owned())),
+        (core, at("../../../a"), Ok(core.to_owned())),
+        (
+            core,
+            format!("{}[user]\n\tname = x\n", at("a")),
+            Ok(format!("{core}[user]\n\tname = x\n")),
+        ),
+        // What is there stays, or goes.
+        (
+            &at("a"),
+            format!("{}[user]\n\tname = x\n", at("a")),
+            Ok(format!("{}[user]\n\tname = x\n", at("a"))),
+        ),
+        (&at("a"), core.to_owned(), Ok(core.to_owned())),
+        (&at("a"), at("b"), Ok(core.to_owned())),
+        // In no other spelling, and nothing with it.
+        (
+            core,
+            format!("{core}\tworktree = a\\\n\tb\n"),
+            denied("core.worktree"),
+        ),
+        (
+            core,
+            format!("{core}\tWorktree = a\n"),
+            denied("core.worktree"),
+        ),
+        (
+            core,
+            "[core] worktree = a\n".to_owned(),
+            denied("core.worktree"),
+        ),
+        (
+            core,
+            format!("{}\tfsmonitor = x\n", at("a")),
+            denied("core.fsmonitor"),
+        ),
+        (evil, at("a"), denied("core.fsmonitor")),
+    ] {
+        assert_eq!(rewrite(old, &new), expected, "{old}: {new}");
+    }
+    // And not elsewhere.
+    assert!(!may(core, &at("a")));
 }
 
 /// A rule that says something of the very path is no protected path: it holds.

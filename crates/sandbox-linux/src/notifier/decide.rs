@@ -14,7 +14,7 @@ use nix::sys::statfs::{
     BTRFS_SUPER_MAGIC, EXT4_SUPER_MAGIC, OVERLAYFS_SUPER_MAGIC, TMPFS_MAGIC, fstatfs,
 };
 use nix::sys::statvfs::{FsFlags, fstatvfs};
-use sandbox_core::{Attempt, GitFile, Ruleset, Verdict, upwards};
+use sandbox_core::{Attempt, GitDenial, GitFile, Ruleset, Verdict, upwards};
 
 use super::resolve::Name;
 use super::root::Root;
@@ -101,7 +101,9 @@ impl Names {
 
     /// The same for anything but a directory.
     pub(super) fn denies_file(&self, path: &Path) -> bool {
-        self.denies(path) || self.ruleset.leads_to_protected(path)
+        self.denies(path)
+            || self.ruleset.leads_to_protected(path)
+            || !self.ruleset.may_link(path, OsStr::new(""))
     }
 
     fn verdict(&self, path: &Path) -> Verdict {
@@ -143,6 +145,19 @@ impl Names {
             Ok(Answer::Allowed) => Ok(Answer::Allowed),
             _ if self.ruleset.git_file(path) == Some(GitFile::Sample) => Ok(Answer::Allowed),
             answer => answer,
+        }
+    }
+
+    /// As [`write_file`](Self::write_file), for a symbolic link.
+    pub(super) fn link_to(
+        &self,
+        path: &Path,
+        place: BorrowedFd<'_>,
+        target: &OsStr,
+    ) -> Result<Answer, Errno> {
+        match self.write_file(path, place)? {
+            Answer::Allowed if !self.ruleset.may_link(path, target) => Err(Errno::EACCES),
+            answer => Ok(answer),
         }
     }
 
@@ -188,9 +203,14 @@ impl Names {
         self.own(path).is_none()
     }
 
-    /// Whether settings of git are at this path, which may be replaced by some that differ in nothing but what is harmless.
-    pub(super) fn is_git_config(&self, path: &Path) -> bool {
-        self.ruleset.git_file(path) == Some(GitFile::Config)
+    /// What is at this path, if it is one of git's files whose content decides.
+    pub(super) fn git_file(&self, path: &Path) -> Option<GitFile> {
+        self.ruleset.git_file(path)
+    }
+
+    /// What a file `.git` in a directory becomes.
+    pub(super) fn git_link(&self, directory: &Path, content: &[u8]) -> Result<Vec<u8>, GitDenial> {
+        self.ruleset.git_link(directory, content)
     }
 
     /// What of the sandbox's own it lies in: private directories, with the links that are made there, `/dev`, `/proc`.

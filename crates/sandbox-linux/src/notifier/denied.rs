@@ -3,7 +3,9 @@
 //! Only what would have been done without the rules is worth a word: an answer that the bare call gives as well (something is there
 //! already, the host's permissions forbid it) is none. The performer never waits for whoever is told: what is too much is counted.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
+use std::ffi::OsStr;
 use std::fmt;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
@@ -15,7 +17,9 @@ use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, AtFlags};
 use nix::sys::stat::fstat;
 use nix::unistd::{AccessFlags, faccessat};
-use sandbox_core::{GitDenial, Operation, Process, may_rewrite_git_config};
+use sandbox_core::{
+    GitDenial, GitFile, Operation, Process, above, may_rewrite_git_config, rewrite_module_config,
+};
 
 use super::calls::Call;
 use super::decide::{Answer, Names, is_read_only};
@@ -168,6 +172,18 @@ impl<'a> Asked<'a> {
         answer
     }
 
+    /// As [`Names::link_to`].
+    pub(super) fn link_to(
+        &self,
+        path: &Path,
+        place: BorrowedFd<'_>,
+        target: &OsStr,
+    ) -> Result<Answer, Errno> {
+        let answer = self.names.link_to(path, place, target);
+        self.note(answer, path, place, Reason::File);
+        answer
+    }
+
     /// As [`Names::make_directory`].
     pub(super) fn make_directory(
         &self,
@@ -191,12 +207,35 @@ impl<'a> Asked<'a> {
         self.put(path, Reason::Repository, true);
     }
 
-    /// Whether settings of git at a path may be replaced by these.
-    pub(super) fn rewrite(&self, path: &Path, old: Option<&[u8]>, new: &[u8]) -> Result<(), Errno> {
-        may_rewrite_git_config(old, new).map_err(|denial| {
-            self.put(path, Reason::Content(denial), true);
-            Errno::EACCES
-        })
+    /// What the settings of git at a path are replaced by, if they may be.
+    pub(super) fn rewrite<'b>(
+        &self,
+        (path, kind): (&Path, GitFile),
+        old: Option<&[u8]>,
+        new: &'b [u8],
+    ) -> Result<Cow<'b, [u8]>, Errno> {
+        let rewritten = match kind {
+            GitFile::ModuleConfig => rewrite_module_config(old, new),
+            _ => may_rewrite_git_config(old, new).map(|()| Cow::Borrowed(new)),
+        };
+        rewritten.map_err(|denial| self.deny_content(path, denial))
+    }
+
+    /// What a file `.git` becomes that is to have this content.
+    pub(super) fn link(&self, path: &Path, content: &[u8]) -> Result<Vec<u8>, Errno> {
+        let directory = above(path).ok_or(Errno::EACCES)?;
+        let link = self.names.git_link(directory, content);
+        link.map_err(|denial| self.deny_content(path, denial))
+    }
+
+    fn deny_content(&self, path: &Path, denial: GitDenial) -> Errno {
+        self.put(path, Reason::Content(denial), true);
+        Errno::EACCES
+    }
+
+    /// Whether somebody is told which process it was.
+    pub(super) const fn is_noting(&self) -> bool {
+        self.is_noting
     }
 
     /// As [`Names::keeps`].
@@ -237,8 +276,8 @@ impl<'a> Asked<'a> {
     }
 
     /// What was denied, if that is why the call has this answer.
-    pub(super) fn denial<P, T, S>(self, call: &Call<P, T, S>, answer: Errno) -> Option<Denial> {
-        let noted = self.noted.into_inner()?;
+    pub(super) fn denial<P, T, S>(&self, call: &Call<P, T, S>, answer: Errno) -> Option<Denial> {
+        let noted = self.noted.take()?;
         // What the mounts hold, in the kernel's words: a mount point is busy.
         let is_held = matches!(answer, Errno::EACCES | Errno::EROFS | Errno::EBUSY);
         let is_why = match noted.reason {
@@ -255,6 +294,19 @@ impl<'a> Asked<'a> {
             path: noted.path,
             reason: noted.reason,
             process: None,
+        })
+    }
+}
+
+impl Asked<'_> {
+    /// What was denied of something that no call waits for any more.
+    pub(super) fn late_denial(&self, process: Option<Process>) -> Option<Denial> {
+        let noted = self.noted.take()?;
+        Some(Denial {
+            operation: Operation::Create,
+            path: noted.path,
+            reason: noted.reason,
+            process,
         })
     }
 }

@@ -130,7 +130,7 @@ impl Reader {
             events.is_empty() || events.contains(PollFlags::POLLIN)
         });
         if self.listeners.is_empty() {
-            self.performers.end();
+            self.performers.end_all();
         }
         if !has_rung {
             return Ok(true);
@@ -244,7 +244,7 @@ impl Listener {
             largest_file,
             call,
             own: Vec::new(),
-            _taken: taken,
+            taken,
         })
     }
 }

@@ -4,12 +4,14 @@
 //! not by its name once more. Nothing waits here: what would block is tried again later.
 
 mod config;
+mod link;
 mod repository;
 
 use std::cell::RefCell;
-use std::ffi::CString;
+use std::ffi::{CStr, CString, OsStr};
 use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -17,6 +19,9 @@ use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, AtFlags, FcntlArg, OFlag, fcntl};
 use nix::sys::stat::{Mode, SFlag, fstat, mkdirat, mknodat, umask};
 use nix::unistd::{linkat, symlinkat, truncate};
+use sandbox_core::GitFile;
+
+pub(super) use self::link::Links;
 
 use self::config::replace_config;
 use self::repository::in_repositories;
@@ -50,12 +55,18 @@ pub(super) enum Done {
 }
 
 /// Decides, and makes the call.
-pub(super) fn perform(names: &Asked<'_>, errands: &Errands, job: &Job) -> Result<Done, Stop> {
+pub(super) fn perform(
+    names: &Asked<'_>,
+    errands: &Errands,
+    links: &Links,
+    job: &Job,
+) -> Result<Done, Stop> {
     if let Some(bits) = job.umask {
         umask(Mode::from_bits_truncate(bits));
     }
     let this = Performer {
         names,
+        links,
         job,
         locks: RefCell::default(),
     };
@@ -76,6 +87,7 @@ pub(super) fn perform(names: &Asked<'_>, errands: &Errands, job: &Job) -> Result
             mknodat(&name.directory, name.last.as_c_str(), kind, mode, *device)
         }),
         Call::MakeLink { target, at } => this.make_file(at, |name| {
+            this.decide_link(name, target)?;
             symlinkat(target.as_c_str(), &name.directory, name.last.as_c_str())
         }),
         Call::Link { from, to, flags } => this.link(from, to, *flags),
@@ -88,6 +100,7 @@ pub(super) fn perform(names: &Asked<'_>, errands: &Errands, job: &Job) -> Result
 
 pub(super) struct Performer<'a> {
     pub(super) names: &'a Asked<'a>,
+    links: &'a Links,
     pub(super) job: &'a Job,
     /// What is held until the call is made.
     locks: RefCell<Vec<File>>,
@@ -122,12 +135,24 @@ impl<'a> Performer<'a> {
     fn make_file(
         &self,
         at: &'a Pinned,
-        make: impl FnOnce(&Name<'a>) -> nix::Result<()>,
+        make: impl FnOnce(&Name<'a>) -> Result<(), Errno>,
     ) -> Result<Done, Stop> {
         self.make(at, Asked::write_file, |name| {
             no_slash(name)?;
             make(name)
         })
+    }
+
+    /// A symbolic link leads elsewhere, also where any other file may be.
+    fn decide_link(&self, name: &Name<'_>, target: &CStr) -> Result<(), Errno> {
+        let path = name.path(&self.job.root)?;
+        let target = OsStr::from_bytes(target.to_bytes());
+        self.names.link_to(&path, name.directory.as_fd(), target)?;
+        for as_gits in in_repositories(name, &path) {
+            self.names
+                .link_to(&as_gits, name.directory.as_fd(), target)?;
+        }
+        Ok(())
     }
 
     /// Programs make directories without asking whether they are there: then that is the answer, as ever.
@@ -198,8 +223,11 @@ impl<'a> Performer<'a> {
             Ok(_) => flags,
             Err(denied) => {
                 let path = name.path(&self.job.root)?;
+                if let Some(link) = self.open_link((name, &path), None, flags, mode)? {
+                    return Ok(link);
+                }
                 let places: Vec<_> = in_repositories(name, &path).collect();
-                if !self.is_git_config(&path, &places) {
+                if self.git_config(&path, &places).is_none() {
                     return Err(denied);
                 }
                 flags & !WRITES
@@ -214,10 +242,17 @@ impl<'a> Performer<'a> {
         )?)
     }
 
-    /// Whether settings of git may be at a path, or what it is called in the git directories around it.
-    fn is_git_config(&self, path: &Path, places: &[PathBuf]) -> bool {
-        let mut paths = std::iter::once(path).chain(places.iter().map(PathBuf::as_path));
-        paths.any(|path| self.names.names().is_git_config(path))
+    /// Which settings of git may be at a path, or at what it is called in the git directories around it.
+    fn git_config(&self, path: &Path, places: &[PathBuf]) -> Option<GitFile> {
+        let is_config = |kind: &GitFile| matches!(kind, GitFile::Config | GitFile::ModuleConfig);
+        let kind = |path: &Path| self.names.names().git_file(path).filter(is_config);
+        let in_other = || {
+            places
+                .iter()
+                .find_map(|path| kind(path))
+                .map(|_| GitFile::Config)
+        };
+        kind(path).or_else(in_other)
     }
 
     /// Opens what was seen at a name, whatever is there by now.
@@ -241,7 +276,11 @@ impl<'a> Performer<'a> {
         if is_terminal(seen) {
             return self.open_terminal(seen, flags);
         }
-        self.decide(name, seen.file.as_fd(), Asked::write_file)?;
+        if let Err(denied) = self.decide(name, seen.file.as_fd(), Asked::write_file) {
+            let path = name.path(&self.job.root)?;
+            let link = self.open_link((name, &path), Some(seen), flags, mode)?;
+            return link.ok_or(denied.into());
+        }
         open_seen(seen, flags)
     }
 
@@ -302,6 +341,15 @@ impl<'a> Performer<'a> {
         let to = self.name(to, Errno::EEXIST)?;
         self.decide_new(&to, Asked::write_file)?;
         no_slash(&to)?;
+        let is_symbolic = match (&from, &seen) {
+            (Found::File(file), _) => fstat(file)?.st_mode & libc::S_IFMT == libc::S_IFLNK,
+            (_, Some(seen)) => seen.is(libc::S_IFLNK),
+            _ => false,
+        };
+        if is_symbolic {
+            // What it leads to is of no interest: it is meant for another place.
+            self.decide_link(&to, c"")?;
+        }
         let file = match (from, seen) {
             (Found::Name(from), Some(seen)) if from.slash && !seen.is(libc::S_IFDIR) => {
                 return Err(Errno::ENOTDIR.into());
@@ -389,10 +437,14 @@ impl<'a> Performer<'a> {
             return Err(Errno::EBUSY.into());
         }
         let places: Vec<_> = in_repositories(&to, &new).collect();
-        let is_config = self.is_git_config(&new, &places);
-        if is_config && flags == 0 && moved.is(libc::S_IFREG) {
+        let is_plain = flags == 0 && moved.is(libc::S_IFREG);
+        if let Some(kind) = self.git_config(&new, &places).filter(|_| is_plain) {
             self.decide(&from, from.directory.as_fd(), Asked::write_file)?;
-            return replace_config(self.names, (&from, &moved), (&to, &new));
+            return replace_config(self.names, (&from, &moved), &to, (&new, kind));
+        }
+        if is_plain && self.names.names().git_file(&new) == Some(GitFile::Link) {
+            self.decide(&from, from.directory.as_fd(), Asked::write_file)?;
+            return self.replace_link((&from, &moved), (&to, &new));
         }
         if let Some(there) = to.look()?
             && is_mounted(&there)?
@@ -403,12 +455,7 @@ impl<'a> Performer<'a> {
         // Whatever it is: a file may have become a directory by the time it is moved.
         if decided != [Answer::TheKernels; 2] {
             self.names.keeps(&old, &new)?;
-            for new in places {
-                self.names.keeps(&old, &new)?;
-            }
-            for old in in_repositories(&from, &old) {
-                self.names.keeps(&old, &new)?;
-            }
+            self.keep_in_repositories((&from, &old), (&to, &new))?;
             self.keep_ordinary(&to)?;
         }
         rename_at(

@@ -16,7 +16,7 @@ use nix::sched::{CloneFlags, unshare};
 use super::calls::Call;
 use super::denied::{Asked, Denial, Teller};
 use super::errand::Errands;
-use super::perform::{Done, perform};
+use super::perform::{Done, Links, perform};
 use super::pin::{Held, Own, errno};
 use super::resolve::Stop;
 use super::{Counts, Job, Names, Order, Orders, spawn};
@@ -43,6 +43,8 @@ pub(super) struct Performers {
     teller: Option<Teller>,
     orders: Orders,
     counts: Arc<Counts>,
+    /// Those of all commands that are there, whichever performer comes next.
+    links: Arc<Links>,
     current: Option<Performer>,
 }
 
@@ -62,6 +64,7 @@ impl Performers {
             teller,
             orders,
             counts: Arc::clone(counts),
+            links: Arc::default(),
             current: None,
         }
     }
@@ -105,6 +108,12 @@ impl Performers {
         self.current = None;
     }
 
+    /// The same, when the last command is gone.
+    pub(super) fn end_all(&mut self) {
+        self.end();
+        self.links.forget();
+    }
+
     /// Looks at what waits for others; until when nobody has to.
     pub(super) fn look(&self) -> PollTimeout {
         self.errands.look()
@@ -120,6 +129,7 @@ impl Performers {
         let (names, ruleset) = (Arc::clone(&self.names), Arc::clone(&self.ruleset));
         let (teller, orders) = (self.teller.clone(), self.orders.clone());
         let (errands, counts) = (Arc::clone(&self.errands), Arc::clone(&self.counts));
+        let links = Arc::clone(&self.links);
         let thread = spawn("sandbox-perform", move || {
             let _member = counts.together.join();
             let outcome = confine(&ruleset);
@@ -132,6 +142,7 @@ impl Performers {
                 errands: &errands,
                 teller,
                 orders: &orders,
+                links: &links,
                 waiting: Vec::new(),
                 tried: Instant::now(),
             }
@@ -176,6 +187,7 @@ struct Performing<'a> {
     errands: &'a Errands,
     teller: Option<Teller>,
     orders: &'a Orders,
+    links: &'a Links,
     waiting: Vec<Job>,
     tried: Instant,
 }
@@ -192,7 +204,10 @@ impl Performing<'_> {
             match next {
                 Ok(job) => self.make(job),
                 Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return self.give_back(),
+                Err(RecvTimeoutError::Disconnected) => {
+                    self.links.make(self.names, self.teller.as_ref());
+                    return self.give_back();
+                }
             }
             if !self.waiting.is_empty() && self.tried.elapsed() >= PAUSE {
                 self.tried = Instant::now();
@@ -208,8 +223,9 @@ impl Performing<'_> {
     }
 
     fn make(&mut self, job: Job) {
+        self.links.make(self.names, self.teller.as_ref());
         let asked = Asked::new(self.names, self.teller.is_some());
-        let outcome = perform(&asked, self.errands, &job);
+        let outcome = perform(&asked, self.errands, self.links, &job);
         if let (Some(teller), Err(Stop::Answer(errno))) = (&self.teller, &outcome)
             && let Some(denial) = asked.denial(&job.call, *errno)
         {

@@ -14,7 +14,7 @@ use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, AtFlags};
 use nix::sys::stat::{Mode, fchmod};
 use nix::unistd::{UnlinkatFlags, linkat, unlinkat};
-use sandbox_core::GIT_CONFIG_COPY;
+use sandbox_core::{GIT_CONFIG_COPY, GitFile};
 
 use super::{Done, PATIENCE, SAFELY, again};
 use crate::notifier::denied::Asked;
@@ -30,35 +30,40 @@ const MOST: u64 = 1 << 20;
 pub(super) fn replace_config(
     names: &Asked<'_>,
     (from, new): (&Name<'_>, &Seen),
-    (name, path): (&Name<'_>, &Path),
+    name: &Name<'_>,
+    path: (&Path, GitFile),
 ) -> Result<Done, Stop> {
-    let content = read(new)?;
+    let content = read(new, MOST)?;
     let old = match name.look()? {
         None => None,
-        Some(old) if old.is(libc::S_IFREG) => Some(read(&old)?),
+        Some(old) if old.is(libc::S_IFREG) => Some(read(&old, MOST)?),
         Some(_) => return Err(Errno::EACCES.into()),
     };
-    names.rewrite(path, old.as_deref(), &content)?;
+    let content = names.rewrite(path, old.as_deref(), &content)?;
     let copy = copy(name, &content, new.stat.st_mode)?;
     put(&copy, name)?;
-    // If it is gone by now, or something else, then by the command's own doing.
-    let _ = unlinkat(
-        &from.directory,
-        from.last.as_c_str(),
-        UnlinkatFlags::NoRemoveDir,
-    );
+    take_away(from);
     Ok(Done::Nothing)
 }
 
-fn read(file: &Seen) -> Result<Vec<u8>, Errno> {
+/// The end of a rename. If it is gone by now, or something else, then by the command's own doing.
+pub(super) fn take_away(name: &Name<'_>) {
+    let _ = unlinkat(
+        &name.directory,
+        name.last.as_c_str(),
+        UnlinkatFlags::NoRemoveDir,
+    );
+}
+
+pub(super) fn read(file: &Seen, most: u64) -> Result<Vec<u8>, Errno> {
     let path = CString::new(again(&file.file)).map_err(|_| Errno::EINVAL)?;
     let opened = open_at(AT_FDCWD, &path, libc::O_RDONLY | SAFELY, 0)?;
     let mut content = Vec::new();
     let length = File::from(opened)
-        .take(MOST + 1)
+        .take(most + 1)
         .read_to_end(&mut content)
         .map_err(|error| errno(&error))?;
-    if u64::try_from(length).is_ok_and(|length| length <= MOST) {
+    if u64::try_from(length).is_ok_and(|length| length <= most) {
         Ok(content)
     } else {
         Err(Errno::EFBIG)
@@ -66,7 +71,7 @@ fn read(file: &Seen) -> Result<Vec<u8>, Errno> {
 }
 
 /// A new file with this content, which has no name.
-fn copy(name: &Name<'_>, content: &[u8], mode: libc::mode_t) -> Result<File, Errno> {
+pub(super) fn copy(name: &Name<'_>, content: &[u8], mode: libc::mode_t) -> Result<File, Errno> {
     let flags = libc::O_TMPFILE | libc::O_WRONLY | libc::O_CLOEXEC;
     let copy: OwnedFd = open_at(name.directory.as_fd(), c".", flags, 0o600)?;
     fchmod(&copy, Mode::from_bits_truncate(mode & 0o777))?;
@@ -107,6 +112,6 @@ fn put(copy: &File, name: &Name<'_>) -> Result<(), Errno> {
     Err(Errno::EBUSY)
 }
 
-fn errno(error: &std::io::Error) -> Errno {
+pub(super) fn errno(error: &std::io::Error) -> Errno {
     Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO))
 }

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use nix::errno::Errno;
 use nix::fcntl::AtFlags;
 use nix::sys::stat::fstatat;
-use sandbox_core::{above, git_places, upwards};
+use sandbox_core::{GitPlace, above, git_places, is_named_as_git_directory};
 
 use super::{Answer, Decide, Performer};
 use crate::notifier::resolve::{Name, Place, Stop};
@@ -66,6 +66,21 @@ impl<'a> Performer<'a> {
         }
     }
 
+    /// Whether a rename changes nothing for the names below, also by what they are in the git directories around both.
+    pub(super) fn keep_in_repositories(
+        &self,
+        (from, old): (&Name<'_>, &Path),
+        (to, new): (&Name<'_>, &Path),
+    ) -> Result<(), Errno> {
+        for place in places(to, new) {
+            self.names.keeps(&within(new, &place, old), &place.path)?;
+        }
+        for place in places(from, old) {
+            self.names.keeps(&place.path, &within(old, &place, new))?;
+        }
+        Ok(())
+    }
+
     /// Sees to it that an ordinary directory does not become one of git's by something that gets this name. No other performer makes
     /// another part of it meanwhile: until this call is made, it has the directory's lock.
     pub(super) fn keep_ordinary(&self, name: &Name<'_>) -> Result<(), Stop> {
@@ -75,7 +90,8 @@ impl<'a> Performer<'a> {
             return Ok(());
         }
         let path = name.path(&self.job.root)?;
-        if !self.names.names().is_hosts(&path) || is_protected_by_name(&path) {
+        let is_protected_by_name = above(&path).is_some_and(is_named_as_git_directory);
+        if !self.names.names().is_hosts(&path) || is_protected_by_name {
             return Ok(());
         }
         let flags = libc::O_RDONLY | libc::O_DIRECTORY | libc::O_CLOEXEC;
@@ -104,17 +120,25 @@ impl<'a> Performer<'a> {
     }
 }
 
-/// Whether what may be run there is protected, whatever else is there: directly in `.git`, and in what submodules have.
-fn is_protected_by_name(path: &Path) -> bool {
-    let is_modules = |above: &Path| above.ends_with(".git/modules");
-    above(path).is_some_and(|above| above.ends_with(".git")) || upwards(path).any(is_modules)
-}
-
 /// What a path is called in each git directory around it, as if that were named `.git`.
 pub(super) fn in_repositories(name: &Name<'_>, path: &Path) -> impl Iterator<Item = PathBuf> {
+    places(name, path).map(|place| place.path)
+}
+
+fn places(name: &Name<'_>, path: &Path) -> impl Iterator<Item = GitPlace> {
     let directory = name.directory.as_fd();
-    let places = git_places(path).filter(move |place| is_repository(directory, place.above));
-    places.map(|place| place.path)
+    git_places(path).filter(move |place| is_repository(directory, place.above))
+}
+
+/// What another path is called in the git directory in which `path` has this place: itself, if it lies elsewhere.
+fn within(path: &Path, place: &GitPlace, other: &Path) -> PathBuf {
+    let directory = path.ancestors().nth(place.above + 1);
+    let below =
+        directory.and_then(|directory| Some((directory, other.strip_prefix(directory).ok()?)));
+    match below {
+        Some((directory, below)) => directory.join(".git").join(below),
+        None => other.to_owned(),
+    }
 }
 
 /// Whether a directory some levels above is one of git's, or was before something was moved out of the way: what is written there by

@@ -229,10 +229,12 @@ impl Child {
         if self.ended.is_some() {
             return Ok(());
         }
-        self.init.resume();
         match self.signal_all(libc::SIGKILL) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock && self.init.kill() => Ok(()),
-            other => other,
+            other => {
+                self.init.resume();
+                other
+            }
         }
     }
 

@@ -136,8 +136,9 @@ pid = os.fork()
 if pid == 0:
     print(connect(second), flush=True)
     os._exit(0)
-# Also while it waits: by then it has had time to.
-time.sleep(0.05)
+connects = {'x86_64': '42', 'aarch64': '203'}[os.uname().machine]
+while open('/proc/%d/syscall' % pid).read().split(' ')[0] != connects:
+    time.sleep(0.001)
 os.kill(pid, signal.SIGSTOP)
 _, status = os.waitpid(pid, os.WUNTRACED)
 print('stopped' if os.WIFSTOPPED(status) else 'ended', flush=True)

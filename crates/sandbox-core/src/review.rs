@@ -338,7 +338,7 @@ impl Ruleset {
         let mut findings = Vec::new();
         for rule in self.files().written().filter(|rule| !rule.is_crowd()) {
             beaten(rule, &mut findings);
-            if is_person(&rule.source) {
+            if rule.source.is_written() {
                 findings.extend(self.idle_pattern(rule));
                 findings.extend(self.redundant(rule));
                 findings.extend(self.broad(rule, surroundings));
@@ -511,7 +511,7 @@ fn beaten(rule: &FileRule, findings: &mut Vec<Finding>) {
     let beaten = rule
         .set_aside
         .iter()
-        .filter(|lost| lost.why == Why::Tie && is_person(&lost.rule.source));
+        .filter(|lost| lost.why == Why::Tie && lost.rule.source.is_written());
     for lost in beaten {
         let (rule, by) = (lost.rule.clone(), rule.reference());
         findings.push(if rule.access == by.access {
@@ -520,14 +520,6 @@ fn beaten(rule: &FileRule, findings: &mut Vec<Finding>) {
             Finding::Shadowed { rule, by }
         });
     }
-}
-
-/// Whether somebody wrote it, who can change it.
-fn is_person(source: &Source) -> bool {
-    !matches!(
-        source,
-        Source::Preset(_) | Source::Secret | Source::Protected
-    )
 }
 
 #[cfg(test)]

@@ -202,6 +202,14 @@ impl Source {
             _ => None,
         }
     }
+
+    /// Whether somebody wrote it, who can change it: it is of no preset and no table, and was not found.
+    pub(crate) const fn is_written(&self) -> bool {
+        !matches!(
+            self,
+            Self::Preset(_) | Self::Secret | Self::Protected | Self::Repository
+        )
+    }
 }
 
 impl fmt::Display for Location {

@@ -4,7 +4,7 @@
 //! it. So the repository has to say the same of the tree, where no command writes. Then of a linked worktree what git writes in common is
 //! opened, and its own directory; settings and hooks are not. Of a submodule its own directory has all, and in it both are protected.
 //!
-//! Must never do: open what a rule of a person's is about, or that another rule hides.
+//! Must never do: open what a rule of a person's is about, or what anything but a preset hides.
 
 use std::ffi::OsStr;
 use std::io::Read;
@@ -46,9 +46,9 @@ pub(crate) fn open(files: &mut FileRules, resolver: &Resolver) {
         rule.is_literal() && rule.access == Access::Write && rule.kind == PathKind::Directory
     };
     let trees = files.written().filter(is_tree).take(MOST_TREES);
-    let found = trees.filter_map(|rule| repository(rule.path(), resolver));
-    let found = found.filter(|repository| is_unspoken(files, &repository.directory));
-    let rules = found.flat_map(|repository| repository.rules(files, resolver));
+    let found = trees.filter_map(|rule| Some((rule.path(), repository(rule.path(), resolver)?)));
+    let found = found.filter(|(tree, it)| is_unspoken(files, tree, &it.directory));
+    let rules = found.flat_map(|(_, repository)| repository.rules(files, resolver));
     let rules: Vec<_> = rules.collect();
     files.extend(rules);
 }
@@ -99,10 +99,13 @@ impl Repository {
     }
 }
 
-/// Whether no rule of a person's is about a repository, or hides it.
-fn is_unspoken(files: &FileRules, directory: &Path) -> bool {
-    let is_persons = |rule: &FileRule| !matches!(rule.source, Source::Preset(_) | Source::Secret);
-    let is_about = |rule: &FileRule| is_within(rule.path(), directory);
+/// Whether no rule of a person's is about a repository, or about a directory around it and not around the tree; and none but a preset's hides it.
+fn is_unspoken(files: &FileRules, tree: &Path, directory: &Path) -> bool {
+    let is_persons = |rule: &FileRule| rule.source.is_written();
+    let is_about = |rule: &FileRule| {
+        is_within(rule.path(), directory)
+            || is_within(directory, rule.path()) && !is_within(tree, rule.path())
+    };
     let (access, rule) = files.access(directory);
     let is_hidden = access == Access::Hide
         && rule.is_some_and(|rule| !matches!(rule.source, Source::Preset(_)));
@@ -305,6 +308,7 @@ mod tests {
             tree().hide(root.join("repo")),
             tree().hide(&git),
             tree().read(&git),
+            tree().read(root.join("repo")),
             tree().read("/").hide(git.join("objects")),
         ] {
             let (_, written) = opened(&root, &policy);

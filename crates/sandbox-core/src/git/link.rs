@@ -61,7 +61,7 @@ impl Ruleset {
         directory.ancestors().skip(1).all(is_fixed)
     }
 
-    /// Whether a directory is none of git's that anybody has opened, and not `.git` itself.
+    /// Whether a path is a git directory in a `.git`, of a submodule or a linked worktree, whose settings and hooks no rule opens.
     fn is_git_directory(&self, path: &Path) -> bool {
         let config = self.git_file(&path.join("config"));
         !path.ends_with(".git")

@@ -29,7 +29,7 @@ pub enum GitDenial {
         /// Its name, as `git config --list` shows it.
         name: Vec<u8>,
     },
-    /// A file `.git` would lead to another git directory than one that is protected by its name, in the `.git` of a directory around it.
+    /// A file `.git` would lead to another git directory than one that is protected by its name, in a `.git` around it or at the top of a writable tree.
     #[error("it would lead to where settings and hooks of git are not protected")]
     Elsewhere,
 }

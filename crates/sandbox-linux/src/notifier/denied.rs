@@ -296,9 +296,7 @@ impl<'a> Asked<'a> {
             process: None,
         })
     }
-}
 
-impl Asked<'_> {
     /// What was denied of something that no call waits for any more.
     pub(super) fn late_denial(&self, process: Option<Process>) -> Option<Denial> {
         let noted = self.noted.take()?;

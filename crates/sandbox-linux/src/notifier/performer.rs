@@ -108,8 +108,12 @@ impl Performers {
         self.current = None;
     }
 
-    /// The same, when the last command is gone.
+    /// The same, when the last command is gone: what it has left to be made is made then.
     pub(super) fn end_all(&mut self) {
+        // The one that opened it may have ended with a long run.
+        if self.current.is_none() && !self.links.is_empty() {
+            self.current = self.start().ok();
+        }
         self.end();
         self.links.forget();
     }

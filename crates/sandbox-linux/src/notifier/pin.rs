@@ -1,4 +1,4 @@
-//! What a call refers to beside its arguments, as descriptors: the *thread's* root, directory, descriptors, umask, terminal.
+//! What a call refers to beside its arguments, as descriptors: the *thread's* root, directory, descriptors, terminal.
 //!
 //! All of it is of the thread, not of the process: threads may have their own (`CLONE_FS`, `CLONE_FILES`). The caller's side does
 //! that, not the performer, which may not look into other processes.

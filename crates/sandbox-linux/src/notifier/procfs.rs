@@ -1,11 +1,12 @@
-//! What procfs alone tells of the threads that call: their directories, their descriptors, their umasks.
+//! What each call needs of procfs: the directory, the descriptors and the umask of its thread.
 //!
 //! What has been opened of a thread there stays open for its next call. It is of that very thread: once that has ended nothing is found
 //! there and nothing can be read any more, whoever has its number by then.
 //!
 //! The umask is a line in a text that it takes the kernel 3 to 8 µs to write, so it is remembered until somebody changes one: the filter
 //! sends `umask`, too. That call goes on, with its one argument in a register, and takes effect some time after; threads may have their umask
-//! in common (`CLONE_FS`). So nothing is remembered until each thread that has changed one is known to be done with that: it has called again.
+//! in common (`CLONE_FS`). So nothing is remembered until each thread that has changed one is known to be done with that: it has called again, or
+//! has ended.
 
 use std::cell::RefCell;
 use std::fs::File;
@@ -14,7 +15,7 @@ use std::os::unix::fs::FileExt;
 
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, open, openat};
-use nix::sys::stat::{Mode, fstatat};
+use nix::sys::stat::{Mode, fstatat, stat};
 
 use super::pin::{Thread, errno};
 
@@ -54,7 +55,7 @@ impl Threads {
 
     pub(super) fn umask(&self, thread: Thread) -> Result<u32, Errno> {
         let mut last = self.0.borrow_mut();
-        let is_settled = last.changing.is_empty();
+        let is_settled = last.is_settled();
         last.ask(thread, |known| {
             if let Some(umask) = known.umask {
                 known.is_there()?;
@@ -87,6 +88,15 @@ impl Threads {
 }
 
 impl Last {
+    /// Whether nobody is about to change one. Who has ended is done with it; a number that somebody else has by now counts until that one calls.
+    fn is_settled(&mut self) -> bool {
+        if self.changing.len() < MOST_CHANGING {
+            let is_there = |thread: &Thread| stat(format!("/proc/{}", thread.0).as_str()).is_ok();
+            self.changing.retain(is_there);
+        }
+        self.changing.is_empty()
+    }
+
     fn ask<T>(
         &mut self,
         thread: Thread,
@@ -213,6 +223,17 @@ mod tests {
             // Now it is: nobody said that it would change.
             set(0o70);
             assert_eq!(threads.umask(this), Ok(0o27));
+            // Whoever has ended changes nothing any more.
+            let ended = thread::spawn(|| gettid().as_raw().cast_unsigned());
+            let ended = Thread(ended.join().unwrap());
+            threads.change_umask(ended);
+            while stat(format!("/proc/{}", ended.0).as_str()).is_ok() {
+                thread::yield_now();
+            }
+            set(0o22);
+            assert_eq!(threads.umask(this), Ok(0o22));
+            set(0o70);
+            assert_eq!(threads.umask(this), Ok(0o22));
             // Too many to remember: never again.
             for number in 0..=MOST_CHANGING {
                 threads.change_umask(Thread(u32::MAX - u32::try_from(number).unwrap()));

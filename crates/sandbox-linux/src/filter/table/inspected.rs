@@ -105,12 +105,12 @@ pub(super) const INSPECTED: &[Entry] = inspected! {
     SYS_linkat    => BY_NAME;
     SYS_symlinkat => BY_NAME;
     SYS_truncate  => BY_NAME;
-    // It is told, and goes on: the mode of a new file is made of it.
-    SYS_umask     => ANY_NAME;
+    // Told, and let go on: the reader remembers umasks until one changes (`notifier/procfs.rs`).
+    SYS_umask     => WHILE_NOTIFIED;
 
     // The address is behind a pointer, and of which family a descriptor is no register says.
     SYS_connect   => TO_ADDRESS;
-    SYS_bind      => ANY_NAME;
+    SYS_bind      => WHILE_NOTIFIED;
     SYS_socket => &[
         refuse(&[is_not(0, UNIX), is_not(0, INET), is_not(0, INET6), is_not(0, NETLINK)], EAFNOSUPPORT,
             "families beyond Unix, IPv4, IPv6 and netlink: each is a protocol stack to attack; packet and vsock leave the sandbox"),
@@ -177,8 +177,8 @@ const TO_ADDRESS: &[Case] = &[Case {
     ..notify(&[])
 }];
 
-/// Of whatever makes a name, and of a Unix socket that is to make one.
-const ANY_NAME: &[Case] = &[Case {
+/// Wherever the notifier answers for anything.
+const WHILE_NOTIFIED: &[Case] = &[Case {
     unless: Unless::Absent,
     ..notify(&[])
 }];

@@ -68,6 +68,10 @@ impl Links {
         self.unwritten().clear();
     }
 
+    pub(in crate::notifier) fn is_empty(&self) -> bool {
+        self.unwritten().is_empty()
+    }
+
     fn add(&self, link: Unwritten) -> Result<(), Errno> {
         let mut unwritten = self.unwritten();
         if unwritten.len() >= MOST_UNWRITTEN {
@@ -181,7 +185,7 @@ impl Unwritten {
     }
 }
 
-/// What is at a name, by the content of which it is decided, where it is one thing in every respect.
+/// Which of git's files is at a name. `None` also where another spelling, or a repository around it, says something else.
 fn kind(names: &Names, name: &Name<'_>, path: &Path) -> Option<GitFile> {
     names.tell_apart(path, name.directory.as_fd()).ok()?;
     let is_single = in_repositories(name, path).next().is_none();

@@ -49,6 +49,10 @@ fn a_protected_name_that_does_not_exist_is_not_made() {
             "mkdir -p a/.git/modules/b/hooks; echo x > a/.git/modules/b/hooks/pre-commit",
             "a/.git/modules/b/hooks/pre-commit",
         ),
+        (
+            "mkdir -p a/.git/modules/b/remotes; echo x > a/.git/modules/b/remotes/origin",
+            "a/.git/modules/b/remotes/origin",
+        ),
     ] {
         never_comes_about(script, |host| host.has(path));
     }

@@ -21,6 +21,7 @@ use crate::decide::{follow, is_resolved, protection};
 use crate::{Access, Ruleset};
 
 pub use self::directory::{GitPlace, git_places, is_named_as_git_directory};
+pub use self::link::{GitLink, names_other_worktree};
 pub use self::rewrite::{GitDenial, may_rewrite_git_config, rewrite_module_config};
 
 /// A protected path that git itself writes, where the content says whether it may.

@@ -58,8 +58,8 @@ pub use explain::{Explanation, Lost, Why};
 pub use files::grow::Growing;
 pub use files::{Anchor, FileRule, FileRules, Looks};
 pub use git::{
-    GIT_COMMON_DIRECTORY, GIT_CONFIG_COPY, GitDenial, GitFile, GitPlace, git_places,
-    is_named_as_git_directory, may_rewrite_git_config, rewrite_module_config,
+    GIT_COMMON_DIRECTORY, GIT_CONFIG_COPY, GitDenial, GitFile, GitLink, GitPlace, git_places,
+    is_named_as_git_directory, may_rewrite_git_config, names_other_worktree, rewrite_module_config,
 };
 pub use network::{DestinationRule, NetworkRules, PublishedPort, Upstream};
 pub use pattern::{PatternProblem, escape as literal_pattern};

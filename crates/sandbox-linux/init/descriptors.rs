@@ -72,18 +72,18 @@ impl<'a> Handed<'a> {
         while come < expected {
             ears.until_message();
             let (mut message, mut fds) = ([0; 8], [Fd::NONE; AT_ONCE]);
-            match sys::receive(ears.control, &mut message, &mut fds, true) {
+            let received = match sys::receive(ears.control, &mut message, &mut fds, true) {
                 Ok(0) => sys::exit(120),
-                Ok(_) => {}
-                Err(errno) => outcome = Err(errno),
-            }
-            if Reader(&message).u32() == Some(order::ERRAND) {
-                // Of the command before, whose processes are gone.
+                received => received.map(drop),
+            };
+            if let Some(order::ERRAND | order::INTERRUPT) = Reader(&message).u32() {
+                // Of the command before, whose processes are gone. It is longer than what is read of it.
                 for fd in fds.into_iter().take_while(|fd| *fd != Fd::NONE) {
                     sys::close(fd)?;
                 }
                 continue;
             }
+            outcome = outcome.and(received);
             for fd in fds.into_iter().take_while(|fd| *fd != Fd::NONE) {
                 outcome = outcome.and(self.add(fd));
             }

@@ -121,7 +121,7 @@ impl Errands {
     }
 
     /// The call has a signal to handle: who waits for a server in its place stops, and answers it. One that does not wait yet is told in vain, and
-    /// one that has ended by then is about nothing.
+    /// nobody is where the call has been answered.
     pub(crate) fn interrupt(&self, call: Option<u64>) {
         let mut children = self.children.iter();
         let is_it = |child: &&Child| child.pid != 0 && Some(child.errand.call) == call;

@@ -241,6 +241,7 @@ fn is_late(message: &[u8], length: usize) -> bool {
                 | order::STATE
                 | order::DESCRIPTORS
                 | order::ERRAND
+                | order::INTERRUPT
         )
     )
 }

@@ -119,3 +119,46 @@ fn a_repository_is_opened_to_its_own_working_trees() {
     assert!(!writes(&host, "fake", None));
     assert!(writes(&host, "w", None), "the control");
 }
+
+/// The person's git writes through them.
+#[test]
+fn no_link_is_made_in_a_repository_elsewhere() {
+    if !has_git() {
+        return;
+    }
+    let names = [
+        "objects",
+        "refs",
+        "logs",
+        "reftable",
+        "packed-refs",
+        "shallow",
+        "gc.pid",
+        "worktrees/w/logs",
+    ];
+    for made in [
+        "ln -s @outside/rc $N",
+        "ln -s @outside/rc l; mv -T l $N",
+        "ln -s @outside/rc l; ln l $N",
+    ] {
+        let links = |is_confined: bool| -> Vec<&str> {
+            let host = person_elsewhere();
+            let each = format!("N=@outside/main/.git/$n; rm -rf $N; {made}; rm -f l");
+            let script = format!("for n in {}; do {each}; done", names.join(" "));
+            let script = host.expand(&script);
+            let command = ["sh", "-c", &script];
+            if is_confined {
+                host.sandbox(command).cwd("w").output();
+            } else {
+                host.bare(command).cwd("w").output();
+            }
+            let is_link = |name: &&str| {
+                let path = host.path(format!("@outside/main/.git/{name}"));
+                path.symlink_metadata().is_ok_and(|it| it.is_symlink())
+            };
+            names.into_iter().filter(is_link).collect()
+        };
+        assert_eq!(links(true), [""; 0], "{made}");
+        assert_eq!(links(false), names, "the control: {made}");
+    }
+}

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::{Host, WITHOUT, has_git, inside, listed, never_runs_at, person};
+use super::{Host, WITHOUT, has_git, inside, never_runs_at, person};
 
 /// A person who has unpacked what somebody else has packed: a repository whose settings run something, with a linked worktree, and the same
 /// as a directory in the workspace.
@@ -206,26 +206,38 @@ fn person_with_worktree() -> Host {
 /// git writes where the settings of a submodule say that its files are, by whatever link is there.
 #[test]
 fn no_setting_of_a_submodule_says_where_its_files_are() {
+    const WORKTREE: &str = "git config -f .git/modules/m/config core.worktree ../../../y";
     if !has_git() {
         return;
     }
-    let attack = |options: &[&str]| {
+    let attack = |set_before: bool, options: &[&str]| {
         let host = person();
-        let script = "cd repo; mkdir -p .git/modules x @outside/home; git clone -q --bare . .git/modules/m; git -C .git/modules/m config core.bare false; \
-                      echo mine > @outside/home/file";
-        let script = host.expand(script);
+        let (before, after) = if set_before {
+            (WORKTREE, "true")
+        } else {
+            ("true", WORKTREE)
+        };
+        let script = format!(
+            "cd repo; mkdir -p .git/modules x @outside/home; git clone -q --bare . .git/modules/m; git -C .git/modules/m config core.bare false; \
+             echo mine > @outside/home/file; {before}"
+        );
+        let script = host.expand(&script);
         host.bare(["sh", "-ec", &script]).output().succeeds();
-        let script = "cd repo; echo 'gitdir: ../.git/modules/m' > x/.git; git config -f .git/modules/m/config core.worktree ../../../y; \
-                      git config -f .git/modules/m/config user.name inside; ln -s @outside/home y";
-        let outcome = inside(&host, &host.expand(script), options);
-        let changed = listed(&host, "repo/x");
-        assert!(changed.contains("user.name=inside"), "{}", outcome.show());
+        let script = format!(
+            "cd repo; echo 'gitdir: ../.git/modules/m' > x/.git; {after}; \
+             git config -f .git/modules/m/config user.name inside; ln -s @outside/home y"
+        );
+        let outcome = inside(&host, &host.expand(&script), options);
+        let changed = host.read("repo/.git/modules/m/config");
+        assert!(changed.contains("name = inside"), "{}", outcome.show());
         let checkout = ["git", "-C", "repo/x", "checkout", "-f"];
         host.bare(checkout).output();
         fs::read_to_string(host.path("@outside/home/file")).unwrap()
     };
-    assert_eq!(attack(&[]), "mine\n");
-    assert_eq!(attack(&WITHOUT), "x\n", "the control");
+    for set_before in [false, true] {
+        assert_eq!(attack(set_before, &[]), "mine\n");
+        assert_eq!(attack(set_before, &WITHOUT), "x\n", "the control");
+    }
 }
 
 /// What is made at the very end is there when the command is said to have ended, and what is refused is told.

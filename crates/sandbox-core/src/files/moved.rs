@@ -129,9 +129,10 @@ impl FileRules {
         self.way(path).is_some()
     }
 
-    /// Whether a rule is about this very path.
+    /// Whether a rule that somebody wrote is about this very path.
     fn is_named(&self, path: &Path) -> bool {
-        self.access(path).1.is_some_and(|rule| rule.path() == path)
+        let rule = self.access(path).1;
+        rule.is_some_and(|rule| rule.path() == path && rule.source.is_written())
     }
 
     /// Whether the same protected paths go by both, and none but within one git directory: what settings name beside them is another thing
@@ -209,9 +210,13 @@ impl FileRules {
     }
 }
 
-/// The git directory that a path lies in.
+/// The git directory that a path lies in, in whatever spelling.
 fn git_around(path: &Path) -> Option<&Path> {
-    place::above(path).and_then(|above| place::upwards(above).find(|it| it.ends_with(".git")))
+    let is_git = |path: &&Path| {
+        path.file_name()
+            .is_some_and(|it| spelling::may_be(it, ".git"))
+    };
+    place::above(path).and_then(|above| place::upwards(above).find(is_git))
 }
 
 /// Whether a pattern says the same of each name below one directory as below the other.

@@ -11,6 +11,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::link::{flat, named_by};
+use super::rewrite::WORKTREE;
 use super::settings::settings;
 use super::{GIT_COMMON_DIRECTORY, is_named_as_git_directory};
 use crate::files::{FileRule, FileRules};
@@ -47,7 +48,8 @@ pub(crate) fn open(files: &mut FileRules, resolver: &Resolver) {
     };
     let trees = files.written().filter(is_tree).take(MOST_TREES);
     let found = trees.filter_map(|rule| Some((rule.path(), repository(rule.path(), resolver)?)));
-    let found = found.filter(|(tree, it)| is_unspoken(files, tree, &it.directory));
+    let found = found
+        .filter(|(tree, it)| is_unspoken(files, tree, &it.directory) && !it.is_in_pattern(files));
     let rules = found.flat_map(|(_, repository)| repository.rules(files, resolver));
     let rules: Vec<_> = rules.collect();
     files.extend(rules);
@@ -62,6 +64,16 @@ struct Repository {
 }
 
 impl Repository {
+    /// Whether a pattern that somebody wrote says something of what would be opened: a rule about a single path would win.
+    fn is_in_pattern(&self, files: &FileRules) -> bool {
+        let common = IN_COMMON.iter().map(|name| self.directory.join(name));
+        let all = [self.directory.clone(), self.own.clone()];
+        let opened: Vec<PathBuf> = all.into_iter().chain(common).collect();
+        let is_about = |glob: &Glob| opened.iter().any(|path| glob.matches(path));
+        let mut lowering = files.written().filter(|rule| rule.access != Access::Write);
+        lowering.any(|rule| rule.source.is_written() && rule.glob.as_deref().is_some_and(is_about))
+    }
+
     fn rules(self, files: &FileRules, resolver: &Resolver) -> Vec<FileRule> {
         if files.access(&self.directory).0 == Access::Write {
             return Vec::new();
@@ -122,7 +134,7 @@ fn repository(tree: &Path, resolver: &Resolver) -> Option<Repository> {
     let common = own.join("commondir");
     if resolver.kind(&common) == Ok(PathKind::Missing) {
         let settings = settings(&content(&own.join("config"), resolver)?).ok()?;
-        let worktree = settings.iter().rfind(|it| it.name == b"core.worktree");
+        let worktree = settings.iter().rfind(|it| it.name == WORKTREE);
         let worktree = Path::new(OsStr::from_bytes(worktree?.value.as_ref()?));
         let is_module = is_named_as_git_directory(&own) && !own.ends_with(".git");
         let is_one = is_module && is_of_tree(&flat(&own.join(worktree)));
@@ -313,6 +325,15 @@ mod tests {
         ] {
             let (_, written) = opened(&root, &policy);
             assert_eq!(written, Vec::<&str>::new(), "{policy:?}");
+        }
+        let around = root.to_str().unwrap();
+        for pattern in ["**/.git", "**/.git/logs", "**/packed-refs", "re*/**"] {
+            let text = format!(
+                "[files]\n'/' = 'read'\n'{around}/tree' = 'write'\n'{around}/{pattern}' = 'read'"
+            );
+            let policy = Policy::from_toml(&text, None).unwrap();
+            let (_, written) = opened(&root, &policy);
+            assert_eq!(written, Vec::<&str>::new(), "{pattern}");
         }
         let (_, written) = opened(&root, &tree().read("/"));
         assert_eq!(written.len(), 5, "the control");

@@ -8,13 +8,48 @@
 use std::ffi::OsStr;
 use std::path::{Component, Path, PathBuf};
 
-use super::rewrite::GitDenial;
+use super::rewrite::{GitDenial, WORKTREE};
+use super::settings::settings;
 use super::{GitFile, is_named_as_git_directory};
 use crate::os::OsStrExt;
 use crate::{Access, Ruleset};
 
 /// What such a file begins with (`read_gitfile_gently` of git's `setup.c`).
 const START: &[u8] = b"gitdir: ";
+
+/// A file `.git` that may be made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct GitLink {
+    /// What is in it.
+    pub content: Vec<u8>,
+    /// The git directory that it leads to. Only one may be there whose settings name no other working tree ([`names_other_worktree`]).
+    pub directory: PathBuf,
+}
+
+/// Whether settings of a git directory say that its files are elsewhere than in `tree`, or can't be understood. git writes where they say,
+/// also through a link that is there by then.
+///
+/// ```
+/// use sandbox_core::names_other_worktree;
+///
+/// let directory = "/srv/.git/modules/a".as_ref();
+/// let is_other = |content: &[u8]| names_other_worktree(content, directory, "/srv/a".as_ref());
+/// assert!(!is_other(b"[core]\n\tbare = false\n"));
+/// assert!(!is_other(b"[core]\n\tworktree = ../../../a\n"));
+/// assert!(is_other(b"[core]\n\tworktree = ../../../b\n"));
+/// ```
+#[must_use]
+pub fn names_other_worktree(content: &[u8], directory: &Path, tree: &Path) -> bool {
+    let Ok(settings) = settings(content) else {
+        return true;
+    };
+    let Some(worktree) = settings.iter().rfind(|it| it.name == WORKTREE) else {
+        return false;
+    };
+    let path = worktree.value.as_deref().unwrap_or_default();
+    flat(&directory.join(OsStr::from_bytes(path))) != tree
+}
 
 impl Ruleset {
     /// What a file `.git` in this directory becomes, if the `content` that somebody has for it leads to where it may: itself, or the way
@@ -23,7 +58,7 @@ impl Ruleset {
     /// ```
     /// # use sandbox_core::{Context, Policy, Ruleset};
     /// let ruleset = Ruleset::resolve(&Policy::default().read("/").write("/srv"), &Context::new("/")).unwrap();
-    /// let link = |content: &[u8]| ruleset.git_link("/srv/a/b".as_ref(), content);
+    /// let link = |content: &[u8]| ruleset.git_link("/srv/a/b".as_ref(), content).map(|link| link.content);
     /// assert_eq!(link(b"gitdir: /srv/.git/worktrees/b\n").unwrap(), b"gitdir: /srv/.git/worktrees/b\n");
     /// assert_eq!(link(b"gitdir: /srv/a/.git/worktrees/b\n").unwrap(), b"gitdir: ../.git/worktrees/b\n");
     /// assert!(link(b"gitdir: /srv/c/.git/worktrees/b\n").is_err());
@@ -32,7 +67,7 @@ impl Ruleset {
     /// # Errors
     ///
     /// [`GitDenial`] says what is in the way.
-    pub fn git_link(&self, directory: &Path, content: &[u8]) -> Result<Vec<u8>, GitDenial> {
+    pub fn git_link(&self, directory: &Path, content: &[u8]) -> Result<GitLink, GitDenial> {
         let path = named_by(content)?;
         let target = flat(&directory.join(path));
         let (above, below) = apart(&target).ok_or(GitDenial::Elsewhere)?;
@@ -40,7 +75,7 @@ impl Ruleset {
             return Err(GitDenial::Elsewhere);
         }
         let link = if path.is_absolute() && self.is_fixed(&above) {
-            target
+            target.clone()
         } else {
             let steps = directory
                 .strip_prefix(&above)
@@ -51,7 +86,10 @@ impl Ruleset {
             up.chain(below.components()).collect()
         };
         let link = link.as_os_str().as_encoded_bytes();
-        Ok([START, link, b"\n"].concat())
+        Ok(GitLink {
+            content: [START, link, b"\n"].concat(),
+            directory: target,
+        })
     }
 
     /// Whether nothing on the way to a directory can be replaced.

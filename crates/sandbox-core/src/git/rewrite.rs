@@ -7,7 +7,7 @@ use super::value::{is_harmless, remotes};
 use crate::escape::escaped;
 
 /// Where the files of a repository are, if not around its `.git`. git goes there, whatever leads there by then.
-const WORKTREE: &[u8] = b"core.worktree";
+pub(super) const WORKTREE: &[u8] = b"core.worktree";
 
 /// Why settings of git, or a file `.git`, may not be replaced.
 ///
@@ -32,6 +32,9 @@ pub enum GitDenial {
     /// A file `.git` would lead to another git directory than one that is protected by its name, in a `.git` around it or at the top of a writable tree.
     #[error("it would lead to where settings and hooks of git are not protected")]
     Elsewhere,
+    /// A file `.git` would lead to a git directory whose files are in another working tree, or whose settings are not understood.
+    #[error("the settings there name another working tree")]
+    OtherWorktree,
 }
 
 /// Whether settings of git may be replaced: whether nothing but harmless settings differs between the `old` content, if there is one, and

@@ -57,6 +57,11 @@ pub(crate) fn has_short_name(path: &Path, root: &Path) -> bool {
     })
 }
 
+/// Whether a file system may take a name for this one, as the table spells it.
+pub(crate) fn may_be(name: &OsStr, plain: &str) -> bool {
+    name == plain || folded(name) == plain
+}
+
 fn folded(name: &OsStr) -> String {
     let name = String::from_utf8_lossy(name.as_bytes());
     let letters = name.chars().filter(|letter| !is_passed_over(*letter));

@@ -68,7 +68,9 @@ pub(crate) fn in_own_process(attempt: impl FnOnce() -> bool) {
     match unsafe { nix::unistd::fork() }.unwrap() {
         nix::unistd::ForkResult::Child => {
             nix::unistd::alarm::set(20);
-            let code = i32::from(!attempt());
+            // What unwinds out of a fork ends its only thread, and the process well.
+            let succeeds = std::panic::catch_unwind(std::panic::AssertUnwindSafe(attempt));
+            let code = i32::from(!succeeds.unwrap_or(false));
             // SAFETY: ends this process at once.
             unsafe { libc::_exit(code) }
         }
@@ -468,5 +470,37 @@ fn a_fork_keeps_nobody_from_hearing_of_an_end() {
         // `inside` is as open as in a fork.
         drop(inside);
         quiet && status == libc::SIGKILL
+    });
+}
+
+/// They are about a command that has ended by then: nobody waits for it with what comes from the notifier.
+#[test]
+fn late_orders_end_no_init_and_keep_no_command_from_starting() {
+    let prepared = Prepared::new(&plan(&Policy::preset(Preset::Agent))).unwrap();
+    let null = fs::File::open("/dev/null").unwrap();
+    let mut command = start(&["/usr/bin/test", "-e", "/proc/self/fd/9"], &null);
+    command.descriptors = vec![(9, null.as_fd())];
+    in_own_process(|| {
+        let (control, inside) = control_sockets(&prepared.beginning).unwrap();
+        let (pid, pidfd) =
+            sys::clone_init(prepared.image.as_fd(), inside.as_fd(), NAMESPACES).unwrap();
+        let init = Arc::new(Init::new(pid, pidfd, control, true));
+        let late = |order: u32| {
+            let words = [order, 0, 7, 0].map(u32::to_ne_bytes).concat();
+            send_message(init.as_fd(), &words, &[], MsgFlags::empty()).unwrap();
+        };
+        send(init.as_fd(), order::PLAN, prepared.plan.get().unwrap(), &[]).unwrap();
+        for order in [order::SIGNAL, order::ERRAND, order::INTERRUPT] {
+            late(order);
+        }
+        let numbered = command.numbered().unwrap();
+        let body = command.to_bytes(&numbered).unwrap();
+        send(init.as_fd(), order::COMMAND, &body, &command.stdio).unwrap();
+        for order in [order::ERRAND, order::INTERRUPT] {
+            late(order);
+        }
+        send_further(&init, &numbered).unwrap();
+        let child = prepared.until_started(init, &prepared.steps, &command);
+        child.unwrap().wait().unwrap().status == 0
     });
 }

@@ -110,7 +110,9 @@ pub(super) fn answer(mut reader: Reader) -> Option<Reader> {
     let (mut done, mut fell_behind) = (counts.done(), false);
     let mut place = Place::of(&counts.together);
     let reader = loop {
-        place.follow();
+        if !is_over.load(Ordering::SeqCst) {
+            place.follow();
+        }
         match given_back.recv_timeout(LOOK) {
             Err(RecvTimeoutError::Timeout) => {}
             ended => break ended.ok().flatten(),
@@ -118,6 +120,7 @@ pub(super) fn answer(mut reader: Reader) -> Option<Reader> {
         let before = std::mem::replace(&mut done, counts.done());
         let is_slow = done.wrapping_sub(before) < AT_LEAST;
         if is_over.load(Ordering::SeqCst) {
+            // A performer that was just being started.
             place.let_go();
         } else if is_slow || is_crowded(|| counts.together.waiting()) {
             is_over.store(true, Ordering::SeqCst);

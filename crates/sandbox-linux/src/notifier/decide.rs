@@ -14,7 +14,7 @@ use nix::sys::statfs::{
     BTRFS_SUPER_MAGIC, EXT4_SUPER_MAGIC, OVERLAYFS_SUPER_MAGIC, TMPFS_MAGIC, fstatfs,
 };
 use nix::sys::statvfs::{FsFlags, fstatvfs};
-use sandbox_core::{Attempt, GitDenial, GitFile, Ruleset, Verdict, upwards};
+use sandbox_core::{Attempt, GitDenial, GitFile, GitLink, Ruleset, Verdict, upwards};
 
 use super::resolve::Name;
 use super::root::Root;
@@ -209,7 +209,7 @@ impl Names {
     }
 
     /// What a file `.git` in a directory becomes.
-    pub(super) fn git_link(&self, directory: &Path, content: &[u8]) -> Result<Vec<u8>, GitDenial> {
+    pub(super) fn git_link(&self, directory: &Path, content: &[u8]) -> Result<GitLink, GitDenial> {
         self.ruleset.git_link(directory, content)
     }
 

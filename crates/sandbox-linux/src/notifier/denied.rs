@@ -18,7 +18,8 @@ use nix::fcntl::{AT_FDCWD, AtFlags};
 use nix::sys::stat::fstat;
 use nix::unistd::{AccessFlags, faccessat};
 use sandbox_core::{
-    GitDenial, GitFile, Operation, Process, above, may_rewrite_git_config, rewrite_module_config,
+    GitDenial, GitFile, Operation, Process, above, may_rewrite_git_config, names_other_worktree,
+    rewrite_module_config,
 };
 
 use super::calls::Call;
@@ -222,10 +223,22 @@ impl<'a> Asked<'a> {
     }
 
     /// What a file `.git` becomes that is to have this content.
-    pub(super) fn link(&self, path: &Path, content: &[u8]) -> Result<Vec<u8>, Errno> {
-        let directory = above(path).ok_or(Errno::EACCES)?;
-        let link = self.names.git_link(directory, content);
-        link.map_err(|denial| self.deny_content(path, denial))
+    pub(super) fn link(
+        &self,
+        path: &Path,
+        content: &[u8],
+        settings: impl Fn(&Path) -> Result<Option<Vec<u8>>, Errno>,
+    ) -> Result<Vec<u8>, Errno> {
+        let tree = above(path).ok_or(Errno::EACCES)?;
+        let deny = |denial| self.deny_content(path, denial);
+        let link = self.names.git_link(tree, content).map_err(deny)?;
+        for name in ["config", "config.worktree"] {
+            let settings = settings(&link.directory.join(name))?;
+            if settings.is_some_and(|it| names_other_worktree(&it, &link.directory, tree)) {
+                return Err(deny(GitDenial::OtherWorktree));
+            }
+        }
+        Ok(link.content)
     }
 
     fn deny_content(&self, path: &Path, denial: GitDenial) -> Errno {

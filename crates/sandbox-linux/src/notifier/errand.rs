@@ -135,7 +135,8 @@ impl Errands {
             waiting.calls.retain(Call::is_there);
             let count = waiting.calls.len().min(AT_ONCE);
             for call in waiting.calls.iter().take(count) {
-                if call.thread.has_signal() {
+                // The number is the thread's, and the command there, if the call is afterwards.
+                if call.thread.has_signal() && call.is_there() {
                     // What has no room is told with the next look.
                     let _ = self.interrupt(call.id);
                 }

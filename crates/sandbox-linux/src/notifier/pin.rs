@@ -19,6 +19,9 @@ use super::procfs::Threads;
 use super::read::text;
 use crate::sys::notify::{descriptor_of, file_size_limit};
 
+/// Of so many threads of a process it is looked whether they handle a signal.
+const MOST_THREADS: usize = 256;
+
 /// A path, and where it begins.
 #[derive(Debug)]
 pub(super) struct Pinned {
@@ -162,18 +165,18 @@ impl Thread {
         signals.pending & signals.heard() != 0 || shared != 0 && is_mine()
     }
 
-    /// Whether all other threads of its process block these signals.
+    /// Whether all other threads of its process block these signals. Not if there are very many: each is a file to read; nor if one has ended.
     fn others_block(self, these: u64) -> bool {
         let Ok(threads) = fs::read_dir(format!("/proc/{}/task", self.0)) else {
             return false;
         };
-        let others = threads.filter_map(|thread| {
-            let number = thread.ok()?.file_name().to_str()?.parse().ok()?;
-            (number != self.0).then_some(Self(number))
-        });
-        others
-            .filter_map(Self::signals)
-            .all(|other| these & !other.blocked == 0)
+        let blocks = |number: u32| {
+            let other = Self(number).signals();
+            number == self.0 || other.is_some_and(|other| these & !other.blocked == 0)
+        };
+        let mut numbers = threads.map(|thread| thread.ok()?.file_name().to_str()?.parse().ok());
+        let mut first = numbers.by_ref().take(MOST_THREADS);
+        first.all(|number| number.is_some_and(blocks)) && numbers.next().is_none()
     }
 
     fn signals(self) -> Option<Signals> {

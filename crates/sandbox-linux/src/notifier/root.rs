@@ -68,10 +68,14 @@ impl Root {
     }
 
     fn mount_at(&self, path: &Path) -> Result<Mount, Errno> {
+        mount_of(self.at(path)?.as_fd())
+    }
+
+    /// What is at a path below it, to which no link leads.
+    pub(super) fn at(&self, path: &Path) -> Result<OwnedFd, Errno> {
         let path = CString::new(path.as_os_str().as_bytes()).map_err(|_| Errno::EINVAL)?;
         let flags = libc::O_PATH | libc::O_NOFOLLOW | libc::O_CLOEXEC;
-        let file = open_resolved(self.as_fd(), &path, flags, LITERALLY)?;
-        mount_of(file.as_fd())
+        open_resolved(self.as_fd(), &path, flags, LITERALLY)
     }
 }
 

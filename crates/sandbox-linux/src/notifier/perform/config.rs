@@ -22,7 +22,7 @@ use crate::notifier::resolve::{Name, Seen, Stop};
 use crate::sys::notify::{open_at, rename_at};
 
 /// Bytes of settings, old or new. Those of a repository with a thousand branches are a tenth of it.
-const MOST: u64 = 1 << 20;
+pub(super) const MOST: u64 = 1 << 20;
 
 /// Puts a copy of `new` in the place of the settings at `name`, and takes the original away, as a rename does.
 ///

@@ -18,7 +18,7 @@ use nix::sys::stat::fstat;
 use nix::unistd::{UnlinkatFlags, linkat, unlinkat};
 use sandbox_core::{GIT_COMMON_DIRECTORY, GitFile, Process};
 
-use super::config::{copy, errno, read, take_away};
+use super::config::{self, copy, errno, read, take_away};
 use super::repository::in_repositories;
 use super::{Done, PATIENCE, Performer, again};
 use crate::notifier::decide::Names;
@@ -92,8 +92,12 @@ impl Unwritten {
         let mut content = vec![0; usize::try_from(MOST + 1).unwrap_or_default()];
         let read = self.file.read_at(&mut content, 0);
         content.truncate(read.map_err(|error| errno(&error))?);
-        let is_whole = content.ends_with(b"\n") || content.len() as u64 > MOST;
-        Ok(is_whole.then_some(content))
+        if content.len() as u64 > MOST {
+            // No line, wherever it was cut off.
+            content.clear();
+            return Ok(Some(content));
+        }
+        Ok(content.ends_with(b"\n").then_some(content))
     }
 
     fn make(&self, names: &Names, teller: Option<&Teller>, content: &[u8]) {
@@ -105,7 +109,7 @@ impl Unwritten {
         };
         let made = name.path(&self.root).and_then(|path| {
             let mode = fstat(&self.file)?.st_mode;
-            make_link(&asked, (&name, &path), content, mode)
+            make_link(&asked, &self.root, (&name, &path), content, mode)
         });
         if let (Err(_), Some(teller)) = (made, teller)
             && let Some(denial) = asked.late_denial(self.process.clone())
@@ -159,7 +163,8 @@ impl<'a> Performer<'a> {
         (name, path): (&Name<'_>, &Path),
     ) -> Result<Done, Stop> {
         let content = read(new, MOST)?;
-        make_link(self.names, (name, path), &content, new.stat.st_mode)?;
+        let mode = new.stat.st_mode;
+        make_link(self.names, &self.job.root, (name, path), &content, mode)?;
         take_away(from);
         Ok(Done::Nothing)
     }
@@ -200,6 +205,7 @@ fn private_file(name: &Name<'_>, mode: u32) -> Result<OwnedFd, Errno> {
 
 fn make_link(
     asked: &Asked<'_>,
+    root: &Root,
     (name, path): (&Name<'_>, &Path),
     content: &[u8],
     mode: libc::mode_t,
@@ -213,8 +219,25 @@ fn make_link(
             return Err(Errno::EBUSY);
         }
     }
-    let content = asked.link(path, content)?;
+    // The command can only take from them what says where files are: then it is not said.
+    let content = asked.link(path, content, |path| settings(root, path))?;
     put(&copy(name, &content, mode)?, name, true)
+}
+
+/// Those of a git directory that is there.
+fn settings(root: &Root, path: &Path) -> Result<Option<Vec<u8>>, Errno> {
+    let file = match root.at(path) {
+        Err(Errno::ENOENT) => return Ok(None),
+        file => file?,
+    };
+    let seen = Seen {
+        stat: fstat(&file)?,
+        file,
+    };
+    if !seen.is(libc::S_IFREG) {
+        return Err(Errno::EACCES);
+    }
+    read(&seen, config::MOST).map(Some)
 }
 
 /// Gives a copy its name. Nobody can write to what may have that already, so that it does not matter that it has none for a moment.

@@ -4,7 +4,7 @@
 //! The attack: `hooks/pre-receive` and `config` in an ordinary directory, then `HEAD`, `objects` and `refs` beside them. What makes a git
 //! directory (`is_git_directory` of git's `setup.c`) has so many names that no command may bring together two of which one is `HEAD`.
 
-use std::ffi::CString;
+use std::ffi::{CString, OsStr};
 use std::fs::{File, TryLockError};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
@@ -127,7 +127,23 @@ pub(super) fn in_repositories(name: &Name<'_>, path: &Path) -> impl Iterator<Ite
 
 fn places(name: &Name<'_>, path: &Path) -> impl Iterator<Item = GitPlace> {
     let directory = name.directory.as_fd();
-    git_places(path).filter(move |place| is_repository(directory, place.above))
+    git_places(path).filter(move |place| {
+        is_repository(directory, place.above) || may_become_remote(path, place.above)
+    })
+}
+
+/// Whether a path is a remote's in a directory some levels above it, if that becomes what a submodule has: there each name is protected by
+/// itself, but for these, since what branches are kept in has directories of the same names.
+fn may_become_remote(path: &Path, above: usize) -> bool {
+    let kept = |name: &OsStr| name == "refs" || name == "logs";
+    let is_remotes = |name: &OsStr| name == "remotes" || name == "branches";
+    let mut around = path.ancestors().skip(above);
+    let (Some(place), Some(directory)) = (around.next(), around.next()) else {
+        return false;
+    };
+    place.file_name().is_some_and(is_remotes)
+        && is_named_as_git_directory(directory)
+        && !directory.iter().any(kept)
 }
 
 /// What another path is called in the git directory in which `path` has this place: itself, if it lies elsewhere.

@@ -170,7 +170,8 @@ impl Follow {
         let same = self.compare(directory).unwrap_or(true);
         state.known = if same { settled(&found, now) } else { [0; 4] };
         state.last = found.state;
-        same || state.given_up == found.state
+        // Nor given up before it has been left alone: the next change may have the same time.
+        same || state.given_up == found.state && settled(&found, now) == found.state
     }
 
     /// Makes every directory what it is on the host.

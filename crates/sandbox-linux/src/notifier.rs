@@ -269,7 +269,6 @@ impl Notifier {
         let teller = self.telling.as_ref().map(|telling| telling.teller.clone());
         let errands = Arc::clone(&self.errands);
         let (counts, current) = (Arc::clone(&self.counts), Arc::clone(&self.reader));
-
         let performers =
             Performers::new(names, performer, errands, teller, orders.clone(), &counts);
         let reader = Reader::new(given, heard, performers, counts, current);
@@ -316,12 +315,6 @@ impl Drop for Notifier {
 
 fn lock(current: &Mutex<Current>) -> MutexGuard<'_, Current> {
     current.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// The number of the calling thread (gettid(2)).
-#[cfg(test)]
-fn this_thread() -> u32 {
-    nix::unistd::gettid().as_raw().cast_unsigned()
 }
 
 /// A thread that no signal of the caller's process is handled by.

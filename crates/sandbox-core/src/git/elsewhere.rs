@@ -64,12 +64,17 @@ struct Repository {
 }
 
 impl Repository {
+    /// What the tree may write of a repository that has other working trees.
+    fn opened(&self) -> impl Iterator<Item = PathBuf> {
+        let common = IN_COMMON.iter().map(|name| self.directory.join(name));
+        common.chain([self.own.clone()])
+    }
+
     /// Whether a pattern that somebody wrote says something of what would be opened: a rule about a single path would win.
     fn is_in_pattern(&self, files: &FileRules) -> bool {
-        let common = IN_COMMON.iter().map(|name| self.directory.join(name));
-        let all = [self.directory.clone(), self.own.clone()];
-        let opened: Vec<PathBuf> = all.into_iter().chain(common).collect();
-        let is_about = |glob: &Glob| opened.iter().any(|path| glob.matches(path));
+        let mut paths: Vec<PathBuf> = self.opened().collect();
+        paths.push(self.directory.clone());
+        let is_about = |glob: &Glob| paths.iter().any(|path| glob.matches(path));
         let mut lowering = files.written().filter(|rule| rule.access != Access::Write);
         lowering.any(|rule| rule.source.is_written() && rule.glob.as_deref().is_some_and(is_about))
     }
@@ -96,8 +101,6 @@ impl Repository {
             text: text.as_os_str().into(),
             ..rule(&self.directory, Some(others), Access::Read)
         };
-        let common = IN_COMMON.iter().map(|name| self.directory.join(name));
-        let common = common.chain([self.own]);
         // A link may be from an earlier run, which had the repository as its own.
         let is_plain = |rule: &FileRule| {
             matches!(
@@ -105,9 +108,9 @@ impl Repository {
                 PathKind::Directory | PathKind::File | PathKind::Missing
             )
         };
-        let common = common.map(|path| rule(&path, None, Access::Write));
-        let common = common.filter(is_plain);
-        [whole, others].into_iter().chain(common).collect()
+        let opened = self.opened().map(|path| rule(&path, None, Access::Write));
+        let opened = opened.filter(is_plain);
+        [whole, others].into_iter().chain(opened).collect()
     }
 }
 

@@ -1,7 +1,7 @@
 //! Where threads that stand back run: on the CPU of whoever calls.
 //!
 //! They may be apart from the beginning, and the kernel takes them apart again and again: it gives a CPU that has nothing to do what waits
-//! on another one. Then each call wakes that CPU up and the caller's again, twice the price of all the rest.
+//! on another one. Then each call wakes that CPU up and the caller's again, which takes longer than all the rest.
 
 use std::fs;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -128,7 +128,6 @@ mod tests {
     use std::thread;
 
     use super::*;
-    use crate::notifier::this_thread;
 
     /// What a thread says of itself that has joined, is brought somewhere by `act`, and leaves.
     fn is_brought(together: &Together, act: impl FnOnce()) -> CpuSet {
@@ -159,7 +158,7 @@ mod tests {
                 let mut one = CpuSet::new();
                 one.set(cpu).unwrap();
                 sched_setaffinity(this, &one).unwrap();
-                together.called_by(Thread(this_thread()));
+                together.called_by(Thread(gettid().as_raw().cast_unsigned()));
                 assert_eq!(is_brought(&together, || place.follow()), one);
                 assert_eq!(is_brought(&together, || place.let_go()), all);
                 assert!(together.threads.lock().unwrap().is_empty());

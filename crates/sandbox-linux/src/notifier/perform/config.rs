@@ -85,28 +85,40 @@ pub(super) fn copy(name: &Name<'_>, content: &[u8], mode: libc::mode_t) -> Resul
 fn put(copy: &File, name: &Name<'_>) -> Result<(), Errno> {
     let between = CString::new(GIT_CONFIG_COPY).map_err(|_| Errno::EINVAL)?;
     let between: &CStr = &between;
-    let directory = &name.directory;
+    let directory = name.directory.as_fd();
+    for _ in 0..PATIENCE {
+        give_name(copy, name, between, true)?;
+        match rename_at((directory, between), (directory, &name.last), 0) {
+            // Another performer took it, for the same.
+            Err(Errno::ENOENT) => {}
+            renamed => return renamed,
+        }
+    }
+    Err(Errno::EBUSY)
+}
+
+/// Gives a copy a name in the directory of `beside`; what has that is taken away if it `replaces`.
+pub(super) fn give_name(
+    copy: &File,
+    beside: &Name<'_>,
+    name: &CStr,
+    replaces: bool,
+) -> Result<(), Errno> {
+    let directory = &beside.directory;
     for _ in 0..PATIENCE {
         let linked = linkat(
             AT_FDCWD,
             again(copy).as_str(),
             directory,
-            between,
+            name,
             AtFlags::AT_SYMLINK_FOLLOW,
         );
         match linked {
-            Err(Errno::EEXIST) => unlinkat(directory, between, UnlinkatFlags::NoRemoveDir)
-                .or_else(|errno| (errno == Errno::ENOENT).then_some(()).ok_or(errno))?,
-            linked => linked?,
-        }
-        let (from, to) = (
-            (directory.as_fd(), between),
-            (directory.as_fd(), name.last.as_c_str()),
-        );
-        match rename_at(from, to, 0) {
-            // Another performer took it, for the same.
-            Err(Errno::ENOENT) => {}
-            renamed => return renamed,
+            Err(Errno::EEXIST) if replaces => {
+                unlinkat(directory, name, UnlinkatFlags::NoRemoveDir)
+                    .or_else(|errno| (errno == Errno::ENOENT).then_some(()).ok_or(errno))?;
+            }
+            linked => return linked,
         }
     }
     Err(Errno::EBUSY)

@@ -13,14 +13,12 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use nix::errno::Errno;
-use nix::fcntl::{AT_FDCWD, AtFlags};
 use nix::sys::stat::fstat;
-use nix::unistd::{UnlinkatFlags, linkat, unlinkat};
 use sandbox_core::{GIT_COMMON_DIRECTORY, GitFile, Process};
 
-use super::config::{self, copy, errno, read, take_away};
+use super::config::{self, copy, errno, give_name, read, take_away};
 use super::repository::in_repositories;
-use super::{Done, PATIENCE, Performer, again};
+use super::{Done, Performer};
 use crate::notifier::decide::Names;
 use crate::notifier::denied::{Asked, Teller};
 use crate::notifier::pin::{Held, Own};
@@ -138,7 +136,8 @@ impl<'a> Performer<'a> {
             (Some(GitFile::CommonDirectory), None) => {
                 let private = private_file(name, mode)?;
                 let mode = fstat(&private)?.st_mode;
-                put(&copy(name, GIT_COMMON_DIRECTORY, mode)?, name, false)?;
+                let copy = copy(name, GIT_COMMON_DIRECTORY, mode)?;
+                give_name(&copy, name, &name.last, false)?;
                 Ok(Some(private))
             }
             (Some(GitFile::Link), _) => {
@@ -221,7 +220,8 @@ fn make_link(
     }
     // The command can only take from them what says where files are: then it is not said.
     let content = asked.link(path, content, |path| settings(root, path))?;
-    put(&copy(name, &content, mode)?, name, true)
+    // Nobody can write to what may have the name already, so that it does not matter that it has none for a moment.
+    give_name(&copy(name, &content, mode)?, name, &name.last, true)
 }
 
 /// Those of a git directory that is there.
@@ -238,26 +238,4 @@ fn settings(root: &Root, path: &Path) -> Result<Option<Vec<u8>>, Errno> {
         return Err(Errno::EACCES);
     }
     read(&seen, config::MOST).map(Some)
-}
-
-/// Gives a copy its name. Nobody can write to what may have that already, so that it does not matter that it has none for a moment.
-fn put(copy: &File, name: &Name<'_>, replaces: bool) -> Result<(), Errno> {
-    let directory = &name.directory;
-    for _ in 0..PATIENCE {
-        let linked = linkat(
-            AT_FDCWD,
-            again(copy).as_str(),
-            directory,
-            name.last.as_c_str(),
-            AtFlags::AT_SYMLINK_FOLLOW,
-        );
-        match linked {
-            Err(Errno::EEXIST) if replaces => {
-                unlinkat(directory, name.last.as_c_str(), UnlinkatFlags::NoRemoveDir)
-                    .or_else(|errno| (errno == Errno::ENOENT).then_some(()).ok_or(errno))?;
-            }
-            linked => return linked,
-        }
-    }
-    Err(Errno::EBUSY)
 }

@@ -216,6 +216,96 @@ fn sockets_of_every_kind_are_decided() {
     );
 }
 
+/// Of messages that are whole and in their order, to each other and to nobody else: what a pair of datagrams would send to any socket.
+#[test]
+fn a_pair_of_datagrams_sends_to_its_other_end_only() {
+    let host = Host::new();
+    let place = host.path("@outside");
+    let hears = UnixDatagram::bind(place.join("hears")).unwrap();
+    hears.set_nonblocking(true).unwrap();
+    let script = r#"
+import os, socket, sys
+flags = socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
+one, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM | flags)
+try:
+    other.recv(9)
+    sys.exit("it waits, or has heard something")
+except BlockingIOError:
+    pass
+one.send(b"first"); one.send(b"second")
+print(other.recv(9), other.recv(3))
+print([os.get_inheritable(end.fileno()) for end in (one, other)])
+try:
+    one.sendto(b"third", sys.argv[1])
+    one.sendmsg([b"fourth"], [], 0, sys.argv[1])
+except OSError as error:
+    print(error.strerror)
+"#;
+    let run = || host.sandbox(["python3", "-c", script, "@outside/hears"]);
+    let expected = "b'first' b'sec'\n[False, False]\n";
+    let outcome = run().options(["--write", "@outside"]).output();
+    assert!(outcome.text().starts_with(expected), "{}", outcome.text());
+    assert!(hears.recv(&mut [0; 9]).is_err());
+    // Who opens datagrams gets them.
+    let policy = "extends = [\"agent\"]\n[files]\n\"@outside\" = \"write\"\n[system]\nunix-datagram = \"allow\"\n";
+    run().policy(policy).output();
+    assert_eq!(hears.recv(&mut [0; 9]).unwrap(), 5);
+    // And where nobody is there to give a pair of something else, there is none.
+    let pair = || Calls::new().call(libc::SYS_socketpair, [UNIX, DATAGRAM, "0", "z:8"]);
+    is_done(host.sandbox(pair()));
+    let outcome = host.sandbox(pair()).options(WITHOUT).output();
+    assert_eq!(last(&outcome), Answer::Failed(Errno::EPERM));
+}
+
+/// It was made by the caller, which its ends have as their peer.
+#[test]
+fn a_pair_leads_to_nobody_outside() {
+    let host = Host::new();
+    let script = r#"
+import signal, socket, struct
+one, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+process, user, group = struct.unpack("iII", one.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+print(process)
+SO_PEERPIDFD = 77
+try:
+    signal.pidfd_send_signal(one.getsockopt(socket.SOL_SOCKET, SO_PEERPIDFD), 0)
+    print("signalled")
+except OSError:
+    print("out of reach")
+"#;
+    for options in [&[][..], &["--lower", "landlock=5"]] {
+        let outcome = host.sandbox(["python3", "-c", script]).options(options);
+        outcome.output().stdout("0\nout of reach");
+    }
+}
+
+#[test]
+fn a_pair_that_cannot_be_told_is_not_given() {
+    let host = Host::new();
+    let pair = |numbers| {
+        let call = Calls::new().call(libc::SYS_socketpair, [UNIX, DATAGRAM, "0", numbers]);
+        // The next number shows whether any was given.
+        call.call(libc::SYS_dup, ["1"])
+    };
+    let next = |numbers| {
+        let outcome = host.sandbox(pair(numbers)).output();
+        let answers = Answer::all(&outcome.text());
+        (answers[0], answers[1])
+    };
+    let (done, after) = next("z:8");
+    assert_eq!(done, Answer::Returned(0));
+    for nowhere in ["0", "1", "-1", "-4096"] {
+        let (failed, unchanged) = next(nowhere);
+        assert_eq!(failed, Answer::Failed(Errno::EFAULT), "{nowhere}");
+        assert_ne!(unchanged, after, "{nowhere}");
+    }
+    let wrong = Calls::new().call(libc::SYS_socketpair, [UNIX, "18", "0", "z:8"]);
+    assert_eq!(
+        last(&host.sandbox(wrong).output()),
+        Answer::Failed(Errno::EINVAL)
+    );
+}
+
 #[test]
 fn what_was_made_inside_is_reached() {
     let host = Host::new();

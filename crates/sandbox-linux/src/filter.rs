@@ -77,6 +77,13 @@ pub struct FilterOptions {
     pub features: BTreeSet<Feature>,
 }
 
+impl FilterOptions {
+    /// Whether anything goes to a listener.
+    fn is_answered(&self) -> bool {
+        self.notifier || self.sockets
+    }
+}
+
 /// A compiled seccomp program, ready to be installed.
 ///
 /// ```
@@ -167,7 +174,7 @@ impl Filter {
     pub fn compile(options: &FilterOptions) -> Result<Self, FilterError> {
         let mut summary = Summary {
             features: options.features.clone(),
-            notifier: options.notifier || options.sockets,
+            notifier: options.is_answered(),
             ..Summary::default()
         };
         let mut ranges = tree::Ranges::new(Decided::always(Action::Errno(ENOSYS)));

@@ -52,6 +52,8 @@ pub(super) enum Unless {
     Unconnected,
     /// Where it answers for nothing.
     Absent,
+    /// The same, and where the policy allows sockets of datagrams, of which there are pairs then.
+    Unpaired,
 }
 
 /// What the kernel is told.
@@ -231,7 +233,10 @@ impl Case {
             Unless::Notified => !options.notifier,
             Unless::Unnotified => options.notifier,
             Unless::Unconnected => options.sockets,
-            Unless::Absent => options.notifier || options.sockets,
+            Unless::Absent => options.is_answered(),
+            Unless::Unpaired => {
+                options.is_answered() && !options.features.contains(&Feature::UnixDatagram)
+            }
         }
     }
 }

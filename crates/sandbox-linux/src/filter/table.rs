@@ -111,7 +111,8 @@ pub(super) fn refusals() -> impl Iterator<Item = Refusal> {
                     | Unless::Notified
                     | Unless::Unnotified
                     | Unless::Unconnected
-                    | Unless::Absent => None,
+                    | Unless::Absent
+                    | Unless::Unpaired => None,
                 };
                 Some(Refusal {
                     call: entry.call.name(),

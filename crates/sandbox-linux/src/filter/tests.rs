@@ -262,6 +262,39 @@ fn connections_ask_only_where_there_are_sockets_to_decide_about() {
 }
 
 #[test]
+fn a_pair_of_datagrams_asks_where_somebody_can_give_another() {
+    const UNIX: u64 = 1;
+    let asked = SECCOMP_RET_USER_NOTIF;
+    let refused = errno(libc::EPERM);
+    for (notifier, features, expected) in [
+        (false, &[][..], refused),
+        (true, &[], asked),
+        (false, &[Feature::UnixDatagram], ALLOW),
+        (true, &[Feature::UnixDatagram], ALLOW),
+    ] {
+        let options = FilterOptions {
+            notifier,
+            ..options(features)
+        };
+        let filter = Filter::compile(&options).unwrap();
+        // Datagrams and raw, which is the same; then streams and sequenced packets.
+        for (kind, expected) in [(2, expected), (3, expected), (1, ALLOW), (5, ALLOW)] {
+            let kind = kind | u64::from(libc::SOCK_CLOEXEC.cast_unsigned());
+            let pair = entry("socketpair").call.number();
+            let answer = ask(&filter, pair, [UNIX, kind, 0, 0, 0, 0]);
+            assert_eq!(answer, expected, "{kind:#x} {notifier} {features:?}");
+            // Without a pair there is nothing to give.
+            let single = ask(
+                &filter,
+                entry("socket").call.number(),
+                [UNIX, 2, 0, 0, 0, 0],
+            );
+            assert_ne!(single, asked);
+        }
+    }
+}
+
+#[test]
 fn every_refusal_has_a_reason_and_no_case_is_out_of_reach() {
     for entry in table::entries() {
         let last = entry.cases.len().saturating_sub(1);
@@ -410,6 +443,8 @@ proptest! {
             let options = FilterOptions { notifier, sockets, ..options.clone() };
             ask(&Filter::compile(&options).unwrap(), number, args)
         });
-        prop_assert!(on == off || on == SECCOMP_RET_USER_NOTIF && off == ALLOW, "{} {:x?}: {:#x} instead of {:#x}", number, args, on, off);
+        // A pair of datagrams is refused without one, and with one something else is given (`notifier/pair.rs`).
+        let was_refused = libc::c_long::from(number) == libc::SYS_socketpair && off == errno(libc::EPERM);
+        prop_assert!(on == off || on == SECCOMP_RET_USER_NOTIF && (off == ALLOW || was_refused), "{} {:x?}: {:#x} instead of {:#x}", number, args, on, off);
     }
 }

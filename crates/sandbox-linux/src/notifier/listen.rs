@@ -19,7 +19,7 @@ use super::pin::{Own, Thread};
 use super::procfs::Threads;
 use super::read::text;
 use super::root::Root;
-use super::{Counts, Current, Job, Order, Taken, calls, lock};
+use super::{Counts, Current, Job, Order, Taken, calls, lock, pair};
 use crate::sys::notify;
 
 /// How long the reader waits for another command, in milliseconds: who starts one after the other has it at hand.
@@ -201,6 +201,11 @@ impl Listener {
             return Ok(());
         }
         self.threads.call_again(thread);
+        if i64::from(call.data.nr) == libc::SYS_socketpair {
+            let made = pair::make(self.fd.as_fd(), &call);
+            let _ = notify::answer(self.fd.as_fd(), call.id, made.map(|()| 0));
+            return Ok(());
+        }
         match self.job(&call, taken) {
             Ok(job) => hand_over(performers, job),
             Err(errno) => {

@@ -136,6 +136,9 @@ pub(super) const INSPECTED: &[Entry] = inspected! {
     }];
     SYS_socketpair => &[
         refuse(&[is_not(0, UNIX)], EOPNOTSUPP, "families beyond Unix have no pairs, but their code would run"),
+        // One of another type is given in its place (`notifier/pair.rs`).
+        Case { unless: Unless::Unpaired, ..notify(&[bits(1, TYPE, DGRAM)]) },
+        Case { unless: Unless::Unpaired, ..notify(&[bits(1, TYPE, RAW)]) },
         refuse(&[bits(1, TYPE, DGRAM)], EPERM, UNIX_DATAGRAM).unless(Feature::UnixDatagram),
         refuse(&[bits(1, TYPE, RAW)], EPERM, UNIX_DATAGRAM).unless(Feature::UnixDatagram),
     ];

@@ -14,6 +14,7 @@ use core::mem::size_of;
 use super::raw::{Errno, Result};
 use super::serve::Ears;
 use super::sys::{self, Fd, Poll};
+use super::watch::Watch;
 use super::wire::{AT_ONCE, DESCRIPTORS, Reader, STREAMS, order};
 
 /// One that was handed over. Every pattern of bits is one.
@@ -66,7 +67,12 @@ impl<'a> Handed<'a> {
     }
 
     /// Adds `expected` ones that come in messages of their own. All of those are taken off the socket even if it fails.
-    pub(crate) fn receive(&mut self, ears: &Ears, expected: usize) -> Result<()> {
+    pub(crate) fn receive(
+        &mut self,
+        ears: &Ears,
+        watch: &mut Watch,
+        expected: usize,
+    ) -> Result<()> {
         let mut outcome = Ok(());
         let mut come = 0_usize;
         while come < expected {
@@ -76,7 +82,8 @@ impl<'a> Handed<'a> {
                 Ok(0) => sys::exit(120),
                 received => received.map(drop),
             };
-            if let Some(order::ERRAND | order::INTERRUPT) = Reader(&message).u32() {
+            if let Some(order::ERRAND | order::INTERRUPT | order::NAMES) = Reader(&message).u32() {
+                watch.obey(Reader(&message), &fds);
                 // Of the command before, whose processes are gone. It is longer than what is read of it.
                 for fd in fds.into_iter().take_while(|fd| *fd != Fd::NONE) {
                     sys::close(fd)?;

@@ -37,6 +37,7 @@ use raw::{Errno, Result};
 use serve::{Ears, Stack, idle, refuse, serve};
 use steps::Builder;
 use sys::{Fd, Poll};
+use watch::Watch;
 use wire::{AT_ONCE, Answer, INLINE, NO_STEP, Reader, STREAMS, answer, order};
 
 /// Exit codes of init itself; the caller sees them only where no answer came.
@@ -63,13 +64,18 @@ pub(crate) fn run() -> ! {
     }
     sys::umask(0);
     // Both stay: the filter of the commands lies in one of them.
-    let beginning = required(Message::receive(memory(INLINE), order::BEGIN, Fd::NONE));
+    let beginning = required(Message::receive(
+        memory(INLINE),
+        order::BEGIN,
+        Fd::NONE,
+        None,
+    ));
     let [caller, ..] = beginning.fds;
     let stack = Stack(memory(STACK).as_mut_ptr_range().end);
     let mut builder = Builder::new(&stack).unwrap_or_else(|errno| fail(0, errno));
     // While the caller may still be busy with the policy.
     let begun = build(&mut builder, beginning.body, 0);
-    let plan = required(Message::receive(memory(INLINE), order::PLAN, caller));
+    let plan = required(Message::receive(memory(INLINE), order::PLAN, caller, None));
     let built = build(&mut builder, plan.body, begun);
     // After the id maps: a process that is not dumpable can't open its own /proc files for writing. From here on no command
     // can read, trace or stop init (ptrace(2), "Ptrace access mode checking").
@@ -88,7 +94,7 @@ pub(crate) fn run() -> ! {
     // One command after the other, until the caller has no more.
     loop {
         idle(&ears, &mut watch);
-        let answer = match Message::receive(buffer, order::COMMAND, caller) {
+        let answer = match Message::receive(buffer, order::COMMAND, caller, Some(&mut watch)) {
             Ok(command) => {
                 let [stdin, stdout, stderr, _] = command.fds;
                 let handed = Handed::new(room, [stdin, stdout, stderr]);
@@ -158,12 +164,17 @@ struct Message<'a> {
 
 impl<'a> Message<'a> {
     /// The next one, which must be of this `kind`. Ends with the `caller`, if that is known: after it is gone nothing is
-    /// started any more.
+    /// started any more. The `watch` hears of what comes before.
     ///
     /// # Errors
     ///
     /// Where there is no memory for a long body: then nothing of the message stays.
-    fn receive(buffer: &'a mut [u8], kind: u32, caller: Fd) -> Result<Self> {
+    fn receive(
+        buffer: &'a mut [u8],
+        kind: u32,
+        caller: Fd,
+        mut watch: Option<&mut Watch>,
+    ) -> Result<Self> {
         loop {
             if caller != Fd::NONE {
                 let mut fds = [Poll::new(CONTROL), Poll::new(caller)];
@@ -180,7 +191,12 @@ impl<'a> Message<'a> {
             match sys::receive(CONTROL, buffer, &mut come, true) {
                 Ok(0) => sys::exit(exit::OK),
                 // An order about a command that has ended meanwhile, or that was refused.
-                Ok(length) if kind == order::COMMAND && is_late(buffer, length) => close(&come),
+                Ok(length) if kind == order::COMMAND && is_late(buffer, length) => {
+                    if let Some(watch) = &mut watch {
+                        watch.obey(Reader(buffer), &come);
+                    }
+                    close(&come);
+                }
                 Ok(length) => {
                     let read = Self::read(buffer.get(..length).unwrap_or(&[]), kind, &come);
                     return read.inspect_err(|errno| match *errno {
@@ -242,6 +258,7 @@ fn is_late(message: &[u8], length: usize) -> bool {
                 | order::DESCRIPTORS
                 | order::ERRAND
                 | order::INTERRUPT
+                | order::NAMES
         )
     )
 }

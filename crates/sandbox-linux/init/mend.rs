@@ -19,8 +19,9 @@ pub(crate) struct Names {
     own: Own,
     /// The device of that, and of the one of the view that this one is a copy of.
     own_devices: [u64; 2],
-    /// Groups of steps, each about the names in one directory; outer directories first.
-    pub(crate) groups: Reader<'static>,
+    /// Groups of steps, each about the names in one directory; outer directories first. Those of the plan, and those that came
+    /// later.
+    pub(crate) groups: [Reader<'static>; 2],
 }
 
 /// What the host changes.
@@ -75,7 +76,7 @@ impl Names {
             view,
             own,
             own_devices: [device, of_first],
-            groups,
+            groups: [groups, Reader(&[])],
         })
     }
 
@@ -103,7 +104,13 @@ impl Names {
     ///
     /// Where something stays that can't be mounted over.
     pub(crate) fn mend(&self) -> Result<()> {
-        let mut groups = self.groups;
+        for mut groups in self.groups {
+            self.mend_groups(&mut groups)?;
+        }
+        Ok(())
+    }
+
+    fn mend_groups(&self, groups: &mut Reader<'static>) -> Result<()> {
         while let Some((_, mut steps)) = groups.step() {
             let directory = steps.string().ok_or(Errno::INVAL)?;
             let Ok(directory) = sys::open_place(self.view, directory) else {

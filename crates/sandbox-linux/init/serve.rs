@@ -90,7 +90,7 @@ pub(crate) fn serve(
         let _ = handed.close();
         return refuse(Errno::INVAL);
     };
-    let received = handed.receive(ears, head.descriptors);
+    let received = handed.receive(ears, watch, head.descriptors);
     // Not before: it leaves numbers free, and what comes ascends. Whoever does not get them is gone.
     let _ = builder.hand_over_doors();
     let confinement = &builder.confinement;
@@ -438,7 +438,12 @@ impl Service<'_> {
             Err(_) => return,
         };
         let mut reader = Reader(buffer.get(..length).unwrap_or(&[]));
+        let order = reader;
         match (reader.u32(), reader.u32()) {
+            (Some(order::NAMES), _) => {
+                self.watch.obey(order, &fds);
+                super::close(&fds);
+            }
             (Some(order::ERRAND), Some(code)) => self.errands.start(code, reader, fds),
             (Some(order::INTERRUPT), _) => self.errands.interrupt(reader.u64()),
             (Some(order::SIGNAL), Some(signal)) => self.signal(signal as i32),

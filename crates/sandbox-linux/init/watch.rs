@@ -18,7 +18,7 @@ use super::mend::{Changing, Names, ended, mender};
 use super::raw::{Errno, Result, check};
 use super::serve::Stack;
 use super::sys::{self, Fd, Found, Poll};
-use super::wire::{Reader, step};
+use super::wire::{Reader, order, step};
 
 /// Milliseconds between two looks: how long what the host has made may be open, unless the kernel tells.
 const INTERVAL: u64 = 100;
@@ -34,9 +34,12 @@ pub(crate) struct Watch {
     changing: Changing,
     /// The list of mounts of this process.
     mounts: Fd,
-    /// The state of each directory when all was in its place: that of the descriptor, and the time.
-    known: &'static mut [[u64; 4]],
-    /// The same for directories that are followed.
+    /// The state of each directory when all was in its place: that of the descriptor, and the time. Of those of the plan, and
+    /// of those that came later.
+    known: [&'static mut [[u64; 4]]; 2],
+    /// What has come later, and is not watched yet.
+    come: Option<Reader<'static>>,
+    /// The states of directories that are followed.
     followed: &'static mut [State],
     /// When that was, in milliseconds.
     looked: u64,
@@ -53,23 +56,21 @@ impl Watch {
     /// Of a view that has been made a moment ago. The first look is due where it `is_copy`, or where directories are followed:
     /// they were listed when the policy was resolved.
     pub(crate) fn new(names: Names, follow: Follow, mounts: Fd, is_copy: bool) -> Result<Self> {
-        let mut rest = names.groups;
-        let known = table(core::iter::from_fn(|| rest.step()).count())?;
-        // SAFETY: zeroed, and not otherwise referred to; numbers have no invalid value.
-        let (_, known, _) = unsafe { known.align_to_mut() };
+        let known = states(names.groups[0])?;
         let followed = table(follow.count() * STATES)?;
         // SAFETY: as above.
         let (_, followed, _) = unsafe { followed.align_to_mut() };
         let stack = if known.is_empty() && followed.is_empty() {
             Stack(core::ptr::null_mut())
         } else {
-            Stack(sys::map(Fd::NONE, STACK)?.as_mut_ptr_range().end)
+            stack()?
         };
         let is_due = is_copy || !followed.is_empty();
         let watch = Self {
             changing: Changing { names, follow },
             mounts,
-            known,
+            known: [known, &mut []],
+            come: None,
             followed,
             looked: if is_due { 0 } else { sys::milliseconds() },
             mender: None,
@@ -82,8 +83,36 @@ impl Watch {
         Ok(watch)
     }
 
+    /// Takes names that the caller has ordered to be watched as well: the first time, and as soon as nobody mends.
+    pub(crate) fn obey(&mut self, mut order: Reader<'_>, fds: &[Fd]) {
+        let [_, later] = &self.known;
+        let is_first = later.is_empty() && self.come.is_none();
+        let file = fds.first().filter(|file| is_first && **file != Fd::NONE);
+        if let (Some(order::NAMES), Some(length), Some(file)) = (order.u32(), order.u32(), file) {
+            let bytes = sys::map(*file, length as usize);
+            self.come = bytes.ok().map(|bytes| Reader(bytes));
+            self.looked = 0;
+        }
+    }
+
+    /// Nobody mends at this moment. Without memory it is tried again at the next look.
+    fn take_what_has_come(&mut self) {
+        let Some(groups) = self.come else { return };
+        if self.stack.0.is_null() {
+            let Ok(stack) = stack() else { return };
+            self.stack = stack;
+        }
+        let Ok(known) = states(groups) else { return };
+        let [_, later] = &mut self.known;
+        *later = known;
+        let [_, later] = &mut self.changing.names.groups;
+        *later = groups;
+        self.come = None;
+    }
+
     fn is_needed(&self) -> bool {
-        !(self.known.is_empty() && self.followed.is_empty())
+        let [known, later] = &self.known;
+        !(known.is_empty() && later.is_empty() && self.followed.is_empty() && self.come.is_none())
     }
 
     /// What tells of a mount that was detached.
@@ -114,9 +143,12 @@ impl Watch {
         if self.mender.is_some() || (!was_detached && self.rest() != sys::NO_WAIT) {
             return Ok(());
         }
+        self.take_what_has_come();
         if was_detached {
             // Some file systems notice a change of the host's without another time of the directory.
-            self.known.fill([0; 4]);
+            for known in &mut self.known {
+                known.fill([0; 4]);
+            }
             // Another init may have removed what this one had mounted over.
             for state in &mut *self.followed {
                 state.known = [0; 4];
@@ -247,18 +279,14 @@ impl Watch {
     /// Whether every name that has something has its mount over it. A directory in which all of them have is not looked
     /// through again until it changes.
     fn all_in_place(&mut self) -> Result<bool> {
-        let mut groups = self.changing.names.groups;
+        let names = &self.changing.names;
         let mut all = true;
-        let mut known = 0..;
-        while let (Some((code, mut fields)), Some(index)) = (groups.step(), known.next()) {
-            let directory = fields.string().filter(|_| code == step::WITHIN);
-            let known = self.known.get_mut(index).ok_or(Errno::INVAL)?;
-            all &= look_through(
-                &self.changing.names,
-                known,
-                directory.ok_or(Errno::INVAL)?,
-                fields,
-            )?;
+        for (mut groups, known) in names.groups.into_iter().zip(&mut self.known) {
+            for known in &mut **known {
+                let (code, mut fields) = groups.step().ok_or(Errno::INVAL)?;
+                let directory = fields.string().filter(|_| code == step::WITHIN);
+                all &= look_through(names, known, directory.ok_or(Errno::INVAL)?, fields)?;
+            }
         }
         Ok(all)
     }
@@ -274,6 +302,18 @@ fn table(states: usize) -> Result<&'static mut [u8]> {
     }
     let bytes = states.checked_mul(size_of::<[u64; 4]>());
     sys::map(Fd::NONE, bytes.ok_or(Errno::INVAL)?)
+}
+
+/// Room for the state of each directory.
+fn states(mut groups: Reader<'static>) -> Result<&'static mut [[u64; 4]]> {
+    let states = table(core::iter::from_fn(|| groups.step()).count())?;
+    // SAFETY: zeroed, and not otherwise referred to; numbers have no invalid value.
+    let (_, states, _) = unsafe { states.align_to_mut() };
+    Ok(states)
+}
+
+fn stack() -> Result<Stack> {
+    Ok(Stack(sys::map(Fd::NONE, STACK)?.as_mut_ptr_range().end))
 }
 
 fn look_through(

@@ -59,6 +59,8 @@ pub(crate) mod order {
     pub(crate) const ERRAND: u32 = 10;
     /// The call that an errand is done for has a signal to handle: 0, the call's number.
     pub(crate) const INTERRUPT: u32 = 11;
+    /// Further names to watch: how many bytes; descriptor: the memfd in which they lie, as in a [`step::WATCH`](super::step::WATCH).
+    pub(crate) const NAMES: u32 = 12;
 }
 
 /// What an [`order::ERRAND`] is about.

@@ -395,7 +395,7 @@ pub(crate) fn send_message(
     Ok(())
 }
 
-fn memory_file(bytes: &[u8]) -> io::Result<OwnedFd> {
+pub(crate) fn memory_file(bytes: &[u8]) -> io::Result<OwnedFd> {
     use nix::sys::memfd::{MFdFlags, memfd_create};
     let file = memfd_create(
         c"sandbox-message",

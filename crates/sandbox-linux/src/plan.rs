@@ -40,6 +40,7 @@ pub(crate) use self::joining::joining;
 pub use self::netlink::{Family, NetworkRequest};
 pub use self::step::{Followed, MountAttributes, Resource, Step};
 pub use self::watch::Watched;
+pub(crate) use self::watch::later;
 
 /// The nodes of every private `/dev`: what `null(4)`, `random(4)`, `full(4)` and `tty(4)` describe, and nothing of the
 /// machine.

@@ -399,7 +399,7 @@ impl View {
         }
     }
 
-    fn surroundings(&self, path: &Path) -> Surroundings {
+    pub(crate) fn surroundings(&self, path: &Path) -> Surroundings {
         match self.around(path) {
             Some(Node::Live { writable, .. }) => Surroundings::Live {
                 writable: *writable,

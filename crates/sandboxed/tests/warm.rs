@@ -383,6 +383,14 @@ fn nothing_piles_up_in_init() {
             .ok()
     };
     let init = run();
+    // The names that it watches besides, which come once.
+    let first = memory(init);
+    let mut long = sandbox.command("cat");
+    let mut long = long.stdin(Stdio::piped()).spawn().unwrap();
+    until("they have come", || memory(init) != first);
+    drop(long.stdin.take());
+    assert!(long.wait().unwrap().success());
+    assert_eq!(run(), init);
     let before = (memory(init), descriptors(init));
     for _ in 0..200 {
         assert_eq!(run(), init);

@@ -12,9 +12,9 @@ use super::nested::nested;
 use super::{Anchor, FileRules};
 use crate::decide::protection;
 use crate::problem::RuleProblem;
-use crate::protected::{is_named, protected, rests};
+use crate::protected::{ProtectedPath, all, is_named, protected, rests};
 use crate::resolve::{PathKind, Resolver};
-use crate::{Access, PolicyError, Source};
+use crate::{Access, PolicyError, Ruleset, Source};
 
 /// Names in one directory that are gone through for `*`, and that are found with one suffix; with more of them, all of it is
 /// protected as one.
@@ -63,6 +63,32 @@ pub(super) fn protect(
         }
     }
     Ok(())
+}
+
+impl Ruleset {
+    /// The protected paths of the table at the top of `root`, a writable tree, whether they exist or not, but for those that are
+    /// known by a part of their name, and git's own in `.git`, which git itself has to write anew.
+    ///
+    /// ```
+    /// # use std::path::Path;
+    /// # use sandbox_core::{Context, Policy, Ruleset};
+    /// let ruleset = Ruleset::resolve(&Policy::default().read("/").write("/srv"), &Context::new("/")).unwrap();
+    /// assert!(ruleset.protected_at("/srv".as_ref()).contains(&Path::new("/srv/.vscode/tasks.json").into()));
+    /// ```
+    #[must_use]
+    pub fn protected_at(&self, root: &Path) -> Vec<PathBuf> {
+        let files = self.files();
+        let is_named = |entry: &&ProtectedPath| {
+            entry.is_in_effect(&files.asked)
+                && !entry.path.contains('*')
+                && !entry.path.starts_with(".git/")
+        };
+        let is_protected = |path: &PathBuf| {
+            protection(files, path).is_some_and(|(protected, _)| protected == path)
+        };
+        let paths = all().filter(is_named).map(|entry| root.join(entry.path));
+        paths.filter(is_protected).collect()
+    }
 }
 
 /// The `.git` of a linked worktree or a submodule is a file that says where the repository is, and so which hooks and

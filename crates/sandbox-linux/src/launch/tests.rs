@@ -490,13 +490,13 @@ fn late_orders_end_no_init_and_keep_no_command_from_starting() {
             send_message(init.as_fd(), &words, &[], MsgFlags::empty()).unwrap();
         };
         send(init.as_fd(), order::PLAN, prepared.plan.get().unwrap(), &[]).unwrap();
-        for order in [order::SIGNAL, order::ERRAND, order::INTERRUPT] {
+        for order in [order::SIGNAL, order::ERRAND, order::INTERRUPT, order::NAMES] {
             late(order);
         }
         let numbered = command.numbered().unwrap();
         let body = command.to_bytes(&numbered).unwrap();
         send(init.as_fd(), order::COMMAND, &body, &command.stdio).unwrap();
-        for order in [order::ERRAND, order::INTERRUPT] {
+        for order in [order::ERRAND, order::INTERRUPT, order::NAMES] {
             late(order);
         }
         send_further(&init, &numbered).unwrap();

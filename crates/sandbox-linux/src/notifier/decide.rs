@@ -7,7 +7,7 @@ use std::ffi::OsStr;
 use std::os::fd::BorrowedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use nix::errno::Errno;
 use nix::sys::statfs::{
@@ -19,6 +19,7 @@ use sandbox_core::{Attempt, GitDenial, GitFile, GitLink, Ruleset, Verdict, upwar
 use super::resolve::Name;
 use super::root::Root;
 use crate::filter::Feature;
+use crate::plan::{self, Watched};
 use crate::sys::notify;
 use crate::view::{LiveKind, Node, View};
 
@@ -29,6 +30,8 @@ pub(crate) struct Names {
     view: Arc<View>,
     are_decided: bool,
     are_sockets_decided: bool,
+    /// What is watched besides, once somebody has asked.
+    later: OnceLock<Watched>,
     /// Those of a notifier that lets calls go on, which the tests attack as well.
     #[cfg(test)]
     pub(super) is_naive: bool,
@@ -60,6 +63,7 @@ impl Names {
             view: Arc::clone(view),
             are_decided: view.nodes().any(|(_, node)| is_writable(node)),
             are_sockets_decided: !ruleset.opens_each_socket(),
+            later: OnceLock::new(),
             #[cfg(test)]
             is_naive: false,
         }
@@ -84,6 +88,12 @@ impl Names {
     pub(crate) fn allows(&self, feature: Feature) -> bool {
         let features = &self.ruleset.system().features;
         features.contains_key(feature.name())
+    }
+
+    /// What lies over protected names once the host makes them. Every path has been told to init, but for its last names.
+    pub(super) fn later(&self) -> &[u8] {
+        let later = || plan::later(&self.ruleset, &self.view).unwrap_or_default();
+        self.later.get_or_init(later).as_bytes()
     }
 
     #[cfg(test)]

@@ -5,7 +5,9 @@
 //! handles no signal (`SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV`), while one that waits for a server does: so the reader looks at those now and then.
 
 use std::collections::VecDeque;
+use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
@@ -18,7 +20,8 @@ use super::address::Named;
 use super::brought::Brought;
 use super::pin::{Thread, errno};
 use super::resolve::Stop;
-use crate::launch::send_message;
+use crate::launch::{memory_file, send_message};
+use crate::start::small;
 use crate::sys::{notify, socket};
 use crate::wire::{errand, order};
 
@@ -34,6 +37,8 @@ pub(crate) struct Errands {
     /// How much may lie in its socket when an errand comes to that.
     room: i32,
     waiting: Mutex<Waiting>,
+    /// Whether init has been told what to watch besides.
+    are_names_told: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -79,6 +84,7 @@ impl Errands {
             control,
             brought,
             waiting: Mutex::new(waiting),
+            are_names_told: AtomicBool::new(false),
         }
     }
 
@@ -153,6 +159,25 @@ impl Errands {
     fn interrupt(&self, call: u64) -> Result<(), Errno> {
         let words = [order::INTERRUPT, 0].map(u32::to_ne_bytes).concat();
         self.send(&[&words[..], &call.to_ne_bytes()].concat(), &[])
+    }
+
+    /// Whether init need not be told any more what to watch besides.
+    pub(super) fn are_names_told(&self) -> bool {
+        self.are_names_told.load(Ordering::Relaxed)
+    }
+
+    /// Tells init what to watch besides, if there is room for that.
+    pub(super) fn tell_names(&self, names: &[u8]) {
+        let tell = || {
+            let file = memory_file(names)?;
+            let length = u32::try_from(names.len()).map_err(|_| io::ErrorKind::InvalidData)?;
+            let order = small(order::NAMES, length);
+            let flags = MsgFlags::MSG_DONTWAIT;
+            send_message(self.control.as_fd(), &order, &[file.as_raw_fd()], flags)
+        };
+        if names.is_empty() || tell().is_ok() {
+            self.are_names_told.store(true, Ordering::Relaxed);
+        }
     }
 
     /// Init that does not read must keep neither the performer nor the reader.

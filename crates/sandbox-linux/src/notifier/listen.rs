@@ -8,6 +8,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -24,6 +25,10 @@ use crate::sys::notify;
 
 /// How long the reader waits for another command, in milliseconds: who starts one after the other has it at hand.
 const PATIENCE: u16 = 1000;
+/// After how long init is told what to watch besides: most commands are short, and would only be slowed down.
+const DELAY: Duration = Duration::from_millis(50);
+/// The shortest that can be waited for.
+const TICK: Duration = Duration::from_millis(1);
 
 pub(super) struct Reader {
     orders: Receiver<Order>,
@@ -33,6 +38,8 @@ pub(super) struct Reader {
     pub(super) performers: Performers,
     pub(super) counts: Arc<Counts>,
     pub(super) pace: Pace,
+    /// When it has begun, or has last tried to tell init what to watch besides.
+    since: Instant,
     /// Where it says that it has ended.
     current: Arc<Mutex<Current>>,
     #[cfg(test)]
@@ -61,6 +68,7 @@ impl Reader {
             listeners: Vec::new(),
             performers,
             pace: Pace::new(&counts),
+            since: Instant::now(),
             counts,
             current,
             #[cfg(test)]
@@ -97,16 +105,16 @@ impl Reader {
 
     /// Whether to go on.
     fn next(&mut self) -> Result<bool, Gone> {
-        let bell = PollFd::new(self.bell.as_fd(), PollFlags::POLLIN);
-        let listeners = self.listeners.iter();
-        let listeners = listeners.map(|it| PollFd::new(it.fd.as_fd(), PollFlags::POLLIN));
-        let mut fds: Vec<PollFd<'_>> = std::iter::once(bell).chain(listeners).collect();
         let next_look = self.performers.look();
         let timeout = if self.listeners.is_empty() {
             PATIENCE.into()
         } else {
-            next_look
+            self.tell_names(next_look)
         };
+        let bell = PollFd::new(self.bell.as_fd(), PollFlags::POLLIN);
+        let listeners = self.listeners.iter();
+        let listeners = listeners.map(|it| PollFd::new(it.fd.as_fd(), PollFlags::POLLIN));
+        let mut fds: Vec<PollFd<'_>> = std::iter::once(bell).chain(listeners).collect();
         match poll(&mut fds, timeout) {
             Ok(0) if self.listeners.is_empty() => return Ok(!self.ends()),
             Ok(_) => {}
@@ -157,6 +165,25 @@ impl Reader {
             }
         }
         Ok(true)
+    }
+
+    /// Tells init what to watch besides, if it is time to. How long to wait at most, where it would be until `next_look`.
+    fn tell_names(&mut self, next_look: PollTimeout) -> PollTimeout {
+        if !self.performers.have_names_to_tell() {
+            return next_look;
+        }
+        if self.since.elapsed() >= DELAY {
+            self.since = Instant::now();
+            self.performers.tell_names();
+            return self.tell_names(next_look);
+        }
+        let rest = DELAY.saturating_sub(self.since.elapsed()).max(TICK);
+        let rest = PollTimeout::try_from(rest).unwrap_or(PollTimeout::MAX);
+        if next_look.is_none() {
+            rest
+        } else {
+            rest.min(next_look)
+        }
     }
 
     /// Whether it ends, since nobody has told it anything meanwhile: who does holds the lock.

@@ -123,6 +123,16 @@ impl Performers {
         self.errands.look()
     }
 
+    /// Whether init is to be told yet what to watch besides.
+    pub(super) fn have_names_to_tell(&self) -> bool {
+        !self.errands.are_names_told()
+    }
+
+    /// Tells it.
+    pub(super) fn tell_names(&self) {
+        self.errands.tell_names(self.names.later());
+    }
+
     pub(super) fn orders(&self) -> Orders {
         self.orders.clone()
     }

@@ -233,10 +233,16 @@ fn unheld_files(parts: &mut [Held], view: &View, assembled: bool, notifier: bool
                         .to_owned(),
                 );
             }
-            "protected paths" if notifier => held.not_held.push(
-                "the removal of names below the top directory of a writable tree, and their modes, times and attributes there"
-                    .to_owned(),
-            ),
+            "protected paths" if notifier => {
+                held.not_held.push(
+                    "the removal of names below the top directory of a writable tree, and their modes, times and attributes there"
+                        .to_owned(),
+                );
+                held.not_held.push(
+                    "the same at the top of what the host makes after the start, until the watch has seen it, and of names that only their end tells"
+                        .to_owned(),
+                );
+            }
             "protected paths" => {
                 held.not_held.push(
                     "names that do not exist yet, or lie below the top directory of a writable tree; what the host replaces, for the moment until the watch has seen it"

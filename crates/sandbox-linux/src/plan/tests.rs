@@ -1,3 +1,5 @@
+use std::path::PathBuf;
+
 use sandbox_core::{Context, Policy, Preset};
 
 use super::*;
@@ -164,6 +166,68 @@ fn what_the_host_could_undo_or_make_is_watched() {
     assert_eq!(*last, watch(false));
     // An init that joins another has its own mounts to look after.
     assert_eq!(joining(plan.steps()).last(), Some(&watch(true)));
+}
+
+#[test]
+fn protected_names_that_the_host_may_yet_make_are_watched_later() {
+    let tree = tempfile::tempdir().unwrap();
+    let at = |path: &str| tree.path().join(path);
+    for directory in ["a/.vscode", "b/plain"] {
+        fs::create_dir_all(at(directory)).unwrap();
+    }
+    let policy = hidden_root()
+        .read("/")
+        .write(at("a"))
+        .write(at("a/.mcp.json"))
+        .read(at("a/locked"))
+        .read(at("b"));
+    let watched = later_names(&policy);
+    for (path, expected) in [
+        ("a/.idea", true),
+        ("a/.config/fish", true),
+        ("a/locked", true),
+        // It is there, and in the plan.
+        ("a/.vscode", false),
+        // The rules open it; nothing can be made there; git writes it anew.
+        ("a/.mcp.json", false),
+        ("b/.idea", false),
+        ("a/.git/config", false),
+    ] {
+        assert_eq!(watched.contains(&at(path)), expected, "{path}");
+    }
+    // Each directory once, the outer ones first.
+    let directories: Vec<_> = watched.iter().map(|path| path.parent()).collect();
+    let mut each = directories.clone();
+    each.dedup();
+    let depths = each.iter().map(|path| path.unwrap().components().count());
+    assert!(depths.is_sorted());
+    assert_eq!(each.iter().collect::<BTreeSet<_>>().len(), each.len());
+}
+
+#[test]
+fn no_more_than_some_trees_are_watched_later() {
+    let tree = tempfile::tempdir().unwrap();
+    let root = |number: usize| tree.path().join(format!("tree-{number:02}"));
+    let mut policy = hidden_root().read("/");
+    for number in 0..20 {
+        fs::create_dir(root(number)).unwrap();
+        policy = policy.write(root(number));
+    }
+    let watched = later_names(&policy);
+    for number in 0..20 {
+        let is_watched = watched.contains(&root(number).join(".idea"));
+        assert_eq!(is_watched, number < 16, "{number}");
+    }
+}
+
+fn later_names(policy: &Policy) -> Vec<PathBuf> {
+    let ruleset = Ruleset::resolve(policy, &Context::new("/")).expect("the policy is right");
+    let view = View::compile(ruleset.files()).unwrap();
+    let steps: Vec<_> = later(&ruleset, &view).unwrap().steps().collect();
+    let is_rebind = |step: &Step| matches!(step, Step::Rebind { attributes, .. } if *attributes == MountAttributes::of_tree(false));
+    assert!(steps.iter().all(is_rebind));
+    let paths = steps.iter().filter_map(Step::path);
+    paths.map(Path::to_owned).collect()
 }
 
 #[test]

@@ -1,17 +1,17 @@
 //! The last step: what is done again when the host has undone it.
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use sandbox_core::{FileRules, is_within};
+use sandbox_core::{FileRules, Ruleset, above, is_within};
 
 use super::{Compiler, MountAttributes, Step, Unenforceable, encode, mode};
-use crate::view::{Node, Surroundings};
+use crate::view::{LiveKind, Node, Surroundings, View};
 
 /// What is done again at names that are watched: covers, rebinds, scratch directories, and directories that were put together. A home
 /// has hundreds, so they are kept as the bytes which init reads.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Watched(Arc<[u8]>);
 
 impl Watched {
@@ -22,7 +22,7 @@ impl Watched {
         encode::watched(steps).map(|bytes| Self(bytes.into()))
     }
 
-    pub(super) fn as_bytes(&self) -> &[u8] {
+    pub(crate) fn as_bytes(&self) -> &[u8] {
         &self.0
     }
 
@@ -36,6 +36,49 @@ impl fmt::Debug for Watched {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.steps()).finish()
     }
+}
+
+/// The most writable trees in which names are watched that do not exist at the start.
+const MAX_ROOTS: usize = 16;
+
+/// What lies over protected names once the host makes them. The command can't make them, since the notifier decides that by
+/// name, but it could remove them: nobody is asked about a removal.
+///
+/// Hundreds, of which a host makes few: they are put together when a command has run for a moment.
+pub(crate) fn later(ruleset: &Ruleset, view: &View) -> Result<Watched, Unenforceable> {
+    let mut roots = view.placed().filter_map(|(path, node, within)| {
+        let is_root = matches!(
+            node,
+            Node::Live {
+                writable: true,
+                kind: LiveKind::Directory
+            }
+        );
+        (is_root && !within.is_writable()).then_some(path)
+    });
+    let of_table = roots.by_ref().take(MAX_ROOTS);
+    let of_table = of_table.flat_map(|root| ruleset.protected_at(root));
+    let of_rules = view
+        .unheld()
+        .into_iter()
+        .map(|missing| missing.path.clone());
+    let is_unheld =
+        |path: &PathBuf| view.node(path).is_none() && view.surroundings(path).is_writable();
+    let mut paths: Vec<PathBuf> = of_table.chain(of_rules).filter(is_unheld).collect();
+    // What is outside comes first, and what is in one directory together.
+    paths.sort_by_cached_key(|path| {
+        let directory = above(path).unwrap_or(path);
+        (directory.components().count(), path.clone())
+    });
+    paths.dedup();
+    let steps: Vec<_> = paths
+        .into_iter()
+        .map(|path| Step::Rebind {
+            path,
+            attributes: MountAttributes::of_tree(false),
+        })
+        .collect();
+    Watched::new(&steps)
 }
 
 impl Compiler<'_> {

@@ -99,6 +99,18 @@ impl FileRule {
         &self.path
     }
 
+    /// What of a pattern follows [its directory](Self::path), from the first special component on: `**` as a component is any number of
+    /// them, `*` any bytes within one, `?` one byte, `[a-z]` and `[!a-z]` one of a class, `[*]` the character itself. `None` for a
+    /// single path.
+    pub fn pattern(&self) -> Option<&str> {
+        self.glob.as_deref().map(Glob::tail)
+    }
+
+    /// Why a table has it.
+    pub fn reason(&self) -> Option<&'static str> {
+        self.reason
+    }
+
     /// Whether the rule names a single path.
     pub fn is_literal(&self) -> bool {
         self.glob.is_none()
@@ -334,6 +346,26 @@ impl FileRules {
     pub fn crowded(&self) -> impl Iterator<Item = &FileRule> {
         let rules = self.literals.iter().map(Arc::as_ref);
         rules.filter(|rule| rule.is_crowd())
+    }
+
+    /// The patterns that match a path or something above it.
+    ///
+    /// ```
+    /// # use sandbox_core::{Context, Policy, Ruleset};
+    /// let policy = Policy::default().read("/").hide_matching("/srv/**/*.key");
+    /// let ruleset = Ruleset::resolve(&policy, &Context::new("/")).unwrap();
+    /// let patterns = |path: &str| ruleset.files().patterns_at(path.as_ref()).count();
+    /// assert_eq!((patterns("/srv/a.key/b"), patterns("/srv/a")), (1, 0));
+    /// ```
+    pub fn patterns_at(&self, path: &Path) -> impl Iterator<Item = &FileRule> {
+        self.matches(path).into_iter().map(|found| found.rule)
+    }
+
+    /// The Unix sockets that may be connected to beside those that may be written, each with all below it: path, text and source of
+    /// the rule.
+    pub fn sockets(&self) -> impl Iterator<Item = (&Path, &str, &Source)> {
+        let sockets = self.sockets.iter();
+        sockets.map(|rule| (rule.path.as_path(), rule.text.as_str(), &rule.source))
     }
 
     /// The groups of names that are protected beside those that always are, with where each was asked for.

@@ -22,6 +22,7 @@ mod files;
 #[doc(hidden)]
 pub mod fuzzing;
 mod git;
+mod macos;
 mod map;
 mod network;
 mod opening;
@@ -61,6 +62,7 @@ pub use git::{
     GIT_COMMON_DIRECTORY, GIT_CONFIG_COPY, GitDenial, GitFile, GitLink, GitPlace, git_places,
     is_named_as_git_directory, may_rewrite_git_config, names_other_worktree, rewrite_module_config,
 };
+pub use macos::{DEPENDENCY_DIRECTORIES, MacOptions, ProtectedName};
 pub use network::{DestinationRule, NetworkRules, PublishedPort, Upstream};
 pub use pattern::{PatternProblem, escape as literal_pattern};
 pub use place::{above, is_within, name, order, upwards};

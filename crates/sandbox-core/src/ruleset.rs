@@ -27,8 +27,8 @@ use crate::protected::Asked;
 use crate::resolve::{Link, PathKind, Resolved, Resolver, Stopped};
 use crate::secrets::{self, HOSTS, RESOLVERS, SecretPath};
 use crate::{
-    Access, Context, Limits, Lost, Network, NetworkRules, Policy, PolicyError, PolicyErrors,
-    Preset, RuleRef, SocketPreset, Source, System, Why, place, preset,
+    Access, Context, Limits, Lost, MacOptions, Network, NetworkRules, Policy, PolicyError,
+    PolicyErrors, Preset, RuleRef, SocketPreset, Source, System, Why, place, preset,
 };
 
 /// A policy, resolved.
@@ -49,6 +49,7 @@ pub struct Ruleset {
     environment: Environment,
     limits: Limits,
     system: System,
+    pub(crate) macos: MacOptions,
     /// The presets of services, and where each was written.
     pub(crate) services: Vec<(SocketPreset, Source)>,
 }
@@ -93,6 +94,7 @@ impl Ruleset {
             environment,
             limits: policy.limits.clone(),
             system: policy.system.clone(),
+            macos: MacOptions::of(policy, context),
             services: policy.socket_presets.clone(),
         })
     }
@@ -107,6 +109,7 @@ impl Ruleset {
             environment: Environment::resolve(&policy),
             limits: policy.limits.clone(),
             system: policy.system.clone(),
+            macos: MacOptions::default(),
             services: policy.socket_presets.clone(),
         }
     }

@@ -76,7 +76,7 @@ impl FileRules {
     }
 
     /// The patterns that match a path or something above it, in the order of the rules.
-    fn matches(&self, path: &Path) -> Vec<Match<'_>> {
+    pub(super) fn matches(&self, path: &Path) -> Vec<Match<'_>> {
         let mut longest: Vec<(usize, &Path, &Path)> = Vec::new();
         let mut found = Vec::new();
         for prefix in place::upwards(path) {

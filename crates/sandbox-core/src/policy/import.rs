@@ -15,7 +15,7 @@ mod tests;
 use std::path::{Path, PathBuf};
 
 use super::{FileEntry, Policy, file};
-use crate::{PolicyError, PolicyErrors, Source};
+use crate::{MacOptions, PolicyError, PolicyErrors, Source};
 
 /// What settings mean here.
 ///
@@ -89,6 +89,8 @@ pub(crate) struct Settings {
     pub(crate) sockets: Vec<FileEntry>,
     /// How many directories deep protected paths are searched for.
     pub(crate) depth: usize,
+    /// What they say of macOS alone.
+    pub(crate) macos: MacOptions,
     /// The settings' own file.
     pub(crate) file: Option<PathBuf>,
 }

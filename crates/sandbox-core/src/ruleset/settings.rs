@@ -64,7 +64,9 @@ pub(super) fn apply(
 ) {
     let mut rules = Vec::new();
     for (role, entry) in written(settings, context) {
-        match resolved(entry, context, resolver) {
+        // By its name it is opened whether it is there or not.
+        let is_name = role == Role::Unprotect;
+        match resolved(entry, is_name, context, resolver) {
             Ok(Some(way)) => rules.push(Imported { role, way }),
             Ok(None) => {}
             Err(error) => problems.push(error),
@@ -95,7 +97,7 @@ pub(super) fn sockets(
     resolver: &Resolver,
 ) -> Vec<SocketRule> {
     let resolved = |entry: &FileEntry| {
-        let way = resolved(entry.clone(), context, resolver).ok()??;
+        let way = resolved(entry.clone(), false, context, resolver).ok()??;
         Some(SocketRule {
             path: way.rule.path.clone(),
             text: entry.text.to_string_lossy().into_owned(),
@@ -143,13 +145,14 @@ fn written(settings: &Settings, context: &Context) -> Vec<(Role, FileEntry)> {
 
 fn resolved(
     entry: FileEntry,
+    is_name: bool,
     context: &Context,
     resolver: &Resolver,
 ) -> Result<Option<Way>, PolicyError> {
     let expanded = expand(&entry.text, entry.pattern, &context.cwd, context)
         .map_err(|problem| rule_error(&entry, problem.into()))?;
     // The name that a pattern spells is meant only where there is such a file.
-    let is_other_name = entry.optional;
+    let is_other_name = entry.optional && !is_name;
     let way = resolve_draft(
         Draft {
             entry,

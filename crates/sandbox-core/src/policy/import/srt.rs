@@ -15,7 +15,7 @@ use crate::policy::entry::{self, VariableEntry, VariableRule};
 use crate::policy::node::{Key, Kind, Node, duplicates};
 use crate::policy::{Policy, parse};
 use crate::source::Document;
-use crate::{Access, PolicyError, PolicyErrors, Preset, Remedy, Source, Upstream};
+use crate::{Access, MacOptions, PolicyError, PolicyErrors, Preset, Remedy, Source, Upstream};
 
 /// How many directories deep protected paths are searched for, unless a key says it.
 const DEPTH: usize = 3;
@@ -44,6 +44,10 @@ pub(super) fn read(
         policy: Policy::preset(Preset::Agent),
         settings: Settings {
             depth: DEPTH,
+            macos: MacOptions {
+                imported: true,
+                ..MacOptions::default()
+            },
             file,
             ..Settings::default()
         },
@@ -201,10 +205,35 @@ impl Reader<'_> {
             ("sandbox.network.policy", Kind::String(word)) => {
                 self.destinations.is_closed = word == "deny";
             }
+            (
+                "network.allowLocalBinding"
+                | "enableWeakerNetworkIsolation"
+                | "allowAppleEvents"
+                | "allowPty",
+                Kind::Boolean(true),
+            ) => self.macos(known, value),
+            ("network.allowMachLookup", Kind::List(items)) => {
+                for item in items {
+                    let source = self.source(known, item);
+                    let name = item.text().map(|text| (text.to_owned(), source));
+                    self.settings.macos.mach_lookup.extend(name);
+                }
+            }
             ("git.safeDirectories", Kind::List(items)) => self.safe_directories(known, items),
             ("credentials.envVars", Kind::List(items)) => self.variables(known, items),
             ("credentials.files", Kind::List(items)) => self.credential_files(known, items),
             _ => {}
+        }
+    }
+
+    fn macos(&mut self, known: &'static Known, value: &Node) {
+        let source = Some(self.source(known, value));
+        let options = &mut self.settings.macos;
+        match known.key {
+            "network.allowLocalBinding" => options.local_binding = source,
+            "enableWeakerNetworkIsolation" => options.trustd = source,
+            "allowAppleEvents" => options.apple_events = source,
+            _ => options.pty = source,
         }
     }
 

@@ -1,0 +1,435 @@
+//! The rules about files, in an order in which the last one that matches is the one that holds.
+//!
+//! [`FileRules`] say which that is: the heaviest rule, unless a pattern that matches further down than it weighs lowers the
+//! access. So at each depth come first the patterns that begin there, as far as they raise the access; then those that lower it, as
+//! far as they match down to there; then the single paths. A pattern that no single path or heavier pattern stands in the way of
+//! comes last as a whole.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::path::{Path, PathBuf};
+
+use sandbox_core::{Access, FileRule, FileRules, Ruleset, Source, above, is_within, upwards};
+
+use super::glob::{self, Part};
+use super::rows::{Entry, READ, WRITE, folded, statements_of};
+use super::sbpl::{Filter, Line, Statement};
+use super::spelling::{self, Letters};
+use super::{Facts, ProfileError, system, text, why};
+
+/// A rule on its way into the profile.
+#[derive(Clone, Debug)]
+pub(super) struct Item {
+    pub(super) path: PathBuf,
+    /// What all spellings of the path have in common.
+    key: PathBuf,
+    /// Of a pattern, what follows the path.
+    pub(super) pattern: Option<String>,
+    pub(super) reads: bool,
+    pub(super) writes: bool,
+    pub(super) source: Source,
+    /// The private directory, which no rule is about.
+    pub(super) is_own: bool,
+    pub(super) why: String,
+    /// Where it was written, without the line.
+    pub(super) origin: String,
+    pub(super) line: Option<usize>,
+}
+
+/// Which question is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Question {
+    Read,
+    Write,
+}
+
+/// All rules about files.
+pub(super) struct Files<'a> {
+    rules: &'a FileRules,
+    pub(super) items: Vec<Item>,
+    /// Those about a single path, by it in any spelling.
+    single: HashMap<PathBuf, Vec<usize>>,
+    patterns: Vec<usize>,
+}
+
+impl Item {
+    fn new(rule: &FileRule) -> Result<Self, ProfileError> {
+        let source = rule.source();
+        text(rule.path(), source)?;
+        text(Path::new(rule.pattern().unwrap_or_default()), source)?;
+        let is_preset = matches!(source, Source::Preset(_));
+        let is_held = match rule.access() {
+            Access::Hide | Access::Read | Access::Write => true,
+            Access::Scratch => is_preset,
+            _ => false,
+        };
+        if !is_held {
+            return Err(ProfileError::Access {
+                access: rule.access(),
+                path: rule.path().to_owned(),
+                at: source.clone(),
+            });
+        }
+        let location = source.location();
+        let file = location.and_then(sandbox_core::Location::file);
+        let origin = match location {
+            Some(_) => file.map_or_else(String::new, |file| file.to_string_lossy().into_owned()),
+            None => source.to_string(),
+        };
+        Ok(Self {
+            path: rule.path().to_owned(),
+            key: key(rule.path()),
+            pattern: rule.pattern().map(str::to_owned),
+            reads: matches!(rule.access(), Access::Read | Access::Write),
+            writes: rule.access() == Access::Write,
+            source: source.clone(),
+            is_own: false,
+            why: match rule.access() {
+                Access::Scratch => format!("{}: `TMPDIR` is in its place", why(rule)),
+                _ => why(rule),
+            },
+            origin,
+            line: location.map(sandbox_core::Location::line),
+        })
+    }
+
+    /// A directory that is the sandbox's own.
+    fn own(path: PathBuf) -> Result<Self, ProfileError> {
+        text(&path, &Source::Library)?;
+        Ok(Self {
+            key: key(&path),
+            path,
+            pattern: None,
+            reads: true,
+            writes: true,
+            source: Source::Library,
+            is_own: true,
+            why: "the sandbox's own directory".to_owned(),
+            origin: "the sandbox".to_owned(),
+            line: None,
+        })
+    }
+
+    fn allows(&self, question: Question) -> bool {
+        match question {
+            Question::Read => self.reads,
+            Question::Write => self.writes,
+        }
+    }
+
+    pub(super) fn text(&self) -> &str {
+        self.path.to_str().unwrap_or_default()
+    }
+
+    pub(super) fn parts(&self, letters: Letters) -> Result<Vec<Part>, ProfileError> {
+        let pattern = self.pattern.as_deref().unwrap_or_default();
+        glob::parts(pattern, letters).ok_or_else(|| ProfileError::Pattern {
+            text: pattern.to_owned(),
+            at: self.source.clone(),
+        })
+    }
+}
+
+impl<'a> Files<'a> {
+    pub(super) fn new(ruleset: &'a Ruleset, facts: &Facts) -> Result<Self, ProfileError> {
+        let rules = ruleset.files();
+        let absent: HashSet<PathBuf> = if ruleset.macos().imported {
+            rules.absent_secrets().map(|(path, _)| path).collect()
+        } else {
+            HashSet::new()
+        };
+        let is_there =
+            |rule: &&FileRule| *rule.source() != Source::Secret || !absent.contains(rule.path());
+        let mut items: Vec<Item> = rules
+            .iter()
+            .filter(is_there)
+            .map(Item::new)
+            .collect::<Result<_, _>>()?;
+        let own = facts.temporary.iter().chain(&ruleset.macos().writable);
+        for path in own {
+            let is_named = items
+                .iter()
+                .any(|item| item.pattern.is_none() && item.path == *path);
+            // Somebody hides what is around it.
+            let (access, rule) = rules.access(path);
+            let is_hidden = access == Access::Hide && rule.is_some();
+            if !is_named && !is_hidden {
+                items.push(Item::own(path.clone())?);
+            }
+        }
+        Ok(Self::of(rules, items))
+    }
+
+    fn of(rules: &'a FileRules, items: Vec<Item>) -> Self {
+        let mut single: HashMap<_, Vec<usize>> = HashMap::new();
+        let mut patterns = Vec::new();
+        for (at, item) in items.iter().enumerate() {
+            if item.pattern.is_some() {
+                patterns.push(at);
+            } else {
+                single.entry(item.key.clone()).or_default().push(at);
+            }
+        }
+        Self {
+            rules,
+            items,
+            single,
+            patterns,
+        }
+    }
+
+    /// Only some of the rules.
+    #[cfg(test)]
+    pub(super) fn only(self, keep: impl FnMut(&Item) -> bool) -> Self {
+        let mut items = self.items;
+        items.retain(keep);
+        Self::of(self.rules, items)
+    }
+
+    /// Whether a path can be read.
+    fn reads(&self, path: &Path) -> bool {
+        let is_own = |item: &Item| item.is_own && is_within(path, &item.path);
+        let access = self.rules.access(path).0;
+        matches!(access, Access::Read | Access::Write) || self.items.iter().any(is_own)
+    }
+
+    /// Whether a path can be written, its name aside.
+    pub(super) fn writes(&self, path: &Path) -> bool {
+        let is_own = |item: &Item| item.is_own && is_within(path, &item.path);
+        self.rules.access(path).0 == Access::Write || self.items.iter().any(is_own)
+    }
+
+    /// The rules that let something be written.
+    pub(super) fn writable(&self) -> impl Iterator<Item = &Item> {
+        self.items.iter().filter(|item| item.writes)
+    }
+
+    pub(super) fn links(&self) -> &[sandbox_core::Link] {
+        self.rules.links()
+    }
+
+    /// Who reads what.
+    pub(super) fn reading(&self) -> Result<Vec<Statement>, ProfileError> {
+        let root = Path::new("/");
+        let mut statements = Vec::new();
+        let entries = self.entries(Question::Read)?;
+        let opens_all =
+            |entry: &Entry<'_>| entry.allows && entry.is_literal && entry.item.path == root;
+        if !entries.first().is_some_and(opens_all) {
+            let all = Line {
+                filter: Filter::Subpath("/".to_owned()),
+                why: "what no rule names".to_owned(),
+            };
+            statements.push(Statement::deny(READ, vec![all]));
+            let loader = system::LOADER.iter().map(|(path, why)| Line {
+                filter: Filter::Subpath((*path).to_owned()),
+                why: (*why).to_owned(),
+            });
+            let root = Line {
+                filter: Filter::Literal("/".to_owned()),
+                why: "programs look at it at start; it shows the names in it".to_owned(),
+            };
+            let lines = std::iter::once(root).chain(loader).collect();
+            statements.push(Statement::allow(READ, lines));
+        }
+        statements.extend(statements_of(&entries, Question::Read)?);
+        statements.extend(self.moved(|item| !item.reads, READ)?);
+        statements.extend(self.way_to_what_is_shown(&entries));
+        Ok(statements)
+    }
+
+    /// Who writes what.
+    pub(super) fn writing(&self) -> Result<Vec<Statement>, ProfileError> {
+        let mut statements = statements_of(&self.entries(Question::Write)?, Question::Write)?;
+        statements.extend(self.moved(|item| !item.writes, WRITE)?);
+        Ok(statements)
+    }
+
+    /// A pattern that begins with any number of directories holds in the other writable trees, too: a directory can be moved there.
+    fn moved(
+        &self,
+        denies: impl Fn(&Item) -> bool,
+        operations: &'static [&'static str],
+    ) -> Result<Option<Statement>, ProfileError> {
+        let roots = || self.writable().filter(|item| item.pattern.is_none());
+        let mut lines = Vec::new();
+        for item in self
+            .items
+            .iter()
+            .filter(|item| item.pattern.is_some() && denies(item))
+        {
+            let parts = item.parts(Letters::Any)?;
+            let is_elsewhere = |root: &&Item| {
+                !is_within(&root.path, &item.path) && !is_within(&item.path, &root.path)
+            };
+            if parts.first() != Some(&Part::Many)
+                || !roots().any(|root| {
+                    is_within(&item.path, &root.path) || is_within(&root.path, &item.path)
+                })
+            {
+                continue;
+            }
+            for root in roots().filter(is_elsewhere) {
+                let directory = spelling::path(root.text(), Letters::Any);
+                let atoms = glob::below(&directory, &parts);
+                for (filter, _) in folded(&[atoms], item)? {
+                    let why = format!("{}, moved to {}", item.why, root.text());
+                    lines.push(Line { filter, why });
+                }
+            }
+        }
+        Ok((!lines.is_empty()).then(|| Statement::deny(operations, lines)))
+    }
+
+    /// Hidden directories above what is shown: that they are there, not what is in them.
+    fn way_to_what_is_shown(&self, entries: &[Entry<'_>]) -> Option<Statement> {
+        let mut ways = BTreeSet::new();
+        let shown = entries.iter().filter(|entry| entry.allows);
+        let shown = shown.map(|entry| entry.item.text());
+        let hides_root = !self.reads(Path::new("/"));
+        let system = system::LOADER
+            .iter()
+            .map(|(path, _)| *path)
+            .filter(|_| hides_root);
+        for path in shown.chain(system) {
+            let mut way = upwards(Path::new(path)).skip(1);
+            if way.any(|directory| !self.reads(directory)) {
+                for spelled in spelling::allowed(path) {
+                    let way = upwards(Path::new(&spelled)).skip(1);
+                    ways.extend(way.filter_map(Path::to_str).map(str::to_owned));
+                }
+            }
+        }
+        if hides_root {
+            ways.extend(["/tmp", "/var", "/etc"].map(str::to_owned));
+        }
+        let lines: Vec<_> = ways
+            .into_iter()
+            .map(|way| Line {
+                filter: Filter::Literal(way),
+                why: "on the way to what can be read".to_owned(),
+            })
+            .collect();
+        (!lines.is_empty()).then(|| Statement::allow(&["file-read-metadata"], lines))
+    }
+
+    /// What each rule says to a question, the least specific first.
+    fn entries(&self, question: Question) -> Result<Vec<Entry<'_>>, ProfileError> {
+        let cuts = self.cuts(question);
+        let mut depths: BTreeMap<usize, [Vec<Entry<'_>>; 3]> = BTreeMap::new();
+        let mut last = Vec::new();
+        for item in &self.items {
+            let (depth, allows) = (depth(&item.key), item.allows(question));
+            let letters = if allows { Letters::Same } else { Letters::Any };
+            let entry = |atoms, is_literal| Entry {
+                item,
+                allows,
+                atoms,
+                is_literal,
+            };
+            let directory = spelling::path(item.text(), letters);
+            if item.pattern.is_none() {
+                if !self.is_said_already(item, question) {
+                    let [.., single] = depths.entry(depth).or_default();
+                    single.push(entry(directory, true));
+                }
+                continue;
+            }
+            let parts = item.parts(letters)?;
+            if allows {
+                let [raising, ..] = depths.entry(depth).or_default();
+                raising.push(entry(glob::below(&directory, &parts), false));
+                continue;
+            }
+            let mut done = depth;
+            let key = (item.path.as_path(), item.pattern.as_deref());
+            let mut counted = Some(Vec::new());
+            for cut in cuts.get(&key).into_iter().flatten() {
+                let ways = glob::counted(&parts, done - depth + 1, Some(cut - depth));
+                counted = counted.zip(ways).map(|(mut counted, ways)| {
+                    counted.push((*cut, ways));
+                    counted
+                });
+                done = *cut;
+            }
+            let rest = glob::counted(&parts, done - depth + 1, None);
+            // Where there are too many ways to count, it holds in spite of the others.
+            let (counted, rest) = match (counted, rest) {
+                (Some(counted), Some(rest)) => (counted, rest),
+                _ => (Vec::new(), vec![parts]),
+            };
+            for (cut, ways) in counted {
+                let [_, lowering, _] = depths.entry(cut).or_default();
+                lowering.extend(
+                    ways.iter()
+                        .map(|parts| entry(glob::below(&directory, parts), false)),
+                );
+            }
+            last.extend(
+                rest.iter()
+                    .map(|parts| entry(glob::below(&directory, parts), false)),
+            );
+        }
+        let mut entries: Vec<Entry<'_>> = Vec::new();
+        for [raising, lowering, mut single] in depths.into_values() {
+            // Spellings of what is denied may be what is allowed: then it is denied.
+            single.sort_by_key(|entry| !entry.allows);
+            entries.extend(raising.into_iter().chain(lowering).chain(single));
+        }
+        entries.extend(last);
+        Ok(entries)
+    }
+
+    /// The depths down to which a pattern lowers the access before another rule raises it again.
+    fn cuts(&self, question: Question) -> BTreeMap<(&Path, Option<&str>), BTreeSet<usize>> {
+        let mut cuts: BTreeMap<_, BTreeSet<usize>> = BTreeMap::new();
+        for item in self.items.iter().filter(|item| item.allows(question)) {
+            let (from, depth) = match (&item.pattern, above(&item.path)) {
+                (None, _) => (item.path.as_path(), depth(&item.key)),
+                (Some(_), Some(above)) => (above, depth(&key(above))),
+                (Some(_), None) => continue,
+            };
+            for rule in self.rules.patterns_at(from) {
+                let grants = match question {
+                    Question::Read => matches!(rule.access(), Access::Read | Access::Write),
+                    Question::Write => rule.access() == Access::Write,
+                };
+                if !grants {
+                    let key = (rule.path(), rule.pattern());
+                    cuts.entry(key).or_default().insert(depth);
+                }
+            }
+        }
+        cuts
+    }
+
+    /// Whether the rule about what is above it says the same, and no pattern speaks between them.
+    fn is_said_already(&self, item: &Item, question: Question) -> bool {
+        let allows = item.allows(question);
+        let is_between = |other: &Item| {
+            other.allows(question) != allows
+                && (is_within(&other.key, &item.key) || is_within(&item.key, &other.key))
+        };
+        if item.path == Path::new("/") && !allows {
+            return true;
+        }
+        let at = |at: &usize| self.items.get(*at);
+        let mut above = upwards(&item.key).skip(1);
+        let nearest = above.find_map(|place| self.single.get(place));
+        // There may be several in different spellings.
+        let mut nearest = nearest.into_iter().flatten().filter_map(at).peekable();
+        let is_same = match nearest.peek() {
+            None => !allows,
+            Some(_) => nearest.all(|nearest| nearest.allows(question) == allows),
+        };
+        is_same && !self.patterns.iter().filter_map(at).any(is_between)
+    }
+}
+
+fn key(path: &Path) -> PathBuf {
+    spelling::key(path.to_str().unwrap_or_default()).into()
+}
+
+/// Components below the root directory.
+fn depth(path: &Path) -> usize {
+    upwards(path).count() - 1
+}

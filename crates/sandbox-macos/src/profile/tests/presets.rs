@@ -1,0 +1,32 @@
+//! The profiles of the presets, whole: read them by their comments.
+
+use sandbox_core::{Context, Policy, Preset, Ruleset};
+
+use super::super::files::{Files, Item};
+use super::super::{Facts, Profile};
+
+/// As if the machine had nothing but this: what else there is differs from one to the next.
+const THERE: [&str; 5] = ["/", "/usr", "/tmp", "/var/tmp", "/usr/share"];
+
+#[test]
+fn presets() {
+    for preset in [Preset::Agent, Preset::ReadOnly, Preset::Strict] {
+        let mut context = Context::new("/usr/share");
+        context.home = Some("/usr/lib".into());
+        context.homes = vec!["/usr/lib".into()];
+        let policy = Policy::preset(preset).allow("example.com");
+        let ruleset = Ruleset::resolve(&policy, &context).unwrap();
+        let facts = Facts {
+            gateway: vec![3128],
+            temporary: Some("/private/tmp/sandbox".into()),
+        };
+        let is_there = |item: &Item| {
+            let is_of_home =
+                item.path.starts_with("/usr/lib/.") || item.path.starts_with("/usr/lib/snap");
+            THERE.contains(&item.text()) || is_of_home || item.is_own
+        };
+        let files = Files::new(&ruleset, &facts).unwrap().only(is_there);
+        let profile = Profile::of(&ruleset, &facts, &files).unwrap();
+        insta::assert_snapshot!(preset.as_str(), profile);
+    }
+}

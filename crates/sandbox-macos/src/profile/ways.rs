@@ -1,0 +1,143 @@
+//! What must stay where it is: directories above what is hidden or not writable, in writable trees.
+//!
+//! The attacks: `mv d x`, where `d/k` is hidden, and `cat x/k`; `mv d x; mkdir d`, where `d/k` is only read, and a new `d/k`. So such a
+//! directory is neither moved, removed, nor made. In a pattern, directories by a name with wildcards can be made, and so brought in.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use sandbox_core::{Source, above, is_within, upwards};
+
+use super::ProfileError;
+use super::files::{Files, Item};
+use super::fold::{self, HERE};
+use super::glob::{self, Part};
+use super::sbpl::{Filter, Line, Statement};
+use super::spelling::{self, Atoms, Letters};
+
+const MOVE: &[&str] = &["file-write-unlink", "file-write-create"];
+const REMOVE: &[&str] = &["file-write-unlink"];
+
+pub(super) fn statements(files: &Files<'_>) -> Result<Vec<Statement>, ProfileError> {
+    let mut statements = Vec::new();
+    let mut ways: BTreeMap<PathBuf, (String, Source)> = BTreeMap::new();
+    let mut add = |path: &Path, includes_itself: bool, because: &str, source: &Source| {
+        for directory in upwards(path).skip(usize::from(!includes_itself)) {
+            if !files.writes(directory) || ways.contains_key(directory) {
+                break;
+            }
+            ways.insert(directory.to_owned(), (because.to_owned(), source.clone()));
+        }
+    };
+    for item in files
+        .items
+        .iter()
+        .filter(|item| !(item.reads && item.writes))
+    {
+        add(
+            &item.path,
+            item.pattern.is_some(),
+            item.text(),
+            &item.source,
+        );
+    }
+    for link in files.links() {
+        add(
+            link.path(),
+            true,
+            "a link in the path of a rule",
+            &Source::Library,
+        );
+    }
+    // Whatever is in a writable tree, the tree is not to be moved into another one.
+    for item in files
+        .writable()
+        .filter(|item| item.pattern.is_none() && !item.is_own)
+    {
+        if above(&item.path).is_none_or(|above| !files.writes(above)) {
+            add(&item.path, true, "a writable tree", &item.source);
+        }
+    }
+    let patterns = ways.iter().map(|(path, (_, source))| {
+        let path = super::text(path, source)?;
+        Ok(spelling::path(path, Letters::Any))
+    });
+    let patterns: Vec<Atoms> = patterns.collect::<Result<_, ProfileError>>()?;
+    let ways: Vec<_> = ways.into_iter().collect();
+    let filters = fold::fold(&patterns, HERE).ok_or_else(|| {
+        let longest = ways.iter().max_by_key(|(path, _)| path.as_os_str().len());
+        let (path, source) = longest
+            .map(|(path, (_, source))| (path.clone(), source.clone()))
+            .unwrap_or_default();
+        ProfileError::TooLong { path, at: source }
+    })?;
+    let lines: Vec<Line> = filters
+        .into_iter()
+        .map(|(filter, members)| {
+            let members = members.iter().filter_map(|at| ways.get(*at));
+            let why: Vec<_> = members
+                .map(|(path, (because, _))| format!("{} ({because})", path.display()))
+                .collect();
+            Line {
+                filter,
+                why: why.join(", "),
+            }
+        })
+        .collect();
+    if !lines.is_empty() {
+        statements.push(Statement::deny(MOVE, lines));
+    }
+    for item in files
+        .items
+        .iter()
+        .filter(|item| !(item.reads && item.writes))
+    {
+        statements.extend(of_pattern(item, files)?);
+    }
+    Ok(statements)
+}
+
+/// The directories that a pattern names before its last component.
+fn of_pattern(item: &Item, files: &Files<'_>) -> Result<Vec<Statement>, ProfileError> {
+    let is_near =
+        |tree: &Item| is_within(&tree.path, &item.path) || is_within(&item.path, &tree.path);
+    if item.pattern.is_none() || !files.writable().any(is_near) {
+        return Ok(Vec::new());
+    }
+    let parts = item.parts(Letters::Any)?;
+    let directory = spelling::path(item.text(), Letters::Any);
+    let (mut moves, mut removes) = (Vec::new(), Vec::new());
+    for end in 1..parts.len() {
+        let mut some = parts.get(..end).unwrap_or_default().to_vec();
+        if some == [Part::Many] {
+            continue;
+        }
+        let is_plain = matches!(some.last(), Some(Part::Name { is_wild: false, .. }));
+        if some.last() == Some(&Part::Many) {
+            some.push(Part::One);
+        }
+        let atoms = glob::below(&directory, &some);
+        let filters = fold::fold(&[atoms], HERE).ok_or_else(|| ProfileError::TooLong {
+            path: item.path.clone(),
+            at: item.source.clone(),
+        })?;
+        for (filter, _) in filters {
+            let why = format!(
+                "on the way to {}/{}",
+                item.text(),
+                item.pattern.as_deref().unwrap_or_default()
+            );
+            if is_plain {
+                moves.push(Line { filter, why });
+            } else {
+                let filter = Filter::All(vec![filter, Filter::Vnode("DIRECTORY")]);
+                removes.push(Line { filter, why });
+            }
+        }
+    }
+    let all = [(MOVE, moves), (REMOVE, removes)].into_iter();
+    let all = all.filter(|(_, lines)| !lines.is_empty());
+    Ok(all
+        .map(|(operations, lines)| Statement::deny(operations, lines))
+        .collect())
+}

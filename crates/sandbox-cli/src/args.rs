@@ -57,6 +57,7 @@ pub(crate) enum Action {
     Run(Run),
     Shell(Shell),
     Explain(Explain),
+    Profile(Box<Profile>),
     Check(Check),
     Init(Init),
     #[command(subcommand)]
@@ -151,6 +152,35 @@ pub(crate) struct Explain {
     /// Paths to decide about
     #[arg(value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,
+}
+
+/// Prints what a policy becomes on an operating system, also on another one; nothing runs
+///
+/// For macOS it is a Seatbelt profile, as `sandbox-exec -f` takes it; each line says which rule it comes from. In it, 3128 stands for
+/// the port of the gateway, and `/private/tmp/sandbox` for the private directory that `TMPDIR` names. For Linux it is the plan, as
+/// `sandbox explain --plan` prints it.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  sandbox profile --os macos
+  sandbox profile --os macos --settings ~/.srt-settings.json > profile.sb
+
+Exit codes:
+  0  it was printed
+  125  the policy was refused, or that system cannot hold it")]
+pub(crate) struct Profile {
+    #[command(flatten)]
+    pub(crate) setting: Setting,
+    /// The operating system [default: this one]
+    #[arg(long, value_name = "OS", value_enum)]
+    pub(crate) os: Option<SystemName>,
+}
+
+/// The operating systems that a policy is made for.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum SystemName {
+    Linux,
+    Macos,
 }
 
 /// Tells whether a policy is valid, and what a reviewer would say of it

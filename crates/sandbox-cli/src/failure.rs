@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use sandbox_core::{NotApprovals, escaped};
+use sandbox_macos::ProfileError;
 use sandboxed::{Error, LaunchError};
 
 use crate::exit;
@@ -16,6 +17,8 @@ use crate::policy::EditProblem;
 pub(crate) enum Failure {
     #[error(transparent)]
     Sandbox(#[from] Error),
+    #[error(transparent)]
+    Profile(#[from] ProfileError),
     #[error("there is no command to run")]
     NoCommand,
     #[error("`{}` is given to `--{first}` and to `--{second}`", escaped(.pattern))]
@@ -119,6 +122,7 @@ impl Failure {
                 "work in a directory of its own: `mkdir {0}/work && cd {0}/work`",
                 directory.display()
             )),
+            Self::Profile(error) => error.remedy(),
             Self::UserNeedsRoot => Some("leave it out: the command runs as you".to_owned()),
             Self::NoAccount { name } if name.parse::<u32>().is_ok() => Some(format!(
                 "give a group too, and it needs no account: `--user {name}:{name}`"

@@ -42,6 +42,8 @@ mod network;
 #[cfg(backend)]
 mod policy;
 #[cfg(backend)]
+mod profile;
+#[cfg(backend)]
 mod render;
 #[cfg(backend)]
 mod run;
@@ -93,6 +95,7 @@ fn main() -> ExitCode {
         Action::Run(run) => run::command(run),
         Action::Shell(shell) => run::shell(shell),
         Action::Explain(explain) => explain::explain(explain),
+        Action::Profile(profile) => profile::profile(profile),
         Action::Check(check) => check::check(check),
         Action::Init(init) => init::init(init),
         Action::Policy(action) => policy::policy(action),

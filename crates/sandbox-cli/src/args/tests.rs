@@ -101,6 +101,7 @@ fn help_teaches() {
       run          Runs a command confined
       shell        Starts a shell confined: $SHELL, or /bin/sh
       explain      Tells what a policy allows, and by which rule
+      profile      Prints what a policy becomes on an operating system, also on another one; nothing runs
       check        Tells whether a policy is valid, and what a reviewer would say of it
       init         Writes a policy for the project in this directory, `sandbox.toml`
       policy       Shows, compares, changes or formats policies, or prints their schema

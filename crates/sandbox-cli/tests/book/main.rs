@@ -59,6 +59,7 @@ const PAGES: &[Page] = &[
     ),
     page("recipes.md", include_str!("../../../../docs/recipes.md")),
     page("settings.md", include_str!("../../../../docs/settings.md")),
+    page("macos.md", include_str!("../../../../docs/macos.md")),
     page("json.md", include_str!("../../../../docs/json.md")),
     page("threats.md", include_str!("../../../../docs/threats.md")),
     Page {
@@ -105,7 +106,13 @@ fn the_recipes_are_true() {
 
 #[test]
 fn the_other_pages_are_true() {
-    for page in ["destinations.md", "settings.md", "json.md", "threats.md"] {
+    for page in [
+        "destinations.md",
+        "settings.md",
+        "macos.md",
+        "json.md",
+        "threats.md",
+    ] {
         holds(page);
     }
 }

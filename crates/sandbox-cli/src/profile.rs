@@ -1,0 +1,38 @@
+//! `sandbox profile`: what a policy becomes on an operating system.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use sandbox_macos::Facts;
+use sandboxed::{Error, Plan, Ruleset};
+
+use crate::args::{Profile, SystemName};
+use crate::failure::Failure;
+use crate::render;
+use crate::setting::Situation;
+
+/// What the help says that these stand for.
+const GATEWAY: u16 = 3128;
+const TEMPORARY: &str = "/private/tmp/sandbox";
+
+/// Prints it.
+pub(crate) fn profile(profile: &Profile) -> Result<ExitCode, Failure> {
+    let situation = Situation::new(&profile.setting)?.with_addresses()?;
+    let ruleset = Ruleset::resolve(&situation.policy, &situation.context).map_err(Error::from)?;
+    let text = match profile.os.unwrap_or(SystemName::Linux) {
+        SystemName::Linux => {
+            let plan = Plan::compile(&ruleset, &situation.facts()).map_err(Error::from)?;
+            format!("{plan}\n")
+        }
+        SystemName::Macos => {
+            let mut facts = Facts::default();
+            facts.gateway = vec![GATEWAY];
+            // Settings have a directory of their own.
+            let has_own = !ruleset.macos().writable.is_empty();
+            facts.temporary = (!has_own).then(|| PathBuf::from(TEMPORARY));
+            sandbox_macos::Profile::compile(&ruleset, &facts)?.to_string()
+        }
+    };
+    render::answer(&text)?;
+    Ok(ExitCode::SUCCESS)
+}

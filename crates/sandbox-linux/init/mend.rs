@@ -10,6 +10,9 @@ use super::wire::{Reader, cover, step};
 
 /// How often a name is tried that changes while it is mounted over.
 const ATTEMPTS: u8 = 8;
+/// How often, and for how many nanoseconds each time, it is waited until the host has taken a name away.
+const MOMENTS: u32 = 1000;
+const MOMENT: u64 = 20_000;
 /// Mount attribute (`mount_setattr(2)`).
 const RDONLY: u64 = 1;
 
@@ -129,7 +132,7 @@ impl Names {
         let mut before = [0; 2];
         let mut same = 0;
         for _ in 0..ATTEMPTS {
-            let Ok(place) = sys::open_place(directory, step.name) else {
+            let Some(place) = self.open(directory, step)? else {
                 return Ok(());
             };
             let found = sys::find(place, c"");
@@ -141,8 +144,7 @@ impl Names {
             sys::close(place)?;
             match mended {
                 Ok(true) => return Ok(()),
-                // The next attempt tells whether it lies over what is there now. The kernel tells of a rename before the new
-                // name is there, when nothing can be mounted over the old one any more (ENOENT).
+                // The next attempt tells whether it lies over what is there now.
                 Ok(false)
                 | Err(Errno::NOENT | Errno::NOTDIR | Errno::ACCES | Errno::STALE | Errno::IO) => {
                     same = 0;
@@ -164,6 +166,30 @@ impl Names {
         }
         // It changes as fast as this. The next look is soon.
         Ok(())
+    }
+
+    /// What is at the name, once that is no file which the host is about to take away.
+    ///
+    /// The kernel tells of a rename before the new file has the name, and waits in between for everybody who may be looking at the
+    /// old one's mount. Nothing can be mounted over that any more, and whoever tries waits as long for what he could not mount:
+    /// meanwhile the new file would be open.
+    fn open(&self, directory: Fd, step: &Step) -> Result<Option<Fd>> {
+        let mut moments = 0;
+        loop {
+            let Ok(place) = sys::open_place(directory, step.name) else {
+                return Ok(None);
+            };
+            let is_going = sys::find(place, c"").is_ok_and(|found| {
+                found.is_removed() && self.is_in_place(step, &found, place) != Ok(true)
+            });
+            // There are file systems that count no names.
+            if !is_going || moments == MOMENTS {
+                return Ok(Some(place));
+            }
+            sys::close(place)?;
+            sys::sleep(MOMENT);
+            moments += 1;
+        }
     }
 
     fn is_in_place(&self, step: &Step, found: &Found, place: Fd) -> Result<bool> {

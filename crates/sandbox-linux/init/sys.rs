@@ -145,6 +145,8 @@ pub(crate) struct Found {
     /// Device, inode, and when something about it changed last: the time in seconds and nanoseconds. A directory changes with
     /// every name in it, and nobody can set this time (inode(7), ctime).
     pub(crate) state: [u64; 4],
+    /// How many names it has.
+    links: u64,
     /// Type and mode (inode(7)).
     mode: u64,
     /// When it was made, as far as the file system tells: another file may get the same inode later.
@@ -163,6 +165,11 @@ impl Found {
     pub(crate) fn is_closed(&self) -> bool {
         const ALL: u64 = 0o777;
         self.mode & ALL == 0
+    }
+
+    /// Whether it has no name any more, as far as the file system knows.
+    pub(crate) fn is_removed(&self) -> bool {
+        self.links == 0
     }
 
     pub(crate) fn device(&self) -> u64 {
@@ -191,16 +198,16 @@ impl Found {
 /// What there is at `path` below `base` (statx(2)).
 pub(crate) fn find(base: Fd, path: &CStr) -> Result<Found> {
     const AT_SYMLINK_NOFOLLOW_NO_AUTOMOUNT_EMPTY_PATH: usize = 0x100 | 0x800 | AT_EMPTY_PATH;
-    const TYPE_MODE_INO_CTIME_BTIME: usize = 0x1 | 0x2 | 0x100 | 0x80 | 0x800;
+    const TYPE_MODE_NLINK_INO_CTIME_BTIME: usize = 0x1 | 0x2 | 0x4 | 0x100 | 0x80 | 0x800;
     const MOUNT_ROOT: u64 = 0x2000;
     const DIRECTORY: u64 = 0o040_000;
-    // struct statx: 256 bytes. Word 1: attributes; 3: group, mode; 4: inode; 10 and 11: btime; 12 and 13: ctime; 17: major and minor device.
+    // struct statx: 256 bytes. Word 1: attributes; 2: links, owner; 3: group, mode; 4: inode; 10 and 11: btime; 12 and 13: ctime; 17: major and minor device.
     let mut statx = [0_u64; 32];
-    call!(nr::STATX, base.arg(), path.as_ptr(), AT_SYMLINK_NOFOLLOW_NO_AUTOMOUNT_EMPTY_PATH, TYPE_MODE_INO_CTIME_BTIME, statx.as_mut_ptr(); "`path` ends in NUL, `statx` has the size of the kernel's structure")?;
+    call!(nr::STATX, base.arg(), path.as_ptr(), AT_SYMLINK_NOFOLLOW_NO_AUTOMOUNT_EMPTY_PATH, TYPE_MODE_NLINK_INO_CTIME_BTIME, statx.as_mut_ptr(); "`path` ends in NUL, `statx` has the size of the kernel's structure")?;
     let [
         _,
         attributes,
-        _,
+        links,
         mode,
         inode,
         _,
@@ -219,6 +226,7 @@ pub(crate) fn find(base: Fd, path: &CStr) -> Result<Found> {
         ..,
     ] = statx;
     Ok(Found {
+        links: links & 0xffff_ffff,
         is_directory: mode >> 32 & Found::TYPE == DIRECTORY,
         is_mount: attributes & MOUNT_ROOT != 0,
         state: [device, inode, seconds, nanoseconds & 0xffff_ffff],

@@ -277,18 +277,21 @@ impl Watch {
     }
 
     /// Whether every name that has something has its mount over it. A directory in which all of them have is not looked
-    /// through again until it changes.
+    /// through again until it changes. The look ends with the first that does not: who mends it looks, too.
     fn all_in_place(&mut self) -> Result<bool> {
         let names = &self.changing.names;
-        let mut all = true;
+        // Before anything is looked at: what changes meanwhile has a later time.
+        let now = sys::time_of_day();
         for (mut groups, known) in names.groups.into_iter().zip(&mut self.known) {
             for known in &mut **known {
                 let (code, mut fields) = groups.step().ok_or(Errno::INVAL)?;
                 let directory = fields.string().filter(|_| code == step::WITHIN);
-                all &= look_through(names, known, directory.ok_or(Errno::INVAL)?, fields)?;
+                if !look_through(names, known, directory.ok_or(Errno::INVAL)?, fields, now)? {
+                    return Ok(false);
+                }
             }
         }
-        Ok(all)
+        Ok(true)
     }
 }
 
@@ -321,9 +324,8 @@ fn look_through(
     known: &mut [u64; 4],
     directory: &CStr,
     steps: Reader<'static>,
+    now: [u64; 2],
 ) -> Result<bool> {
-    // Before anything is looked at: what changes meanwhile has a later time.
-    let now = sys::time_of_day();
     // What cannot be reached is nothing that a command could reach: its rights are no more than those of this process.
     let Ok(place) = sys::open_place(names.view, directory) else {
         *known = [0; 4];

@@ -143,6 +143,12 @@ pub(crate) fn poll(fds: &mut [Poll], timeout: i32) -> Result<usize> {
     call!(nr::PPOLL, fds.as_mut_ptr(), fds.len(), limit, 0, 0; "`fds` is as long as said, `limit` a struct timespec or null")
 }
 
+/// Sleeps for some nanoseconds, less than a second.
+pub(crate) fn sleep(nanoseconds: u64) {
+    let mut limit = [0, nanoseconds];
+    let _ = call!(nr::PPOLL, null_mut::<Poll>(), 0, limit.as_mut_ptr(), 0, 0; "no descriptors, and `limit` is a struct timespec");
+}
+
 /// Milliseconds of a clock that goes on while the machine sleeps (`CLOCK_BOOTTIME`).
 pub(crate) fn milliseconds() -> u64 {
     const CLOCK_BOOTTIME: usize = 7;

@@ -18,6 +18,7 @@ const BENCHES: &[&str] = &[
     "streams",
     "gateway",
     "walk",
+    "watch",
     "work",
     "notifier",
 ];

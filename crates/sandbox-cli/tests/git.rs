@@ -354,6 +354,8 @@ fn a_repository_by_another_name_is_protected() {
         "mv ../bare/HEAD ../bare/h; cp ../evil ../bare/hooks/pre-receive; mv ../bare/h ../bare/HEAD",
         "mv ../bare/objects ../bare/o; cp ../evil ../bare/hooks/pre-receive; mv ../bare/o ../bare/objects",
         "mv ../bare/HEAD ../bare/h; mv ../bare/refs ../bare/r; cp ../evil ../bare/hooks/pre-receive; mv ../bare/h ../bare/HEAD; mv ../bare/r ../bare/refs",
+        "mv ../bare/HEAD ../bare/h; mv ../bare/refs ../bare/r; cp ../evil ../bare/hooks/pre-receive; mv ../bare/r ../bare/refs; mv ../bare/h ../bare/HEAD",
+        "mv ../bare/HEAD ../bare/h; mv ../bare/objects ../bare/o; cp ../evil ../bare/hooks/pre-receive; mv ../bare/o ../bare/objects; ln ../bare/h ../bare/HEAD",
         "git -C ../bare config core.hooksPath @ws/h; mkdir ../h; cp ../evil ../h/pre-receive",
         "printf '[core]\nhooksPath = @ws/h\n' >> ../bare/config; mkdir ../h; cp ../evil ../h/pre-receive",
         "ln ../bare/config c; printf '[core]\nhooksPath = @ws/h\n' >> c; mkdir ../h; cp ../evil ../h/pre-receive",
@@ -447,6 +449,15 @@ fn a_rule_about_settings_holds() {
     let (code, is_changed) = run("@ws/repo/.git/config = read");
     assert!(code != Some(0) && !is_changed);
     assert_eq!(run("@ws = write"), (Some(0), true));
+    // Also where nothing but their directory's content says that they are settings.
+    let in_bare = |rule: &str| {
+        let host = person_with_bare();
+        let command = ["git", "-C", "bare", "config", "user.name", "inside"];
+        host.sandbox(command).rule(rule).output();
+        listed(&host, "bare").contains("inside")
+    };
+    assert!(!in_bare("@ws/bare/config = read"));
+    assert!(in_bare("@ws = write"), "the control");
     // And one that opens them opens them for everything.
     let host = person();
     let command = ["git", "-C", "repo", "config", "core.editor", "vi"];

@@ -317,3 +317,50 @@ fn no_link_in_a_git_directory_has_git_write_elsewhere() {
         assert_ne!(content, "mine\n", "the control: {planted}\n{outcome}");
     }
 }
+
+/// Nor in one by another name, where the person pushes to, fetches from elsewhere, or has a worktree.
+#[test]
+fn no_link_in_a_repository_by_another_name_has_git_write_elsewhere() {
+    if !has_git() {
+        return;
+    }
+    let names = ["FETCH_HEAD", "logs", "worktrees/w/logs"];
+    for made in [
+        "ln -s @outside $N",
+        "ln -s @outside ../l; mv -T ../l $N",
+        "ln -s @outside ../l; ln -P ../l $N",
+        "echo > $N; ln -s @outside ../l; mv --exchange -T ../l $N || mv -T ../l $N",
+        "mkdir ../d; ln -s @outside ../d/l; mv -T ../d $B/z; mv -T $B/z/l $N",
+        "mv $B/HEAD $B/h; mv $B/objects $B/o; ln -s @outside ../l; mv -T ../l $N; mv $B/o $B/objects; mv $B/h $B/HEAD",
+        "mkdir ../d; ln -s @outside ../d/l; mv $B/HEAD $B/h; mv $B/refs $B/r; mv -T ../d $B/z; mv $B/r $B/refs; mv $B/h $B/HEAD; mv -T $B/z/l $N",
+    ] {
+        let links = |options: &[&str]| -> (Vec<&str>, String) {
+            let mut shown = String::new();
+            let is_link = |name: &&str| {
+                let host = person();
+                let script = "git clone -q --bare repo bare; git -C bare branch w; git -C bare worktree add -q ../w w; mkdir bare/x";
+                host.bare(["sh", "-ec", script]).output().succeeds();
+                let script = host.expand(&format!(
+                    "cd repo; B=../bare; N=$B/{name}; rm -rf $N; {made}"
+                ));
+                let outcome = inside(&host, &script, options);
+                shown.push_str(&outcome.show());
+                let path = host.path("bare").join(name);
+                path.symlink_metadata().is_ok_and(|it| it.is_symlink()) && host.has("bare/HEAD")
+            };
+            (names.into_iter().filter(is_link).collect(), shown)
+        };
+        let (made_inside, outcome) = links(&[]);
+        assert_eq!(made_inside, [""; 0], "{made}\n{outcome}");
+        let (made_inside, outcome) = links(&WITHOUT);
+        assert_eq!(made_inside, names, "the control: {made}\n{outcome}");
+    }
+    // What git does there all day.
+    let host = person();
+    let script =
+        "git clone -q --bare repo bare; git -C bare branch w; git -C bare worktree add -q ../w w";
+    host.bare(["sh", "-ec", script]).output().succeeds();
+    let script = "cd w && echo x > y && git add y && git commit -q -m x && git config core.symlinks true && git checkout -q -b z && \
+                  ln -s y l && git add l && git commit -q -m l && git gc -q && cd ../bare && git fetch -q ../repo && git push -q ../bare z:pushed && git reflog -q z";
+    inside(&host, script, &[]).succeeds();
+}

@@ -251,11 +251,16 @@ impl<'a> Asked<'a> {
         self.is_noting
     }
 
+    /// Notes that something would get to where names are under other rules.
+    pub(super) fn deny_move(&self, to: &Path) {
+        self.put(to, Reason::Below, true);
+    }
+
     /// As [`Names::keeps`].
     pub(super) fn keeps(&self, from: &Path, to: &Path) -> Result<(), Errno> {
         let kept = self.names.keeps(from, to);
         if kept.is_err() {
-            self.put(to, Reason::Below, true);
+            self.deny_move(to);
         }
         kept
     }

@@ -24,7 +24,7 @@ use sandbox_core::GitFile;
 pub(super) use self::link::Links;
 
 use self::config::replace_config;
-use self::repository::in_repositories;
+use self::repository::{in_repositories, in_repository_around};
 use super::Job;
 use super::calls::Call;
 use super::decide::{Answer, is_read_only};
@@ -148,9 +148,10 @@ impl<'a> Performer<'a> {
         let path = name.path(&self.job.root)?;
         let target = OsStr::from_bytes(target.to_bytes());
         self.names.link_to(&path, name.directory.as_fd(), target)?;
-        for as_gits in in_repositories(name, &path) {
-            self.names
-                .link_to(&as_gits, name.directory.as_fd(), target)?;
+        // Whatever it is called there.
+        if let Some(as_gits) = in_repository_around(name, &path) {
+            let decided = self.names.link_to(&as_gits, name.directory.as_fd(), target);
+            decided.inspect_err(|_| self.names.deny_repository(&path))?;
         }
         Ok(())
     }
@@ -246,11 +247,12 @@ impl<'a> Performer<'a> {
     fn git_config(&self, path: &Path, places: &[PathBuf]) -> Option<GitFile> {
         let is_config = |kind: &GitFile| matches!(kind, GitFile::Config | GitFile::ModuleConfig);
         let kind = |path: &Path| self.names.names().git_file(path).filter(is_config);
+        // What a rule says of the very path holds, whatever the directory is.
         let in_other = || {
+            let places = places.iter().filter(|_| !self.names.names().denies(path));
             places
-                .iter()
-                .find_map(|path| kind(path))
-                .map(|_| GitFile::Config)
+                .map(|path| kind(path))
+                .find_map(|kind| kind.map(|_| GitFile::Config))
         };
         kind(path).or_else(in_other)
     }
@@ -456,6 +458,7 @@ impl<'a> Performer<'a> {
         if decided != [Answer::TheKernels; 2] {
             self.names.keeps(&old, &new)?;
             self.keep_in_repositories((&from, &old), (&to, &new))?;
+            self.keep_links_out((&from, &old), (&to, &new), flags)?;
             self.keep_ordinary(&to)?;
         }
         rename_at(

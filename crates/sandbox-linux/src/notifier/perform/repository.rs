@@ -81,6 +81,30 @@ impl<'a> Performer<'a> {
         Ok(())
     }
 
+    /// Whether nothing is moved into a git directory by another name from outside of it, where links could be made: the person's git writes
+    /// through those.
+    pub(super) fn keep_links_out(
+        &self,
+        (from, old): (&Name<'_>, &Path),
+        (to, new): (&Name<'_>, &Path),
+        flags: u32,
+    ) -> Result<(), Errno> {
+        // None can be made there.
+        if above(old) == above(new) {
+            return Ok(());
+        }
+        let comes_in = |name: &Name<'_>, path: &Path, other: &Path| {
+            let around = repository_around(name, path);
+            around.is_some_and(|around| !other.starts_with(around))
+        };
+        let is_exchanged = flags & libc::RENAME_EXCHANGE != 0;
+        if comes_in(to, new, old) || is_exchanged && comes_in(from, old, new) {
+            self.names.deny_move(new);
+            return Err(Errno::EXDEV);
+        }
+        Ok(())
+    }
+
     /// Sees to it that an ordinary directory does not become one of git's by something that gets this name. No other performer makes
     /// another part of it meanwhile: until this call is made, it has the directory's lock.
     pub(super) fn keep_ordinary(&self, name: &Name<'_>) -> Result<(), Stop> {
@@ -111,7 +135,8 @@ impl<'a> Performer<'a> {
             "objects" => has("HEAD"),
             _ => true,
         };
-        let is_one = has(last) || !is_log && is_repository(directory, 0);
+        // `HEAD` by itself never comes back: while it was away together with another part, anything could be written.
+        let is_one = has(last) || last != "HEAD" && !is_log && is_repository(directory, 0);
         if completes && !is_one {
             self.names.deny_repository(&path);
             return Err(Errno::EACCES.into());
@@ -123,6 +148,22 @@ impl<'a> Performer<'a> {
 /// What a path is called in each git directory around it, as if that were named `.git`.
 pub(super) fn in_repositories(name: &Name<'_>, path: &Path) -> impl Iterator<Item = PathBuf> {
     places(name, path).map(|place| place.path)
+}
+
+/// What a path is called in the innermost git directory around it, as if that were named `.git`, whatever it is called there.
+pub(super) fn in_repository_around(name: &Name<'_>, path: &Path) -> Option<PathBuf> {
+    let directory = repository_around(name, path)?;
+    let below = path.strip_prefix(directory).ok()?;
+    Some(directory.join(".git").join(below))
+}
+
+/// The innermost git directory around a path that has another name than `.git`.
+fn repository_around<'p>(name: &Name<'_>, path: &'p Path) -> Option<&'p Path> {
+    let directory = name.directory.as_fd();
+    let around = path.ancestors().skip(1).enumerate();
+    let is_named = |around: &Path| around.ends_with(".git");
+    let mut around = around.take_while(|(_, around)| !is_named(around));
+    around.find_map(|(levels, around)| is_repository(directory, levels).then_some(around))
 }
 
 fn places(name: &Name<'_>, path: &Path) -> impl Iterator<Item = GitPlace> {

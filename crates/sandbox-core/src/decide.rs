@@ -331,7 +331,7 @@ pub(crate) fn decide_path(files: &FileRules, path: &Path, wanted: Access) -> Dec
 }
 
 /// The protected path at or above a path that the rules let the command write on the host, unless the rule that does
-/// so names it: lies at or below it.
+/// so names it: lies at or below it. A rule that nobody wrote names nothing.
 pub(crate) fn protection<'a>(
     files: &FileRules,
     path: &'a Path,
@@ -343,7 +343,8 @@ pub(crate) fn protection<'a>(
         return None;
     };
     let (protected, entry) = protected::innermost(path, rule.path(), &files.asked)?;
-    (!rule.path().starts_with(protected)).then_some((protected, entry))
+    let is_named = rule.source != Source::Repository && rule.path().starts_with(protected);
+    (!is_named).then_some((protected, entry))
 }
 
 pub(crate) fn is_resolved(path: &Path) -> bool {

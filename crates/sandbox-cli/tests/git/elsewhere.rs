@@ -1,6 +1,20 @@
 //! A workspace that is a linked worktree or a submodule, whose repository lies elsewhere.
 
+use std::fs;
+
 use super::{Host, has_git, person};
+
+/// The same with a bare repository, which a file `.git` beside it names.
+fn person_with_bare_elsewhere() -> Host {
+    let host = person();
+    let script = "git clone -q --bare repo @outside/origin; mkdir @outside/main; cd @outside/main; git clone -q --bare @outside/origin .bare; \
+                  echo 'gitdir: ./.bare' > .git; git config remote.origin.fetch '+refs/heads/*:refs/remotes/origin/*'; git branch old; \
+                  git worktree add -q -b w @ws/w; git worktree add -q -b other @outside/other; git worktree add -q -b beside beside; \
+                  git pack-refs --all";
+    let script = host.expand(script);
+    host.bare(["sh", "-ec", &script]).output().succeeds();
+    host
+}
 
 /// A person who has a repository with a submodule elsewhere, and a linked worktree of it as the workspace.
 fn person_elsewhere() -> Host {
@@ -33,6 +47,113 @@ fn git_works_in_a_linked_worktree() {
     outcome.succeeds().stdout("amended\n");
 }
 
+/// What changes settings and what shortens the logs of all, each as it is without a sandbox.
+#[test]
+fn settings_of_a_repository_elsewhere_are_what_git_makes_them() {
+    const WORK: &[&str] = &[
+        "git config user.name Inside",
+        "git remote add r /tmp/remote",
+        "git push -q -u r HEAD:refs/heads/main",
+        "git fetch -q r",
+        "git checkout -q -b mine --track r/main",
+        "git commit -q --allow-empty -m mine",
+        "git push -q r HEAD:main",
+        "git pull -q --rebase",
+        "git sparse-checkout set --no-cone /file",
+        "git sparse-checkout disable",
+        "git tag -am t t1",
+        "echo z >> file",
+        "git stash -q",
+        "git stash pop -q",
+        "git commit -q -a --fixup HEAD",
+        "git rebase -q -i --autosquash HEAD~2",
+        "git bisect start HEAD HEAD~1",
+        "git bisect reset",
+        "git reflog expire --expire=now --all",
+        "git gc -q",
+        "git repack -adq",
+        "git update-server-info",
+        "git config --unset user.name",
+        "git remote set-url --push r https://example.org/x.git",
+        "git branch -m renamed",
+    ];
+    if !has_git() {
+        return;
+    }
+    let made = |make: fn() -> Host, tree: &str, is_confined: bool| {
+        let host = make();
+        // The same path inside and outside would be another's.
+        let remote = if is_confined {
+            "/tmp/remote"
+        } else {
+            "@outside/remote"
+        };
+        let script = format!(
+            "export GIT_SEQUENCE_EDITOR=true; git init -q --bare {remote} 2>&1; {}",
+            WORK.join(" && ")
+        );
+        let script = host.expand(&script.replace("/tmp/remote", remote));
+        let command = ["sh", "-c", &script];
+        let (command, list) = (
+            if is_confined {
+                host.sandbox(command)
+            } else {
+                host.bare(command)
+            },
+            ["git", "config", "--list", "--show-scope", "--local"],
+        );
+        let outcome = command.cwd(tree).output();
+        outcome.succeeds();
+        let list = host.bare(list).cwd(tree).output();
+        list.succeeds();
+        host.shorten(&list.text())
+            .replace(remote, "REMOTE")
+            .replace(&host.expand(remote), "REMOTE")
+    };
+    for (make, tree) in [
+        (person_elsewhere as fn() -> Host, "w"),
+        (person_elsewhere, "@outside/main/module"),
+        (person_with_bare_elsewhere, "w"),
+        (person_with_bare_elsewhere, "@outside/main/beside"),
+    ] {
+        let confined = made(make, tree, true);
+        assert!(
+            confined.contains("branch.renamed.merge=refs/heads/main"),
+            "{confined}"
+        );
+        assert_eq!(confined, made(make, tree, false), "{tree}");
+    }
+}
+
+/// All in one writable tree, where no more worktrees are made: they would lead to what has no name that is protected.
+#[test]
+fn git_works_beside_a_bare_repository() {
+    if !has_git() {
+        return;
+    }
+    let host = person_with_bare_elsewhere();
+    let script = "git config user.name Inside && cd beside && git commit -q --allow-empty -m inside && git sparse-checkout set --no-cone /file && \
+                  git remote add r @outside/origin && git fetch -q r && git branch -q --track mine r/main && git gc -q && git status --porcelain";
+    let inside = |script: &str| {
+        let command = host.expand(script);
+        host.sandbox(["sh", "-c", &command])
+            .cwd("@outside/main")
+            .output()
+    };
+    inside(script).succeeds().stdout("");
+    let log = ["git", "-C", "beside", "log", "-1", "--format=%an %s"];
+    host.bare(log)
+        .cwd("@outside/main")
+        .output()
+        .succeeds()
+        .stdout("Inside inside\n");
+    let outcome = inside("git worktree add -q new");
+    assert!(outcome.code() != Some(0), "{}", outcome.show());
+    outcome.stderr_contains("denied create .bare/worktrees/new/commondir (its directory is one of git's by what is in it, or would become one)");
+    let add = ["git", "worktree", "add", "-q", "new"];
+    host.bare(add).cwd("@outside/main").output().succeeds();
+}
+
 #[test]
 fn git_works_in_a_submodule() {
     if !has_git() {
@@ -57,38 +178,132 @@ fn nothing_of_a_repository_elsewhere_runs_on_the_host() {
         return;
     }
     let evil = "printf '[core]\\nrepositoryformatversion = 0\\nfsmonitor = @ws/evil\\n'";
-    let then = "for i in @ws/w @outside/main @outside/other; do cd $i; git status; git commit -q --allow-empty -m x; git fetch -q .; done";
-    for planted in [
+    let filter = "printf '[filter \"x\"]\\nclean = @ws/evil\\n'";
+    let then = "for i in @ws/w @outside/other @outside/main; do cd $i; git status; git commit -q --allow-empty -m x; git fetch -q .; \
+                git st; echo y >> file; git add file; test ! -e @ws/ran || exit; done";
+    let planted = [
         "git config core.fsmonitor @ws/evil".to_owned(),
+        "git config core.hooksPath @ws/w/h; mkdir h; cp @ws/evil h/pre-commit".to_owned(),
+        "git config alias.st '!@ws/evil'".to_owned(),
+        "git config filter.x.clean @ws/evil; echo '* filter=x' > .gitattributes".to_owned(),
+        "git config core.alternateRefsCommand @ws/evil; mkdir -p $C/objects/info; echo @outside/origin/objects > $C/objects/info/alternates".to_owned(),
+        "git config extensions.worktreeConfig true; git config --worktree core.fsmonitor @ws/evil".to_owned(),
         format!("{evil} >> $C/config"),
         format!("{evil} > c; mv c $C/config"),
+        format!("{evil} > $C/config.lock; mv $C/config.lock $C/config"),
+        format!("exec 9> $C/config.lock; mv $C/config.lock $C/config; {evil} >&9"),
+        format!("{evil} > c; ln -f c $C/config; rm $C/config; ln c $C/config"),
         format!("rm $C/config; {evil} > $C/config"),
-        format!("{evil} > $P/config.worktree; {evil} > $C/config.worktree"),
+        format!("git config extensions.worktreeConfig true; {evil} > $P/config.worktree; {evil} > $C/config.worktree"),
+        format!("git config extensions.worktreeConfig true; {evil} > $C/worktrees/other/config.worktree"),
+        format!("{filter} >> $C/config; mkdir -p $C/info; echo '* filter=x' > $C/info/attributes"),
         "mkdir $C/hooks; cp @ws/evil $C/hooks/pre-commit; cp @ws/evil $C/hooks/x.sample; mv $C/hooks/x.sample $C/hooks/pre-commit".to_owned(),
         "mv $C/hooks h; cp @ws/evil h/pre-commit; mv h $C/hooks".to_owned(),
+        "rm -rf $C/hooks; mkdir $C/lfs; cp @ws/evil $C/lfs/pre-commit; mv $C/lfs $C/hooks".to_owned(),
         format!("cp -r $C @ws/w/d; {evil} > @ws/w/d/config; echo @ws/w/d > $C/commondir"),
         format!("cp -r $C @ws/w/d; {evil} > @ws/w/d/config; echo @ws/w/d > $P/commondir; rm $P/commondir; echo @ws/w/d > $P/commondir"),
         format!("cp -r $C/objects $C/refs $P; rm $P/commondir; {evil} > $P/config"),
         format!("O=$C/worktrees/other; cp -r $C/objects $C/refs $O; rm $O/commondir; {evil} > $O/config; {evil} > $O/config.worktree"),
         "rm .git; echo 'gitdir: @ws/w/d' > .git; cp -r $C @ws/w/d; git -C @ws/w/d config core.fsmonitor @ws/evil".to_owned(),
+    ];
+    for planted in &planted {
+        never_runs(person_elsewhere, ".git", planted, then);
+    }
+    // By another name, what is decided otherwise there.
+    for planted in [
+        "git config core.fsmonitor @ws/evil".to_owned(),
+        format!("{evil} >> $C/config"),
+        format!("{evil} > $C/config.lock; mv $C/config.lock $C/config"),
+        format!("rm $C/config; {evil} > c; ln c $C/config"),
+        format!(
+            "{evil} > $P/config.worktree; mkdir $C/.git; {evil} > $C/.git/config; git config extensions.worktreeConfig true; git config --unset core.bare"
+        ),
+        "mkdir $C/hooks; cp @ws/evil $C/hooks/x.sample; mv $C/hooks/x.sample $C/hooks/pre-commit"
+            .to_owned(),
+        "mv $C/hooks h; cp @ws/evil h/pre-commit; mv h $C/hooks".to_owned(),
+        format!("cp -r $C/objects $C/refs $P; rm $P/commondir; {evil} > $P/config"),
+        format!(
+            "cp -r $C @ws/w/d; {evil} > @ws/w/d/config; rm $P/commondir; echo @ws/w/d > $P/commondir"
+        ),
     ] {
-        let attack = |is_confined: bool| {
+        never_runs(person_with_bare_elsewhere, ".bare", &planted, then);
+    }
+}
+
+#[track_caller]
+fn never_runs(make: fn() -> Host, name: &str, planted: &str, then: &str) {
+    let attack = |is_confined: bool| {
+        let host = make();
+        let script = format!("C=@outside/main/{name}; P=$C/worktrees/w; {planted}");
+        let script = host.expand(&script);
+        let command = ["sh", "-c", &script];
+        let outcome = if is_confined {
+            host.sandbox(command).cwd("w").output()
+        } else {
+            host.bare(command).cwd("w").output()
+        };
+        host.bare(["sh", "-c", &host.expand(then)]).output();
+        (host.has("ran"), outcome.show())
+    };
+    let (ran, outcome) = attack(true);
+    assert!(!ran, "{name}: {planted}\n{outcome}");
+    let (ran, outcome) = attack(false);
+    assert!(ran, "the control: {name}: {planted}\n{outcome}");
+}
+
+/// Files of the repository, of its working tree and of the others, by whatever call.
+#[test]
+fn nothing_else_of_a_repository_elsewhere_is_changed() {
+    if !has_git() {
+        return;
+    }
+    let files = [
+        "main/file",
+        "main/.git/HEAD",
+        "main/.git/index",
+        "main/.git/description",
+        "main/.git/info/exclude",
+        "main/.git/objects/info/alternates",
+        "main/.git/worktrees/other/HEAD",
+        "main/.git/worktrees/other/index",
+        "main/.git/worktrees/other/gitdir",
+        "main/.git/worktrees/other/commondir",
+        "main/.git/modules/module/HEAD",
+        "main/.git/modules/module/index",
+        "other/file",
+        "other/.git",
+    ];
+    for change in [
+        "echo changed >> $F",
+        "echo changed > n; mv -f n $F",
+        "rm -f $F; echo changed > $F",
+        "mv $F n; echo changed > $F",
+        "echo changed > n; ln -f n $F",
+        "truncate -s 1 $F",
+    ] {
+        let changed = |is_confined: bool| -> Vec<&str> {
             let host = person_elsewhere();
-            let script = format!("C=@outside/main/.git; P=$C/worktrees/w; {planted}");
+            let alternates = host.expand("@outside/main/.git/objects/info/alternates");
+            fs::write(alternates, host.expand("@outside/origin/objects\n")).unwrap();
+            let read = |file: &&str| fs::read(host.path(format!("@outside/{file}"))).ok();
+            let before: Vec<_> = files.iter().map(read).collect();
+            let script = format!(
+                "for f in {}; do F=@outside/$f; {change}; rm -f n; done",
+                files.join(" ")
+            );
             let script = host.expand(&script);
             let command = ["sh", "-c", &script];
-            let outcome = if is_confined {
-                host.sandbox(command).cwd("w").output()
+            if is_confined {
+                host.sandbox(command).cwd("w").output();
             } else {
-                host.bare(command).cwd("w").output()
-            };
-            host.bare(["sh", "-c", &host.expand(then)]).output();
-            (host.has("ran"), outcome.show())
+                host.bare(command).cwd("w").output();
+            }
+            let is_changed = |(file, before): &(&&str, &Option<Vec<u8>>)| read(file) != **before;
+            let changed = files.iter().zip(&before).filter(is_changed);
+            changed.map(|(file, _)| *file).collect()
         };
-        let (ran, outcome) = attack(true);
-        assert!(!ran, "{planted}\n{outcome}");
-        let (ran, outcome) = attack(false);
-        assert!(ran, "the control: {planted}\n{outcome}");
+        assert_eq!(changed(true), [""; 0], "{change}");
+        assert_eq!(changed(false), files, "the control: {change}");
     }
 }
 
@@ -127,23 +342,25 @@ fn no_link_is_made_in_a_repository_elsewhere() {
         return;
     }
     let names = [
-        "objects",
-        "refs",
         "logs",
         "reftable",
         "packed-refs",
         "shallow",
         "gc.pid",
         "worktrees/w/logs",
+        "worktrees/w/FETCH_HEAD",
+        // Without both it is no repository any more, and becomes none.
+        "objects",
+        "refs",
     ];
     for made in [
         "ln -s @outside/rc $N",
         "ln -s @outside/rc l; mv -T l $N",
         "ln -s @outside/rc l; ln l $N",
     ] {
-        let links = |is_confined: bool| -> Vec<&str> {
-            let host = person_elsewhere();
-            let each = format!("N=@outside/main/.git/$n; rm -rf $N; {made}; rm -f l");
+        let links = |make: fn() -> Host, git: &str, is_confined: bool| -> Vec<&str> {
+            let host = make();
+            let each = format!("N=@outside/main/{git}/$n; rm -rf $N; {made}; rm -f l");
             let script = format!("for n in {}; do {each}; done", names.join(" "));
             let script = host.expand(&script);
             let command = ["sh", "-c", &script];
@@ -153,12 +370,17 @@ fn no_link_is_made_in_a_repository_elsewhere() {
                 host.bare(command).cwd("w").output();
             }
             let is_link = |name: &&str| {
-                let path = host.path(format!("@outside/main/.git/{name}"));
+                let path = host.path(format!("@outside/main/{git}/{name}"));
                 path.symlink_metadata().is_ok_and(|it| it.is_symlink())
             };
             names.into_iter().filter(is_link).collect()
         };
-        assert_eq!(links(true), [""; 0], "{made}");
-        assert_eq!(links(false), names, "the control: {made}");
+        for (make, git) in [
+            (person_elsewhere as fn() -> Host, ".git"),
+            (person_with_bare_elsewhere, ".bare"),
+        ] {
+            assert_eq!(links(make, git, true), [""; 0], "{git}: {made}");
+            assert_eq!(links(make, git, false), names, "the control: {git}: {made}");
+        }
     }
 }

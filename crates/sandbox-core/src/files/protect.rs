@@ -43,6 +43,7 @@ pub(super) fn protect(
         .filter(|anchor| anchor.access == Access::Write && anchor.kind == PathKind::Directory)
         .map(|anchor| anchor.path.clone())
         .collect();
+    protect_settings(anchors);
     let nested =
         nested(files, &roots).map_err(|(root, problem)| unreadable(files, &root, problem))?;
     for root in roots.into_iter().chain(nested) {
@@ -108,6 +109,17 @@ fn protect_git_file(
             source: Source::Protected,
             ..Anchor::new(path, Access::Read, PathKind::File)
         });
+    }
+}
+
+/// Settings of a repository elsewhere that has another name than `.git`.
+fn protect_settings(anchors: &mut Anchors<'_>) {
+    let is_config = |path: &Path| path.ends_with("config") || path.ends_with("config.worktree");
+    for anchor in &mut anchors.list {
+        let is_opened = anchor.source == Source::Repository && anchor.access == Access::Write;
+        if is_opened && anchor.kind == PathKind::File && is_config(&anchor.path) {
+            anchor.access = Access::Read;
+        }
     }
 }
 

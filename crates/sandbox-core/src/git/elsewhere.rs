@@ -25,12 +25,20 @@ use crate::{Access, Source};
 const MOST_TREES: usize = 64;
 /// Bytes of a file that is read.
 const MOST: u64 = 1 << 20;
-/// What git writes for all worktrees together. Settings can't be among it: a rule that names them opens them.
-const IN_COMMON: [&str; 11] = [
+/// What git writes for all worktrees together. What is protected by its name stays so: content decides about settings.
+const IN_COMMON: &[&str] = &[
+    // To shorten the log of what another working tree has checked out, git makes the first, and writes nothing to it.
+    "HEAD.lock",
     "objects",
     "refs",
     "logs",
     "reftable",
+    "rr-cache",
+    "lfs",
+    "config",
+    "config.lock",
+    "config.worktree",
+    "config.worktree.lock",
     "packed-refs",
     "packed-refs.lock",
     "packed-refs.new",
@@ -39,6 +47,15 @@ const IN_COMMON: [&str; 11] = [
     "gc.pid",
     "gc.pid.lock",
 ];
+/// What git writes for the other linked worktrees, each in its own directory, when it shortens logs.
+const OF_OTHERS: [&str; 2] = ["HEAD.lock", "logs"];
+/// In a repository by another name than `.git` no name with this beginning is lowered: settings there are decided as those of a `.git`
+/// in it would be.
+const IN_BARE: &str = "[!.]*";
+/// All but `refs`, and what becomes that.
+const IN_INFO: &str = "[!r]*";
+/// Where objects of other repositories are. No tree has to change that.
+const CLOSED: [&str; 2] = ["objects/info/alternates", "objects/info/http-alternates"];
 const REASON: &str = "the writable directory is a working tree of this repository";
 
 /// Opens what belongs to the trees that may be written.
@@ -61,19 +78,32 @@ struct Repository {
     directory: PathBuf,
     /// What the tree has for itself.
     own: PathBuf,
+    /// What the repository's other linked worktrees have for themselves.
+    others: Vec<PathBuf>,
 }
 
 impl Repository {
     /// What the tree may write of a repository that has other working trees.
     fn opened(&self) -> impl Iterator<Item = PathBuf> {
         let common = IN_COMMON.iter().map(|name| self.directory.join(name));
-        common.chain([self.own.clone()])
+        let of_others = self.others.iter();
+        let of_others = of_others.flat_map(|it| OF_OTHERS.iter().map(|name| it.join(name)));
+        common.chain(of_others).chain([self.own.clone()])
+    }
+
+    /// Directories in which only some names may be written, each with a pattern for the others.
+    fn lowered(&self) -> impl Iterator<Item = (PathBuf, &'static str)> {
+        let is_named = is_named_as_git_directory(&self.directory);
+        let whole = (self.directory.clone(), if is_named { "*" } else { IN_BARE });
+        let info = (self.directory.join("info"), IN_INFO);
+        let others = self.others.iter().map(|it| (it.clone(), "*"));
+        [whole, info].into_iter().chain(others)
     }
 
     /// Whether a pattern that somebody wrote says something of what would be opened: a rule about a single path would win.
     fn is_in_pattern(&self, files: &FileRules) -> bool {
-        let mut paths: Vec<PathBuf> = self.opened().collect();
-        paths.push(self.directory.clone());
+        let lowered = self.lowered().map(|(directory, _)| directory);
+        let paths: Vec<PathBuf> = self.opened().chain(lowered).collect();
         let is_about = |glob: &Glob| paths.iter().any(|path| glob.matches(path));
         let mut lowering = files.written().filter(|rule| rule.access != Access::Write);
         lowering.any(|rule| rule.source.is_written() && rule.glob.as_deref().is_some_and(is_about))
@@ -89,28 +119,32 @@ impl Repository {
             source: Source::Repository,
             ..FileRule::plain(path.as_os_str(), path.to_owned(), glob, access)
         };
-        let whole = rule(&self.directory, None, Access::Write);
         if self.own == self.directory {
-            return vec![whole];
+            return vec![rule(&self.directory, None, Access::Write)];
         }
-        let Ok(others) = Glob::new(self.directory.clone(), "*") else {
-            return Vec::new();
-        };
-        let text = self.directory.join("*");
-        let others = FileRule {
-            text: text.as_os_str().into(),
-            ..rule(&self.directory, Some(others), Access::Read)
-        };
+        let mut rules = Vec::new();
+        for (directory, pattern) in self.lowered() {
+            let Ok(rest) = Glob::new(directory.clone(), pattern) else {
+                return Vec::new();
+            };
+            let text = directory.join(pattern);
+            rules.push(FileRule {
+                text: text.as_os_str().into(),
+                ..rule(&directory, Some(rest), Access::Read)
+            });
+            rules.push(rule(&directory, None, Access::Write));
+        }
+        rules.extend(self.opened().map(|path| rule(&path, None, Access::Write)));
+        let closed = CLOSED.iter().map(|name| self.directory.join(name));
+        rules.extend(closed.map(|path| rule(&path, None, Access::Read)));
         // A link may be from an earlier run, which had the repository as its own.
-        let is_plain = |rule: &FileRule| {
+        rules.retain(|rule| {
             matches!(
                 rule.kind,
                 PathKind::Directory | PathKind::File | PathKind::Missing
             )
-        };
-        let opened = self.opened().map(|path| rule(&path, None, Access::Write));
-        let opened = opened.filter(is_plain);
-        [whole, others].into_iter().chain(opened).collect()
+        });
+        rules
     }
 }
 
@@ -144,10 +178,12 @@ fn repository(tree: &Path, resolver: &Resolver) -> Option<Repository> {
         return is_one.then(|| Repository {
             directory: own.clone(),
             own,
+            others: Vec::new(),
         });
     }
     let worktrees = above(&own).filter(|it| it.ends_with("worktrees"))?;
-    let directory = above(worktrees).filter(|it| is_named_as_git_directory(it))?;
+    let directory = above(worktrees)
+        .filter(|it| is_named_as_git_directory(it) || is_by_another_name(it, resolver))?;
     let back = content(&own.join("gitdir"), resolver)?;
     let back = Path::new(OsStr::from_bytes(back.strip_suffix(b"\n")?));
     let back = flat(&own.join(back));
@@ -156,8 +192,30 @@ fn repository(tree: &Path, resolver: &Resolver) -> Option<Repository> {
         && above(&back).is_some_and(is_of_tree);
     is_one.then(|| Repository {
         directory: directory.to_owned(),
+        others: beside(&own, worktrees, resolver),
         own: own.clone(),
     })
+}
+
+/// Whether a directory is a bare repository, or the `.bare` beside worktrees.
+fn is_by_another_name(directory: &Path, resolver: &Resolver) -> bool {
+    let is = |name: &str, kind| resolver.kind(&directory.join(name)) == Ok(kind);
+    is("HEAD", PathKind::File)
+        && is("objects", PathKind::Directory)
+        && is("refs", PathKind::Directory)
+}
+
+/// The directories of other linked worktrees, in their order.
+fn beside(own: &Path, worktrees: &Path, resolver: &Resolver) -> Vec<PathBuf> {
+    let Some(names) = resolver.names(worktrees) else {
+        return Vec::new();
+    };
+    let paths = names.keys().map(|name| worktrees.join(name));
+    let is_other = |path: &PathBuf| path != own && resolver.kind(path) == Ok(PathKind::Directory);
+    let mut others: Vec<PathBuf> = paths.filter(is_other).collect();
+    others.sort();
+    others.truncate(MOST_TREES);
+    others
 }
 
 /// A directory to which no link leads: git writes where things really are.
@@ -184,161 +242,4 @@ fn content(path: &Path, resolver: &Resolver) -> Option<Vec<u8>> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{Attempt, Context, Policy, Ruleset, Verdict};
-
-    /// A linked worktree `tree`, and a submodule `module`, of a repository.
-    fn host() -> (tempfile::TempDir, PathBuf) {
-        let host = tempfile::tempdir().unwrap();
-        let root = crate::resolve(host.path()).unwrap().path;
-        let write = |path: &str, content: &str| {
-            let path = root.join(path);
-            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(path, content).unwrap();
-        };
-        let at = root.to_str().unwrap();
-        write(
-            "tree/.git",
-            &format!("gitdir: {at}/repo/.git/worktrees/n\n"),
-        );
-        write("repo/.git/worktrees/n/commondir", "../..\n");
-        write("repo/.git/worktrees/n/gitdir", &format!("{at}/tree/.git\n"));
-        write("module/.git", "gitdir: ../repo/.git/modules/m\n");
-        write(
-            "repo/.git/modules/m/config",
-            "[core]\n\tworktree = ../../../../module\n",
-        );
-        for path in ["objects", "refs", "modules/m/objects"] {
-            std::fs::create_dir_all(root.join("repo/.git").join(path)).unwrap();
-        }
-        (host, root)
-    }
-
-    /// What may be read, and what may be written.
-    fn opened(root: &Path, policy: &Policy) -> (Vec<&'static str>, Vec<&'static str>) {
-        let ruleset = Ruleset::resolve(policy, &Context::new(root)).unwrap();
-        let allows = |attempt: &Attempt| ruleset.decide(attempt).verdict == Verdict::Allow;
-        let git = root.join("repo/.git");
-        let all = [
-            "HEAD",
-            "config",
-            "config.lock",
-            "hooks/x",
-            "packed-refs",
-            "objects/x",
-            "refs/x",
-            "logs/x",
-            "worktrees/o/HEAD",
-            "worktrees/n/HEAD",
-            "worktrees/n/commondir",
-            "worktrees/n/config.worktree",
-            "modules/m/HEAD",
-            "modules/m/config",
-        ];
-        let some = |attempt: fn(PathBuf) -> Attempt| {
-            let is_allowed = |name: &&str| allows(&attempt(git.join(name)));
-            all.into_iter().filter(is_allowed).collect()
-        };
-        (some(Attempt::read), some(Attempt::write))
-    }
-
-    #[test]
-    fn what_a_tree_has_elsewhere_is_opened_and_nothing_else() {
-        let (_host, root) = host();
-        let policy = |tree: &str| Policy::default().write(root.join(tree));
-        let (read, written) = opened(&root, &policy("tree"));
-        assert_eq!(read.len(), 14);
-        assert_eq!(
-            written,
-            [
-                "packed-refs",
-                "objects/x",
-                "refs/x",
-                "logs/x",
-                "worktrees/n/HEAD"
-            ]
-        );
-        let (read, written) = opened(&root, &policy("module"));
-        assert_eq!(read, ["modules/m/HEAD", "modules/m/config"]);
-        assert_eq!(written, ["modules/m/HEAD"]);
-        // Nothing is taken from what is open already.
-        let (_, written) = opened(&root, &policy("tree").write(root.join("repo")));
-        assert!(written.contains(&"packed-refs"));
-    }
-
-    #[test]
-    fn what_does_not_name_the_tree_is_not_opened() {
-        for (path, content) in [
-            ("tree/.git", "gitdir: ../repo/.git\n"),
-            ("tree/.git", "gitdir: ../repo/.git/worktrees/n"),
-            ("tree/.git", "gitdir: ../repo/.git/worktrees\n"),
-            ("tree/.git", "gitdir: ../link/.git/worktrees/n\n"),
-            ("repo/.git/worktrees/n/gitdir", "/other/.git\n"),
-            ("repo/.git/worktrees/n/gitdir", "../../../../tree\n"),
-            ("repo/.git/worktrees/n/gitdir", ""),
-            ("repo/.git/worktrees/n/commondir", "../../x\n"),
-            ("repo/.git/worktrees/n/commondir", ""),
-        ] {
-            let (_host, root) = host();
-            std::os::unix::fs::symlink(root.join("repo"), root.join("link")).unwrap();
-            std::fs::write(root.join(path), content).unwrap();
-            let policy = Policy::default().write(root.join("tree"));
-            let nothing = (Vec::new(), Vec::new());
-            assert_eq!(opened(&root, &policy), nothing, "{path}: {content}");
-        }
-        for config in [
-            "",
-            "[core]\n\tworktree = /other\n",
-            "[core]\n\tworktree = ../../../../module\n\tworktree = x\n",
-            "[",
-        ] {
-            let (_host, root) = host();
-            std::fs::write(root.join("repo/.git/modules/m/config"), config).unwrap();
-            let policy = Policy::default().write(root.join("module"));
-            let nothing = (Vec::new(), Vec::new());
-            assert_eq!(opened(&root, &policy), nothing, "{config}");
-        }
-    }
-
-    #[test]
-    fn no_link_in_a_repository_is_opened() {
-        let (_host, root) = host();
-        let refs = root.join("repo/.git/refs");
-        std::fs::remove_dir(&refs).unwrap();
-        std::os::unix::fs::symlink(root.join("repo"), &refs).unwrap();
-        let (_, written) = opened(&root, &Policy::default().write(root.join("tree")));
-        assert_eq!(
-            written,
-            ["packed-refs", "objects/x", "logs/x", "worktrees/n/HEAD"]
-        );
-    }
-
-    #[test]
-    fn what_a_rule_is_about_is_left_alone() {
-        let (_host, root) = host();
-        let tree = || Policy::default().write(root.join("tree"));
-        let git = root.join("repo/.git");
-        for policy in [
-            tree().hide(root.join("repo")),
-            tree().hide(&git),
-            tree().read(&git),
-            tree().read(root.join("repo")),
-            tree().read("/").hide(git.join("objects")),
-        ] {
-            let (_, written) = opened(&root, &policy);
-            assert_eq!(written, Vec::<&str>::new(), "{policy:?}");
-        }
-        let around = root.to_str().unwrap();
-        for pattern in ["**/.git", "**/.git/logs", "**/packed-refs", "re*/**"] {
-            let text = format!(
-                "[files]\n'/' = 'read'\n'{around}/tree' = 'write'\n'{around}/{pattern}' = 'read'"
-            );
-            let policy = Policy::from_toml(&text, None).unwrap();
-            let (_, written) = opened(&root, &policy);
-            assert_eq!(written, Vec::<&str>::new(), "{pattern}");
-        }
-        let (_, written) = opened(&root, &tree().read("/"));
-        assert_eq!(written.len(), 5, "the control");
-    }
-}
+mod tests;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::decide::{follow, is_resolved, protection, remedy};
 use crate::files::{FileRule, FileRules};
-use crate::place::upwards;
+use crate::place::{is_within, name, upwards};
 use crate::{Access, Attempt, Decision, Operation, RuleRef, Ruleset, Source, Verdict};
 
 impl Ruleset {
@@ -38,7 +38,8 @@ impl Ruleset {
         Decision::new(Verdict::Deny, Some(rule), remedy)
     }
 
-    /// The lines of `[files]` that allow an operation with a path; `exists` says what is there. `None` if no lines do.
+    /// The lines of `[files]` that allow an operation with a path; `exists` says what is there. `None` if no lines do. For a name in a
+    /// repository that can't be written it is the line about its `.git`.
     ///
     /// ```
     /// # use sandbox_core::{Context, Operation, Policy, Ruleset};
@@ -67,6 +68,15 @@ impl Ruleset {
         if around == path || files.is_open(around) {
             return remedy(files, &path, Access::Write);
         }
+        // git makes names in many directories of a repository; what is protected there stays so.
+        let whole =
+            git_directory(&path).filter(|it| is_within(around, it) && exists(&it.join("HEAD")));
+        if let Some(whole) = whole {
+            let opened = files.opened(whole);
+            if opened.is_open(around) && opened.is_open(&path) {
+                return remedy(files, whole, Access::Write);
+            }
+        }
         let first = remedy(files, around, Access::Write)?;
         let opened = files.opened(around);
         if opened.is_open(&path) && !opened.is_way(&path) {
@@ -75,6 +85,11 @@ impl Ruleset {
         let second = remedy(&opened, &path, Access::Write)?;
         Some(format!("{first}\n{second}"))
     }
+}
+
+/// The `.git` that a path lies in.
+fn git_directory(path: &Path) -> Option<&Path> {
+    upwards(path).skip(1).find(|it| name(it) == ".git")
 }
 
 impl FileRules {

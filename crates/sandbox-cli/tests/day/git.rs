@@ -9,7 +9,7 @@ const UPSTREAM: &str = "set -e
     seq 9 > src/lines; echo ci > .github/workflows/ci.yml; echo '*.o' > .gitignore; echo '*.txt text' > .gitattributes
     git add .; git commit -qm first
     git switch -qc feature; echo feature > feature; git add .; git commit -qm feature
-    git switch -qc tools main; mkdir .vscode; echo {} > .vscode/settings.json; echo use > .envrc; echo x > tool; git add .; git commit -qm tools
+    git switch -qc tools main; mkdir .vscode; echo {} > .vscode/settings.json; echo use > .envrc; echo x > .npmrc; mkdir .claude; echo {} > .claude/settings.json; echo x > tool; git add .; git commit -qm tools
     git switch -q main";
 
 #[rustfmt::skip]
@@ -26,7 +26,7 @@ const GIT: &[Step] = &[
     step("cd repo; git switch -q topic; git fetch -q; git pull -q --rebase origin main; git branch -qD other; up=$(mktemp -d); git clone -q --bare . $up/up.git; \
           git remote add up $up/up.git; git commit -q --allow-empty -m pushed; git push -q -u up topic; git fetch -q up; git status -sb; git remote remove up; git branch -u origin/main; rm -rf $up"),
     step("cd repo; git config user.name B; git remote add up @outside/upstream; git fetch -q up; git remote remove up; git config --unset user.name; git gc -q; git fsck"),
-    denied("rm -rf tools; git clone -q --no-hardlinks -b tools @outside/upstream tools; cd tools; git status -s", &["tools/.vscode", "tools/.envrc"]).gives_up(&["tools"]),
+    denied("rm -rf tools; git clone -q --no-hardlinks -b tools @outside/upstream tools; cd tools; git status -s", &["tools/.vscode", "tools/.envrc", "tools/.npmrc", "tools/.claude"]).gives_up(&["tools"]),
     step("cd tools; git switch -q main; git branch -D tools; cd ..; rm -rf tools"),
     step("cd repo; echo p >> new; git commit -qam patched; git format-patch -q -1 -o ..; git reset -q --hard HEAD~1; git am -q ../*.patch; git mv src/lines src/rows; git commit -qm moved; git archive -o ../out.tar HEAD; git clean -qfdx; git bisect start HEAD HEAD~2 >/dev/null; git bisect reset 2>&1"),
 ];
@@ -35,7 +35,7 @@ const GIT: &[Step] = &[
 #[rustfmt::skip]
 const PROJECT: &[Step] = &[
     step("git clone -q --no-hardlinks @outside/upstream ."),
-    denied("git checkout -qf tools; git reset -q --hard", &[".vscode", ".envrc"]).gives_up(&[".git", "tool"]),
+    denied("git checkout -qf tools; git reset -q --hard", &[".vscode", ".envrc", ".npmrc", ".claude"]).gives_up(&[".git", "tool"]),
     step("git switch -qc work; echo x > src/x; git add .; git commit -qm work; echo y > src/x; git commit -qa --fixup HEAD; GIT_SEQUENCE_EDITOR=true git rebase -qi --autosquash HEAD~2"),
     step("git merge -q -m merged origin/feature; echo z > src/x; git stash -q; git stash pop -q; git diff; git checkout -q src/x; git reset -q --hard HEAD; git clean -qfdx; git status -s"),
     step("git config user.name B; git remote add up @outside/upstream; git fetch -q up; git branch -q --track old up/main; git config --unset user.name; git remote remove up; git gc -q; git fsck"),

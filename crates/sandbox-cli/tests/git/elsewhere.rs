@@ -47,36 +47,38 @@ fn git_works_in_a_linked_worktree() {
     outcome.succeeds().stdout("amended\n");
 }
 
-/// What changes settings and what shortens the logs of all, each as it is without a sandbox.
+/// What changes settings and what shortens the logs of all, beside what people do all day.
+const WORK: &[&str] = &[
+    "git config user.name Inside",
+    "git remote add r /tmp/remote",
+    "git push -q -u r HEAD:refs/heads/main",
+    "git fetch -q r",
+    "git checkout -q -b mine --track r/main",
+    "git commit -q --allow-empty -m mine",
+    "git push -q r HEAD:main",
+    "git pull -q --rebase",
+    "git sparse-checkout set --no-cone /file",
+    "git sparse-checkout disable",
+    "git tag -am t t1",
+    "echo z >> file",
+    "git stash -q",
+    "git stash pop -q",
+    "git commit -q -a --fixup HEAD",
+    "git rebase -q -i --autosquash HEAD~2",
+    "git bisect start HEAD HEAD~1",
+    "git bisect reset",
+    "git reflog expire --expire=now --all",
+    "git gc -q",
+    "git repack -adq",
+    "git update-server-info",
+    "git config --unset user.name",
+    "git remote set-url --push r https://example.org/x.git",
+    "git branch -m renamed",
+];
+
+/// Each as it is without a sandbox.
 #[test]
 fn settings_of_a_repository_elsewhere_are_what_git_makes_them() {
-    const WORK: &[&str] = &[
-        "git config user.name Inside",
-        "git remote add r /tmp/remote",
-        "git push -q -u r HEAD:refs/heads/main",
-        "git fetch -q r",
-        "git checkout -q -b mine --track r/main",
-        "git commit -q --allow-empty -m mine",
-        "git push -q r HEAD:main",
-        "git pull -q --rebase",
-        "git sparse-checkout set --no-cone /file",
-        "git sparse-checkout disable",
-        "git tag -am t t1",
-        "echo z >> file",
-        "git stash -q",
-        "git stash pop -q",
-        "git commit -q -a --fixup HEAD",
-        "git rebase -q -i --autosquash HEAD~2",
-        "git bisect start HEAD HEAD~1",
-        "git bisect reset",
-        "git reflog expire --expire=now --all",
-        "git gc -q",
-        "git repack -adq",
-        "git update-server-info",
-        "git config --unset user.name",
-        "git remote set-url --push r https://example.org/x.git",
-        "git branch -m renamed",
-    ];
     if !has_git() {
         return;
     }
@@ -383,4 +385,64 @@ fn no_link_is_made_in_a_repository_elsewhere() {
             assert_eq!(links(make, git, false), names, "the control: {git}: {made}");
         }
     }
+}
+
+/// Where the workspace is a directory of a repository, the first denial says what opens that, and settings and hooks stay protected.
+#[test]
+fn git_works_below_the_top_of_a_repository_that_is_opened() {
+    if !has_git() {
+        return;
+    }
+    let person = || {
+        let host = person();
+        let script = "cd repo; mkdir sub; mv file sub; git add .; git commit -qm sub";
+        host.bare(["sh", "-ec", script]).output().succeeds();
+        host
+    };
+    let inside = |host: &Host, script: &str, rule: Option<&str>| {
+        let script = host.expand(script);
+        let command = host.sandbox(["sh", "-c", &script]).cwd("repo/sub");
+        let command = match rule {
+            Some(rule) => command.rule(rule),
+            None => command,
+        };
+        command.output()
+    };
+    let opens = "@ws/repo/.git = write";
+    for first in [
+        "git commit --allow-empty -m x",
+        "git tag x",
+        "git fetch .",
+        "git config user.name x",
+        "echo x | git hash-object -w --stdin",
+    ] {
+        let host = person();
+        let outcome = inside(&host, first, None);
+        assert!(outcome.code() != Some(0), "{}", outcome.show());
+        outcome.stderr_contains(&host.expand("`--write @ws/repo/.git` allows it"));
+        inside(&host, first, Some(opens)).succeeds();
+    }
+    // Patterns without cones are set from the top.
+    let work = WORK.join(" && ");
+    let work = work.replace(
+        "git sparse-checkout set --no-cone /file",
+        "git -C .. sparse-checkout set --no-cone /sub",
+    );
+    let script =
+        format!("export GIT_SEQUENCE_EDITOR=true; git init -q --bare /tmp/remote && {work}");
+    let host = person();
+    inside(&host, &script, Some(opens)).succeeds();
+    assert!(super::listed(&host, "repo").contains("branch.renamed.merge=refs/heads/main"));
+    let planted =
+        "git config core.fsmonitor @ws/evil; cp @ws/evil ../.git/hooks/pre-commit; echo x > ../new";
+    inside(&host, planted, Some(opens));
+    let commit = ["git", "commit", "-q", "--allow-empty", "-m", "x"];
+    host.bare(commit).cwd("repo").output().succeeds();
+    assert!(!host.has("ran") && !host.has("repo/new"));
+    host.bare(["sh", "-c", &host.expand(planted)])
+        .cwd("repo/sub")
+        .output()
+        .succeeds();
+    host.bare(commit).cwd("repo").output().succeeds();
+    assert!(host.has("ran"), "the control");
 }

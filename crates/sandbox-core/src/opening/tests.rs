@@ -14,9 +14,9 @@ const THERE: [&str; 9] = [
     "w/later/.env",
     "ro",
     "ro/w",
-    "ro/w/.git",
+    "ro/w/.git/refs",
 ];
-const PLACES: [&str; 24] = [
+const PLACES: [&str; 25] = [
     "w",
     "w/src",
     "w/src/new",
@@ -39,6 +39,7 @@ const PLACES: [&str; 24] = [
     "ro/.vscode",
     "ro/w",
     "ro/w/.git/hooks",
+    "ro/w/.git/refs/x",
     "ro/w/.env",
     "ro/w/file",
 ];
@@ -55,7 +56,9 @@ fn host() -> Host {
     for path in THERE {
         std::fs::create_dir_all(root.join(path)).unwrap();
     }
-    std::fs::write(root.join("ro/w/file"), "").unwrap();
+    for path in ["ro/w/file", "ro/w/.git/HEAD"] {
+        std::fs::write(root.join(path), "").unwrap();
+    }
     let context = Context::new(root.join("w"));
     Host {
         _directory: directory,
@@ -169,6 +172,8 @@ fn what_has_to_be_opened_depends_on_what_is_there() {
         ("ro/.vscode", true, &["ro", "ro/.vscode"]),
         ("ro/w/.env", true, &["ro/w"]),
         ("ro/w/.git/hooks", true, &["ro/w/.git", "ro/w/.git/hooks"]),
+        ("ro/w/.git/refs/x", true, &["ro/w/.git"]),
+        ("ro/w/.git/refs", false, &["ro/w/.git/refs"]),
     ] {
         let path = host.root.join(path);
         let lines = ruleset

@@ -144,6 +144,7 @@ pub(crate) fn source(source: &Source) -> Value {
             object.insert("key".to_owned(), (*key).into());
             return object.into();
         }
+        Source::GitSetting { key } => return json!({"kind": "git-setting", "key": key}),
         Source::CommandLine => "command-line",
         Source::Secret => "secrets",
         Source::Protected => "protected-paths",

@@ -7,6 +7,8 @@
 mod elsewhere;
 #[path = "git/links.rs"]
 mod links;
+#[path = "git/set_up.rs"]
+mod set_up;
 
 use std::fs;
 

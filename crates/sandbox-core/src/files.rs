@@ -262,6 +262,8 @@ pub struct FileRules {
     pub(crate) asked: Asked,
     /// Where protected paths are searched for, beside the top of each writable tree.
     pub(crate) search: Option<nested::Search>,
+    /// What a person's `git init` makes in each repository.
+    pub(crate) template: Option<PathBuf>,
 }
 
 impl FileRules {

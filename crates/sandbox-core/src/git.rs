@@ -13,11 +13,13 @@ mod link;
 mod remote;
 mod rewrite;
 mod settings;
+pub(crate) mod targets;
 mod value;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::decide::{follow, is_resolved, protection};
+use crate::place::{self, above, name};
 use crate::{Access, Ruleset};
 
 pub use self::directory::{GitPlace, git_places, is_named_as_git_directory};
@@ -57,6 +59,25 @@ pub const GIT_CONFIG_COPY: &str = "config.sandbox";
 pub const GIT_COMMON_DIRECTORY: &[u8] = b"../..\n";
 
 impl Ruleset {
+    /// What a person's `git init` copies to a path in a repository, from a template of theirs that no command can write: the file in that.
+    #[must_use]
+    pub fn git_template(&self, path: &Path) -> Option<PathBuf> {
+        let template = self.files().template.as_deref()?;
+        let (directory, name) = (above(path)?, name(path));
+        let is_copied = ["hooks", "info"]
+            .iter()
+            .any(|it| place::name(directory) == *it);
+        let is_protected = || {
+            let protected = protection(self.files(), path);
+            protected.is_some_and(|(_, entry)| entry.path.starts_with(".git/"))
+        };
+        let is_one = is_copied
+            && is_resolved(path)
+            && above(directory).is_some_and(is_named_as_git_directory)
+            && is_protected();
+        is_one.then(|| template.join(place::name(directory)).join(name))
+    }
+
     /// What a path is to git, if it is denied as a protected path and its content decides.
     #[must_use]
     pub fn git_file(&self, path: &Path) -> Option<GitFile> {

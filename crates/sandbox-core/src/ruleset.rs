@@ -19,7 +19,7 @@ use crate::files::absent::{AbsentSecrets, Home};
 use crate::files::anchors;
 use crate::files::nested::Search;
 use crate::files::{FileRule, FileRules, Looks};
-use crate::git::elsewhere;
+use crate::git::{elsewhere, targets};
 use crate::pattern::{Expanded, Glob, expand, is_relative_spelling};
 use crate::policy::{FileEntry, by_key, of_last_layers};
 use crate::problem::RuleProblem;
@@ -238,10 +238,12 @@ pub(crate) fn resolve_files(
     }
     by_name::keep(&mut ways, policy, &absent, resolver, problems);
     let mut files = protecting(pass_writable_links(&mut ways, &absent, problems), policy);
-    match &policy.settings {
-        Some(settings) => files.sockets = settings::sockets(settings, context, resolver),
-        // Another sandbox's settings say themselves what may be written.
-        None => elsewhere::open(&mut files, resolver),
+    if let Some(settings) = &policy.settings {
+        // They say themselves what may be written.
+        files.sockets = settings::sockets(settings, context, resolver);
+    } else {
+        elsewhere::open(&mut files, resolver);
+        targets::protect(&mut files, context, resolver);
     }
     files.search = policy.settings.as_ref().map(|settings| Search {
         below: context.cwd.clone(),

@@ -189,6 +189,11 @@ pub enum Source {
     Protected,
     /// A repository that lies elsewhere has a writable tree as a working tree, and says so.
     Repository,
+    /// git's settings lead to it: not writable unless a rule names the path.
+    GitSetting {
+        /// The setting, `*` for what is between its section and key.
+        key: &'static str,
+    },
     /// The table of closed addresses: not reached unless a rule names them.
     Closed,
 }
@@ -207,7 +212,11 @@ impl Source {
     pub(crate) const fn is_written(&self) -> bool {
         !matches!(
             self,
-            Self::Preset(_) | Self::Secret | Self::Protected | Self::Repository
+            Self::Preset(_)
+                | Self::Secret
+                | Self::Protected
+                | Self::Repository
+                | Self::GitSetting { .. }
         )
     }
 }
@@ -250,6 +259,7 @@ impl fmt::Display for Source {
             Self::Secret => f.write_str("known secrets"),
             Self::Protected => f.write_str("protected paths"),
             Self::Repository => f.write_str("the repository of a working tree"),
+            Self::GitSetting { key } => write!(f, "git's `{key}`"),
             Self::Closed => f.write_str("closed addresses"),
         }
     }

@@ -226,7 +226,7 @@ fn directory(path: &Path, resolver: &Resolver) -> Option<PathBuf> {
 }
 
 /// The content of a file that is not too large.
-fn content(path: &Path, resolver: &Resolver) -> Option<Vec<u8>> {
+pub(super) fn content(path: &Path, resolver: &Resolver) -> Option<Vec<u8>> {
     if resolver.kind(path) != Ok(PathKind::File) {
         return None;
     }

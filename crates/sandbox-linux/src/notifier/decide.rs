@@ -218,6 +218,11 @@ impl Names {
         self.ruleset.git_file(path)
     }
 
+    /// What a person's own template has for a path in a repository.
+    pub(super) fn git_template(&self, path: &Path) -> Option<PathBuf> {
+        self.ruleset.git_template(path)
+    }
+
     /// What a file `.git` in a directory becomes.
     pub(super) fn git_link(&self, directory: &Path, content: &[u8]) -> Result<GitLink, GitDenial> {
         self.ruleset.git_link(directory, content)

@@ -227,6 +227,9 @@ impl<'a> Performer<'a> {
                 if let Some(link) = self.open_link((name, &path), None, flags, mode)? {
                     return Ok(link);
                 }
+                if let Some(copied) = self.open_copied((name, &path), flags, mode)? {
+                    return Ok(copied);
+                }
                 let places: Vec<_> = in_repositories(name, &path).collect();
                 if self.git_config(&path, &places).is_none() {
                     return Err(denied);

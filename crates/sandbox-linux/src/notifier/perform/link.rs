@@ -118,6 +118,28 @@ impl Unwritten {
 }
 
 impl<'a> Performer<'a> {
+    /// A new file that a person's template has, made with what it has there; `None` if it is none. Whoever opened it gets another file.
+    pub(super) fn open_copied(
+        &self,
+        (name, path): (&Name<'a>, &Path),
+        flags: i32,
+        mode: u32,
+    ) -> Result<Option<OwnedFd>, Stop> {
+        let names = self.names.names();
+        let is_written = flags & libc::O_ACCMODE != libc::O_RDONLY;
+        let Some(template) = names.git_template(path).filter(|_| is_written) else {
+            return Ok(None);
+        };
+        names.tell_apart(path, name.directory.as_fd())?;
+        let Some(content) = content(&self.job.root, &template)? else {
+            return Ok(None);
+        };
+        let private = private_file(name, mode)?;
+        let mode = fstat(&private)?.st_mode;
+        give_name(&copy(name, &content, mode)?, name, &name.last, false)?;
+        Ok(Some(private))
+    }
+
     /// A file `.git`, or `commondir`, opened to be written from its beginning; `None` if it is neither.
     pub(super) fn open_link(
         &self,
@@ -219,13 +241,13 @@ fn make_link(
         }
     }
     // The command can only take from them what says where files are: then it is not said.
-    let content = asked.link(path, content, |path| settings(root, path))?;
+    let content = asked.link(path, content, |path| self::content(root, path))?;
     // Nobody can write to what may have the name already, so that it does not matter that it has none for a moment.
     give_name(&copy(name, &content, mode)?, name, &name.last, true)
 }
 
-/// Those of a git directory that is there.
-fn settings(root: &Root, path: &Path) -> Result<Option<Vec<u8>>, Errno> {
+/// What is in a file that no link leads to, if it is there: settings of a git directory, a part of a template.
+fn content(root: &Root, path: &Path) -> Result<Option<Vec<u8>>, Errno> {
     let file = match root.at(path) {
         Err(Errno::ENOENT) => return Ok(None),
         file => file?,

@@ -1,0 +1,327 @@
+//! What the settings of git that are in effect lead to, where the command could write it: hooks, included settings, programs.
+//!
+//! The attack: `core.hooksPath = tools/hooks`, which the person has set, and `tools/hooks/pre-commit`, which an ordinary name makes an
+//! ordinary file. So the files of settings are read at the start, as git would read them, and what they lead to is protected as hooks
+//! are. No condition of `includeIf` is looked at: it may hold later.
+//!
+//! Must never do: run git; take a directory away from the command with a writable tree in it, or follow what a tree says without an end.
+
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+
+use super::elsewhere::content;
+use super::link::{flat, named_by};
+use super::settings::{Setting, settings};
+use crate::decide::protection;
+use crate::files::{FileRule, FileRules};
+use crate::os::OsStrExt;
+use crate::place::{is_within, upwards};
+use crate::resolve::{PathKind, Resolver};
+use crate::{Access, Context, Source};
+
+/// How many files of settings are read, and how many trees are looked at.
+const MOST_FILES: usize = 64;
+const MOST_TREES: usize = 16;
+/// How many paths are protected.
+const MOST_TARGETS: usize = 256;
+/// How many words of a command are looked at.
+const MOST_WORDS: usize = 16;
+
+/// A setting that leads to a file that git, or a program of its, obeys.
+struct Leading {
+    /// In small letters; `*` is any name between section and key.
+    name: &'static str,
+    /// As git's documentation spells it.
+    key: &'static str,
+    leads: Leads,
+    reason: &'static str,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Leads {
+    /// To settings, from the directory of the file that says so.
+    Included,
+    /// To what is at a path.
+    Path,
+    /// To each word of a command that is a path of a file.
+    Command,
+}
+
+const fn leading(
+    name: &'static str,
+    key: &'static str,
+    leads: Leads,
+    reason: &'static str,
+) -> Leading {
+    Leading {
+        name,
+        key,
+        leads,
+        reason,
+    }
+}
+
+const COMMAND: &str = "git runs it";
+/// From git's own documentation (`Documentation/config/*.adoc`).
+#[rustfmt::skip]
+const LEADING: &[Leading] = &[
+    leading("include.path", "include.path", Leads::Included, "git's settings include it"),
+    leading("includeif.*.path", "includeIf.*.path", Leads::Included, "git's settings include it"),
+    leading("core.hookspath", "core.hooksPath", Leads::Path, "git runs what is in it"),
+    leading("init.templatedir", "init.templateDir", Leads::Path, "git copies hooks from it"),
+    leading("core.attributesfile", "core.attributesFile", Leads::Path, "chooses filters and diff drivers, which are commands"),
+    leading("core.fsmonitor", "core.fsmonitor", Leads::Command, COMMAND),
+    leading("core.sshcommand", "core.sshCommand", Leads::Command, COMMAND),
+    leading("core.editor", "core.editor", Leads::Command, COMMAND),
+    leading("core.pager", "core.pager", Leads::Command, COMMAND),
+    leading("sequence.editor", "sequence.editor", Leads::Command, COMMAND),
+    leading("credential.helper", "credential.helper", Leads::Command, COMMAND),
+    leading("gpg.program", "gpg.program", Leads::Command, COMMAND),
+    leading("diff.external", "diff.external", Leads::Command, COMMAND),
+    leading("diff.*.command", "diff.*.command", Leads::Command, COMMAND),
+    leading("diff.*.textconv", "diff.*.textconv", Leads::Command, COMMAND),
+    leading("filter.*.clean", "filter.*.clean", Leads::Command, COMMAND),
+    leading("filter.*.smudge", "filter.*.smudge", Leads::Command, COMMAND),
+    leading("filter.*.process", "filter.*.process", Leads::Command, COMMAND),
+    leading("merge.*.driver", "merge.*.driver", Leads::Command, COMMAND),
+];
+
+/// Protects what the settings lead to, and finds the person's template.
+pub(crate) fn protect(files: &mut FileRules, context: &Context, resolver: &Resolver) {
+    let is_tree = |rule: &&FileRule| {
+        rule.is_literal() && rule.access == Access::Write && rule.kind == PathKind::Directory
+    };
+    let trees: Vec<PathBuf> = files
+        .written()
+        .filter(is_tree)
+        .map(|rule| rule.path().to_owned())
+        .collect();
+    if trees.is_empty() || files.asked.only {
+        return;
+    }
+    let mut search = Search {
+        home: context.home.as_deref(),
+        resolver,
+        read: BTreeSet::new(),
+        found: Vec::new(),
+    };
+    let tops: BTreeSet<&Path> = trees
+        .iter()
+        .take(MOST_TREES)
+        .filter_map(|tree| top(tree, resolver))
+        .collect();
+    let of_person = of_person(context);
+    for path in &of_person {
+        search.read(path, None);
+    }
+    files.template = template(&search.found, files, resolver);
+    // What is relative means another path in each repository.
+    for top in tops {
+        search.read.clear();
+        for path in of_person
+            .iter()
+            .cloned()
+            .chain(of_repository(top, resolver))
+        {
+            search.read(&path, Some(top));
+        }
+    }
+    let found = search.found;
+    let mut rules = Vec::new();
+    for target in found.iter().take(MOST_TARGETS) {
+        rules.extend(target.rules(files, &trees, resolver));
+    }
+    files.extend(rules);
+}
+
+/// Where a person's settings are, and the system's (`FILES` of git-config(1)).
+fn of_person(context: &Context) -> Vec<PathBuf> {
+    let variable = |name: &str| context.variables.get(OsStr::new(name)).map(PathBuf::from);
+    let home = context.home.as_deref();
+    let config = variable("XDG_CONFIG_HOME").filter(|path| path.is_absolute());
+    let config = config.or_else(|| home.map(|home| home.join(".config")));
+    let all = [
+        Some("/etc/gitconfig".into()),
+        variable("GIT_CONFIG_SYSTEM"),
+        config.map(|config| config.join("git/config")),
+        home.map(|home| home.join(".gitconfig")),
+        variable("GIT_CONFIG_GLOBAL"),
+    ];
+    all.into_iter()
+        .flatten()
+        .filter(|path| path.is_absolute())
+        .collect()
+}
+
+/// The top of the working tree that a directory lies in.
+fn top<'a>(directory: &'a Path, resolver: &Resolver) -> Option<&'a Path> {
+    let has_git = |path: &&Path| {
+        let kind = resolver.kind(&path.join(".git"));
+        kind.is_ok_and(|kind| matches!(kind, PathKind::Directory | PathKind::File))
+    };
+    upwards(directory).find(has_git)
+}
+
+/// The settings of the repository whose working tree has its top there.
+fn of_repository(top: &Path, resolver: &Resolver) -> Vec<PathBuf> {
+    let git = top.join(".git");
+    let linked = content(&git, resolver);
+    let own = match linked.as_deref().map(named_by) {
+        Some(Ok(path)) => flat(&top.join(path)),
+        _ => git,
+    };
+    let common = content(&own.join("commondir"), resolver);
+    let common = common.map(|path| flat(&own.join(OsStr::from_bytes(path.trim_ascii_end()))));
+    let common = common.unwrap_or_else(|| own.clone());
+    let names = ["config", "config.worktree"];
+    let mut all: Vec<PathBuf> = names.iter().map(|name| common.join(name)).collect();
+    all.push(own.join("config.worktree"));
+    all
+}
+
+/// What settings were found to lead to.
+struct Search<'a> {
+    home: Option<&'a Path>,
+    resolver: &'a Resolver,
+    /// The files that were read, each with the directory in which it was found.
+    read: BTreeSet<(PathBuf, PathBuf)>,
+    found: Vec<Target>,
+}
+
+struct Target {
+    path: PathBuf,
+    setting: &'static Leading,
+}
+
+impl Search<'_> {
+    /// Reads a file of settings, and those that it includes. What is relative is so to the top of a working tree.
+    fn read(&mut self, path: &Path, top: Option<&Path>) {
+        let mut left = vec![path.to_owned()];
+        while let Some(path) = left.pop() {
+            if self.read.len() >= MOST_FILES {
+                return;
+            }
+            let real = |path: &Path| self.resolver.resolve(path).map(|place| place.path);
+            // What it includes is beside the name by which it is read.
+            let (Ok(file), Some(Ok(directory))) = (real(&path), path.parent().map(real)) else {
+                continue;
+            };
+            if !self.read.insert((file.clone(), directory)) {
+                continue;
+            }
+            // What git does not understand stops it.
+            let Some(Ok(all)) = content(&file, self.resolver).map(|it| settings(&it)) else {
+                continue;
+            };
+            for setting in &all {
+                let Some(leading) = leading_of(setting) else {
+                    continue;
+                };
+                let Some(value) = setting.value.as_deref().filter(|it| !it.is_empty()) else {
+                    continue;
+                };
+                match leading.leads {
+                    Leads::Included => {
+                        let included = self.at(value, path.parent());
+                        left.extend(included.clone());
+                        self.add(included, leading);
+                    }
+                    Leads::Path => self.add(self.at(value, top), leading),
+                    Leads::Command => {
+                        let words = value.split(|byte| b" \t\"'".contains(byte));
+                        let words = words.map(|word| word.strip_prefix(b"!").unwrap_or(word));
+                        // The shell looks for the others in `PATH`.
+                        let paths = words.filter(|word| word.contains(&b'/')).take(MOST_WORDS);
+                        for path in paths {
+                            let path = self.at(path, top).filter(|path| self.is_file(path));
+                            self.add(path, leading);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// The path that a value means (`pathname` of git-config(1)).
+    fn at(&self, value: &[u8], directory: Option<&Path>) -> Option<PathBuf> {
+        let path = match (value.strip_prefix(b"~/"), self.home) {
+            (Some(rest), Some(home)) => home.join(OsStr::from_bytes(rest)),
+            _ => directory
+                .unwrap_or(Path::new(""))
+                .join(OsStr::from_bytes(value)),
+        };
+        path.is_absolute().then_some(path)
+    }
+
+    fn is_file(&self, path: &Path) -> bool {
+        self.resolver
+            .resolve(path)
+            .is_ok_and(|it| it.kind == PathKind::File)
+    }
+
+    fn add(&mut self, path: Option<PathBuf>, setting: &'static Leading) {
+        self.found.extend(path.map(|path| Target { path, setting }));
+    }
+}
+
+fn leading_of(setting: &Setting) -> Option<&'static Leading> {
+    let parts = setting.parts()?;
+    let is_it = |leading: &&Leading| {
+        let names = leading.name.split_once('.');
+        let (section, rest) = names.unwrap_or_default();
+        let key = rest.strip_prefix("*.");
+        section.as_bytes() == parts.section
+            && key.unwrap_or(rest).as_bytes() == parts.key
+            && key.is_some() == parts.subsection.is_some()
+    };
+    LEADING.iter().find(is_it)
+}
+
+impl Target {
+    /// What makes it read-only, with the links that lead there, where the command could write it otherwise.
+    fn rules(&self, files: &FileRules, trees: &[PathBuf], resolver: &Resolver) -> Vec<FileRule> {
+        let Ok(found) = resolver.resolve(&self.path) else {
+            return Vec::new();
+        };
+        let links = found
+            .links
+            .into_iter()
+            .map(|(link, _)| (link, PathKind::Symlink));
+        let mut places: Vec<(PathBuf, PathKind)> = links.collect();
+        places.push((found.path, found.kind));
+        places.retain(|(path, _)| {
+            let is_persons = files
+                .literal(path)
+                .is_some_and(|rule| rule.source.is_written());
+            files.access(path).0 == Access::Write
+                && protection(files, path).is_none()
+                && !is_persons
+                && !trees.iter().any(|tree| is_within(tree, path))
+                // git itself could write nothing there.
+                && !path.ends_with(".git")
+        });
+        let rule = |(path, kind): (PathBuf, PathKind)| FileRule {
+            kind,
+            reason: Some(self.setting.reason),
+            source: Source::GitSetting {
+                key: self.setting.key,
+            },
+            ..FileRule::plain(path.clone().as_os_str(), path, None, Access::Read)
+        };
+        places.into_iter().map(rule).collect()
+    }
+}
+
+/// The person's template, if nothing in it can be written inside.
+fn template(found: &[Target], files: &FileRules, resolver: &Resolver) -> Option<PathBuf> {
+    let last = found
+        .iter()
+        .rfind(|target| target.setting.key == "init.templateDir")?;
+    let found = resolver.resolve(&last.path).ok()?;
+    let is_read = found.kind == PathKind::Directory && files.access(&found.path).0 == Access::Read;
+    is_read.then_some(found.path)
+}
+
+#[cfg(test)]
+mod tests;

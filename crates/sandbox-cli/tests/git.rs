@@ -3,6 +3,8 @@
 //! Each attack is looked at from the host, where git then does what people do all day; and its control is the same without the
 //! notifier, where what was planted runs.
 
+#[path = "git/around.rs"]
+mod around;
 #[path = "git/elsewhere.rs"]
 mod elsewhere;
 #[path = "git/links.rs"]
@@ -141,6 +143,14 @@ fn person_with_bare() -> Host {
     host
 }
 
+/// A word of a shell's that exchanges two names (renameat2(2)).
+fn exchange() -> String {
+    format!(
+        "exchange() {{ @payload call {} -100 s:$1 -100 s:$2 2; }}",
+        libc::SYS_renameat2
+    )
+}
+
 /// What it plants, in the repository, does not run when the host does something there; without the notifier it does.
 #[track_caller]
 fn never_runs(planted: &str, then: &str) {
@@ -151,7 +161,7 @@ fn never_runs(planted: &str, then: &str) {
 fn never_runs_at(make: fn() -> Host, planted: &str, then: &str) {
     let attack = |options: &[&str]| {
         let host = make();
-        let script = format!("cd repo; {}", host.expand(planted));
+        let script = host.expand(&format!("{}; cd repo; {planted}", exchange()));
         let outcome = inside(&host, &script, options);
         let then = format!("cd repo; {then}");
         // Whether it succeeds is not the question.

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::{Host, WITHOUT, has_git, inside, never_runs_at, person};
+use super::{Host, WITHOUT, exchange, has_git, inside, never_runs_at, person};
 
 /// A person who has unpacked what somebody else has packed: a repository whose settings run something, with a linked worktree, and the same
 /// as a directory in the workspace.
@@ -329,7 +329,7 @@ fn no_link_in_a_repository_by_another_name_has_git_write_elsewhere() {
         "ln -s @outside $N",
         "ln -s @outside ../l; mv -T ../l $N",
         "ln -s @outside ../l; ln -P ../l $N",
-        "echo > $N; ln -s @outside ../l; mv --exchange -T ../l $N || mv -T ../l $N",
+        "echo > $N; ln -s @outside ../l; exchange ../l $N",
         "mkdir ../d; ln -s @outside ../d/l; mv -T ../d $B/z; mv -T $B/z/l $N",
         "mv $B/HEAD $B/h; mv $B/objects $B/o; ln -s @outside ../l; mv -T ../l $N; mv $B/o $B/objects; mv $B/h $B/HEAD",
         "mkdir ../d; ln -s @outside ../d/l; mv $B/HEAD $B/h; mv $B/refs $B/r; mv -T ../d $B/z; mv $B/r $B/refs; mv $B/h $B/HEAD; mv -T $B/z/l $N",
@@ -341,7 +341,8 @@ fn no_link_in_a_repository_by_another_name_has_git_write_elsewhere() {
                 let script = "git clone -q --bare repo bare; git -C bare branch w; git -C bare worktree add -q ../w w; mkdir bare/x";
                 host.bare(["sh", "-ec", script]).output().succeeds();
                 let script = host.expand(&format!(
-                    "cd repo; B=../bare; N=$B/{name}; rm -rf $N; {made}"
+                    "{}; cd repo; B=../bare; N=$B/{name}; rm -rf $N; {made}",
+                    exchange()
                 ));
                 let outcome = inside(&host, &script, options);
                 shown.push_str(&outcome.show());

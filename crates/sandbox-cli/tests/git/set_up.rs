@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Host, has_git, inside, listed, person};
+use super::{Host, exchange, has_git, inside, listed, person};
 
 /// Hooks of husky and pre-commit, and filters of LFS: each says that it has run.
 fn person_with_hooks() -> Host {
@@ -82,7 +82,7 @@ fn nothing_that_settings_lead_to_is_of_the_command() {
         ),
         (
             HOOKS,
-            "mkdir -p t/hooks; cp ../evil t/hooks/pre-commit; mv --exchange -T t tools || { mv tools u; mv t tools; }",
+            "mkdir -p t/hooks; cp ../evil t/hooks/pre-commit; exchange t tools",
             COMMIT,
         ),
         (
@@ -129,7 +129,7 @@ fn nothing_that_settings_lead_to_is_of_the_command() {
         let attack = |is_confined: bool| {
             let host = person();
             let run = |script: &str, is_confined: bool| {
-                let script = host.expand(script);
+                let script = host.expand(&format!("{}; {script}", exchange()));
                 let command = ["sh", "-c", &script];
                 let command = if is_confined {
                     host.sandbox(command).options(["--write", "@ws"])

@@ -446,3 +446,43 @@ fn git_works_below_the_top_of_a_repository_that_is_opened() {
     host.bare(commit).cwd("repo").output().succeeds();
     assert!(host.has("ran"), "the control");
 }
+
+/// There mounts hold what exists.
+#[test]
+fn settings_and_hooks_elsewhere_are_held_without_a_notifier() {
+    if !has_git() {
+        return;
+    }
+    for (make, tree) in [
+        (person_elsewhere as fn() -> Host, "w"),
+        (person_elsewhere, "@outside/main/module"),
+        (person_with_bare_elsewhere, "w"),
+    ] {
+        let planted = |is_confined: bool| {
+            let host = make();
+            let script = "C=$(git rev-parse --git-common-dir); git config core.fsmonitor x; echo '#' >> $C/config; mkdir -p $C/hooks; echo x > $C/hooks/pre-commit; \
+                          rm -f $C/hooks/*.sample; git commit -q --allow-empty -m x";
+            let script = host.expand(script);
+            let command = ["sh", "-c", &script];
+            let command = if is_confined {
+                host.sandbox(command).options(super::WITHOUT)
+            } else {
+                host.bare(command)
+            };
+            command.cwd(tree).output();
+            let common = [
+                "sh",
+                "-c",
+                "cd $(git rev-parse --git-common-dir); grep -c 'fsmonitor\\|#' config; ls hooks | grep -vc sample; git log -1 --format=%s",
+            ];
+            host.bare(common).cwd(tree).output().text()
+        };
+        let held = planted(true);
+        assert!(held.starts_with("0\n0\n"), "{tree}: {held}");
+        let planted = planted(false);
+        assert!(
+            planted.starts_with("2\n1\n"),
+            "the control: {tree}: {planted}"
+        );
+    }
+}

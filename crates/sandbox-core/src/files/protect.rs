@@ -11,6 +11,7 @@ use super::anchors::Anchors;
 use super::nested::nested;
 use super::{Anchor, FileRules};
 use crate::decide::protection;
+use crate::git::is_named_as_git_directory;
 use crate::problem::RuleProblem;
 use crate::protected::{ProtectedPath, all, is_named, protected, rests};
 use crate::resolve::{PathKind, Resolver};
@@ -55,7 +56,13 @@ pub(super) fn protect(
         }
         let whole = present.iter().map(|entry| entry.parts());
         // The root may itself be a part of the way.
-        let rests = rests(&root, &files.asked).map(<[_]>::to_vec);
+        let way = rests(&root, &files.asked);
+        // That of a submodule has in it what any has.
+        let as_git = (is_named_as_git_directory(&root) && !root.ends_with(".git"))
+            .then(|| rests(Path::new("/.git"), &files.asked))
+            .into_iter()
+            .flatten();
+        let rests = way.chain(as_git).map(<[_]>::to_vec);
         for parts in whole.chain(rests) {
             let found = existing(&root, &parts, resolver);
             for found in found.map_err(|problem| unreadable(files, &root, problem))? {

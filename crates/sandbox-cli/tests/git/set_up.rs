@@ -126,26 +126,27 @@ fn nothing_that_settings_lead_to_is_of_the_command() {
             COMMIT,
         ),
     ] {
-        let attack = |is_confined: bool| {
+        let attack = |tree: Option<&str>| {
             let host = person();
-            let run = |script: &str, is_confined: bool| {
-                let script = host.expand(&format!("{}; {script}", exchange()));
+            // The workspace has the repository in it, or is it.
+            let run = |script: &str, tree: Option<&str>| {
+                let script = host.expand(&format!("{}; cd @ws/repo; {script}", exchange()));
                 let command = ["sh", "-c", &script];
-                let command = if is_confined {
-                    host.sandbox(command).options(["--write", "@ws"])
-                } else {
-                    host.bare(command)
-                };
-                command.cwd("repo").output()
+                match tree {
+                    Some(tree) => host.sandbox(command).cwd(tree).output(),
+                    None => host.bare(command).output(),
+                }
             };
-            run(set, false).succeeds();
-            let outcome = run(planted, is_confined);
-            run(then, false);
+            run(set, None).succeeds();
+            let outcome = run(planted, tree);
+            run(then, None);
             (host.has("ran"), outcome.show())
         };
-        let (ran, outcome) = attack(true);
-        assert!(!ran, "{set}: {planted}\n{outcome}");
-        let (ran, outcome) = attack(false);
+        for tree in ["@ws", "repo"] {
+            let (ran, outcome) = attack(Some(tree));
+            assert!(!ran, "{tree}: {set}: {planted}\n{outcome}");
+        }
+        let (ran, outcome) = attack(None);
         assert!(ran, "the control: {set}: {planted}\n{outcome}");
     }
 }

@@ -22,7 +22,7 @@ use crate::{Access, Context, Source};
 
 /// How many files of settings are read, and how many trees are looked at.
 const MOST_FILES: usize = 64;
-const MOST_TREES: usize = 16;
+const MOST_TREES: usize = 64;
 /// How many paths are protected.
 const MOST_TARGETS: usize = 256;
 /// How many words of a command are looked at.
@@ -106,11 +106,11 @@ pub(crate) fn protect(files: &mut FileRules, context: &Context, resolver: &Resol
         read: BTreeSet::new(),
         found: Vec::new(),
     };
-    let tops: BTreeSet<&Path> = trees
+    let tops = trees
         .iter()
         .take(MOST_TREES)
-        .filter_map(|tree| top(tree, resolver))
-        .collect();
+        .flat_map(|tree| tops(tree, resolver));
+    let tops: BTreeSet<PathBuf> = tops.take(MOST_TREES).collect();
     let of_person = of_person(context);
     for path in &of_person {
         search.read(path, None);
@@ -122,12 +122,14 @@ pub(crate) fn protect(files: &mut FileRules, context: &Context, resolver: &Resol
         for path in of_person
             .iter()
             .cloned()
-            .chain(of_repository(top, resolver))
+            .chain(of_repository(&top, resolver))
         {
-            search.read(&path, Some(top));
+            search.read(&path, Some(&top));
         }
     }
-    let found = search.found;
+    let mut found = search.found;
+    let mut paths = BTreeSet::new();
+    found.retain(|target| paths.insert(target.path.clone()));
     let mut rules = Vec::new();
     for target in found.iter().take(MOST_TARGETS) {
         rules.extend(target.rules(files, &trees, resolver));
@@ -154,13 +156,23 @@ fn of_person(context: &Context) -> Vec<PathBuf> {
         .collect()
 }
 
-/// The top of the working tree that a directory lies in.
-fn top<'a>(directory: &'a Path, resolver: &Resolver) -> Option<&'a Path> {
-    let has_git = |path: &&Path| {
+/// The top of the working tree that a directory lies in; where it is in none, those in it.
+fn tops(directory: &Path, resolver: &Resolver) -> Vec<PathBuf> {
+    let has_git = |path: &Path| {
         let kind = resolver.kind(&path.join(".git"));
         kind.is_ok_and(|kind| matches!(kind, PathKind::Directory | PathKind::File))
     };
-    upwards(directory).find(has_git)
+    if let Some(top) = upwards(directory).find(|path| has_git(path)) {
+        return vec![top.to_owned()];
+    }
+    let names = resolver.names(directory).unwrap_or_default();
+    let is_directory =
+        |kind: &Option<PathKind>| kind.is_none_or(|kind| kind == PathKind::Directory);
+    let inner = names.iter().filter(|(_, kind)| is_directory(kind));
+    let mut inner: Vec<PathBuf> = inner.map(|(name, _)| directory.join(name)).collect();
+    inner.sort();
+    inner.retain(|path| resolver.kind(path) == Ok(PathKind::Directory) && has_git(path));
+    inner
 }
 
 /// The settings of the repository whose working tree has its top there.

@@ -245,6 +245,13 @@ fn the_repository_of_a_linked_worktree_has_its_settings() {
     person.write("main/.git/config", "[core]\n\thooksPath = tools/hooks\n");
     let held = person.held(&person.rules(Policy::default()));
     assert_eq!(held.len(), 2, "{held:?}");
+    // Of those in a directory.
+    let mut person = self::person();
+    person.write("w/.git/config", "[core]\n\thooksPath = tools/hooks\n");
+    person.context.cwd = person.root.clone();
+    person.context.home = None;
+    let held = person.held(&person.rules(Policy::default()));
+    assert_eq!(held.len(), 2, "{held:?}");
     // And of a directory in a repository.
     let mut person = self::person();
     person.write("w/.git/config", "[core]\n\thooksPath = tools/hooks\n");

@@ -278,6 +278,7 @@ fn nothing_else_of_a_repository_elsewhere_is_changed() {
     for change in [
         "echo changed >> $F",
         "echo changed > n; mv -f n $F",
+        "echo changed > $F.lock; mv -f $F.lock $F",
         "rm -f $F; echo changed > $F",
         "mv $F n; echo changed > $F",
         "echo changed > n; ln -f n $F",

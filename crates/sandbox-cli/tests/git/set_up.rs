@@ -160,6 +160,13 @@ fn what_settings_lead_to_is_explained() {
     let host = person();
     let script = "cd repo; git config core.hooksPath tools/hooks; mkdir -p tools/hooks";
     host.bare(["sh", "-ec", script]).output().succeeds();
+    let explained = host
+        .tool(["explain", "--write", "tools/hooks/pre-commit"])
+        .cwd("repo")
+        .output();
+    explained
+        .stdout_contains("(git's `core.hooksPath`)")
+        .stdout_contains("since: git runs what is in it");
     let inner = host
         .sandbox(["cp", "../evil", "tools/hooks/pre-commit"])
         .cwd("repo");

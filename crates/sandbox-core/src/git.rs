@@ -10,6 +10,7 @@
 mod directory;
 pub(crate) mod elsewhere;
 mod link;
+mod pending;
 mod remote;
 mod rewrite;
 mod settings;
@@ -24,6 +25,7 @@ use crate::{Access, Ruleset};
 
 pub use self::directory::{GitPlace, git_places, is_named_as_git_directory};
 pub use self::link::{GitLink, names_other_worktree};
+pub use self::pending::{git_pending, git_pending_files, git_unfinished};
 pub use self::rewrite::{GitDenial, may_rewrite_git_config, rewrite_module_config};
 
 /// A protected path that git itself writes, where the content says whether it may.

@@ -9,6 +9,7 @@ mod addresses;
 mod baseline;
 mod bound;
 mod caches;
+mod change;
 mod context;
 mod decide;
 mod destination;
@@ -23,6 +24,7 @@ mod files;
 pub mod fuzzing;
 mod git;
 mod macos;
+mod lines;
 mod map;
 mod network;
 mod opening;
@@ -48,6 +50,7 @@ mod trust;
 pub use access::Access;
 pub use addresses::own_addresses;
 pub use bound::{Difference, Excess};
+pub use change::{Change, ChangeKind, Changes};
 pub use context::Context;
 pub use decide::{Attempt, Decision, RuleRef, Verdict};
 pub use destination::{Destination, DestinationPattern, DestinationProblem, Name, Ports};
@@ -59,10 +62,12 @@ pub use explain::{Explanation, Lost, Why};
 pub use files::grow::Growing;
 pub use files::{Anchor, FileRule, FileRules, Looks};
 pub use git::{
-    GIT_COMMON_DIRECTORY, GIT_CONFIG_COPY, GitDenial, GitFile, GitLink, GitPlace, git_places,
-    is_named_as_git_directory, may_rewrite_git_config, names_other_worktree, rewrite_module_config,
+    GIT_COMMON_DIRECTORY, GIT_CONFIG_COPY, GitDenial, GitFile, GitLink, GitPlace, git_pending,
+    git_pending_files, git_places, git_unfinished, is_named_as_git_directory,
+    may_rewrite_git_config, names_other_worktree, rewrite_module_config,
 };
 pub use macos::{DEPENDENCY_DIRECTORIES, MacOptions, ProtectedName};
+pub use lines::Lines;
 pub use network::{DestinationRule, NetworkRules, PublishedPort, Upstream};
 pub use pattern::{PatternProblem, escape as literal_pattern};
 pub use place::{above, is_within, name, order, upwards};

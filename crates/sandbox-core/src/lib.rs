@@ -23,8 +23,8 @@ mod files;
 #[doc(hidden)]
 pub mod fuzzing;
 mod git;
-mod macos;
 mod lines;
+mod macos;
 mod map;
 mod network;
 mod opening;
@@ -66,8 +66,8 @@ pub use git::{
     git_pending_files, git_places, git_unfinished, is_named_as_git_directory,
     may_rewrite_git_config, names_other_worktree, rewrite_module_config,
 };
-pub use macos::{DEPENDENCY_DIRECTORIES, MacOptions, ProtectedName};
 pub use lines::Lines;
+pub use macos::{DEPENDENCY_DIRECTORIES, MacOptions, ProtectedName};
 pub use network::{DestinationRule, NetworkRules, PublishedPort, Upstream};
 pub use pattern::{PatternProblem, escape as literal_pattern};
 pub use place::{above, is_within, name, order, upwards};

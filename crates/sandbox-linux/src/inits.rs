@@ -15,7 +15,7 @@ use nix::sys::socket::{MsgFlags, Shutdown, shutdown};
 use nix::unistd::{Pid, getpgrp, getsid};
 
 use crate::child::{Received, receive, receive_with};
-use crate::notifier::{Brought, Errands, Names, Notifier, OnDenial};
+use crate::notifier::{Brought, Errands, Making, Names, Notifier, OnDenial};
 use crate::sys;
 
 /// How many inits wait for a command at most, and how long those beyond the first do.
@@ -66,7 +66,7 @@ impl Init {
     /// Answers the calls that come by `listener`.
     pub(crate) fn answer(
         &self,
-        names: &Arc<Names>,
+        (names, making): (&Arc<Names>, &Arc<Making>),
         brought: Option<Brought>,
         on_denial: Option<&OnDenial>,
         listener: OwnedFd,
@@ -75,7 +75,8 @@ impl Init {
             let ruleset = self.performer().take().ok_or(io::ErrorKind::InvalidData)?;
             let control = self.control.try_clone()?;
             let errands = Errands::new(control, brought);
-            let notifier = Notifier::new(Arc::clone(names), ruleset, errands, on_denial.cloned())?;
+            let (names, making) = (Arc::clone(names), Arc::clone(making));
+            let notifier = Notifier::new(names, making, ruleset, errands, on_denial.cloned())?;
             let _ = self.notifier.set(notifier);
         }
         let notifier = self.notifier.get().ok_or(io::ErrorKind::InvalidData)?;

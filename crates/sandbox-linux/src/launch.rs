@@ -201,7 +201,8 @@ impl Prepared {
             let mut steps = self.steps.iter();
             Brought::new(steps.find_map(Step::captured_loopback).unwrap_or_default())
         });
-        init.answer(names, brought, self.on_denial.as_ref(), listener)
+        let on_denial = self.on_denial.as_ref();
+        init.answer((names, &self.making), brought, on_denial, listener)
     }
 }
 

@@ -64,7 +64,7 @@ pub use self::facts::{
 pub use self::filter::{Filter, FilterError, FilterOptions};
 pub use self::holders::{Holder, Holders};
 pub use self::launch::{LaunchError, NumberProblem};
-pub use self::notifier::{Denial, OnDenial, Reason, Told};
+pub use self::notifier::{Denial, Made, OnDenial, Reason, Told};
 pub use self::plan::{
     Connectivity, Enforcement, Family, Followed, Held, Inside, MountAttributes, NetworkRequest,
     Plan, Resource, Step, Unenforceable, Watched,

@@ -21,6 +21,7 @@ mod decide;
 mod denied;
 mod errand;
 mod listen;
+mod made;
 mod pair;
 mod perform;
 mod performer;
@@ -60,6 +61,8 @@ pub(crate) use self::brought::Brought;
 pub(crate) use self::decide::Names;
 pub use self::denied::{Denial, OnDenial, Reason, Told};
 pub(crate) use self::errand::Errands;
+pub use self::made::Made;
+pub(crate) use self::made::Making;
 
 /// No thread of ours keeps much on its stack: two paths. Whoever is told of denials has as much.
 const STACK: usize = 256 << 10;
@@ -193,6 +196,7 @@ pub(crate) struct Notifier {
     /// The process whose threads they are: a fork of it has none.
     owner: u32,
     names: Arc<Names>,
+    making: Arc<Making>,
     /// The Landlock ruleset of the performer.
     performer: Arc<OwnedFd>,
     errands: Arc<Errands>,
@@ -220,6 +224,7 @@ impl Notifier {
     /// `performer` is the Landlock ruleset of the one that makes the calls, and `errands` lead to the init that connects. Whoever is told of denials has a thread.
     pub(crate) fn new(
         names: Arc<Names>,
+        making: Arc<Making>,
         performer: OwnedFd,
         errands: Errands,
         on_denial: Option<OnDenial>,
@@ -231,6 +236,7 @@ impl Notifier {
         Ok(Self {
             owner: std::process::id(),
             names,
+            making,
             performer: Arc::new(performer),
             errands: Arc::new(errands),
             counts: Arc::default(),
@@ -268,11 +274,18 @@ impl Notifier {
             bell: Arc::new(bell),
         };
         let (names, performer) = (Arc::clone(&self.names), Arc::clone(&self.performer));
+        let making = Arc::clone(&self.making);
         let teller = self.telling.as_ref().map(|telling| telling.teller.clone());
         let errands = Arc::clone(&self.errands);
         let (counts, current) = (Arc::clone(&self.counts), Arc::clone(&self.reader));
-        let performers =
-            Performers::new(names, performer, errands, teller, orders.clone(), &counts);
+        let performers = Performers::new(
+            (names, making),
+            performer,
+            errands,
+            teller,
+            orders.clone(),
+            &counts,
+        );
         let reader = Reader::new(given, heard, performers, counts, current);
         #[cfg(test)]
         let reader = reader.naive_by(self.names.is_naive.then(|| Arc::clone(&self.names)));

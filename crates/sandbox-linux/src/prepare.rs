@@ -10,9 +10,10 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use nix::fcntl::{FcntlArg, SealFlag, fcntl};
 
 use crate::cpus::Cpus;
+use crate::filter::Feature;
 use crate::inits::{Forks, Init, Inits};
 use crate::launch::{begin, send};
-use crate::notifier::{Names, OnDenial};
+use crate::notifier::{Made, Making, Names, OnDenial};
 use crate::plan::encode;
 use crate::wire::order;
 use crate::{Connectivity, Doors, HostFacts, LaunchError, Plan, Step, WayIn, plan, sys};
@@ -45,6 +46,8 @@ pub struct Prepared {
     pub(crate) has_own_network: bool,
     /// What the notifier decides by.
     pub(crate) names: Option<Arc<Names>>,
+    /// What it has seen made.
+    pub(crate) making: Arc<Making>,
     /// Whom it tells of what it denies.
     pub(crate) on_denial: Option<OnDenial>,
     /// For messages about the step that failed, and to make `joining` from.
@@ -143,6 +146,20 @@ impl Prepared {
         self.on_denial = Some(tell);
     }
 
+    /// What commands have made that a person is told of in the end, where a notifier decides.
+    #[must_use]
+    pub fn made(&self) -> Made {
+        self.making.made()
+    }
+
+    /// Whether a notifier decides about what is made on the host, and so has seen all of it.
+    #[must_use]
+    pub fn sees_what_is_made(&self) -> bool {
+        let names = self.names.as_ref();
+        // By that files are opened past the filter.
+        names.is_some_and(|names| names.are_decided() && !names.allows(Feature::IoUring))
+    }
+
     /// The gateway's sockets, once: after the first command was launched, and again where the sandbox had to be made anew. `None`
     /// where there are no new ones.
     pub fn take_doors(&self) -> Option<Doors> {
@@ -172,6 +189,7 @@ impl Prepared {
             plan: bytes,
             has_own_network: plan.has_own_network(),
             names: plan.names(),
+            making: Arc::default(),
             on_denial: None,
             steps: plan.shared_steps(),
             joining: OnceLock::new(),

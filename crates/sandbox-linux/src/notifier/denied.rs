@@ -22,6 +22,7 @@ use sandbox_core::{
     rewrite_module_config,
 };
 
+use super::Making;
 use super::calls::Call;
 use super::decide::{Answer, Names, is_read_only};
 use super::perform::again;
@@ -134,6 +135,7 @@ fn tell(to: &OnDenial, untold: &Receiver<Denial>, omitted: &AtomicU64) {
 /// What is decided about one call, and what of that is denied.
 pub(super) struct Asked<'a> {
     names: &'a Names,
+    making: &'a Making,
     is_noting: bool,
     noted: RefCell<Option<Noted>>,
 }
@@ -146,9 +148,10 @@ struct Noted {
 }
 
 impl<'a> Asked<'a> {
-    pub(super) const fn new(names: &'a Names, is_noting: bool) -> Self {
+    pub(super) const fn new(names: &'a Names, making: &'a Making, is_noting: bool) -> Self {
         Self {
             names,
+            making,
             is_noting,
             noted: RefCell::new(None),
         }
@@ -157,6 +160,11 @@ impl<'a> Asked<'a> {
     /// For what is no denial, or is told otherwise.
     pub(super) const fn names(&self) -> &'a Names {
         self.names
+    }
+
+    /// What is told of in the end.
+    pub(super) const fn making(&self) -> &'a Making {
+        self.making
     }
 
     /// As [`Names::write`].

@@ -73,11 +73,10 @@ pub(super) fn perform(
     match &job.call {
         Call::Open { at, flags, mode } => this.open(at, *flags, *mode).map(Done::File),
         Call::MakeDirectory { at, mode } => this.make(at, Asked::make_directory, |name| {
-            mkdirat(
-                &name.directory,
-                name.last.as_c_str(),
-                Mode::from_bits_truncate(*mode),
-            )
+            let mode = Mode::from_bits_truncate(*mode);
+            mkdirat(&name.directory, name.last.as_c_str(), mode)?;
+            this.note_directory(name);
+            Ok(())
         }),
         Call::MakeNode { at, mode, device } => this.make_file(at, |name| {
             let (kind, mode) = (
@@ -141,6 +140,14 @@ impl<'a> Performer<'a> {
             no_slash(name)?;
             make(name)
         })
+    }
+
+    /// Notes that a directory was made. That is so, whatever its path is by now.
+    fn note_directory(&self, name: &Name<'_>) {
+        let path = name.path(&self.job.root);
+        if let Some(path) = path.ok().filter(|path| self.names.names().is_hosts(path)) {
+            self.names.making().directory(&path);
+        }
     }
 
     /// A symbolic link leads elsewhere, also where any other file may be.
@@ -469,6 +476,9 @@ impl<'a> Performer<'a> {
             (to.directory.as_fd(), &to.last),
             flags,
         )?;
+        if decided == [Answer::Allowed; 2] && moved.is(libc::S_IFDIR) {
+            self.names.making().moved(&old, &new);
+        }
         Ok(Done::Nothing)
     }
 

@@ -19,7 +19,7 @@ use super::errand::Errands;
 use super::perform::{Done, Links, perform};
 use super::pin::{Held, Own, errno};
 use super::resolve::Stop;
-use super::{Counts, Job, Names, Order, Orders, spawn};
+use super::{Counts, Job, Making, Names, Order, Orders, spawn};
 use crate::sys::notify;
 
 /// How long what would block is left alone until it is tried again.
@@ -38,6 +38,7 @@ pub(super) struct Gone;
 #[derive(Debug)]
 pub(super) struct Performers {
     names: Arc<Names>,
+    making: Arc<Making>,
     ruleset: Arc<OwnedFd>,
     errands: Arc<Errands>,
     teller: Option<Teller>,
@@ -50,7 +51,7 @@ pub(super) struct Performers {
 
 impl Performers {
     pub(super) fn new(
-        names: Arc<Names>,
+        (names, making): (Arc<Names>, Arc<Making>),
         ruleset: Arc<OwnedFd>,
         errands: Arc<Errands>,
         teller: Option<Teller>,
@@ -59,6 +60,7 @@ impl Performers {
     ) -> Self {
         Self {
             names,
+            making,
             ruleset,
             errands,
             teller,
@@ -143,7 +145,7 @@ impl Performers {
         let (names, ruleset) = (Arc::clone(&self.names), Arc::clone(&self.ruleset));
         let (teller, orders) = (self.teller.clone(), self.orders.clone());
         let (errands, counts) = (Arc::clone(&self.errands), Arc::clone(&self.counts));
-        let links = Arc::clone(&self.links);
+        let (links, making) = (Arc::clone(&self.links), Arc::clone(&self.making));
         let thread = spawn("sandbox-perform", move || {
             let _member = counts.together.join();
             let outcome = confine(&ruleset);
@@ -153,6 +155,7 @@ impl Performers {
             }
             Performing {
                 names: &names,
+                making: &making,
                 errands: &errands,
                 teller,
                 orders: &orders,
@@ -198,6 +201,7 @@ fn confine(ruleset: &OwnedFd) -> io::Result<()> {
 /// What the performer does.
 struct Performing<'a> {
     names: &'a Names,
+    making: &'a Making,
     errands: &'a Errands,
     teller: Option<Teller>,
     orders: &'a Orders,
@@ -219,7 +223,8 @@ impl Performing<'_> {
                 Ok(job) => self.make(job),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => {
-                    self.links.make(self.names, self.teller.as_ref());
+                    self.links
+                        .make(self.names, self.making, self.teller.as_ref());
                     return self.give_back();
                 }
             }
@@ -237,8 +242,9 @@ impl Performing<'_> {
     }
 
     fn make(&mut self, job: Job) {
-        self.links.make(self.names, self.teller.as_ref());
-        let asked = Asked::new(self.names, self.teller.is_some());
+        self.links
+            .make(self.names, self.making, self.teller.as_ref());
+        let asked = Asked::new(self.names, self.making, self.teller.is_some());
         let outcome = perform(&asked, self.errands, self.links, &job);
         if let (Some(teller), Err(Stop::Answer(errno))) = (&self.teller, &outcome)
             && let Some(denial) = asked.denial(&job.call, *errno)

@@ -24,7 +24,7 @@ use crate::notifier::denied::{Asked, Teller};
 use crate::notifier::pin::{Held, Own};
 use crate::notifier::resolve::{Name, Place, Seen, Stop};
 use crate::notifier::root::Root;
-use crate::notifier::{Job, Taken};
+use crate::notifier::{Job, Making, Taken};
 use crate::sys::notify::{mount_of, open_at};
 
 /// Bytes of a file `.git`: a path, and what comes before it.
@@ -50,10 +50,15 @@ struct Unwritten {
 
 impl Links {
     /// Makes those whose content is there.
-    pub(in crate::notifier) fn make(&self, names: &Names, teller: Option<&Teller>) {
+    pub(in crate::notifier) fn make(
+        &self,
+        names: &Names,
+        making: &Making,
+        teller: Option<&Teller>,
+    ) {
         self.unwritten().retain(|link| match link.content() {
             Ok(Some(content)) => {
-                link.make(names, teller, &content);
+                link.make(names, making, teller, &content);
                 false
             }
             Ok(None) => true,
@@ -98,8 +103,8 @@ impl Unwritten {
         Ok(content.ends_with(b"\n").then_some(content))
     }
 
-    fn make(&self, names: &Names, teller: Option<&Teller>, content: &[u8]) {
-        let asked = Asked::new(names, teller.is_some());
+    fn make(&self, names: &Names, making: &Making, teller: Option<&Teller>, content: &[u8]) {
+        let asked = Asked::new(names, making, teller.is_some());
         let name = Name {
             directory: Place::Given(self.directory.as_fd()),
             last: self.last.clone(),

@@ -48,6 +48,7 @@ impl<'a> Performer<'a> {
                 let decided = decide(self.names, &as_gits, place);
                 decided.inspect_err(|_| self.names.deny_repository(path))?;
             }
+            self.names.making().name(path);
         }
         Ok(answer)
     }
@@ -62,7 +63,12 @@ impl<'a> Performer<'a> {
             {
                 Err(Errno::EACCES)
             }
-            answer => Ok(answer),
+            answer => {
+                if answer == Answer::Allowed {
+                    self.names.making().name(&path);
+                }
+                Ok(answer)
+            }
         }
     }
 

@@ -3,11 +3,12 @@
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::time::SystemTime;
 
 use sandbox_core::{
     Configuration, DestinationPreset, DestinationRule, FileRule, Location, Lost, RuleRef, Source,
 };
-use sandboxed::{Attempt, Decision, Enforcement, Event};
+use sandboxed::{Attempt, Change, ChangeKind, Decision, Enforcement, Event};
 use serde_json::{Map, Value, json};
 
 use crate::failure::Failure;
@@ -125,6 +126,50 @@ pub(crate) fn event(event: &Event) -> Value {
         object.insert("omitted".to_owned(), event.omitted.into());
     }
     object.into()
+}
+
+/// What has changed on the host, as it was seen at this time.
+pub(crate) fn change(change: &Change, time: SystemTime) -> Value {
+    let mut object = object([
+        (
+            "time",
+            humantime::format_rfc3339_millis(time).to_string().into(),
+        ),
+        ("change", change.kind.as_str().into()),
+    ]);
+    path(&mut object, "path", &change.path);
+    let (added, removed) = match &change.kind {
+        ChangeKind::Made { lines } => (*lines, None),
+        ChangeKind::Removed { lines } => (None, *lines),
+        ChangeKind::Edited { lines } => (
+            lines.map(|lines| lines.added),
+            lines.map(|lines| lines.removed),
+        ),
+        _ => (None, None),
+    };
+    for (key, count) in [("added", added), ("removed", removed)] {
+        if let Some(count) = count {
+            object.insert(key.to_owned(), count.into());
+        }
+    }
+    if let ChangeKind::Pending { lines, count } = &change.kind {
+        let lines: Vec<_> = lines.iter().map(|line| line.to_string_lossy()).collect();
+        object.insert("lines".to_owned(), json!(lines));
+        object.insert("count".to_owned(), (*count).into());
+    }
+    object.into()
+}
+
+/// That more was made than is told of.
+pub(crate) fn changes_omitted(omitted: u64, time: SystemTime) -> Value {
+    object([
+        (
+            "time",
+            humantime::format_rfc3339_millis(time).to_string().into(),
+        ),
+        ("omitted", omitted.into()),
+    ])
+    .into()
 }
 
 /// Where a rule was written.

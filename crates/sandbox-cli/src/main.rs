@@ -14,6 +14,8 @@ mod args;
 #[cfg(backend)]
 mod ask;
 #[cfg(backend)]
+mod changed;
+#[cfg(backend)]
 mod check;
 #[cfg(backend)]
 mod control;

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use sandbox_core::resolve;
 use sandbox_linux::Inside;
-use sandboxed::{Builder, Child, Network, Policy, Sandbox};
+use sandboxed::{Builder, Changes, Child, Network, Policy, Sandbox};
 
 use crate::args::{Setting, Watching};
 use crate::ask::{Asking, asking};
@@ -121,9 +121,10 @@ impl Watch {
         }
     }
 
-    /// The sandbox has ended: tells what was denied.
-    pub(crate) fn end(self) {
+    /// The sandbox has ended: tells what was denied, and what it has changed.
+    pub(crate) fn end(self, changes: &Changes) {
         drop(self.asking);
+        self.traffic.tell_changed(changes);
         self.traffic.tell_denied();
     }
 }

@@ -62,11 +62,12 @@ pub(crate) fn supervise(
     };
     // Also where we end by a signal, and nothing is dropped.
     drop(child);
+    let changes = sandbox.changes();
     drop(sandbox);
     if let Some(foreground) = foreground {
         foreground.take_back();
     }
-    watch.end();
+    watch.end(&changes);
     Ok(finish(&status, seen.interrupt))
 }
 

@@ -1,12 +1,14 @@
 //! What is told while a command runs: a line for each event to whoever asked for a log, and at the end what was denied.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
+use std::time::SystemTime;
 
 use sandbox_core::ascii_json;
-use sandboxed::{Event, NetworkEvent};
+use sandboxed::{Changes, Event, NetworkEvent};
 
 use crate::args::Watching;
+use crate::changed;
 use crate::denied::Denied;
 use crate::failure::Failure;
 use crate::json;
@@ -16,6 +18,8 @@ use crate::render;
 /// What has happened so far.
 #[derive(Debug)]
 pub(crate) struct Traffic {
+    /// Where the command runs.
+    directory: PathBuf,
     network: Option<Log>,
     events: Option<Log>,
     denied: Mutex<Denied>,
@@ -29,6 +33,7 @@ impl Traffic {
             place.map(|place| Log::open(of, place)).transpose()
         };
         Ok(Self {
+            directory: directory.to_owned(),
             network: open("the network's", &watching.log_network)?,
             events: open("the events'", &watching.events)?,
             denied: Mutex::new(Denied::new(directory)),
@@ -49,6 +54,22 @@ impl Traffic {
         }
         let mut denied = self.denied.lock().unwrap_or_else(PoisonError::into_inner);
         denied.add(event);
+    }
+
+    /// Tells what has changed on the host.
+    pub(crate) fn tell_changed(&self, changes: &Changes) {
+        if let Some(log) = &self.events {
+            let time = SystemTime::now();
+            let told = changes.all.iter().map(|change| json::change(change, time));
+            let omitted =
+                (changes.omitted > 0).then(|| json::changes_omitted(changes.omitted, time));
+            for line in told.chain(omitted) {
+                log.write(ascii_json(&line.to_string()));
+            }
+        }
+        for line in changed::lines(changes, &self.directory) {
+            render::note(&line);
+        }
     }
 
     /// Prints what was denied.

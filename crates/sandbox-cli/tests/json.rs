@@ -45,6 +45,13 @@ impl Check {
             .extend(seen.unwrap_or_else(|why| panic!("{kind}: {why}\n{text}")));
     }
 
+    /// The same of several.
+    fn lines(&mut self, kind: &str, lines: &[String]) {
+        for line in lines {
+            self.answer(kind, line);
+        }
+    }
+
     /// The properties that were met, or what does not fit.
     fn fits(&self, at: &str, document: &Value) -> Result<BTreeSet<String>, String> {
         let schema = self.root.pointer(at).unwrap();
@@ -267,12 +274,9 @@ fn every_answer_fits_the_schema_and_all_of_the_schema_is_answered() {
     check.answer("doctor", &ask(&doctor[..2], 0));
     check.answer("doctor", &ask(&doctor, 125));
 
-    for line in events(&host) {
-        check.answer("network-event", &line);
-    }
-    for line in denials(&host) {
-        check.answer("event", &line);
-    }
+    check.lines("network-event", &events(&host));
+    check.lines("event", &denials(&host));
+    check.lines("change", &changes(&host));
 
     let named: BTreeSet<String> = properties(&check.root, "").into_iter().collect();
     let never: Vec<_> = named.difference(&check.seen).collect();
@@ -322,6 +326,21 @@ fn denials(host: &Host) -> Vec<String> {
         .output();
     let events = host.read("@outside/events");
     events.lines().map(str::to_owned).collect()
+}
+
+/// What is told of changes: protected files, what git would run, and more than is told.
+fn changes(host: &Host) -> Vec<String> {
+    host.write(".vscode/old", "1\n");
+    let many =
+        "n=0; while [ $n -lt 1001 ]; do echo d/$n/sequencer; n=$((n+1)); done | xargs mkdir -p";
+    let script = format!(
+        "seq 3 > .vscode/new; : > .vscode/old; mkdir -p sub/rebase-merge; echo x > sub/rebase-merge/git-rebase-todo; {many}"
+    );
+    let run = host.sandbox(["sh", "-ec", &script]);
+    let options = ["--write", ".vscode", "--events", "@outside/changes"];
+    run.options(options).output().succeeds();
+    let lines = host.read("@outside/changes");
+    lines.lines().map(str::to_owned).collect()
 }
 
 /// Every property of a schema, with the place of its object.
@@ -415,6 +434,11 @@ fn the_words_are_those_of_the_program() {
     assert_eq!(
         words_at("/$defs/event/properties/operation"),
         words_of(operations, "const fn as_str")
+    );
+    let changes = include_str!("../../sandbox-core/src/change.rs");
+    assert_eq!(
+        words_at("/$defs/change/properties/change"),
+        words_of(changes, "const fn as_str")
     );
     let mut kinds = words_of(include_str!("../src/json.rs"), "fn source(source");
     let event = include_str!("../../sandbox-gateway/src/event.rs");

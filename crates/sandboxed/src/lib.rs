@@ -65,6 +65,8 @@ mod limits;
 #[cfg(backend)]
 mod network;
 #[cfg(backend)]
+mod review;
+#[cfg(backend)]
 mod sandbox;
 #[cfg(backend)]
 mod search;
@@ -101,9 +103,9 @@ pub mod tokio;
 mod unsupported;
 
 pub use sandbox_core::{
-    Access, Attempt, Context, Decision, DestinationPreset, Distrust, Event, HideBy, Limits,
-    Location, Network, Operation, Policy, PolicyError, PolicyErrors, Preset, Process,
-    ProtectedGroup, Ruleset, SocketPreset, Source, System, Tier, Verdict,
+    Access, Attempt, Change, ChangeKind, Changes, Context, Decision, DestinationPreset, Distrust,
+    Event, HideBy, Limits, Lines, Location, Network, Operation, Policy, PolicyError, PolicyErrors,
+    Preset, Process, ProtectedGroup, Ruleset, SocketPreset, Source, System, Tier, Verdict,
 };
 
 #[cfg(backend)]

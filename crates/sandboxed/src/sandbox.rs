@@ -13,7 +13,8 @@ use sandbox_linux::{Connectivity, Early, Enforcement, HostFacts, Plan, Prepared,
 
 use crate::denials::{Tell, Teller};
 use crate::network::{self, Service, Told};
-use crate::{Command, Error, Event, NetworkAnswer, NetworkEvent, NetworkQuestion};
+use crate::review::Before;
+use crate::{Changes, Command, Error, Event, NetworkAnswer, NetworkEvent, NetworkQuestion};
 
 /// A policy made ready for this host: resolved, compiled, everything opened. Commands run in it.
 ///
@@ -55,6 +56,7 @@ struct Shared {
     network: Option<(Service, Box<(Policy, Context)>)>,
     variables: Vec<(OsString, OsString)>,
     denials: Option<Arc<Teller>>,
+    before: Before,
 }
 
 /// Makes a [`Sandbox`] for other circumstances than those that are found: another directory, a lesser host, another
@@ -156,6 +158,35 @@ impl Sandbox {
             return Err(Error::Update { what });
         }
         service.update(ruleset)
+    }
+
+    /// What is different on the host since the sandbox was made, where programs of the person's act on it: the protected files that a
+    /// rule of the policy opens, git repositories that were made, and what git runs when a person has it go on with a rebase or a
+    /// cherry-pick. Not only commands change such files: whatever happened meanwhile is there.
+    ///
+    /// It looks at the host at that moment; what commands do meanwhile is there or not. Files of more than 1 MiB are compared by size and
+    /// times, and of more than 256 files, or 1,000 repositories, the rest is counted.
+    ///
+    /// ```
+    /// use sandboxed::{Policy, Preset, Sandbox};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let host = tempfile::tempdir()?;
+    /// # let workspace = sandbox_core::resolve(host.path())?.path;
+    /// let settings = workspace.join(".vscode/settings.json");
+    /// # std::fs::create_dir(workspace.join(".vscode"))?;
+    /// # std::fs::write(&settings, "{\n}\n")?;
+    /// let policy = Policy::preset(Preset::ReadOnly).write(&workspace).write(&settings);
+    /// let sandbox = Sandbox::new(&policy)?;
+    /// let mut sh = sandbox.command("sh");
+    /// assert!(sh.args(["-c", "echo '// more' >> \"$0\""]).arg(&settings).status()?.success());
+    /// let changes = sandbox.changes();
+    /// assert_eq!(changes.all[0].to_string(), format!("{} +1 -0", settings.display()));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn changes(&self) -> Changes {
+        self.0.before.changes(&self.0.ruleset, &self.0.prepared)
     }
 
     /// Starts a command, and with the first one the gateway.
@@ -331,6 +362,7 @@ impl Builder {
             network::name_proxies(&ruleset, &mut variables);
         }
         let directory = context.cwd.clone();
+        let before = Before::look(&ruleset);
         Ok(Sandbox(Arc::new(Shared {
             directory,
             ruleset,
@@ -339,6 +371,7 @@ impl Builder {
             network: network.map(|service| (service, Box::new((policy.clone(), context)))),
             variables,
             denials,
+            before,
         })))
     }
 }

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use std::process::{ChildStderr, ChildStdin, ChildStdout};
 use std::time::{Duration, Instant};
 
-use sandbox_core::{Context, Event, Policy, PolicyErrors, Ruleset};
+use sandbox_core::{Changes, Context, Event, Policy, PolicyErrors, Ruleset};
 
 /// Why there is no sandbox.
 #[derive(Debug, thiserror::Error)]
@@ -75,6 +75,10 @@ impl Sandbox {
 
     #[must_use]
     pub fn ruleset(&self) -> &Ruleset {
+        match self.0 {}
+    }
+
+    pub fn changes(&self) -> Changes {
         match self.0 {}
     }
 

@@ -8,7 +8,7 @@ use serde_json::Value;
 /// Where the events are written to.
 pub(crate) const EVENTS: &str = "@policies/events";
 
-/// What was written there, which is taken away.
+/// What was written there of denials; it is taken away.
 pub(crate) fn events(host: &Host) -> Vec<Value> {
     let text = host.read(EVENTS);
     fs::remove_file(host.path(EVENTS)).unwrap();
@@ -16,8 +16,10 @@ pub(crate) fn events(host: &Host) -> Vec<Value> {
         text.bytes().all(|byte| matches!(byte, b' '..=b'~' | b'\n')),
         "{text}"
     );
-    let line = |line| serde_json::from_str(line).unwrap();
-    text.lines().map(line).collect()
+    let lines = text.lines().map(|line| serde_json::from_str(line).unwrap());
+    lines
+        .filter(|event: &Value| event.get("operation").is_some())
+        .collect()
 }
 
 /// The lines that are ours.

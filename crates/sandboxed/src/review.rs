@@ -1,0 +1,89 @@
+//! What commands have left on the host that the person's own programs act on ([`Change`]): looked at when a sandbox is made, and
+//! again when somebody asks.
+//!
+//! The attack: all that is looked at may be the command's work: links, FIFOs, a file of 100 GB, a million names, names with escapes. So
+//! nothing is opened through a link, nothing waits, and everything has a bound.
+
+mod files;
+mod look;
+mod unfinished;
+
+use std::path::{Path, PathBuf};
+
+use sandbox_core::{
+    Access, Change, ChangeKind, Changes, PathKind, Ruleset, is_named_as_git_directory,
+};
+use sandbox_linux::Prepared;
+
+use self::files::Files;
+use self::look::{Found, look};
+
+/// How many writable trees are looked at.
+const MOST_TREES: usize = 64;
+
+/// How it was when the sandbox was made.
+#[derive(Debug)]
+pub(crate) struct Before {
+    files: Files,
+    /// Writable trees without a repository at their top.
+    plain: Vec<PathBuf>,
+    /// The git directories of the others.
+    repositories: Vec<PathBuf>,
+}
+
+impl Before {
+    pub(crate) fn look(ruleset: &Ruleset) -> Self {
+        let trees =
+            ruleset.files().anchors().iter().filter(|anchor| {
+                anchor.access == Access::Write && anchor.kind == PathKind::Directory
+            });
+        let trees = trees.map(|anchor| anchor.path.clone()).take(MOST_TREES);
+        let (mut repositories, mut plain) = (Vec::new(), Vec::new());
+        for tree in trees {
+            // Of a working tree whose repository lies elsewhere that is the tree.
+            if is_named_as_git_directory(&tree) {
+                repositories.push(tree);
+                continue;
+            }
+            let git = tree.join(".git");
+            if is_directory(&git) {
+                repositories.push(git);
+            } else {
+                plain.push(git);
+            }
+        }
+        Self {
+            files: Files::look(ruleset),
+            plain,
+            repositories,
+        }
+    }
+
+    /// What is different.
+    pub(crate) fn changes(&self, ruleset: &Ruleset, prepared: &Prepared) -> Changes {
+        let mut made = prepared.made();
+        let mut changes = Changes::default();
+        changes.omitted = made.omitted;
+        self.files.compare(ruleset, &mut changes);
+        made.repositories.extend(self.plain.iter().cloned());
+        let new = made
+            .repositories
+            .into_iter()
+            .filter(|path| is_directory(path));
+        let new = new.map(|path| Change::new(path, ChangeKind::Repository));
+        changes.all.extend(new);
+        // Without the notifier whatever is there counts, whoever left it.
+        let mut unfinished = made.unfinished;
+        if !prepared.sees_what_is_made() || made.omitted > 0 {
+            unfinished::add_known(&self.repositories, &mut unfinished, &mut changes.omitted);
+        }
+        for directory in &unfinished {
+            unfinished::read(directory, &mut changes.all);
+        }
+        changes
+    }
+}
+
+fn is_directory(path: &Path) -> bool {
+    matches!(look(path), Ok(Found::Directory(_)))
+}

@@ -1,6 +1,12 @@
 //! Regular expressions, as far as Apple's and everybody's agree on them.
 
+use std::collections::HashMap;
+use std::sync::{LazyLock, Mutex, PoisonError};
+
 use regex::bytes::{Regex, RegexBuilder};
+
+/// Those that were compiled before: most are the same in all profiles of a test.
+static COMPILED: LazyLock<Mutex<HashMap<String, Regex>>> = LazyLock::new(Mutex::default);
 
 /// A regular expression of a profile. It matches anywhere in a path unless it is anchored, and byte by byte.
 ///
@@ -9,6 +15,21 @@ use regex::bytes::{Regex, RegexBuilder};
 /// What is wrong, or is not in the part of the language that is sure to mean the same on a Mac: characters, `.`, classes, groups,
 /// `|`, `*`, `+`, `?`, anchors, and a backslash before a character of punctuation.
 pub(crate) fn compile(pattern: &str) -> Result<Regex, String> {
+    let mut compiled = COMPILED.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(regex) = compiled.get(pattern) {
+        return Ok(regex.clone());
+    }
+    check(pattern)?;
+    let regex = RegexBuilder::new(pattern)
+        .unicode(false)
+        .dot_matches_new_line(true)
+        .build()
+        .map_err(|error| error.to_string())?;
+    compiled.insert(pattern.to_owned(), regex.clone());
+    Ok(regex)
+}
+
+fn check(pattern: &str) -> Result<(), String> {
     let mut characters = pattern.chars().peekable();
     let mut in_class = false;
     while let Some(next) = characters.next() {
@@ -39,11 +60,7 @@ pub(crate) fn compile(pattern: &str) -> Result<Regex, String> {
             _ => {}
         }
     }
-    RegexBuilder::new(pattern)
-        .unicode(false)
-        .dot_matches_new_line(true)
-        .build()
-        .map_err(|error| error.to_string())
+    Ok(())
 }
 
 #[cfg(test)]

@@ -29,7 +29,21 @@ struct Options {
 ///
 /// What is made lies in a directory of its own each time, and stays until the end: ext4 skips inodes that have just been freed one by
 /// one, and removing what was made would measure that.
-const JOBS: [(&str, &str, f64); 10] = [
+///
+/// What is done to the repository as it is comes first: `checkout` has its index speak of other files.
+const JOBS: [(&str, &str, f64); 13] = [
+    ("git status", "git status --porcelain >$OUT/status", 1.1),
+    (
+        "git commit",
+        "echo x >>d0/f0 && git -c user.name=bench -c user.email=bench@localhost commit -qam x",
+        1.1,
+    ),
+    (
+        "100 settings",
+        // Not at the top, where without the notifier they are read-only.
+        "git init -q $OUT/in && n=0; while [ $n -lt 100 ]; do git -C $OUT/in config user.name n$n || exit 1; n=$((n+1)); done",
+        1.1,
+    ),
     (
         "create, unlink",
         "target/work --files $FILES --calls create",

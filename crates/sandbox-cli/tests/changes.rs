@@ -396,3 +396,20 @@ fn a_to_do_list_that_cannot_be_read_is_told() {
         );
     }
 }
+
+/// A link may lead to what the command could not read.
+#[test]
+fn a_git_directory_behind_a_link_is_not_looked_into() {
+    let list = "rebase-merge/git-rebase-todo";
+    let linked = Host::new()
+        .file(format!("@outside/git/{list}"), "x SECRET\n")
+        .symlink(".git", "@outside/git");
+    let own = Host::new().file(format!(".git/{list}"), "x true\n");
+    let run = |host: &Host| {
+        let outcome = host.sandbox(["true"]).options(WITHOUT).output();
+        outcome.succeeds().never_says("SECRET");
+        told(host, &outcome)
+    };
+    assert_eq!(run(&linked), [""; 0]);
+    assert_eq!(run(&own).len(), 1, "the control");
+}

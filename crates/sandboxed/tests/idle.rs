@@ -96,6 +96,8 @@ fn an_idle_sandbox_holds_less_than_300_kib() {
 fn an_idle_sandbox_takes_no_processor_time() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let host = Host::new();
+    let threads = || fs::read_dir("/proc/self/task").unwrap().count();
+    let of_test = threads();
     let sandbox = sandbox(&host);
     let mut children: Vec<_> = (0..4).map(|_| running(&sandbox)).collect();
     for child in &mut children {
@@ -103,6 +105,8 @@ fn an_idle_sandbox_takes_no_processor_time() {
     }
     let inits: Vec<_> = children.iter().map(Child::id).collect();
     let all = || inits.iter().copied().map(activity).collect::<Vec<_>>();
+    // Until then they may tell an init what to watch besides.
+    until("none of its threads is left", || threads() == of_test);
     until("each waits for its next command", || {
         let state = |init: &u32| State::of(Pid::from_raw(init.cast_signed()));
         let mut states = inits.iter().filter_map(state);

@@ -81,7 +81,7 @@ impl Ruleset {
     /// # use std::path::Path;
     /// # use sandbox_core::{Context, Policy, Ruleset};
     /// let ruleset = Ruleset::resolve(&Policy::default().read("/").write("/srv"), &Context::new("/")).unwrap();
-    /// assert!(ruleset.protected_at("/srv".as_ref()).contains(&Path::new("/srv/.vscode/tasks.json").into()));
+    /// assert!(ruleset.protected_at("/srv".as_ref()).contains(&Path::new("/srv/.vscode").into()));
     /// ```
     #[must_use]
     pub fn protected_at(&self, root: &Path) -> Vec<PathBuf> {

@@ -173,6 +173,10 @@ fn git_works_in_a_submodule() {
     outcome.succeeds().stdout(" M module\nInside\n");
 }
 
+/// What the person does in all working trees, until something has run.
+const PERSON: &str = "for i in @ws/w @outside/other @outside/main; do cd $i; git status; git commit -q --allow-empty -m x; git fetch -q .; \
+                git st; echo y >> file; git add file; test ! -e @ws/ran || exit; done";
+
 /// What the command does in a linked worktree, and what the person does afterwards, in it and in the main one.
 #[test]
 fn nothing_of_a_repository_elsewhere_runs_on_the_host() {
@@ -181,8 +185,6 @@ fn nothing_of_a_repository_elsewhere_runs_on_the_host() {
     }
     let evil = "printf '[core]\\nrepositoryformatversion = 0\\nfsmonitor = @ws/evil\\n'";
     let filter = "printf '[filter \"x\"]\\nclean = @ws/evil\\n'";
-    let then = "for i in @ws/w @outside/other @outside/main; do cd $i; git status; git commit -q --allow-empty -m x; git fetch -q .; \
-                git st; echo y >> file; git add file; test ! -e @ws/ran || exit; done";
     let planted = [
         "git config core.fsmonitor @ws/evil".to_owned(),
         "git config core.hooksPath @ws/w/h; mkdir h; cp @ws/evil h/pre-commit".to_owned(),
@@ -209,9 +211,17 @@ fn nothing_of_a_repository_elsewhere_runs_on_the_host() {
         "rm .git; echo 'gitdir: @ws/w/d' > .git; cp -r $C @ws/w/d; git -C @ws/w/d config core.fsmonitor @ws/evil".to_owned(),
     ];
     for planted in &planted {
-        never_runs(person_elsewhere, ".git", planted, then);
+        never_runs(person_elsewhere, ".git", planted);
     }
-    // By another name, what is decided otherwise there.
+}
+
+/// What is decided otherwise where it is called so.
+#[test]
+fn nothing_of_a_bare_repository_elsewhere_runs_on_the_host() {
+    if !has_git() {
+        return;
+    }
+    let evil = "printf '[core]\\nrepositoryformatversion = 0\\nfsmonitor = @ws/evil\\n'";
     for planted in [
         "git config core.fsmonitor @ws/evil".to_owned(),
         format!("{evil} >> $C/config"),
@@ -228,12 +238,12 @@ fn nothing_of_a_repository_elsewhere_runs_on_the_host() {
             "cp -r $C @ws/w/d; {evil} > @ws/w/d/config; rm $P/commondir; echo @ws/w/d > $P/commondir"
         ),
     ] {
-        never_runs(person_with_bare_elsewhere, ".bare", &planted, then);
+        never_runs(person_with_bare_elsewhere, ".bare", &planted);
     }
 }
 
 #[track_caller]
-fn never_runs(make: fn() -> Host, name: &str, planted: &str, then: &str) {
+fn never_runs(make: fn() -> Host, name: &str, planted: &str) {
     let attack = |is_confined: bool| {
         let host = make();
         let script = format!("C=@outside/main/{name}; P=$C/worktrees/w; {planted}");
@@ -244,7 +254,7 @@ fn never_runs(make: fn() -> Host, name: &str, planted: &str, then: &str) {
         } else {
             host.bare(command).cwd("w").output()
         };
-        host.bare(["sh", "-c", &host.expand(then)]).output();
+        host.bare(["sh", "-c", &host.expand(PERSON)]).output();
         (host.has("ran"), outcome.show())
     };
     let (ran, outcome) = attack(true);

@@ -1,5 +1,6 @@
 //! One question, three answers: may a command do this? The rules say it ([`rules`]), a simulator reads it off the plan
-//! ([`simulator`]), and the kernel shows it ([`kernel`]). They must agree on every case.
+//! ([`simulator`]), and the kernel shows it ([`kernel`]). They must agree on every case. A fourth is for a system that is not here:
+//! what a Mac's kernel would say ([`seatbelt`]).
 //!
 //! Cases are data: the files of `cases/`, which say what they test ([`case`]). The simulator shares nothing with what
 //! compiles the plan but the plan's own types, so that a mistake in one is not repeated by the other.
@@ -24,6 +25,7 @@ mod listing;
 mod mount;
 pub mod random;
 pub mod rules;
+pub mod seatbelt;
 pub mod simulator;
 mod spelling;
 pub mod table;

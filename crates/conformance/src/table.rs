@@ -10,6 +10,7 @@ use sandboxed::Sandbox;
 
 use crate::case::Table;
 use crate::kernel::Kernel;
+use crate::seatbelt::{Seatbelt, Together};
 use crate::simulator::{Impossible, Layers, Simulator};
 use crate::{Attempt, Listing, Tree, rules};
 
@@ -192,6 +193,23 @@ impl<'a> Ready<'a> {
             }
         }
         wrong
+    }
+
+    /// How many cases were put to the profile for macOS, and those in which it says something else than the rules.
+    #[must_use]
+    pub fn disagreements_with_profile(&self) -> (usize, Vec<String>) {
+        let (mut asked, mut wrong) = (0, Vec::new());
+        let Some(profile) = Seatbelt::of(&self.ruleset, &self.listing) else {
+            return (asked, wrong);
+        };
+        for case in &self.table.cases {
+            match profile.compare(&self.attempt(&case.attempt)) {
+                Ok(Together::Same | Together::Stricter) => asked += 1,
+                Ok(Together::NotAsked) => {}
+                Err(why) => wrong.push(format!("{}: {}: {why}", self.table.name, case.attempt)),
+            }
+        }
+        (asked, wrong)
     }
 
     /// The first case in which other steps do something else than is expected.

@@ -15,6 +15,7 @@
 mod faults;
 mod mounts;
 mod random;
+mod seatbelt;
 
 use conformance::case::tables;
 use conformance::table::Ready;

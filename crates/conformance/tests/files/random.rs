@@ -63,7 +63,7 @@ fn is_contested(case: &Placed, attempt: &Attempt) -> bool {
     case.matches(attempt.path()) >= 2
 }
 
-fn policies() -> u32 {
+pub(crate) fn policies() -> u32 {
     std::env::var("SANDBOX_CONFORMANCE_CASES").map_or(POLICIES, |count| count.parse().unwrap())
 }
 
@@ -73,7 +73,7 @@ fn seed() -> RngSeed {
     RngSeed::Fixed(seed.map_or(0, |seed| seed.parse().unwrap()))
 }
 
-fn run(policies: u32, test: impl Fn(&Random) -> Result<(), String>) {
+pub(crate) fn run(policies: u32, test: impl Fn(&Random) -> Result<(), String>) {
     let mut runner = TestRunner::new(Config {
         cases: policies,
         failure_persistence: None,

@@ -11,10 +11,14 @@ use crate::THEMES;
 use crate::random::{policies, run};
 
 /// What is another question on a Mac.
-const KNOWN: [(&str, &str); 2] = [
+const KNOWN: [(&str, &str); 3] = [
     (
         "upper and lower case, and what looks alike: read `secret`: ",
         "the file system takes it for `Secret`",
+    ),
+    (
+        "upper and lower case, and what looks alike: read `e\u{301}`: ",
+        "the same, in another form of Unicode",
     ),
     (
         "nothing but what rules say: list `/`: ",

@@ -138,6 +138,7 @@ fn what_is_not_run_is_known() {
     performance.md: $ cargo xtask bench [USER]: measures for minutes
     performance.md: $ cargo run --release -p benches --bin spawn: measures for minutes
     performance.md: $ cargo run --release -p benches --bin walk: measures for minutes
+    performance.md: $ cargo run --release -p benches --bin watch: measures for minutes
     performance.md: $ cargo run --release -p benches --bin notifier: measures for minutes
     performance.md: $ cargo run --release -p benches --bin gateway: measures for minutes
     performance.md: $ cargo run --release -p benches --bin rules: measures for minutes

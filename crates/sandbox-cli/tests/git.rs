@@ -11,6 +11,8 @@ mod elsewhere;
 mod links;
 #[path = "git/set_up.rs"]
 mod set_up;
+#[path = "git/week.rs"]
+mod week;
 
 use std::fs;
 

@@ -257,26 +257,53 @@ except OSError as error:
     assert_eq!(last(&outcome), Answer::Failed(Errno::EPERM));
 }
 
-/// It was made by the caller, which its ends have as their peer.
+/// It is the sandbox's, as one of streams is: of its network, and of a process in it.
 #[test]
-fn a_pair_leads_to_nobody_outside() {
+fn a_pair_is_of_the_sandbox() {
     let host = Host::new();
     let script = r#"
-import signal, socket, struct
+import fcntl, os, socket, struct
+def told(kind):
+    one, other = socket.socketpair(socket.AF_UNIX, kind)
+    process, user, group = struct.unpack("iII", one.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+    SO_NETNS_COOKIE, SIOCGIFNAME = 71, 0x8910
+    network = one.getsockopt(socket.SOL_SOCKET, SO_NETNS_COOKIE, 8)
+    try:
+        second = fcntl.ioctl(one, SIOCGIFNAME, struct.pack("16si20x", b"", 2))[:16]
+    except OSError as error:
+        second = error.strerror
+    return process > 1, user == os.getuid(), group == os.getgid(), network, second
+print(told(socket.SOCK_DGRAM) == told(socket.SOCK_STREAM))
 one, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
-process, user, group = struct.unpack("iII", one.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
-print(process)
-SO_PEERPIDFD = 77
-try:
-    signal.pidfd_send_signal(one.getsockopt(socket.SOL_SOCKET, SO_PEERPIDFD), 0)
-    print("signalled")
-except OSError:
-    print("out of reach")
+one.bind("\0sandbox-test-pair-" + str(os.getpid()))
+print(open("/proc/net/unix").read().count("@sandbox-test-pair-"))
+__import__("time").sleep(60)
 "#;
     for options in [&[][..], &["--lower", "landlock=5"]] {
-        let outcome = host.sandbox(["python3", "-c", script]).options(options);
-        outcome.output().stdout("0\nout of reach");
+        let command = host.sandbox(["python3", "-u", "-c", script]);
+        let mut running = command.options(options).start();
+        running.prints("True\n1\n");
+        let outside = std::fs::read_to_string("/proc/net/unix").unwrap();
+        assert!(!outside.contains("@sandbox-test-pair-"), "{outside}");
+        running.signal(nix::sys::signal::Signal::SIGTERM);
+        running.wait();
     }
+}
+
+/// A closed end is the end, whoever has made it.
+#[test]
+fn an_end_of_a_pair_that_is_closed_is_closed() {
+    let host = Host::new();
+    let script = r#"
+import socket
+for n in range(200):
+    one, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    one.close()
+    assert other.recv(9) == b""
+print("closed")
+"#;
+    let outcome = host.sandbox(["python3", "-c", script]).output();
+    outcome.stdout("closed");
 }
 
 #[test]

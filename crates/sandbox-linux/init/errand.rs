@@ -1,5 +1,5 @@
-//! What is done about a socket in a command's place: to connect it, and to bind it to a path. The other side then sees a process
-//! of the sandbox, and not the caller.
+//! What is done about a socket in a command's place: to connect it, to bind it to a path, and to make a pair. The other side then sees a
+//! process of the sandbox, and not the caller; and a pair is in the sandbox's network.
 //!
 //! Each errand has a child of its own, since it may wait as long as a command likes: for a server that accepts nobody. The child
 //! answers the call itself, and ends with the command. It decides nothing: of a path it gets what it leads to.
@@ -18,7 +18,7 @@ const AT_ONCE: usize = 256;
 const STACK: usize = 16 << 10;
 /// The longest order: two words, the number of the call, the umask, the address.
 pub(crate) const ORDER: usize = 8 + 8 + 4 + ADDRESS;
-/// The most descriptors of one: where the call is answered, the socket, and a place.
+/// The most descriptors of one: where the call is answered, the socket (or the memory of whoever calls), and a place.
 pub(crate) const FDS: usize = 3;
 /// How the address of a Unix socket begins, on both architectures, and where its path does.
 const FAMILY: &[u8; PATH] = b"\x01\0";
@@ -178,6 +178,7 @@ impl Errand {
                 Ok(()) => self.confined(|| sys::bind(self.socket, address)),
                 Err(_) => self.bind_name(),
             },
+            errand::PAIR => self.pair(address),
             _ => Err(Errno::INVAL),
         }
     }
@@ -197,6 +198,26 @@ impl Errand {
             Err(Errno::INTR) if !sys::has_send_timeout(self.socket)? => Err(Errno::RESTART),
             outcome => outcome,
         }
+    }
+
+    /// Makes a pair, and tells the two numbers. The memory is that of the very process which waits: it was opened before that was made
+    /// sure.
+    fn pair(&self, address: &[u8]) -> Result<()> {
+        let at = Reader(address).u64().ok_or(Errno::INVAL)?;
+        let tell = |told| match sys::write_at(self.socket, at, told) {
+            Ok(true) => Ok(()),
+            _ => Err(Errno::FAULT),
+        };
+        sys::drop_capabilities()?;
+        // What can't be told must not be given: nobody would know of it.
+        tell([Fd::NONE; 2])?;
+        let ends = sys::packet_pair(self.umask)?;
+        let [one, other] = ends.map(|end| {
+            let added = sys::add_to_caller(self.listener, self.call, end, self.umask);
+            // Who closes one has closed it.
+            sys::close(end).and(added)
+        });
+        tell([one?, other?])
     }
 
     /// Connects to the gateway's door at the address, which accepts at every one. What mark a connection has only who has a capability says, so the

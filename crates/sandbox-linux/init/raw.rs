@@ -14,6 +14,7 @@ impl Errno {
     pub(crate) const AGAIN: Self = Self(11);
     pub(crate) const NOMEM: Self = Self(12);
     pub(crate) const ACCES: Self = Self(13);
+    pub(crate) const FAULT: Self = Self(14);
     pub(crate) const EXIST: Self = Self(17);
     pub(crate) const XDEV: Self = Self(18);
     pub(crate) const NODEV: Self = Self(19);

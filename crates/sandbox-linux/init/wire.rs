@@ -79,6 +79,9 @@ pub(crate) mod errand {
     pub(crate) const BIND_IN: u32 = 3;
     /// Bind to the address, a path to a name in the place, of plain names alone.
     pub(crate) const BIND_AT: u32 = 4;
+    /// Make a pair of sockets of sequenced packets, with the flags that come in the place of the umask, and tell their numbers in the
+    /// memory that comes in the place of the socket, at the word that the address is.
+    pub(crate) const PAIR: u32 = 6;
 }
 
 /// First word of an [`Answer`].

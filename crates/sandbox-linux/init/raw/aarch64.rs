@@ -37,6 +37,7 @@ pub(crate) mod nr {
         LSEEK = 62;
         READ = 63;
         WRITE = 64;
+        PWRITE64 = 68;
         PPOLL = 73;
         SIGNALFD4 = 74;
         READLINKAT = 78;
@@ -56,6 +57,7 @@ pub(crate) mod nr {
         UMASK = 166;
         PRCTL = 167;
         SOCKET = 198;
+        SOCKETPAIR = 199;
         BIND = 200;
         LISTEN = 201;
         CONNECT = 203;

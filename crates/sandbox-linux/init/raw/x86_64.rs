@@ -30,6 +30,7 @@ pub(crate) mod nr {
         RT_SIGACTION = 13;
         RT_SIGPROCMASK = 14;
         IOCTL = 16;
+        PWRITE64 = 18;
         SOCKET = 41;
         CONNECT = 42;
         SENDTO = 44;
@@ -38,6 +39,7 @@ pub(crate) mod nr {
         RECVMSG = 47;
         BIND = 49;
         LISTEN = 50;
+        SOCKETPAIR = 53;
         SETSOCKOPT = 54;
         GETSOCKOPT = 55;
         CLONE = 56;

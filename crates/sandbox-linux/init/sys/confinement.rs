@@ -1,7 +1,7 @@
 //! What a process gives up.
 
 use super::super::raw::{Errno, Result, check, nr, syscall};
-use super::{Fd, to_fd};
+use super::{Fd, O_CLOEXEC, to_fd};
 
 fn prctl(option: usize, a: usize, b: usize) -> Result<()> {
     call!(nr::PRCTL, option, a, b, 0, 0; "none of the options used here takes a pointer").map(drop)
@@ -138,6 +138,16 @@ pub(crate) fn answer_call(listener: Fd, call: u64, outcome: Result<()>) -> Resul
     let mut response = [call, 0, u64::from(error as u32)];
     call!(nr::IOCTL, listener.arg(), SEND, response.as_mut_ptr(); "`response` has the kernel's layout")
         .map(drop)
+}
+
+/// Puts a descriptor into the table of whoever waits at `listener`, and closes it on execution if the flags of the socket say so; its number there.
+pub(crate) fn add_to_caller(listener: Fd, call: u64, fd: Fd, flags: u32) -> Result<Fd> {
+    const ADD_DESCRIPTOR: usize = 0x4018_2103;
+    // struct seccomp_notif_addfd: the call, flags, the descriptor, its number there, and what it gets.
+    let flags = u64::from(flags & O_CLOEXEC as u32) << 32;
+    let mut added = [call, u64::from(fd.0 as u32) << 32, flags];
+    call!(nr::IOCTL, listener.arg(), ADD_DESCRIPTOR, added.as_mut_ptr(); "`added` has the kernel's layout")
+        .map(to_fd)
 }
 
 fn install(instructions: &[u8], flags: usize) -> Result<usize> {

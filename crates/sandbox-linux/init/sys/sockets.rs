@@ -21,6 +21,24 @@ struct MessageHeader {
 const SOL_SOCKET_SCM_RIGHTS: u64 = 0x1_0000_0001;
 const HEADER: usize = 16;
 
+/// A pair of Unix sockets of sequenced packets, closed on execution; `flags` may have them never wait.
+pub(crate) fn packet_pair(flags: u32) -> Result<[Fd; 2]> {
+    const AF_UNIX: usize = 1;
+    const SEQPACKET: usize = 5;
+    const NONBLOCK: usize = 0o4000;
+    let mut ends = [Fd::NONE; 2];
+    let kind = SEQPACKET | O_CLOEXEC | flags as usize & NONBLOCK;
+    call!(nr::SOCKETPAIR, AF_UNIX, kind, 0, ends.as_mut_ptr(); "`ends` has room for two numbers")?;
+    Ok(ends)
+}
+
+/// Writes two numbers to a place of a file; whether there was room for both.
+pub(crate) fn write_at(file: Fd, at: u64, numbers: [Fd; 2]) -> Result<bool> {
+    let length = size_of_val(&numbers);
+    let written = call!(nr::PWRITE64, file.arg(), numbers.as_ptr(), length, at as usize; "`numbers` is as long as said")?;
+    Ok(written == length)
+}
+
 /// One message and its descriptors, into the front of `fds`. Length 0 is the end; a cut-off message is an error, and so is
 /// one of whose descriptors some found no room: then none of them stays open.
 pub(crate) fn receive(socket: Fd, buffer: &mut [u8], fds: &mut [Fd], wait: bool) -> Result<usize> {

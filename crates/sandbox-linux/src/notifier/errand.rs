@@ -1,10 +1,11 @@
-//! What init does in a command's place: connects, and binds to paths. The other side would see the caller otherwise, and the path a
+//! What init does in a command's place: connects, binds to paths, and makes pairs of sockets. The other side would see the caller otherwise, and the path a
 //! root that is not the command's.
 //!
 //! Init has a child do it, which may wait, and which answers the call itself: nobody waits for it here. But a thread that waits for an answer
 //! handles no signal (`SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV`), while one that waits for a server does: so the reader looks at those now and then.
 
 use std::collections::VecDeque;
+use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::poll::PollTimeout;
-use nix::sys::socket::MsgFlags;
+use nix::sys::socket::{MsgFlags, SockFlag};
 
 use super::Job;
 use super::address::Named;
@@ -126,6 +127,32 @@ impl Errands {
             });
         }
         Ok(())
+    }
+
+    /// Has a pair of sockets made for a call, whose numbers are told in its caller's `memory`.
+    pub(super) fn make_pair(
+        &self,
+        (listener, call): (BorrowedFd<'_>, u64),
+        memory: &File,
+        numbers: u64,
+        flags: SockFlag,
+    ) -> Result<(), Errno> {
+        let message = [
+            &order::ERRAND.to_ne_bytes()[..],
+            &errand::PAIR.to_ne_bytes(),
+            &call.to_ne_bytes(),
+            &flags.bits().to_ne_bytes(),
+            &numbers.to_ne_bytes(),
+        ]
+        .concat();
+        if socket::unread(self.control.as_fd())? > self.room {
+            return Err(Errno::ENFILE);
+        }
+        let sent = self.send(&message, &[listener.as_raw_fd(), memory.as_raw_fd()]);
+        sent.map_err(|errno| match errno {
+            Errno::EAGAIN | Errno::ETOOMANYREFS => Errno::ENFILE,
+            other => other,
+        })
     }
 
     fn brings(&self, named: &Named) -> bool {

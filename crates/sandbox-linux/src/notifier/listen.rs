@@ -229,8 +229,9 @@ impl Listener {
         }
         self.threads.call_again(thread);
         if i64::from(call.data.nr) == libc::SYS_socketpair {
-            let made = pair::make(self.fd.as_fd(), &call);
-            let _ = notify::answer(self.fd.as_fd(), call.id, made.map(|()| 0));
+            if let Err(errno) = pair::give(performers.errands(), self.fd.as_fd(), &call) {
+                let _ = notify::answer(self.fd.as_fd(), call.id, Err(errno));
+            }
             return Ok(());
         }
         match self.job(&call, taken) {

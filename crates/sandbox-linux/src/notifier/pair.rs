@@ -4,20 +4,24 @@
 //! messages, whole and in their order, and no such call, are sequenced packets (unix(7)); so a pair of those is given. It differs where its
 //! other end is closed: that is the end of what is received.
 //!
-//! Nothing is decided here, and nothing of the host is named.
+//! Nothing is decided here. Init makes the pair: of a socket that the caller has made the host's network could be asked, and names be taken in it.
 
 use std::fs::File;
-use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::fs::FileExt;
+use std::os::fd::BorrowedFd;
 
 use nix::errno::Errno;
-use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
+use nix::sys::socket::SockFlag;
 
+use super::errand::Errands;
 use super::pin::errno;
 use crate::sys::notify;
 
-/// Makes the pair, and tells the two numbers where the call wants them.
-pub(super) fn make(listener: BorrowedFd<'_>, call: &libc::seccomp_notif) -> Result<(), Errno> {
+/// Has the pair made, and the call answered; or says why not.
+pub(super) fn give(
+    errands: &Errands,
+    listener: BorrowedFd<'_>,
+    call: &libc::seccomp_notif,
+) -> Result<(), Errno> {
     let [_, kind, protocol, numbers, ..] = call.data.args;
     let flags = flags(kind, protocol)?;
     // Not by the thread's number, which may be another one's by the time at which it is written to.
@@ -29,17 +33,7 @@ pub(super) fn make(listener: BorrowedFd<'_>, call: &libc::seccomp_notif) -> Resu
     if !notify::is_valid(listener, call.id) {
         return Err(Errno::EINTR);
     }
-    let tell = |told: [i32; 2]| {
-        let bytes = told.map(i32::to_ne_bytes);
-        memory.write_all_at(bytes.as_flattened(), numbers)
-    };
-    // What can't be told must not be given: nobody would know of it.
-    tell([-1; 2]).map_err(|_| Errno::EFAULT)?;
-    let own = SockFlag::SOCK_CLOEXEC | flags & SockFlag::SOCK_NONBLOCK;
-    let (one, other) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, own)?;
-    let close_on_exec = flags.contains(SockFlag::SOCK_CLOEXEC);
-    let add = |end: &dyn AsFd| notify::add(listener, call.id, end.as_fd(), close_on_exec);
-    tell([add(&one)?, add(&other)?]).map_err(|_| Errno::EFAULT)
+    errands.make_pair((listener, call.id), &memory, numbers, flags)
 }
 
 /// What comes with the type, if the kernel would take it all.

@@ -125,6 +125,10 @@ impl Performers {
         self.errands.look()
     }
 
+    pub(super) fn errands(&self) -> &Errands {
+        &self.errands
+    }
+
     /// Whether init is to be told yet what to watch besides.
     pub(super) fn have_names_to_tell(&self) -> bool {
         !self.errands.are_names_told()

@@ -83,31 +83,9 @@ pub(crate) fn answer_with(
     file: BorrowedFd<'_>,
     close_on_exec: bool,
 ) -> nix::Result<()> {
-    let flags = u32::try_from(libc::SECCOMP_ADDFD_FLAG_SEND).unwrap_or(2);
-    add_descriptor(listener, call, file, close_on_exec, flags).map(drop)
-}
-
-/// Puts `file` into the thread's table of descriptors; its number there. The call waits on.
-pub(crate) fn add(
-    listener: BorrowedFd<'_>,
-    call: u64,
-    file: BorrowedFd<'_>,
-    close_on_exec: bool,
-) -> nix::Result<i32> {
-    let number = add_descriptor(listener, call, file, close_on_exec, 0)?;
-    i32::try_from(number).map_err(|_| Errno::EBADF)
-}
-
-fn add_descriptor(
-    listener: BorrowedFd<'_>,
-    call: u64,
-    file: BorrowedFd<'_>,
-    close_on_exec: bool,
-    flags: u32,
-) -> nix::Result<libc::c_long> {
     let mut added = libc::seccomp_notif_addfd {
         id: call,
-        flags,
+        flags: u32::try_from(libc::SECCOMP_ADDFD_FLAG_SEND).unwrap_or(2),
         srcfd: file.as_raw_fd().cast_unsigned(),
         newfd: 0,
         newfd_flags: if close_on_exec {
@@ -116,7 +94,7 @@ fn add_descriptor(
             0
         },
     };
-    request(listener, ADD_DESCRIPTOR, &mut added)
+    request(listener, ADD_DESCRIPTOR, &mut added).map(drop)
 }
 
 /// Whoever asks hands its processor over, instead of waking another one up. Kernels before 6.6 don't.

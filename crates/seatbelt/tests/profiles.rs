@@ -82,7 +82,7 @@ fn what_a_mac_would_refuse_is_an_error() {
         ("(allow file-read* (subpath \"/a/\"))", "absolute"),
         ("(allow file-read* (literal \"/a/../b\"))", "absolute"),
         ("(allow file-read* (subtree \"/a\"))", "unknown filter"),
-        ("(allow file-read* (regex #\"(\"))", ""),
+        ("(allow file-read* (regex #\"(\"))", "regex parse error"),
         (
             "(allow network-outbound (remote ip \"10.0.0.1:80\"))",
             "an address is",

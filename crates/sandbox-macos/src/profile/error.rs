@@ -48,7 +48,7 @@ pub enum ProfileError {
     /// A class that dialects of regular expressions disagree about.
     #[error("the pattern `{}` cannot be said in a profile ({at})", escaped(.text))]
     Pattern {
-        /// As it was written.
+        /// Its directory, resolved, and what follows.
         text: String,
         /// Where it was written.
         at: Source,

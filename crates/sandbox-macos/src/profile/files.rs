@@ -123,9 +123,15 @@ impl Item {
     pub(super) fn parts(&self, letters: Letters) -> Result<Vec<Part>, ProfileError> {
         let pattern = self.pattern.as_deref().unwrap_or_default();
         glob::parts(pattern, letters).ok_or_else(|| ProfileError::Pattern {
-            text: pattern.to_owned(),
+            text: self.whole(),
             at: self.source.clone(),
         })
+    }
+
+    /// Its path, and of a pattern what follows.
+    pub(super) fn whole(&self) -> String {
+        let pattern = self.pattern.as_deref().unwrap_or_default();
+        self.path.join(pattern).to_string_lossy().into_owned()
     }
 }
 

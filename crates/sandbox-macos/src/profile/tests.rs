@@ -416,12 +416,15 @@ fn what_a_profile_cannot_say_is_refused_with_its_remedy() {
             .replace(home.path.to_str().unwrap(), "HOME");
         format!("{message}\n{}", error.remedy().unwrap())
     };
+    let services = r#"{"network": {"allowedDomains": [], "deniedDomains": [], "allowMachLookup": ["a*b"]},
+        "filesystem": {"denyRead": [], "allowWrite": ["."], "denyWrite": []}}"#;
     let all = [
         workspace().scratch("d"),
         workspace().overlay("d"),
         workspace().hide("\u{1b}[2J"),
         workspace().hide(format!("d/{}", "a".repeat(255))),
         Policy::default().read("/").write_matching("d/[!-]x"),
+        Imported::from_settings(services, None).unwrap().policy,
     ];
     let all = all.map(|policy| compile(&policy)).join("\n");
     insta::assert_snapshot!(all.replace(&"a".repeat(255), "aaa"), @r"
@@ -433,8 +436,10 @@ fn what_a_profile_cannot_say_is_refused_with_its_remedy() {
     write the rule about a directory above it
     `HOME/w/d/aaa` is too long for a profile (the program)
     write the rule about a directory above it
-    the pattern `[!-]x` cannot be said in a profile (the program)
+    the pattern `HOME/w/d/[!-]x` cannot be said in a profile (the program)
     write a class without `-`, `]`, `[`, `^` and `\`
+    `a*b` names no service of macOS (line 1:77, `network.allowMachLookup`)
+    write the whole name, or its beginning with one `*` at the end
     ");
 }
 

@@ -122,11 +122,7 @@ fn of_pattern(item: &Item, files: &Files<'_>) -> Result<Vec<Statement>, ProfileE
             at: item.source.clone(),
         })?;
         for (filter, _) in filters {
-            let why = format!(
-                "on the way to {}/{}",
-                item.text(),
-                item.pattern.as_deref().unwrap_or_default()
-            );
+            let why = format!("on the way to {}", item.whole());
             if is_plain {
                 moves.push(Line { filter, why });
             } else {

@@ -221,19 +221,15 @@ impl<'a> Files<'a> {
         let opens_all =
             |entry: &Entry<'_>| entry.allows && entry.is_literal && entry.item.path == root;
         if !entries.first().is_some_and(opens_all) {
-            let all = Line {
-                filter: Filter::Subpath("/".to_owned()),
-                why: "what no rule names".to_owned(),
-            };
+            let all = Line::new(Filter::Subpath("/".to_owned()), "what no rule names");
             statements.push(Statement::deny(READ, vec![all]));
-            let loader = system::LOADER.iter().map(|(path, why)| Line {
-                filter: Filter::Subpath((*path).to_owned()),
-                why: (*why).to_owned(),
-            });
-            let root = Line {
-                filter: Filter::Literal("/".to_owned()),
-                why: "programs look at it at start; it shows the names in it".to_owned(),
-            };
+            let loader = system::LOADER
+                .iter()
+                .map(|(path, why)| Line::new(Filter::Subpath((*path).to_owned()), *why));
+            let root = Line::new(
+                Filter::Literal("/".to_owned()),
+                "programs look at it at start; it shows the names in it",
+            );
             let lines = std::iter::once(root).chain(loader).collect();
             statements.push(Statement::allow(READ, lines));
         }
@@ -279,7 +275,7 @@ impl<'a> Files<'a> {
                 let atoms = glob::below(&directory, &parts);
                 for (filter, _) in folded(&[atoms], item)? {
                     let why = format!("{}, moved to {}", item.why, root.text());
-                    lines.push(Line { filter, why });
+                    lines.push(Line::new(filter, why));
                 }
             }
         }
@@ -310,10 +306,7 @@ impl<'a> Files<'a> {
         }
         let lines: Vec<_> = ways
             .into_iter()
-            .map(|way| Line {
-                filter: Filter::Literal(way),
-                why: "on the way to what can be read".to_owned(),
-            })
+            .map(|way| Line::new(Filter::Literal(way), "on the way to what can be read"))
             .collect();
         (!lines.is_empty()).then(|| Statement::allow(&["file-read-metadata"], lines))
     }

@@ -28,7 +28,7 @@ pub(super) fn statements(
             OUT,
             vec![
                 ip("remote", "*:*", why),
-                line(asks, "names are looked up there"),
+                Line::new(asks, "names are looked up there"),
             ],
         ));
         statements.push(Statement::allow(IN, vec![ip("local", "*:*", why)]));
@@ -59,7 +59,7 @@ pub(super) fn statements(
     }
     let sockets = sockets(ruleset, writing)?;
     if !sockets.is_empty() {
-        let domain = line(
+        let domain = Line::new(
             Filter::Plain("(socket-domain AF_UNIX)"),
             "for the paths below",
         );
@@ -90,9 +90,9 @@ fn sockets(ruleset: &Ruleset, writing: &[Statement]) -> Result<Vec<Statement>, P
     let mut named = Vec::new();
     for (path, written, source) in ruleset.files().sockets() {
         for path in spelling::allowed(text(path, source)?) {
-            named.push(line(
+            named.push(Line::new(
                 Filter::Subpath(path),
-                &format!("{written} ({source})"),
+                format!("{written} ({source})"),
             ));
         }
     }
@@ -104,7 +104,8 @@ fn sockets(ruleset: &Ruleset, writing: &[Statement]) -> Result<Vec<Statement>, P
 
 fn on_both_sides(allows: bool, lines: &[Line]) -> [Statement; 2] {
     [(OUT, "remote"), (BIND, "local")].map(|(operations, side)| {
-        let of_side = |it: &Line| line(Filter::Socket(side, Box::new(it.filter.clone())), &it.why);
+        let of_side =
+            |it: &Line| Line::new(Filter::Socket(side, Box::new(it.filter.clone())), &it.why);
         Statement::new(allows, operations, lines.iter().map(of_side).collect())
     })
 }
@@ -114,12 +115,5 @@ fn some(operations: &'static [&'static str], lines: Vec<Line>) -> Option<Stateme
 }
 
 fn ip(side: &'static str, address: &str, why: &str) -> Line {
-    line(Filter::Ip(side, address.to_owned()), why)
-}
-
-fn line(filter: Filter, why: &str) -> Line {
-    Line {
-        filter,
-        why: why.to_owned(),
-    }
+    Line::new(Filter::Ip(side, address.to_owned()), why)
 }

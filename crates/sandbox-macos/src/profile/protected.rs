@@ -133,13 +133,13 @@ pub(super) fn statements(
     writes.extend(mistaken(&trees));
     if names.iter().any(|name| name.path == ".git/config") {
         let file = Filter::Regex(r"/\.[gG][iI][tT]$".to_owned());
-        writes.push(Line {
-            filter: Filter::All(vec![
+        writes.push(Line::new(
+            Filter::All(vec![
                 file,
                 Filter::Not(Box::new(Filter::Vnode("DIRECTORY"))),
             ]),
-            why: "protected: .git as a file says where git reads config and hooks from".to_owned(),
-        });
+            "protected: .git as a file says where git reads config and hooks from",
+        ));
     }
     let mut statements = vec![Statement::deny(WRITE, writes)];
     statements.extend(leading(&names, &dependencies)?);
@@ -218,10 +218,7 @@ fn lines(
             }
             (members, why) => format!("{why}{}", members.join(", ")),
         };
-        Line {
-            filter: all_but(filter, outside),
-            why,
-        }
+        Line::new(all_but(filter, outside), why)
     });
     Ok(lines.collect())
 }
@@ -310,14 +307,14 @@ fn below_opened(
     let lines = filters.map(|(filter, members)| {
         let members = members.iter().filter_map(|at| rests.get(*at));
         let members: Vec<_> = members.map(|rest| rest.join("/")).collect();
-        Line {
-            filter: all_but(filter, &deeper(tree, trees)),
-            why: format!(
+        Line::new(
+            all_but(filter, &deeper(tree, trees)),
+            format!(
                 "protected below {}: {}",
                 tree.path.display(),
                 members.join(", ")
             ),
-        }
+        )
     });
     Ok(lines.collect())
 }
@@ -363,9 +360,11 @@ fn mistaken(trees: &[Tree<'_>]) -> Vec<Line> {
             "short names on FAT",
         ),
     ]
-    .map(|(regex, why)| Line {
-        filter: all_but(Filter::Regex(regex), &outside),
-        why: format!("what may be taken for a protected name: {why}"),
+    .map(|(regex, why)| {
+        Line::new(
+            all_but(Filter::Regex(regex), &outside),
+            format!("what may be taken for a protected name: {why}"),
+        )
     })
     .into()
 }
@@ -394,9 +393,9 @@ fn leading(names: &[ProtectedName], dependencies: &Filter) -> Result<Vec<Stateme
             let filter = all_but(filter, outside.as_slice());
             if is_deep {
                 let filter = Filter::All(vec![filter, Filter::Vnode("DIRECTORY")]);
-                removes.push(Line { filter, why });
+                removes.push(Line::new(filter, why));
             } else {
-                moves.push(Line { filter, why });
+                moves.push(Line::new(filter, why));
             }
         }
     }

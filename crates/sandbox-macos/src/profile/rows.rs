@@ -79,20 +79,16 @@ fn lines(row: &[Entry<'_>], question: Question) -> Result<Vec<Line>, ProfileErro
                     filters.map(|(filter, _)| filter).collect::<Vec<_>>()
                 }
             };
-            lines.extend(filters.into_iter().map(|filter| Line {
-                filter,
-                why: entry.item.why.clone(),
-            }));
+            let why = &entry.item.why;
+            lines.extend(filters.into_iter().map(|filter| Line::new(filter, why)));
         }
         return Ok(lines);
     }
     let (mut patterns, mut items) = (Vec::new(), Vec::new());
     for entry in row {
         if entry.is_literal && entry.item.text() == "/" {
-            lines.push(Line {
-                filter: Filter::Subpath("/".to_owned()),
-                why: entry.item.why.clone(),
-            });
+            let filter = Filter::Subpath("/".to_owned());
+            lines.push(Line::new(filter, &entry.item.why));
         } else {
             patterns.push(entry.atoms.clone());
             items.push(entry.item);
@@ -119,7 +115,7 @@ fn lines(row: &[Entry<'_>], question: Question) -> Result<Vec<Line>, ProfileErro
             [] => "what is hidden".to_owned(),
             named => summary(named),
         };
-        lines.push(Line { filter, why });
+        lines.push(Line::new(filter, why));
     }
     Ok(lines)
 }

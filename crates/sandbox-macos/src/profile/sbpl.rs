@@ -83,6 +83,15 @@ pub(super) struct Line {
     pub(super) why: String,
 }
 
+impl Line {
+    pub(super) fn new(filter: Filter, why: impl Into<String>) -> Self {
+        Self {
+            filter,
+            why: why.into(),
+        }
+    }
+}
+
 /// One rule of a profile: of all that speak of an operation and match, the last one holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Statement {
@@ -152,10 +161,10 @@ mod tests {
 
     #[test]
     fn neither_a_path_nor_its_comment_ends_what_it_stands_in() {
-        let line = Line {
-            filter: Filter::Subpath("/a\") (allow default) ;\\\n\t".to_owned()),
-            why: "a\n(allow default)".to_owned(),
-        };
+        let line = Line::new(
+            Filter::Subpath("/a\") (allow default) ;\\\n\t".to_owned()),
+            "a\n(allow default)",
+        );
         let statement = Statement::deny(&["file-read*"], vec![line]);
         assert_eq!(
             statement.to_string(),

@@ -97,15 +97,8 @@ const APPLE_EVENTS: &[&str] = &[
     "com.apple.coreservices.quarantine-resolver",
 ];
 
-fn line(filter: Filter, why: &str) -> Line {
-    Line {
-        filter,
-        why: why.to_owned(),
-    }
-}
-
 fn own() -> Vec<Line> {
-    vec![line(
+    vec![Line::new(
         Filter::Plain("(target same-sandbox)"),
         "no process outside",
     )]
@@ -113,7 +106,8 @@ fn own() -> Vec<Line> {
 
 fn services<'a>(names: impl IntoIterator<Item = (&'a str, &'a str)>) -> Statement {
     let names = names.into_iter();
-    let lines = names.map(|(name, why)| line(Filter::Named("global-name", name.to_owned()), why));
+    let lines =
+        names.map(|(name, why)| Line::new(Filter::Named("global-name", name.to_owned()), why));
     Statement::allow(&["mach-lookup"], lines.collect())
 }
 
@@ -123,12 +117,17 @@ pub(super) fn statements() -> Vec<Statement> {
         let of_name = |name: &&str| Filter::Named("sysctl-name", (*name).to_owned());
         Filter::Any(names.iter().map(of_name).collect())
     };
-    let sysctls = READABLE.iter().map(|(some, why)| line(names(some), why));
+    let sysctls = READABLE
+        .iter()
+        .map(|(some, why)| Line::new(names(some), *why));
     let below = |(name, why): &(&str, &str)| {
-        line(Filter::Named("sysctl-name-prefix", (*name).to_owned()), why)
+        Line::new(
+            Filter::Named("sysctl-name-prefix", (*name).to_owned()),
+            *why,
+        )
     };
     let sysctls = sysctls.chain(READABLE_BELOW.iter().map(below)).collect();
-    let iokit = |kind, name: &str, why| line(Filter::Named(kind, name.to_owned()), why);
+    let iokit = |kind, name: &str, why| Line::new(Filter::Named(kind, name.to_owned()), why);
     vec![
         Statement::allow(&["process-exec"], Vec::new())
             .because("programs; those that are hidden are denied below"),
@@ -166,7 +165,7 @@ pub(super) fn statements() -> Vec<Statement> {
             .because("what the machine is made of: names and sizes of hardware"),
         Statement::allow(
             &["system-socket"],
-            vec![line(
+            vec![Line::new(
                 Filter::All(vec![
                     Filter::Plain("(socket-domain AF_SYSTEM)"),
                     Filter::Plain("(socket-protocol 2)"),
@@ -179,7 +178,7 @@ pub(super) fn statements() -> Vec<Statement> {
         Statement::allow(&["sysctl-read"], sysctls),
         Statement::allow(
             &["sysctl-write"],
-            vec![line(
+            vec![Line::new(
                 Filter::Named("sysctl-name", "kern.tcsm_enable".to_owned()),
                 "a program may ask for a stricter processor for itself",
             )],
@@ -217,15 +216,15 @@ pub(super) fn options(options: &MacOptions) -> Result<Vec<Statement>, ProfileErr
             });
         }
         let filter = Filter::Named(kind, beginning.to_owned());
-        let lines = vec![line(filter, &source.to_string())];
+        let lines = vec![Line::new(filter, source.to_string())];
         statements.push(Statement::allow(&["mach-lookup"], lines));
     }
     if let Some(source) = &options.pty {
         let why = source.to_string();
         let terminals = || {
             vec![
-                line(Filter::Literal("/dev/ptmx".to_owned()), &why),
-                line(Filter::Regex("^/dev/ttys".to_owned()), &why),
+                Line::new(Filter::Literal("/dev/ptmx".to_owned()), &why),
+                Line::new(Filter::Regex("^/dev/ttys".to_owned()), &why),
             ]
         };
         statements.push(Statement::allow(&["pseudo-tty"], Vec::new()).because(&why));
@@ -240,7 +239,8 @@ pub(super) fn options(options: &MacOptions) -> Result<Vec<Statement>, ProfileErr
 /// The devices that every program writes to, whatever the rules about files are.
 pub(super) fn devices() -> Vec<Statement> {
     let lines = |devices: &[(&str, &str)]| {
-        let of_device = |(path, why): &(&str, &str)| line(Filter::Literal((*path).to_owned()), why);
+        let of_device =
+            |(path, why): &(&str, &str)| Line::new(Filter::Literal((*path).to_owned()), *why);
         devices.iter().map(of_device).collect::<Vec<_>>()
     };
     let asked = [lines(DEVICES), lines(ASKED)].concat();

@@ -78,10 +78,7 @@ pub(super) fn statements(files: &Files<'_>) -> Result<Vec<Statement>, ProfileErr
             let why: Vec<_> = members
                 .map(|(path, (because, _))| format!("{} ({because})", path.display()))
                 .collect();
-            Line {
-                filter,
-                why: why.join(", "),
-            }
+            Line::new(filter, why.join(", "))
         })
         .collect();
     if !lines.is_empty() {
@@ -124,10 +121,10 @@ fn of_pattern(item: &Item, files: &Files<'_>) -> Result<Vec<Statement>, ProfileE
         for (filter, _) in filters {
             let why = format!("on the way to {}", item.whole());
             if is_plain {
-                moves.push(Line { filter, why });
+                moves.push(Line::new(filter, why));
             } else {
                 let filter = Filter::All(vec![filter, Filter::Vnode("DIRECTORY")]);
-                removes.push(Line { filter, why });
+                removes.push(Line::new(filter, why));
             }
         }
     }

@@ -1,6 +1,6 @@
 //! What a profile can't say.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use sandbox_core::{Access, Source, escaped};
 
@@ -64,6 +64,15 @@ pub enum ProfileError {
 }
 
 impl ProfileError {
+    /// Of rules that are written together, the longest is the one that is too long.
+    pub(super) fn longest<'a>(rules: impl Iterator<Item = (&'a Path, &'a Source)>) -> Self {
+        let longest = rules.max_by_key(|(path, _)| path.as_os_str().len());
+        let (path, at) = longest
+            .map(|(path, at)| (path.to_owned(), at.clone()))
+            .unwrap_or_default();
+        Self::TooLong { path, at }
+    }
+
     /// What to change, if that is known.
     pub fn remedy(&self) -> Option<String> {
         match self {

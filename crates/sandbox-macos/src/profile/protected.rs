@@ -13,12 +13,9 @@ use super::ProfileError;
 use super::files::{Files, Item};
 use super::fold::{self, BELOW, HERE};
 use super::glob;
+use super::rows::{WRITE, stay};
 use super::sbpl::{Filter, Line, Statement};
 use super::spelling::{self, Atoms, Letters};
-
-const WRITE: &[&str] = &["file-write*", "file-write-create", "file-write-unlink"];
-const MOVE: &[&str] = &["file-write-unlink", "file-write-create"];
-const REMOVE: &[&str] = &["file-write-unlink"];
 
 /// Why a name is there a second time.
 const AGAIN: &str = "again, with dependencies below it";
@@ -117,8 +114,7 @@ pub(super) fn statements(
                 .into_iter()
                 .filter(|name| may_be_directory(name.path))
                 .collect();
-            let end = format!("/([^/]+/)*({})/", DEPENDENCY_DIRECTORIES.join("|"));
-            writes.extend(lines(&some, None, &end, &[], AGAIN)?);
+            writes.extend(lines(&some, None, &below_dependencies(), &[], AGAIN)?);
         }
     }
     for name in special {
@@ -164,9 +160,14 @@ fn dependencies(trees: &[Tree<'_>]) -> Filter {
     // A tree that lies in one has settings of its own.
     some.extend(inside.iter().map(|tree| {
         let tree = spelling::path(tree.item.text(), Letters::Same).concat();
-        Filter::Regex(format!("{tree}/([^/]+/)*({names})/"))
+        Filter::Regex(tree + &below_dependencies())
     }));
     Filter::Any(some)
+}
+
+/// The end of a pattern of what lies in a directory of dependencies, at any depth.
+fn below_dependencies() -> String {
+    format!("/([^/]+/)*({})/", DEPENDENCY_DIRECTORIES.join("|"))
 }
 
 fn not(filters: Vec<Filter>) -> Filter {
@@ -275,7 +276,7 @@ fn of_opened(
     let mut all = Vec::new();
     if !name.everywhere {
         exempt.push(dependencies.clone());
-        let end = format!("/([^/]+/)*({})/", DEPENDENCY_DIRECTORIES.join("|"));
+        let end = below_dependencies();
         all.extend(lines(&[name], None, &end, &[outside], AGAIN)?);
     }
     all.extend(lines(&[name], None, BELOW, &exempt, "protected: ")?);
@@ -399,9 +400,5 @@ fn leading(names: &[ProtectedName], dependencies: &Filter) -> Result<Vec<Stateme
             }
         }
     }
-    let all = [(MOVE, moves), (REMOVE, removes)].into_iter();
-    let all = all.filter(|(_, lines)| !lines.is_empty());
-    Ok(all
-        .map(|(operations, lines)| Statement::deny(operations, lines))
-        .collect())
+    Ok(stay(moves, removes))
 }

@@ -15,6 +15,10 @@ use super::spelling::{self, Atoms};
 pub(super) const READ: &[&str] = &["file-read*", "file-map-executable", "process-exec"];
 /// What writing is. The last two are named, since rules of their own speak of them.
 pub(super) const WRITE: &[&str] = &["file-write*", "file-write-create", "file-write-unlink"];
+/// What takes a name away, and what makes it: to move something is both.
+const MOVE: &[&str] = &["file-write-unlink", "file-write-create"];
+/// What takes a name away.
+const REMOVE: &[&str] = &["file-write-unlink"];
 /// With more in a row they are folded.
 pub(super) const FEW: usize = 8;
 
@@ -36,6 +40,14 @@ pub(super) fn folded(
         path: item.path.clone(),
         at: item.source.clone(),
     })
+}
+
+/// Directories that stay where they are. The first are not made either.
+pub(super) fn stay(moves: Vec<Line>, removes: Vec<Line>) -> Vec<Statement> {
+    let all = [(MOVE, moves), (REMOVE, removes)].into_iter();
+    let all = all.filter(|(_, lines)| !lines.is_empty());
+    all.map(|(operations, lines)| Statement::deny(operations, lines))
+        .collect()
 }
 
 /// What follows each other and says the same, as one statement.
@@ -95,11 +107,8 @@ fn lines(row: &[Entry<'_>], question: Question) -> Result<Vec<Line>, ProfileErro
         }
     }
     let filters = fold::fold(&patterns, BELOW).ok_or_else(|| {
-        let longest = items.iter().max_by_key(|item| item.path.as_os_str().len());
-        ProfileError::TooLong {
-            path: longest.map(|item| item.path.clone()).unwrap_or_default(),
-            at: longest.map(|item| item.source.clone()).unwrap_or_default(),
-        }
+        let rules = items.iter();
+        ProfileError::longest(rules.map(|item| (item.path.as_path(), &item.source)))
     })?;
     for (filter, members) in filters {
         let members: Vec<&Item> = members

@@ -12,11 +12,9 @@ use super::ProfileError;
 use super::files::{Files, Item};
 use super::fold::{self, HERE};
 use super::glob::{self, Part};
+use super::rows::stay;
 use super::sbpl::{Filter, Line, Statement};
 use super::spelling::{self, Atoms, Letters};
-
-const MOVE: &[&str] = &["file-write-unlink", "file-write-create"];
-const REMOVE: &[&str] = &["file-write-unlink"];
 
 pub(super) fn statements(files: &Files<'_>) -> Result<Vec<Statement>, ProfileError> {
     let mut statements = Vec::new();
@@ -65,11 +63,8 @@ pub(super) fn statements(files: &Files<'_>) -> Result<Vec<Statement>, ProfileErr
     let patterns: Vec<Atoms> = patterns.collect::<Result<_, ProfileError>>()?;
     let ways: Vec<_> = ways.into_iter().collect();
     let filters = fold::fold(&patterns, HERE).ok_or_else(|| {
-        let longest = ways.iter().max_by_key(|(path, _)| path.as_os_str().len());
-        let (path, source) = longest
-            .map(|(path, (_, source))| (path.clone(), source.clone()))
-            .unwrap_or_default();
-        ProfileError::TooLong { path, at: source }
+        let rules = ways.iter();
+        ProfileError::longest(rules.map(|(path, (_, source))| (path.as_path(), source)))
     })?;
     let lines: Vec<Line> = filters
         .into_iter()
@@ -81,9 +76,7 @@ pub(super) fn statements(files: &Files<'_>) -> Result<Vec<Statement>, ProfileErr
             Line::new(filter, why.join(", "))
         })
         .collect();
-    if !lines.is_empty() {
-        statements.push(Statement::deny(MOVE, lines));
-    }
+    statements.extend(stay(lines, Vec::new()));
     for item in files
         .items
         .iter()
@@ -128,9 +121,5 @@ fn of_pattern(item: &Item, files: &Files<'_>) -> Result<Vec<Statement>, ProfileE
             }
         }
     }
-    let all = [(MOVE, moves), (REMOVE, removes)].into_iter();
-    let all = all.filter(|(_, lines)| !lines.is_empty());
-    Ok(all
-        .map(|(operations, lines)| Statement::deny(operations, lines))
-        .collect())
+    Ok(stay(moves, removes))
 }

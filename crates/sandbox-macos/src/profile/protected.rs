@@ -17,9 +17,6 @@ use super::rows::{WRITE, stay};
 use super::sbpl::{Filter, Line, Statement};
 use super::spelling::{self, Atoms, Letters};
 
-/// Why a name is there a second time.
-const AGAIN: &str = "again, with dependencies below it";
-
 /// Endings of files, in which nothing lies: what is below a directory of dependencies below them is not asked for.
 #[rustfmt::skip]
 const FILES: &[&str] = &[
@@ -35,6 +32,15 @@ const MISTAKEN: &[&str] = &[
     "\u{200b}", "\u{200c}", "\u{200d}", "\u{200e}", "\u{200f}", "\u{202a}", "\u{202b}", "\u{202c}", "\u{202d}", "\u{202e}",
     "\u{2060}", "\u{206a}", "\u{206b}", "\u{206c}", "\u{206d}", "\u{206e}", "\u{206f}", "\u{feff}", "\u{ad}",
 ];
+
+/// Why names are there.
+#[derive(Clone, Copy)]
+enum Why {
+    /// They are protected.
+    Protected,
+    /// A second time, where a directory of dependencies is below them.
+    Again,
+}
 
 /// A tree in which rules let something be written, and what its own path may be mistaken for.
 struct Tree<'a> {
@@ -107,14 +113,14 @@ pub(super) fn statements(
             None,
             BELOW,
             outside.as_slice(),
-            "protected: ",
+            Why::Protected,
         )?);
         if !everywhere {
             let some: Vec<_> = some
                 .into_iter()
                 .filter(|name| may_be_directory(name.path))
                 .collect();
-            writes.extend(lines(&some, None, &below_dependencies(), &[], AGAIN)?);
+            writes.extend(lines(&some, None, &below_dependencies(), &[], Why::Again)?);
         }
     }
     for name in special {
@@ -196,7 +202,7 @@ fn lines(
     tree: Option<&Tree<'_>>,
     end: &str,
     outside: &[Filter],
-    why: &str,
+    why: Why,
 ) -> Result<Vec<Line>, ProfileError> {
     let directory = tree.map_or_else(Vec::new, |tree| {
         let mut directory = spelling::path(tree.item.text(), Letters::Any);
@@ -210,14 +216,14 @@ fn lines(
     let filters = folded(&patterns, end, tree)?.into_iter();
     let lines = filters.map(|(filter, members)| {
         let members = members.iter().filter_map(|at| names.get(*at));
-        let members: Vec<&str> = members.map(|name| name.path).collect();
-        let why = match (members.as_slice(), why) {
-            (_, AGAIN) => AGAIN.to_owned(),
-            ([only], why) => {
-                let reason = names.iter().find(|name| name.path == *only);
-                format!("{why}{only}: {}", reason.map_or("", |name| name.reason))
+        let members: Vec<&ProtectedName> = members.copied().collect();
+        let why = match (why, members.as_slice()) {
+            (Why::Again, _) => "again, with dependencies below it".to_owned(),
+            (Why::Protected, [only]) => format!("protected: {}: {}", only.path, only.reason),
+            (Why::Protected, members) => {
+                let paths: Vec<&str> = members.iter().map(|name| name.path).collect();
+                format!("protected: {}", paths.join(", "))
             }
-            (members, why) => format!("{why}{}", members.join(", ")),
         };
         Line::new(all_but(filter, outside), why)
     });
@@ -277,16 +283,16 @@ fn of_opened(
     if !name.everywhere {
         exempt.push(dependencies.clone());
         let end = below_dependencies();
-        all.extend(lines(&[name], None, &end, &[outside], AGAIN)?);
+        all.extend(lines(&[name], None, &end, &[outside], Why::Again)?);
     }
-    all.extend(lines(&[name], None, BELOW, &exempt, "protected: ")?);
+    all.extend(lines(&[name], None, BELOW, &exempt, Why::Protected)?);
     for tree in opened() {
         all.extend(lines(
             &[name],
             Some(tree),
             BELOW,
             &deeper(tree, trees),
-            "protected: ",
+            Why::Protected,
         )?);
     }
     Ok(all)

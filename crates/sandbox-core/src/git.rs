@@ -23,7 +23,7 @@ use crate::decide::{follow, is_resolved, protection};
 use crate::place::{self, above, name};
 use crate::{Access, Ruleset};
 
-pub use self::directory::{GitPlace, git_places, is_named_as_git_directory};
+pub use self::directory::{GitPlace, git_places, git_places_alike, is_named_as_git_directory};
 pub use self::link::{GitLink, names_other_worktree};
 pub use self::pending::{git_pending, git_pending_files, git_unfinished};
 pub use self::rewrite::{GitDenial, may_rewrite_git_config, rewrite_module_config};

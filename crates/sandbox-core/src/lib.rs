@@ -63,7 +63,7 @@ pub use files::grow::Growing;
 pub use files::{Anchor, FileRule, FileRules, Looks};
 pub use git::{
     GIT_COMMON_DIRECTORY, GIT_CONFIG_COPY, GitDenial, GitFile, GitLink, GitPlace, git_pending,
-    git_pending_files, git_places, git_unfinished, is_named_as_git_directory,
+    git_pending_files, git_places, git_places_alike, git_unfinished, is_named_as_git_directory,
     may_rewrite_git_config, names_other_worktree, rewrite_module_config,
 };
 pub use lines::Lines;
@@ -76,6 +76,7 @@ pub use policy::{
     ProtectedGroup, SocketPreset, System, Tier, policy_schema,
 };
 pub use problem::{ExtendsProblem, RuleProblem};
+pub use protected::spelling::is_alike;
 pub use reach::Reach;
 pub use remedy::Remedy;
 pub use resolve::{Link, PathKind, Resolved, resolve};

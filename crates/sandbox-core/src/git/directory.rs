@@ -2,12 +2,15 @@
 //!
 //! Their names say nothing, so that whoever sees them has to look; here is what a path in one would be called if it were `.git`.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
-use std::path::{Component, Path, PathBuf};
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use crate::os::OsStrExt;
 use crate::protected::VERSION_CONTROL;
+use crate::protected::spelling::folded;
 
 /// A path as it is decided if a directory above it is a git directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,22 +33,40 @@ pub struct GitPlace {
 /// assert_eq!(places[0].path.to_str(), Some("/srv/a.git/.git/hooks/pre-push"));
 /// ```
 pub fn git_places(path: &Path) -> impl Iterator<Item = GitPlace> {
-    let names: Vec<Component<'_>> = path.components().collect();
-    let is_git = |name: &Component<'_>| name.as_os_str() == ".git";
-    let is_place = move |at: &usize| {
-        let (Some(above), Some(name)) = (names.get(at - 1), names.get(*at)) else {
-            return false;
-        };
-        !is_git(above) && names_in_git().contains(name.as_os_str().as_bytes())
-    };
-    let count = path.components().count();
-    (2..count).filter(is_place).map(move |at| {
-        let (above, below) = (path.components().take(at), path.components().skip(at));
-        let git = std::iter::once(Component::Normal(".git".as_ref()));
-        GitPlace {
-            above: count - 1 - at,
-            path: above.chain(git).chain(below).collect(),
-        }
+    places(path, Cow::Borrowed)
+}
+
+/// The same where a file system may take other spellings of a name for the same: with what is in the directory as the table spells it.
+///
+/// ```
+/// # use sandbox_core::git_places_alike;
+/// let mut places = git_places_alike("/srv/A.git/Hooks/pre-push".as_ref());
+/// assert_eq!(places.next().unwrap().path.to_str(), Some("/srv/A.git/.git/hooks/pre-push"));
+/// ```
+pub fn git_places_alike(path: &Path) -> impl Iterator<Item = GitPlace> {
+    places(path, |name| Cow::Owned(folded(name).into()))
+}
+
+fn places<'p>(
+    path: &'p Path,
+    spelled: impl Fn(&'p OsStr) -> Cow<'p, OsStr> + 'p,
+) -> impl Iterator<Item = GitPlace> {
+    let names: Vec<&OsStr> = path.iter().collect();
+    let count = names.len();
+    (2..count).filter_map(move |at| {
+        let (above, below) = names.split_at_checked(at)?;
+        let mut below = below.iter().map(|name| spelled(name)).peekable();
+        let is_place = above.last().is_some_and(|name| *spelled(name) != *".git")
+            && names_in_git().contains(below.peek()?.as_bytes());
+        is_place.then(|| {
+            let mut place: PathBuf = above.iter().collect();
+            place.push(".git");
+            place.extend(below);
+            GitPlace {
+                above: count - 1 - at,
+                path: place,
+            }
+        })
     })
 }
 
@@ -117,6 +138,25 @@ mod tests {
             let found = is_named_as_git_directory(path.as_ref());
             assert_eq!(found, expected, "{path}");
         }
+    }
+
+    #[test]
+    fn other_spellings_are_of_the_same_place() {
+        for path in [
+            "/Srv/B/CONFIG",
+            "/Srv/B/con\u{200b}fig",
+            "/Srv/B/config.",
+            "/Srv/B/conﬁg",
+        ] {
+            assert_eq!(git_places(path.as_ref()).count(), 0, "{path}");
+            let places: Vec<_> = git_places_alike(path.as_ref()).collect();
+            let expected = GitPlace {
+                above: 0,
+                path: "/Srv/B/.git/config".into(),
+            };
+            assert_eq!(places, [expected], "{path}");
+        }
+        assert_eq!(git_places_alike("/srv/.GIT/config".as_ref()).count(), 0);
     }
 
     #[test]

@@ -62,7 +62,20 @@ pub(crate) fn may_be(name: &OsStr, plain: &str) -> bool {
     name == plain || folded(name) == plain
 }
 
-fn folded(name: &OsStr) -> String {
+/// Whether a file system may take a name for another one.
+///
+/// ```
+/// # use sandbox_core::is_alike;
+/// assert!(is_alike("H\u{200b}ead.".as_ref(), "HEAD"));
+/// assert!(!is_alike("HEADS".as_ref(), "HEAD"));
+/// ```
+#[must_use]
+pub fn is_alike(name: &OsStr, other: &str) -> bool {
+    may_be(name, &folded(other.as_ref()))
+}
+
+/// As the table would spell it, if a file system takes it for one of its names.
+pub(crate) fn folded(name: &OsStr) -> String {
     let name = String::from_utf8_lossy(name.as_bytes());
     let letters = name.chars().filter(|letter| !is_passed_over(*letter));
     // By way of the capital, which letters of old and ligatures have in common with those that they stand for.

@@ -261,7 +261,7 @@ fn is_private(place: BorrowedFd<'_>) -> bool {
 
 /// Whether a directory may take names in other spellings for the same. Some file systems have it as a flag of each directory; the others
 /// might, as they were made or mounted, or as a server likes it.
-fn folds(directory: BorrowedFd<'_>) -> bool {
+pub(super) fn folds(directory: BorrowedFd<'_>) -> bool {
     match fstatfs(directory).map(|stat| stat.filesystem_type()) {
         Ok(BTRFS_SUPER_MAGIC) => false,
         Ok(EXT4_SUPER_MAGIC | OVERLAYFS_SUPER_MAGIC | TMPFS_MAGIC) => {

@@ -7,14 +7,18 @@
 use std::ffi::{CString, OsStr};
 use std::fs::{File, TryLockError};
 use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::fcntl::AtFlags;
 use nix::sys::stat::fstatat;
-use sandbox_core::{GitPlace, above, git_places, is_named_as_git_directory};
+use sandbox_core::{
+    GitPlace, above, git_places, git_places_alike, is_alike, is_named_as_git_directory,
+};
 
 use super::{Answer, Decide, Performer};
+use crate::notifier::decide::folds;
 use crate::notifier::resolve::{Name, Place, Stop};
 use crate::sys::notify::open_at;
 
@@ -59,7 +63,8 @@ impl<'a> Performer<'a> {
         let path = self.job.root.path_of(file)?;
         match self.names.write_file(&path, file.as_fd())? {
             Answer::Allowed
-                if git_places(&path).next().is_some() || !self.names.names().is_plain(&path) =>
+                if git_places_alike(&path).next().is_some()
+                    || !self.names.names().is_plain(&path) =>
             {
                 Err(Errno::EACCES)
             }
@@ -115,10 +120,9 @@ impl<'a> Performer<'a> {
     /// another part of it meanwhile: until this call is made, it has the directory's lock.
     pub(super) fn keep_ordinary(&self, name: &Name<'_>) -> Result<(), Stop> {
         let directory = name.directory.as_fd();
-        let last = name.last.to_str().unwrap_or_default();
-        if last != "HEAD" && !PARTS.contains(&last) {
+        let Some(last) = part(name) else {
             return Ok(());
-        }
+        };
         let path = name.path(&self.job.root)?;
         let is_protected_by_name = above(&path).is_some_and(is_named_as_git_directory);
         if !self.names.names().is_hosts(&path) || is_protected_by_name {
@@ -151,6 +155,14 @@ impl<'a> Performer<'a> {
     }
 }
 
+/// What a name is of a git directory, in its own spelling or, where the directory takes that for the same, in another.
+fn part(name: &Name<'_>) -> Option<&'static str> {
+    let [objects, refs, common] = PARTS;
+    let last = OsStr::from_bytes(name.last.to_bytes());
+    let mut parts = ["HEAD", objects, refs, common].into_iter();
+    parts.find(|part| last == *part || is_alike(last, part) && folds(name.directory.as_fd()))
+}
+
 /// What a path is called in each git directory around it, as if that were named `.git`.
 pub(super) fn in_repositories(name: &Name<'_>, path: &Path) -> impl Iterator<Item = PathBuf> {
     places(name, path).map(|place| place.path)
@@ -174,7 +186,12 @@ fn repository_around<'p>(name: &Name<'_>, path: &'p Path) -> Option<&'p Path> {
 
 fn places(name: &Name<'_>, path: &Path) -> impl Iterator<Item = GitPlace> {
     let directory = name.directory.as_fd();
-    git_places(path).filter(move |place| {
+    // Both, where names are the same in other spellings: most have none.
+    let mut alike: Vec<GitPlace> = git_places_alike(path).collect();
+    if git_places(path).eq(alike.iter().cloned()) || !folds(directory) {
+        alike.clear();
+    }
+    git_places(path).chain(alike).filter(move |place| {
         is_repository(directory, place.above) || may_become_remote(path, place.above)
     })
 }

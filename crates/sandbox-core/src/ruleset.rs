@@ -243,8 +243,8 @@ pub(crate) fn resolve_files(
         files.sockets = settings::sockets(settings, context, resolver);
     } else {
         elsewhere::open(&mut files, resolver);
-        targets::protect(&mut files, context, resolver);
     }
+    targets::protect(&mut files, context, resolver);
     files.search = policy.settings.as_ref().map(|settings| Search {
         below: context.cwd.clone(),
         levels: settings.depth,

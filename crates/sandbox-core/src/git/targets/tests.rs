@@ -1,6 +1,6 @@
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use crate::{Access, Attempt, Context, Policy, Ruleset, Source, Verdict};
+use crate::{Access, Attempt, Context, Imported, Policy, Ruleset, Source, Verdict};
 
 /// A person with settings of git, and a repository `w` in which they work.
 struct Person {
@@ -158,6 +158,30 @@ fn what_settings_lead_to_is_held() {
     }
 }
 
+/// Settings of another sandbox say what may be written; what git's lead to is held in that, too, unless they name it.
+#[test]
+fn what_settings_lead_to_is_held_under_those_of_another_sandbox() {
+    let person = person();
+    let held = |allowed: &str| {
+        let text = format!(
+            r#"{{"network": {{"allowedDomains": [], "deniedDomains": []}},
+            "filesystem": {{"denyRead": [], "allowWrite": [{allowed}], "denyWrite": []}}}}"#
+        );
+        let policy = Imported::from_settings(&text, None).unwrap().policy;
+        person.held(&Ruleset::resolve(&policy, &person.context).unwrap())
+    };
+    assert_eq!(held(r#"".""#), [], "control");
+    person.write("w/.git/config", "[core]\n\thooksPath = tools/hooks\n");
+    let expected = ["tools/hooks", "tools/hooks/x"].map(|name| (name, "git's `core.hooksPath`"));
+    let found = held(r#"".""#);
+    let found: Vec<_> = found
+        .iter()
+        .map(|(name, key)| (*name, key.as_str()))
+        .collect();
+    assert_eq!(found, expected);
+    assert_eq!(held(r#"".", "tools/hooks""#), []);
+}
+
 #[test]
 fn what_is_included_is_read_and_ends() {
     let person = person();
@@ -281,5 +305,4 @@ fn a_template_is_one_that_the_command_does_not_write() {
     let inner = rules.decide(&Attempt::write(template.join("hooks/x")));
     assert_eq!(inner.verdict, Verdict::Deny);
     assert_eq!(rules.files().access(&template).0, Access::Read);
-    let _: &Path = &template;
 }

@@ -1,9 +1,11 @@
 //! The settings that name a program, or lead to where one is named: a table, from git's documentation.
 //!
 //! Nothing is decided by it, since what is not known to be harmless is frozen. It is here so that nobody adds one of these to
-//! what is harmless.
+//! what is harmless, and that what they lead to in a writable tree is held.
 
 use super::rewrite::{GitDenial, may_rewrite_git_config as rewrite};
+use super::settings::settings;
+use super::targets::leading_of;
 
 /// `*` is any name between section and key; a value for which git runs something; where git documents it.
 #[rustfmt::skip]
@@ -105,6 +107,52 @@ const PROGRAMS: &[(&str, &str, &str)] = &[
     ("web.browser", "evil", "config/web.adoc"),
 ];
 
+const ADDRESS: &str = "an address, or the name of a remote";
+const STRATEGY: &str = "a strategy, which is found in `PATH`";
+const TOOL: &str = "the name of a tool, whose command is a setting of its own";
+const WHETHER: &str = "says whether something is done, and names no file";
+/// Those of them that lead to no file of a working tree, and why.
+#[rustfmt::skip]
+const NOT_LED: &[(&str, &str)] = &[
+    ("attr.tree", "what is in a commit"),
+    ("branch.*.mergeoptions", STRATEGY),
+    ("branch.*.pushremote", ADDRESS),
+    ("branch.*.remote", ADDRESS),
+    ("bundle.*.uri", ADDRESS),
+    ("core.worktree", "where files are written"),
+    ("diff.guitool", TOOL),
+    ("diff.tool", TOOL),
+    ("fetch.bundleuri", ADDRESS),
+    ("gitcvs.dbdriver", "a module of Perl's, which is found where those are"),
+    ("help.autocorrect", WHETHER),
+    ("help.browser", TOOL),
+    ("hook.*.enabled", WHETHER),
+    ("hook.*.event", WHETHER),
+    ("instaweb.browser", TOOL),
+    ("man.viewer", TOOL),
+    ("merge.guitool", TOOL),
+    ("merge.tool", TOOL),
+    ("protocol.allow", WHETHER),
+    ("protocol.*.allow", WHETHER),
+    ("pull.octopus", STRATEGY),
+    ("pull.twohead", STRATEGY),
+    ("remote.pushdefault", ADDRESS),
+    ("remote.*.proxy", ADDRESS),
+    ("remote.*.pushurl", ADDRESS),
+    ("remote.*.url", ADDRESS),
+    ("remote.*.vcs", "a helper of git's that is found in `PATH`"),
+    ("safe.barerepository", WHETHER),
+    ("safe.directory", WHETHER),
+    ("sendemail.smtpserveroption", "options of the program"),
+    ("ssh.variant", WHETHER),
+    ("submodule.*.gitdir", "a git directory, which is protected as such"),
+    ("submodule.*.url", ADDRESS),
+    ("trace2.eventtarget", "what is written, and not read"),
+    ("url.*.insteadof", ADDRESS),
+    ("url.*.pushinsteadof", ADDRESS),
+    ("web.browser", TOOL),
+];
+
 /// The text of a file with one setting.
 fn file(name: &str, value: &str) -> String {
     let (section, key) = name.rsplit_once('.').unwrap();
@@ -143,5 +191,19 @@ fn what_names_a_program_may_not_be_taken_away_or_changed() {
             Ok(()),
             "{name}"
         );
+    }
+}
+
+#[test]
+fn what_names_a_program_is_followed_to_it() {
+    let is_not_led = |name: &str| NOT_LED.iter().any(|(not_led, _)| *not_led == name);
+    for (name, value, source) in PROGRAMS {
+        let all = settings(file(name, value).as_bytes()).unwrap();
+        let is_led = all.iter().any(|setting| leading_of(setting).is_some());
+        assert_eq!(is_led, !is_not_led(name), "{name}: {source}");
+    }
+    for (name, _) in NOT_LED {
+        let is_there = PROGRAMS.iter().any(|(program, ..)| program == name);
+        assert!(is_there, "{name}");
     }
 }

@@ -29,10 +29,8 @@ const MOST_TARGETS: usize = 256;
 const MOST_WORDS: usize = 16;
 
 /// A setting that leads to a file that git, or a program of its, obeys.
-struct Leading {
-    /// In small letters; `*` is any name between section and key.
-    name: &'static str,
-    /// As git's documentation spells it.
+pub(super) struct Leading {
+    /// As git's documentation spells it; `*` is any name between section and key, or any key.
     key: &'static str,
     leads: Leads,
     reason: &'static str,
@@ -46,45 +44,79 @@ enum Leads {
     Path,
     /// To each word of a command that is a path of a file.
     Command,
+    /// So where `!` is before it; else it is none.
+    Shell,
 }
 
-const fn leading(
-    name: &'static str,
-    key: &'static str,
-    leads: Leads,
-    reason: &'static str,
-) -> Leading {
-    Leading {
-        name,
-        key,
-        leads,
-        reason,
-    }
+const fn leading(key: &'static str, leads: Leads, reason: &'static str) -> Leading {
+    Leading { key, leads, reason }
+}
+
+const fn command(key: &'static str) -> Leading {
+    leading(key, Leads::Command, COMMAND)
 }
 
 const COMMAND: &str = "git runs it";
 /// From git's own documentation (`Documentation/config/*.adoc`).
 #[rustfmt::skip]
 const LEADING: &[Leading] = &[
-    leading("include.path", "include.path", Leads::Included, "git's settings include it"),
-    leading("includeif.*.path", "includeIf.*.path", Leads::Included, "git's settings include it"),
-    leading("core.hookspath", "core.hooksPath", Leads::Path, "git runs what is in it"),
-    leading("init.templatedir", "init.templateDir", Leads::Path, "git copies hooks from it"),
-    leading("core.attributesfile", "core.attributesFile", Leads::Path, "chooses filters and diff drivers, which are commands"),
-    leading("core.fsmonitor", "core.fsmonitor", Leads::Command, COMMAND),
-    leading("core.sshcommand", "core.sshCommand", Leads::Command, COMMAND),
-    leading("core.editor", "core.editor", Leads::Command, COMMAND),
-    leading("core.pager", "core.pager", Leads::Command, COMMAND),
-    leading("sequence.editor", "sequence.editor", Leads::Command, COMMAND),
-    leading("credential.helper", "credential.helper", Leads::Command, COMMAND),
-    leading("gpg.program", "gpg.program", Leads::Command, COMMAND),
-    leading("diff.external", "diff.external", Leads::Command, COMMAND),
-    leading("diff.*.command", "diff.*.command", Leads::Command, COMMAND),
-    leading("diff.*.textconv", "diff.*.textconv", Leads::Command, COMMAND),
-    leading("filter.*.clean", "filter.*.clean", Leads::Command, COMMAND),
-    leading("filter.*.smudge", "filter.*.smudge", Leads::Command, COMMAND),
-    leading("filter.*.process", "filter.*.process", Leads::Command, COMMAND),
-    leading("merge.*.driver", "merge.*.driver", Leads::Command, COMMAND),
+    leading("include.path", Leads::Included, "git's settings include it"),
+    leading("includeIf.*.path", Leads::Included, "git's settings include it"),
+    leading("core.hooksPath", Leads::Path, "git runs what is in it"),
+    leading("init.templateDir", Leads::Path, "git copies hooks from it"),
+    leading("core.attributesFile", Leads::Path, "chooses filters and diff drivers, which are commands"),
+    leading("instaweb.modulePath", Leads::Path, "a server that git starts loads what is in it"),
+    leading("alias.*", Leads::Shell, COMMAND),
+    leading("alias.*.command", Leads::Shell, COMMAND),
+    leading("submodule.*.update", Leads::Shell, COMMAND),
+    command("core.fsmonitor"),
+    command("core.sshCommand"),
+    command("core.editor"),
+    command("core.pager"),
+    command("core.askPass"),
+    command("core.alternateRefsCommand"),
+    command("core.gitProxy"),
+    command("sequence.editor"),
+    command("pager.*"),
+    command("credential.helper"),
+    command("credential.*.helper"),
+    command("gpg.program"),
+    command("gpg.*.program"),
+    command("gpg.*.defaultKeyCommand"),
+    command("hook.*.command"),
+    command("diff.external"),
+    command("diff.*.command"),
+    command("diff.*.textconv"),
+    command("interactive.diffFilter"),
+    command("filter.*.clean"),
+    command("filter.*.smudge"),
+    command("filter.*.process"),
+    command("merge.*.driver"),
+    command("difftool.*.cmd"),
+    command("difftool.*.path"),
+    command("mergetool.*.cmd"),
+    command("mergetool.*.path"),
+    command("guitool.*.cmd"),
+    command("man.*.cmd"),
+    command("man.*.path"),
+    command("browser.*.cmd"),
+    command("browser.*.path"),
+    command("trailer.*.cmd"),
+    command("trailer.*.command"),
+    command("tar.*.command"),
+    command("gc.recentObjectsHook"),
+    command("uploadpack.packObjectsHook"),
+    command("remote.*.receivepack"),
+    command("remote.*.uploadpack"),
+    command("sendemail.ccCmd"),
+    command("sendemail.headerCmd"),
+    command("sendemail.sendmailCmd"),
+    command("sendemail.smtpServer"),
+    command("sendemail.toCmd"),
+    command("sendemail.*.toCmd"),
+    command("imap.tunnel"),
+    command("instaweb.httpd"),
+    command("svn.authorsProg"),
 ];
 
 /// Protects what the settings lead to, and finds the person's template.
@@ -240,8 +272,9 @@ impl Search<'_> {
                         self.add(included, leading);
                     }
                     Leads::Path => self.add(self.at(value, top), leading),
-                    Leads::Command => {
-                        let words = value.split(|byte| b" \t\"'".contains(byte));
+                    Leads::Shell if !value.starts_with(b"!") => {}
+                    Leads::Command | Leads::Shell => {
+                        let words = value.split(|byte| b" \t\"';&|()".contains(byte));
                         let words = words.map(|word| word.strip_prefix(b"!").unwrap_or(word));
                         // The shell looks for the others in `PATH`.
                         let paths = words.filter(|word| word.contains(&b'/')).take(MOST_WORDS);
@@ -277,15 +310,16 @@ impl Search<'_> {
     }
 }
 
-fn leading_of(setting: &Setting) -> Option<&'static Leading> {
+/// The entry of the table for a setting, if it leads anywhere.
+pub(super) fn leading_of(setting: &Setting) -> Option<&'static Leading> {
     let parts = setting.parts()?;
     let is_it = |leading: &&Leading| {
-        let names = leading.name.split_once('.');
-        let (section, rest) = names.unwrap_or_default();
-        let key = rest.strip_prefix("*.");
-        section.as_bytes() == parts.section
-            && key.unwrap_or(rest).as_bytes() == parts.key
-            && key.is_some() == parts.subsection.is_some()
+        let (section, rest) = leading.key.split_once('.').unwrap_or_default();
+        let below = rest.strip_prefix("*.");
+        let key = below.unwrap_or(rest).as_bytes();
+        section.as_bytes().eq_ignore_ascii_case(parts.section)
+            && (key == b"*" || key.eq_ignore_ascii_case(parts.key))
+            && below.is_some() == parts.subsection.is_some()
     };
     LEADING.iter().find(is_it)
 }

@@ -69,6 +69,19 @@ impl Person {
     }
 }
 
+/// With this file of settings, these names are held by these keys, and no others.
+#[track_caller]
+fn assert_held(file: &str, content: &str, expected: &[(&str, &str)]) {
+    let person = person();
+    person.write(file, content);
+    let held = person.held(&person.rules(Policy::default()));
+    let expected: Vec<_> = expected
+        .iter()
+        .map(|(name, key)| (*name, format!("git's `{key}`")))
+        .collect();
+    assert_eq!(held, expected, "{file}: {content}");
+}
+
 #[test]
 fn what_settings_lead_to_is_held() {
     let hooks: &[(&str, &str)] = &[
@@ -147,14 +160,37 @@ fn what_settings_lead_to_is_held() {
         ("w/.git/config", "[core]\n\thooksPath\n", &[]),
         ("w/.git/config", "[core\n\thooksPath = tools/hooks\n", &[]),
     ] {
-        let person = person();
-        person.write(file, content);
-        let held = person.held(&person.rules(Policy::default()));
-        let expected: Vec<_> = expected
-            .iter()
-            .map(|(name, key)| (*name, format!("git's `{key}`")))
-            .collect();
-        assert_eq!(held, expected, "{file}: {content}");
+        assert_held(file, content, expected);
+    }
+}
+
+#[test]
+fn programs_that_settings_name_by_a_path_are_held() {
+    for (file, content, expected) in [
+        (
+            "w/.git/config",
+            "[credential \"https://a.test\"]\n\thelper = !f() { tools/run; }; f\n",
+            Some(("tools/run", "credential.*.helper")),
+        ),
+        (
+            "home/.gitconfig",
+            "[Alias]\n\tBuild = !tools/run --all\n",
+            Some(("tools/run", "alias.*")),
+        ),
+        // No command: an argument of git's.
+        ("home/.gitconfig", "[alias]\n\tl = log -- tools/run\n", None),
+        (
+            "home/.gitconfig",
+            "[pager]\n\tdiff = ./tools/run\n",
+            Some(("tools/run", "pager.*")),
+        ),
+        (
+            "w/.git/config",
+            "[submodule \"a\"]\n\tupdate = !tools/run\n",
+            Some(("tools/run", "submodule.*.update")),
+        ),
+    ] {
+        assert_held(file, content, expected.as_slice());
     }
 }
 

@@ -41,8 +41,12 @@ pub(crate) fn lines(changes: &Changes, directory: &Path) -> Vec<String> {
             with_kind,
         ),
     ];
-    let omitted = (changes.omitted > 0)
-        .then(|| format!("made more of git's than is told of: {}", changes.omitted));
+    let omitted = (changes.omitted > 0).then(|| {
+        format!(
+            "more was made in git directories than is told: {} times; look for `.git` yourself",
+            changes.omitted
+        )
+    });
     groups.into_iter().flatten().chain(omitted).collect()
 }
 
@@ -105,7 +109,7 @@ mod tests {
         changed protected files: .vscode/settings.json +3 -1, .vscode/\u{1b}[2J\n (new, +20), /o/.envrc (removed)
         made git repositories, with what is in them: a/.git, "b, \"c\"/.git"
         what `git rebase --continue` or `git cherry-pick --continue` reads: .git/rebase-merge/git-rebase-todo runs `x make\u{1b}` and 6 more, .git/sequencer/opts (too large, or no file)
-        made more of git's than is told of: 9000
+        more was made in git directories than is told: 9000 times; look for `.git` yourself
         "#);
     }
 

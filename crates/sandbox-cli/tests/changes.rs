@@ -3,6 +3,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test's way to fail is to panic")]
 
+mod told;
+
 use std::fs;
 use std::os::unix::fs::symlink;
 
@@ -11,37 +13,28 @@ use nix::unistd::mkfifo;
 use sandbox_testing::{Host, Outcome, needs, tool};
 use serde_json::Value;
 
+use told::{EVENTS, events_of, is_denial};
+
 const WITHOUT: [&str; 2] = ["--lower", "notifier=0"];
 
 fn has_git() -> bool {
     needs("git", tool("git").is_some())
 }
 
-/// Where the events are written to.
-const EVENTS: &str = "@policies/events";
-
 /// The lines about changes, without those about what was denied.
 fn told(host: &Host, outcome: &Outcome) -> Vec<String> {
-    let text = host.shorten(&outcome.errors());
-    let lines = text
-        .lines()
-        .filter_map(|line| line.strip_prefix("sandbox: "));
-    let is_change = |line: &&str| !line.starts_with("denied") && !line.starts_with("more was");
-    lines.filter(is_change).map(str::to_owned).collect()
+    let lines = told::told(outcome).into_iter().map(|line| {
+        let line = host.shorten(&line);
+        line.strip_prefix("sandbox: ").unwrap().to_owned()
+    });
+    let is_denial =
+        |line: &String| line.starts_with("denied") || line.starts_with("more was denied");
+    lines.filter(|line| !is_denial(line)).collect()
 }
 
 /// The events that are not about what was denied; they are taken away.
 fn events(host: &Host) -> Vec<Value> {
-    let text = host.read(EVENTS);
-    fs::remove_file(host.path(EVENTS)).unwrap();
-    assert!(
-        text.bytes().all(|byte| matches!(byte, b' '..=b'~' | b'\n')),
-        "{text}"
-    );
-    let lines = text.lines().map(|line| serde_json::from_str(line).unwrap());
-    lines
-        .filter(|event: &Value| event.get("operation").is_none())
-        .collect()
+    events_of(host, |event| !is_denial(event))
 }
 
 /// Those of a kind, which is not that more was made: word, path, lines added and removed.
@@ -262,6 +255,31 @@ fn a_repository_at_the_top_is_told_without_a_notifier() {
         told(&host, &outcome),
         ["made git repositories, with what is in them: .git"]
     );
+}
+
+/// Trees that nobody has looked at are counted.
+#[test]
+fn trees_beyond_those_that_are_looked_at_are_counted_without_a_notifier() {
+    let omitted = |count: usize, options: &[&str]| {
+        let names: Vec<String> = (0..count).map(|number| format!("d{number}")).collect();
+        let host = names.iter().fold(Host::new(), Host::dir);
+        let writes = names.iter().flat_map(|name| ["--write", name.as_str()]);
+        let command = host.sandbox(["true"]).options(options.iter().copied());
+        let outcome = command
+            .options(writes)
+            .options(["--events", EVENTS])
+            .output();
+        outcome.succeeds();
+        let all = events(&host);
+        all.last()
+            .map_or(0, |event| event["omitted"].as_u64().unwrap())
+    };
+    let many = omitted(70, &WITHOUT);
+    assert!(many >= 6, "{many}");
+    assert_eq!(omitted(80, &WITHOUT), many + 10);
+    for (count, options) in [(20, &WITHOUT[..]), (70, &[])] {
+        assert_eq!(omitted(count, options), 0, "control");
+    }
 }
 
 #[test]

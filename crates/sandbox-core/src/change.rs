@@ -33,7 +33,7 @@ pub struct Change {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Changes {
-    /// Of one kind after the other, by path.
+    /// Protected files, repositories, what is pending; by path within each.
     pub all: Vec<Change>,
     /// What is not among them: it is more than is kept or looked at.
     pub omitted: u64,
@@ -136,7 +136,7 @@ impl fmt::Display for ChangeKind {
 }
 
 impl Change {
-    /// That something is so.
+    /// Something that has changed at `path`.
     pub fn new(path: impl Into<PathBuf>, kind: ChangeKind) -> Self {
         Self {
             path: path.into(),
@@ -144,7 +144,7 @@ impl Change {
         }
     }
 
-    /// What `content` has git run when it goes on, where that is one of its files that may say so; `None` if it is nothing.
+    /// That git runs these lines when it goes on; `None` if there are none.
     pub(crate) fn pending(path: PathBuf, found: &[&[u8]]) -> Option<Self> {
         /// More nobody reads.
         const SHOWN: usize = 3;

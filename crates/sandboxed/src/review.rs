@@ -29,6 +29,8 @@ pub(crate) struct Before {
     plain: Vec<PathBuf>,
     /// The git directories of the others.
     repositories: Vec<PathBuf>,
+    /// How many trees are not among them.
+    beyond: u64,
 }
 
 impl Before {
@@ -37,9 +39,10 @@ impl Before {
             ruleset.files().anchors().iter().filter(|anchor| {
                 anchor.access == Access::Write && anchor.kind == PathKind::Directory
             });
-        let trees = trees.map(|anchor| anchor.path.clone()).take(MOST_TREES);
+        let trees: Vec<PathBuf> = trees.map(|anchor| anchor.path.clone()).collect();
+        let beyond = trees.len().saturating_sub(MOST_TREES);
         let (mut repositories, mut plain) = (Vec::new(), Vec::new());
-        for tree in trees {
+        for tree in trees.into_iter().take(MOST_TREES) {
             // Of a working tree whose repository lies elsewhere that is the tree.
             if is_named_as_git_directory(&tree) {
                 repositories.push(tree);
@@ -56,6 +59,7 @@ impl Before {
             files: Files::look(ruleset),
             plain,
             repositories,
+            beyond: u64::try_from(beyond).unwrap_or(u64::MAX),
         }
     }
 
@@ -74,7 +78,11 @@ impl Before {
         changes.all.extend(new);
         // Without the notifier whatever is there counts, whoever left it.
         let mut unfinished = made.unfinished;
-        if !prepared.sees_what_is_made() || made.omitted > 0 {
+        let is_blind = !prepared.sees_what_is_made();
+        if is_blind {
+            changes.omitted += self.beyond;
+        }
+        if is_blind || made.omitted > 0 {
             unfinished::add_known(&self.repositories, &mut unfinished, &mut changes.omitted);
         }
         for directory in &unfinished {

@@ -164,8 +164,9 @@ impl Sandbox {
     /// rule of the policy opens, git repositories that were made, and what git runs when a person has it go on with a rebase or a
     /// cherry-pick. Not only commands change such files: whatever happened meanwhile is there.
     ///
-    /// It looks at the host at that moment; what commands do meanwhile is there or not. Files of more than 1 MiB are compared by size and
-    /// times, and of more than 256 files, or 1,000 repositories, the rest is counted.
+    /// It looks at the host at that moment; what commands do meanwhile is there or not. Files of more than 1 MiB, or beyond
+    /// 16 MiB together, are compared by size and times; where there are more than 256 files the directory is
+    /// [`Crowded`](crate::ChangeKind::Crowded); what is more of git's than 1,000 repositories is counted.
     ///
     /// ```
     /// use sandboxed::{Policy, Preset, Sandbox};
@@ -185,6 +186,7 @@ impl Sandbox {
     /// # Ok(())
     /// # }
     /// ```
+    #[must_use]
     pub fn changes(&self) -> Changes {
         self.0.before.changes(&self.0.ruleset, &self.0.prepared)
     }

@@ -8,8 +8,8 @@ use serde_json::Value;
 /// Where the events are written to.
 pub(crate) const EVENTS: &str = "@policies/events";
 
-/// What was written there of denials; it is taken away.
-pub(crate) fn events(host: &Host) -> Vec<Value> {
+/// What was written there of denials, or of all else; it is taken away.
+pub(crate) fn events_of(host: &Host, is_one: fn(&Value) -> bool) -> Vec<Value> {
     let text = host.read(EVENTS);
     fs::remove_file(host.path(EVENTS)).unwrap();
     assert!(
@@ -17,9 +17,12 @@ pub(crate) fn events(host: &Host) -> Vec<Value> {
         "{text}"
     );
     let lines = text.lines().map(|line| serde_json::from_str(line).unwrap());
-    lines
-        .filter(|event: &Value| event.get("operation").is_some())
-        .collect()
+    lines.filter(is_one).collect()
+}
+
+/// Whether an event is a denial.
+pub(crate) fn is_denial(event: &Value) -> bool {
+    event.get("operation").is_some()
 }
 
 /// The lines that are ours.

@@ -94,12 +94,7 @@ pub(crate) fn lost(lost: &Lost) -> Value {
 pub(crate) fn event(event: &Event) -> Value {
     let rule_of = |decision: &Decision| decision.rule.as_ref().map(rule);
     let mut object = object([
-        (
-            "time",
-            humantime::format_rfc3339_millis(event.time)
-                .to_string()
-                .into(),
-        ),
+        ("time", at(event.time)),
         ("operation", event.operation.as_str().into()),
         ("rule", rule_of(&event.decision).into()),
         ("remedy", event.decision.remedy.clone().into()),
@@ -130,13 +125,7 @@ pub(crate) fn event(event: &Event) -> Value {
 
 /// What has changed on the host, as it was seen at this time.
 pub(crate) fn change(change: &Change, time: SystemTime) -> Value {
-    let mut object = object([
-        (
-            "time",
-            humantime::format_rfc3339_millis(time).to_string().into(),
-        ),
-        ("change", change.kind.as_str().into()),
-    ]);
+    let mut object = object([("time", at(time)), ("change", change.kind.as_str().into())]);
     path(&mut object, "path", &change.path);
     let (added, removed) = match &change.kind {
         ChangeKind::Made { lines } => (*lines, None),
@@ -162,14 +151,12 @@ pub(crate) fn change(change: &Change, time: SystemTime) -> Value {
 
 /// That more was made than is told of.
 pub(crate) fn changes_omitted(omitted: u64, time: SystemTime) -> Value {
-    object([
-        (
-            "time",
-            humantime::format_rfc3339_millis(time).to_string().into(),
-        ),
-        ("omitted", omitted.into()),
-    ])
-    .into()
+    object([("time", at(time)), ("omitted", omitted.into())]).into()
+}
+
+/// In RFC 3339.
+fn at(time: SystemTime) -> Value {
+    humantime::format_rfc3339_millis(time).to_string().into()
 }
 
 /// Where a rule was written.

@@ -16,7 +16,7 @@ pub(crate) struct Watching {
     /// Lines are added to what is there. docs/json.md describes them.
     #[arg(long, value_name = "FILE", value_parser = PathBufValueParser::new().map(log))]
     pub(crate) log_network: Option<Place>,
-    /// Write a line of JSON for each denial, with what would allow it, to this file or descriptor; `-` is standard error
+    /// Write a line of JSON for each denial, with what would allow it, and for what has changed in the end, to this file or descriptor; `-` is standard error
     ///
     /// Lines are added to what is there. docs/json.md describes them.
     #[arg(long, value_name = "FILE|fd:N", value_parser = OsStringValueParser::new().try_map(events))]

@@ -156,7 +156,7 @@ fn help_teaches() {
           --timeout <DURATION>     End the command after this time, such as `90s` or `1h 30m`: SIGTERM, 2 s later SIGKILL for everything inside
           --user <USER>            As root: run as this account (name, uid, or UID:GID)
           --log-network <FILE>     Write a line of JSON for each connection and each denial to this file; `-` is standard error
-          --events <FILE|fd:N>     Write a line of JSON for each denial, with what would allow it, to this file or descriptor; `-` is standard error
+          --events <FILE|fd:N>     Write a line of JSON for each denial, with what would allow it, and for what has changed in the end, to this file or descriptor; `-` is standard error
           --control-fd <FD>        Take other rules about the network from this descriptor while the command runs, a socket
       -h, --help                   Print help (see more with '--help')
 
@@ -193,7 +193,7 @@ fn help_teaches() {
           --timeout <DURATION>     End the command after this time, such as `90s` or `1h 30m`: SIGTERM, 2 s later SIGKILL for everything inside
           --user <USER>            As root: run as this account (name, uid, or UID:GID)
           --log-network <FILE>     Write a line of JSON for each connection and each denial to this file; `-` is standard error
-          --events <FILE|fd:N>     Write a line of JSON for each denial, with what would allow it, to this file or descriptor; `-` is standard error
+          --events <FILE|fd:N>     Write a line of JSON for each denial, with what would allow it, and for what has changed in the end, to this file or descriptor; `-` is standard error
           --control-fd <FD>        Take other rules about the network from this descriptor while the command runs, a socket
       -h, --help                   Print help (see more with '--help')
     ");

@@ -239,7 +239,7 @@ fn unheld_files(parts: &mut [Held], view: &View, assembled: bool, notifier: bool
                         .to_owned(),
                 );
                 held.not_held.push(
-                    "the same at the top of what the host makes after the start, until the watch has seen it, and of names that only their end tells"
+                    "the same at the top of what the host makes after the start: in a command's first 50 ms and until the watch has seen it, of names that only their end tells, of those in `.git`, and in writable trees beyond the sixteenth"
                         .to_owned(),
                 );
             }

@@ -84,7 +84,7 @@ impl<'a> Handed<'a> {
             };
             if let Some(order::ERRAND | order::INTERRUPT | order::NAMES) = Reader(&message).u32() {
                 watch.obey(Reader(&message), &fds);
-                // Of the command before, whose processes are gone. It is longer than what is read of it.
+                // Of the command before, whose processes are gone, or about names to watch, which the watch has taken. It is longer than what is read of it.
                 for fd in fds.into_iter().take_while(|fd| *fd != Fd::NONE) {
                     sys::close(fd)?;
                 }

@@ -58,7 +58,7 @@ impl Watch {
     pub(crate) fn new(names: Names, follow: Follow, mounts: Fd, is_copy: bool) -> Result<Self> {
         let known = states(names.groups[0])?;
         let followed = table(follow.count() * STATES)?;
-        // SAFETY: as above.
+        // SAFETY: zeroed, and not otherwise referred to; a [`State`] is numbers, which have no invalid value.
         let (_, followed, _) = unsafe { followed.align_to_mut() };
         let stack = if known.is_empty() && followed.is_empty() {
             Stack(core::ptr::null_mut())

@@ -2,7 +2,7 @@
 //!
 //! The attack: a file `.git` from an earlier run, which has the next one open a repository of the person's that has nothing to do with
 //! it. So the repository has to say the same of the tree, where no command writes. Then of a linked worktree what git writes in common is
-//! opened, and its own directory; settings and hooks are not. Of a submodule its own directory has all, and in it both are protected.
+//! opened, and its own directory; hooks are not, and of settings the content decides. Of a submodule its own directory has all, and in it both are protected.
 //!
 //! Must never do: open what a rule of a person's is about, or what anything but a preset hides.
 

@@ -33,7 +33,7 @@ const fn v6(groups: [u16; 8], bits: u8, reason: &'static str) -> ClosedRange {
 }
 
 /// From IANA's registries of special-purpose addresses (RFC 6890 and its successors), and the clouds' documents. Not the ranges for
-/// documentation (RFC 5737, RFC 3849): nothing is there but in networks that stand for the internet, whose gateways have such addresses. Those that
+/// documentation (RFC 5737, RFC 3849, RFC 9637): nothing is there but in networks that stand for the internet, whose gateways have such addresses. Those that
 /// lie in others are narrower: of all that an address is in, the narrowest counts.
 #[rustfmt::skip]
 pub(crate) const CLOSED: &[ClosedRange] = &[

@@ -92,6 +92,7 @@ impl Names {
 
     /// What lies over protected names once the host makes them. Every path has been told to init, but for its last names.
     pub(super) fn later(&self) -> &[u8] {
+        // Nothing in it can fail: the directories have been encoded in the plan, and the names are those of the table.
         let later = || plan::later(&self.ruleset, &self.view).unwrap_or_default();
         self.later.get_or_init(later).as_bytes()
     }

@@ -1,4 +1,4 @@
-//! What a sandbox costs that nothing runs in.
+//! What a sandbox costs that nothing runs in, also after many commands.
 
 #![expect(clippy::unwrap_used, reason = "a test's way to fail is to panic")]
 
@@ -31,6 +31,11 @@ fn running(sandbox: &Sandbox) -> Child {
     let ready = child.stdout.as_mut().unwrap();
     ready.read_exact(&mut [0; 6]).unwrap();
     child
+}
+
+/// Those of this program, with those that sandboxes have in it.
+fn threads() -> usize {
+    fs::read_dir("/proc/self/task").unwrap().count()
 }
 
 /// The number behind `key` in `/proc/PID/FILE`.
@@ -70,7 +75,6 @@ fn an_idle_sandbox_holds_less_than_300_kib() {
         assert!(child.wait().unwrap().success());
         (sandbox, child.id())
     };
-    let threads = || fs::read_dir("/proc/self/task").unwrap().count();
     let of_test = threads();
     // What it has of the program's own file in memory, it has once.
     let in_caller = || field("self", "smaps_rollup", "Anonymous:");
@@ -96,7 +100,6 @@ fn an_idle_sandbox_holds_less_than_300_kib() {
 fn an_idle_sandbox_takes_no_processor_time() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let host = Host::new();
-    let threads = || fs::read_dir("/proc/self/task").unwrap().count();
     let of_test = threads();
     let sandbox = sandbox(&host);
     let mut children: Vec<_> = (0..4).map(|_| running(&sandbox)).collect();
@@ -118,4 +121,53 @@ fn an_idle_sandbox_takes_no_processor_time() {
     // Control: what a command takes is seen.
     assert!(sandbox.command("true").status().unwrap().success());
     assert_ne!(all(), before);
+}
+
+#[test]
+fn nothing_piles_up_in_init() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let host = Host::new();
+    let of_test = threads();
+    let sandbox = sandbox(&host);
+    let input = fs::File::open(host.path("@outside/public")).unwrap();
+    let run = || {
+        let mut child = sandbox
+            .command("cat")
+            .stdin(input.try_clone().unwrap())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        assert!(child.wait().unwrap().success());
+        child.id()
+    };
+    let memory = |init: u32| {
+        let status = fs::read_to_string(format!("/proc/{init}/status")).unwrap();
+        status
+            .lines()
+            .find(|line| line.starts_with("VmSize"))
+            .unwrap()
+            .to_owned()
+    };
+    // Only root may look at the descriptors of a process that is not dumpable.
+    let descriptors = |init: u32| {
+        fs::read_dir(format!("/proc/{init}/fd"))
+            .map(Iterator::count)
+            .ok()
+    };
+    let init = run();
+    // The names that it watches besides, which come once.
+    let first = memory(init);
+    let mut long = sandbox.command("cat");
+    let mut long = long.stdin(Stdio::piped()).spawn().unwrap();
+    until("they have come", || memory(init) != first);
+    drop(long.stdin.take());
+    assert!(long.wait().unwrap().success());
+    assert_eq!(run(), init);
+    until("none of its threads is left", || threads() == of_test);
+    let before = (memory(init), descriptors(init));
+    for _ in 0..200 {
+        assert_eq!(run(), init);
+        sandbox.command("/no/such").spawn().unwrap_err();
+    }
+    assert_eq!((memory(init), descriptors(init)), before);
 }

@@ -354,52 +354,6 @@ fn what_is_sent_to_a_command_that_has_ended_does_not_reach_the_next() {
 }
 
 #[test]
-fn nothing_piles_up_in_init() {
-    let host = Host::new();
-    let sandbox = sandbox(&host);
-    let input = fs::File::open(host.path("@outside/public")).unwrap();
-    let run = || {
-        let mut child = sandbox
-            .command("cat")
-            .stdin(input.try_clone().unwrap())
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap();
-        assert!(child.wait().unwrap().success());
-        child.id()
-    };
-    let memory = |init: u32| {
-        let status = fs::read_to_string(format!("/proc/{init}/status")).unwrap();
-        status
-            .lines()
-            .find(|line| line.starts_with("VmSize"))
-            .unwrap()
-            .to_owned()
-    };
-    // Only root may look at the descriptors of a process that is not dumpable.
-    let descriptors = |init: u32| {
-        fs::read_dir(format!("/proc/{init}/fd"))
-            .map(Iterator::count)
-            .ok()
-    };
-    let init = run();
-    // The names that it watches besides, which come once.
-    let first = memory(init);
-    let mut long = sandbox.command("cat");
-    let mut long = long.stdin(Stdio::piped()).spawn().unwrap();
-    until("they have come", || memory(init) != first);
-    drop(long.stdin.take());
-    assert!(long.wait().unwrap().success());
-    assert_eq!(run(), init);
-    let before = (memory(init), descriptors(init));
-    for _ in 0..200 {
-        assert_eq!(run(), init);
-        sandbox.command("/no/such").spawn().unwrap_err();
-    }
-    assert_eq!((memory(init), descriptors(init)), before);
-}
-
-#[test]
 fn threads_run_commands_at_once_and_leave_nothing() {
     let host = Host::new();
     let marker = marker();

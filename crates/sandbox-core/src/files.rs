@@ -418,6 +418,13 @@ impl FileRules {
         self.literals.iter().chain(&self.globs).map(Arc::as_ref)
     }
 
+    /// Those of them that let a directory be written.
+    pub(crate) fn written_directories(&self) -> impl Iterator<Item = &FileRule> {
+        self.written().filter(|rule| {
+            rule.is_literal() && rule.access == Access::Write && rule.kind == PathKind::Directory
+        })
+    }
+
     /// The literal rule at a path or at the nearest place above it that has one.
     pub(crate) fn nearest(&self, path: &Path) -> Option<&FileRule> {
         place::upwards(path).find_map(|place| self.literal(place))

@@ -17,16 +17,38 @@ mod settings;
 pub(crate) mod targets;
 mod value;
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use crate::decide::{follow, is_resolved, protection};
 use crate::place::{self, above, name};
-use crate::{Access, Ruleset};
+use crate::resolve::{PathKind, Resolver};
+use crate::{Access, Ruleset, os};
 
 pub use self::directory::{GitPlace, git_places, git_places_alike, is_named_as_git_directory};
 pub use self::link::{GitLink, names_other_worktree};
 pub use self::pending::{git_pending, git_pending_files, git_unfinished};
 pub use self::rewrite::{GitDenial, may_rewrite_git_config, rewrite_module_config};
+
+/// How many writable trees are looked at.
+const MOST_TREES: usize = 64;
+
+/// The content of a file of at most 1 MiB.
+fn bounded_content(path: &Path, resolver: &Resolver) -> Option<Vec<u8>> {
+    const MOST: u64 = 1 << 20;
+    if resolver.kind(path) != Ok(PathKind::File) {
+        return None;
+    }
+    let file = os::open_without_waiting(path).ok()?;
+    if !file.metadata().ok()?.is_file() {
+        return None;
+    }
+    let mut content = Vec::new();
+    let read = file.take(MOST + 1).read_to_end(&mut content).ok()?;
+    u64::try_from(read)
+        .is_ok_and(|read| read <= MOST)
+        .then_some(content)
+}
 
 /// A protected path that git itself writes, where the content says whether it may.
 ///

@@ -7,24 +7,19 @@
 //! Must never do: open what a rule of a person's is about, or what anything but a preset hides.
 
 use std::ffi::OsStr;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::link::{flat, named_by};
 use super::rewrite::WORKTREE;
 use super::settings::settings;
-use super::{GIT_COMMON_DIRECTORY, is_named_as_git_directory};
+use super::{GIT_COMMON_DIRECTORY, MOST_TREES, bounded_content, is_named_as_git_directory};
 use crate::files::{FileRule, FileRules};
-use crate::os::{self, OsStrExt};
+use crate::os::OsStrExt;
 use crate::pattern::Glob;
 use crate::place::{above, is_within};
 use crate::resolve::{PathKind, Resolver};
 use crate::{Access, Source};
 
-/// How many trees are looked at.
-const MOST_TREES: usize = 64;
-/// Bytes of a file that is read.
-const MOST: u64 = 1 << 20;
 /// What git writes for all worktrees together. What is protected by its name stays so: content decides about settings.
 const IN_COMMON: &[&str] = &[
     // To shorten the log of what another working tree has checked out, git makes the first, and writes nothing to it.
@@ -60,10 +55,7 @@ const REASON: &str = "the writable directory is a working tree of this repositor
 
 /// Opens what belongs to the trees that may be written.
 pub(crate) fn open(files: &mut FileRules, resolver: &Resolver) {
-    let is_tree = |rule: &&FileRule| {
-        rule.is_literal() && rule.access == Access::Write && rule.kind == PathKind::Directory
-    };
-    let trees = files.written().filter(is_tree).take(MOST_TREES);
+    let trees = files.written_directories().take(MOST_TREES);
     let found = trees.filter_map(|rule| Some((rule.path(), repository(rule.path(), resolver)?)));
     let found = found
         .filter(|(tree, it)| is_unspoken(files, tree, &it.directory) && !it.is_in_pattern(files));
@@ -164,13 +156,13 @@ fn is_unspoken(files: &FileRules, tree: &Path, directory: &Path) -> bool {
 
 /// The repository that a tree names, and that names the tree.
 fn repository(tree: &Path, resolver: &Resolver) -> Option<Repository> {
-    let link = content(&tree.join(".git"), resolver)?;
+    let link = bounded_content(&tree.join(".git"), resolver)?;
     let own = named_by(&link).ok()?;
     let own = directory(&flat(&tree.join(own)), resolver)?;
     let is_of_tree = |path: &Path| directory(path, resolver).is_some_and(|path| path == tree);
     let common = own.join("commondir");
     if resolver.kind(&common) == Ok(PathKind::Missing) {
-        let settings = settings(&content(&own.join("config"), resolver)?).ok()?;
+        let settings = settings(&bounded_content(&own.join("config"), resolver)?).ok()?;
         let worktree = settings.iter().rfind(|it| it.name == WORKTREE);
         let worktree = Path::new(OsStr::from_bytes(worktree?.value.as_ref()?));
         let is_module = is_named_as_git_directory(&own) && !own.ends_with(".git");
@@ -184,10 +176,10 @@ fn repository(tree: &Path, resolver: &Resolver) -> Option<Repository> {
     let worktrees = above(&own).filter(|it| it.ends_with("worktrees"))?;
     let directory = above(worktrees)
         .filter(|it| is_named_as_git_directory(it) || is_by_another_name(it, resolver))?;
-    let back = content(&own.join("gitdir"), resolver)?;
+    let back = bounded_content(&own.join("gitdir"), resolver)?;
     let back = Path::new(OsStr::from_bytes(back.strip_suffix(b"\n")?));
     let back = flat(&own.join(back));
-    let is_one = content(&common, resolver)? == GIT_COMMON_DIRECTORY
+    let is_one = bounded_content(&common, resolver)? == GIT_COMMON_DIRECTORY
         && back.ends_with(".git")
         && above(&back).is_some_and(is_of_tree);
     is_one.then(|| Repository {
@@ -223,22 +215,6 @@ fn directory(path: &Path, resolver: &Resolver) -> Option<PathBuf> {
     let found = resolver.resolve(path).ok()?;
     let is_plain = found.kind == PathKind::Directory && found.links.is_empty();
     is_plain.then_some(found.path)
-}
-
-/// The content of a file that is not too large.
-pub(super) fn content(path: &Path, resolver: &Resolver) -> Option<Vec<u8>> {
-    if resolver.kind(path) != Ok(PathKind::File) {
-        return None;
-    }
-    let file = os::open_without_waiting(path).ok()?;
-    if !file.metadata().ok()?.is_file() {
-        return None;
-    }
-    let mut content = Vec::new();
-    let read = file.take(MOST + 1).read_to_end(&mut content).ok()?;
-    u64::try_from(read)
-        .is_ok_and(|read| read <= MOST)
-        .then_some(content)
 }
 
 #[cfg(test)]

@@ -10,9 +10,9 @@ use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use super::elsewhere::content;
 use super::link::{flat, named_by};
 use super::settings::{Setting, settings};
+use super::{MOST_TREES, bounded_content};
 use crate::decide::protection;
 use crate::files::{FileRule, FileRules};
 use crate::os::OsStrExt;
@@ -20,9 +20,8 @@ use crate::place::{is_within, upwards};
 use crate::resolve::{PathKind, Resolver};
 use crate::{Access, Context, Source};
 
-/// How many files of settings are read, and how many trees are looked at.
+/// How many files of settings are read.
 const MOST_FILES: usize = 64;
-const MOST_TREES: usize = 64;
 /// How many paths are protected.
 const MOST_TARGETS: usize = 256;
 /// How many words of a command are looked at.
@@ -121,14 +120,8 @@ const LEADING: &[Leading] = &[
 
 /// Protects what the settings lead to, and finds the person's template.
 pub(crate) fn protect(files: &mut FileRules, context: &Context, resolver: &Resolver) {
-    let is_tree = |rule: &&FileRule| {
-        rule.is_literal() && rule.access == Access::Write && rule.kind == PathKind::Directory
-    };
-    let trees: Vec<PathBuf> = files
-        .written()
-        .filter(is_tree)
-        .map(|rule| rule.path().to_owned())
-        .collect();
+    let trees = files.written_directories();
+    let trees: Vec<PathBuf> = trees.map(|rule| rule.path().to_owned()).collect();
     if trees.is_empty() || files.asked.only {
         return;
     }
@@ -210,12 +203,12 @@ fn tops(directory: &Path, resolver: &Resolver) -> Vec<PathBuf> {
 /// The settings of the repository whose working tree has its top there.
 fn of_repository(top: &Path, resolver: &Resolver) -> Vec<PathBuf> {
     let git = top.join(".git");
-    let linked = content(&git, resolver);
+    let linked = bounded_content(&git, resolver);
     let own = match linked.as_deref().map(named_by) {
         Some(Ok(path)) => flat(&top.join(path)),
         _ => git,
     };
-    let common = content(&own.join("commondir"), resolver);
+    let common = bounded_content(&own.join("commondir"), resolver);
     let common = common.map(|path| flat(&own.join(OsStr::from_bytes(path.trim_ascii_end()))));
     let common = common.unwrap_or_else(|| own.clone());
     let names = ["config", "config.worktree"];
@@ -255,7 +248,8 @@ impl Search<'_> {
                 continue;
             }
             // What git does not understand stops it.
-            let Some(Ok(all)) = content(&file, self.resolver).map(|it| settings(&it)) else {
+            let Some(Ok(all)) = bounded_content(&file, self.resolver).map(|it| settings(&it))
+            else {
                 continue;
             };
             for setting in &all {

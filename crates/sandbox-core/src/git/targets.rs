@@ -24,6 +24,8 @@ use crate::{Access, Context, Source};
 const MOST_FILES: usize = 64;
 /// How many paths are protected.
 const MOST_TARGETS: usize = 256;
+/// How many repositories are looked at for settings of their own that lead anywhere.
+const MOST_TOPS: usize = 4096;
 /// How many words of a command are looked at.
 const MOST_WORDS: usize = 16;
 
@@ -135,7 +137,13 @@ pub(crate) fn protect(files: &mut FileRules, context: &Context, resolver: &Resol
         .iter()
         .take(MOST_TREES)
         .flat_map(|tree| tops(tree, resolver));
-    let tops: BTreeSet<PathBuf> = tops.take(MOST_TREES).collect();
+    let tops: BTreeSet<PathBuf> = tops.take(MOST_TOPS).collect();
+    let mut tops: Vec<PathBuf> = tops.into_iter().collect();
+    // A command can make any number of others, but no setting that leads anywhere.
+    if tops.len() > MOST_TREES {
+        tops.sort_by_cached_key(|top| !search.leads_anywhere(top));
+        tops.truncate(MOST_TREES);
+    }
     let of_person = of_person(context);
     for path in &of_person {
         search.read(path, None);
@@ -232,6 +240,19 @@ struct Target {
 }
 
 impl Search<'_> {
+    /// Whether settings of a repository's own do.
+    fn leads_anywhere(&self, top: &Path) -> bool {
+        let mut own = Search {
+            read: BTreeSet::new(),
+            found: Vec::new(),
+            ..*self
+        };
+        for path in of_repository(top, self.resolver) {
+            own.read(&path, Some(top));
+        }
+        !own.found.is_empty()
+    }
+
     /// Reads a file of settings, and those that it includes. What is relative is so to the top of a working tree.
     fn read(&mut self, path: &Path, top: Option<&Path>) {
         let mut left = vec![path.to_owned()];

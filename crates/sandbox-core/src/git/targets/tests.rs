@@ -248,6 +248,27 @@ fn what_is_included_is_read_and_ends() {
 }
 
 /// A link on the way leads elsewhere if it is replaced.
+/// More repositories than are looked at, and names that come first: such as a command may have left.
+#[test]
+fn the_repository_that_leads_somewhere_is_among_those_that_are_looked_at() {
+    let person = person();
+    let around = person.root.join("w");
+    std::fs::remove_dir(around.join(".git")).unwrap();
+    for number in 0..200 {
+        std::fs::create_dir_all(around.join(format!("+{number:03}/.git"))).unwrap();
+    }
+    std::fs::create_dir_all(around.join("z/.git")).unwrap();
+    person.write("w/z/.git/config", "[core]\n\thooksPath = hooks\n");
+    let rules = person.rules(Policy::default());
+    let denied = |path: &str| {
+        let path = around.join(path);
+        rules.decide(&Attempt::write(path)).verdict == Verdict::Deny
+    };
+    assert!(denied("z/hooks/pre-commit"));
+    assert!(!denied("z/hook"));
+    assert!(!denied("+000/hooks/pre-commit"));
+}
+
 #[test]
 fn links_on_the_way_are_held() {
     let person = person();

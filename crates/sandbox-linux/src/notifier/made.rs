@@ -11,6 +11,8 @@ use sandbox_core::{git_unfinished, is_named_as_git_directory, is_within};
 
 /// More of a kind nobody reads.
 const MOST: usize = 1000;
+/// Bytes of a path. Whoever looks in the end could not open a longer one, and there is no end to how long it gets by renames.
+const LONGEST: usize = libc::PATH_MAX as usize - 1;
 
 /// What was made so far. Paths are those of the moment: what was removed again is still among them.
 ///
@@ -63,9 +65,28 @@ impl Making {
         {
             let made = &mut *self.lock();
             for paths in [&mut made.repositories, &mut made.unfinished] {
-                follow(paths, from, to);
+                let taken = take(paths, from);
+                put(paths, &mut made.omitted, &taken, from, to);
             }
         }
+        self.named(to);
+    }
+
+    /// Two have each other's names. One may be no directory: whoever looks in the end sees that.
+    pub(super) fn exchanged(&self, one: &Path, other: &Path) {
+        {
+            let made = &mut *self.lock();
+            for paths in [&mut made.repositories, &mut made.unfinished] {
+                let (ones, others) = (take(paths, one), take(paths, other));
+                put(paths, &mut made.omitted, &ones, one, other);
+                put(paths, &mut made.omitted, &others, other, one);
+            }
+        }
+        self.named(one);
+        self.named(other);
+    }
+
+    fn named(&self, to: &Path) {
         self.directory(to);
         // Whatever an earlier command has left in it.
         if is_named_as_git_directory(to) {
@@ -87,27 +108,38 @@ fn add(paths: &mut BTreeSet<PathBuf>, omitted: &mut u64, path: &Path) {
     if paths.contains(path) {
         return;
     }
-    if paths.len() < MOST {
+    if paths.len() < MOST && path.as_os_str().len() <= LONGEST {
         paths.insert(path.to_owned());
     } else {
         *omitted = omitted.saturating_add(1);
     }
 }
 
-/// Gives what lies at or below a directory the names that it has by now.
-fn follow(paths: &mut BTreeSet<PathBuf>, from: &Path, to: &Path) {
-    let moved: Vec<PathBuf> = paths.extract_if(.., |path| is_within(path, from)).collect();
-    let renamed = moved.iter().filter_map(|path| {
-        let below = path.strip_prefix(from).ok()?;
+/// Takes what lies at or below a directory out.
+fn take(paths: &mut BTreeSet<PathBuf>, directory: &Path) -> Vec<PathBuf> {
+    let taken = paths.extract_if(.., |path| is_within(path, directory));
+    taken.collect()
+}
+
+/// Adds what was taken out of `from` under the names that it has in `to`.
+fn put(
+    paths: &mut BTreeSet<PathBuf>,
+    omitted: &mut u64,
+    taken: &[PathBuf],
+    from: &Path,
+    to: &Path,
+) {
+    for path in taken {
+        let Ok(below) = path.strip_prefix(from) else {
+            continue;
+        };
         // Joining nothing would add a slash.
-        let is_itself = below.as_os_str().is_empty();
-        Some(if is_itself {
-            to.to_owned()
+        if below.as_os_str().is_empty() {
+            add(paths, omitted, to);
         } else {
-            to.join(below)
-        })
-    });
-    paths.extend(renamed);
+            add(paths, omitted, &to.join(below));
+        }
+    }
 }
 
 #[cfg(test)]
@@ -144,5 +176,51 @@ mod tests {
         }
         let made = making.made();
         assert_eq!((made.repositories.len(), made.omitted), (MOST, 999_000));
+    }
+
+    #[test]
+    fn renames_make_no_path_longer_than_one_can_be() {
+        let making = Making::default();
+        let chain = PathBuf::from(format!("/w{}", "/c".repeat(1900)));
+        for number in 0..MOST {
+            making.directory(Path::new(&format!("/w/a/{number}/.git")));
+        }
+        making.directory(Path::new("/w/.git"));
+        making.directory(&chain.join("d".repeat(300)).join(".git"));
+        assert_eq!(making.made().omitted, 2);
+        let end = chain.join("a");
+        making.moved("/w/a".as_ref(), &end);
+        let kept = making.made().repositories;
+        assert_eq!(kept.len(), MOST, "the control");
+        assert!(kept.iter().all(|path| path.starts_with(&end)));
+        // Another chain is made, to whose end what is first of this one goes.
+        making.moved("/w/c".as_ref(), &chain.join("e"));
+        let made = making.made();
+        assert_eq!((made.repositories.len(), made.omitted), (0, 1002));
+        making.name(&chain.join("d".repeat(300)).join("sequencer"));
+        assert_eq!(making.made().omitted, 1003);
+    }
+
+    #[test]
+    fn both_directories_that_are_exchanged_are_followed() {
+        let making = Making::default();
+        making.directory("/w/evil/.git".as_ref());
+        making.name("/w/evil/.git/sequencer/opts".as_ref());
+        making.directory("/w/b/c/.git".as_ref());
+        making.exchanged("/w/y".as_ref(), "/w/evil".as_ref());
+        let made = making.made();
+        assert_eq!(paths(&made.repositories), ["/w/b/c/.git", "/w/y/.git"]);
+        assert_eq!(paths(&made.unfinished), ["/w/y/.git"]);
+        making.exchanged("/w/y".as_ref(), "/w/b/c".as_ref());
+        let made = making.made();
+        assert_eq!(paths(&made.repositories), ["/w/b/c/.git", "/w/y/.git"]);
+        assert_eq!(paths(&made.unfinished), ["/w/b/c/.git"]);
+        making.exchanged("/w/z/.git".as_ref(), "/w/x".as_ref());
+        making.exchanged("/w/x".as_ref(), "/w/v/.git".as_ref());
+        let made = making.made();
+        for path in ["/w/z/.git", "/w/v/.git"] {
+            let path = Path::new(path);
+            assert!(made.repositories.contains(path) && made.unfinished.contains(path));
+        }
     }
 }

@@ -476,8 +476,13 @@ impl<'a> Performer<'a> {
             (to.directory.as_fd(), &to.last),
             flags,
         )?;
-        if decided == [Answer::Allowed; 2] && moved.is(libc::S_IFDIR) {
-            self.names.making().moved(&old, &new);
+        if decided == [Answer::Allowed; 2] {
+            let making = self.names.making();
+            if flags & libc::RENAME_EXCHANGE != 0 {
+                making.exchanged(&old, &new);
+            } else if moved.is(libc::S_IFDIR) {
+                making.moved(&old, &new);
+            }
         }
         Ok(Done::Nothing)
     }

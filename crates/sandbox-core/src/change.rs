@@ -123,7 +123,9 @@ impl fmt::Display for ChangeKind {
             Self::Pending { lines, count } => {
                 f.write_str("runs")?;
                 for line in lines {
-                    write!(f, " `{}`", escaped(line))?;
+                    // One of theirs would end what is theirs.
+                    let line = escaped(line).to_string().replace('`', "\\u{60}");
+                    write!(f, " `{line}`")?;
                 }
                 match count.saturating_sub(lines.len()) {
                     0 => Ok(()),

@@ -134,6 +134,11 @@ mod tests {
                 "x \u{1b}[2J\n",
                 Some("runs `x \\u{1b}[2J`"),
             ),
+            (
+                "git-rebase-todo",
+                "x a` and nothing else `b\n",
+                Some("runs `x a\\u{60} and nothing else \\u{60}b`"),
+            ),
             ("strategy", "ort\n", None),
             ("strategy", "\n", None),
             ("strategy", "../x\n", Some("runs `../x`")),

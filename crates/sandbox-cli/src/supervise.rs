@@ -62,11 +62,12 @@ pub(crate) fn supervise(
     };
     // Also where we end by a signal, and nothing is dropped.
     drop(child);
-    let changes = sandbox.changes();
-    drop(sandbox);
+    // First: to look may take a moment.
     if let Some(foreground) = foreground {
         foreground.take_back();
     }
+    let changes = sandbox.changes();
+    drop(sandbox);
     watch.end(&changes);
     Ok(finish(&status, seen.interrupt))
 }

@@ -6,11 +6,11 @@
 mod told;
 
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, symlink};
 
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
-use sandbox_testing::{Host, Outcome, needs, tool};
+use sandbox_testing::{Host, Outcome, needs, needs_ordinary_user, tool};
 use serde_json::Value;
 
 use told::{EVENTS, events_of, is_denial};
@@ -188,7 +188,60 @@ fn ten_thousand_files_are_compared_in_part_and_that_is_said() {
     let outcome = command.options(["--write", ".vscode"]).output();
     assert_eq!(
         told(&host, &outcome),
-        ["changed protected files: .vscode (too many files to compare)"]
+        ["changed protected files: .vscode (not all of it was compared)"]
+    );
+}
+
+/// The search of a deep tree would take long, and a stack: what is below is not looked at, and that is said.
+#[test]
+fn a_deep_directory_is_compared_in_part_and_that_is_said() {
+    let host = settings();
+    let run = |levels: usize| {
+        let script = format!(
+            "cd .vscode; d=$(printf 'd/%.0s' $(seq {levels})); mkdir -p $d; echo x > ${{d}}new"
+        );
+        let command = host.sandbox(["sh", "-ec", &script]);
+        let outcome = command.options(["--write", ".vscode"]).output();
+        outcome.succeeds();
+        told(&host, &outcome)
+    };
+    assert_eq!(
+        run(63),
+        [format!(
+            "changed protected files: .vscode/{}new (new, +1)",
+            "d/".repeat(63)
+        )],
+        "the control"
+    );
+    assert_eq!(
+        run(500),
+        ["changed protected files: .vscode (not all of it was compared)"]
+    );
+}
+
+#[test]
+fn an_opened_directory_that_cannot_be_listed_is_told() {
+    if !needs_ordinary_user() {
+        return;
+    }
+    let host = Host::new().dir(".vscode");
+    let run = |script: &str| {
+        let command = host.sandbox(["sh", "-ec", script]);
+        let outcome = command.options(["--write", ".vscode"]).output();
+        outcome.succeeds();
+        told(&host, &outcome)
+    };
+    let control = run("echo x > .vscode/first");
+    assert_eq!(
+        control,
+        ["changed protected files: .vscode/first (new, +1)"]
+    );
+    let hidden = run("echo x > .vscode/tasks.json; chmod 0311 .vscode");
+    // Else it can't be removed.
+    fs::set_permissions(host.path(".vscode"), fs::Permissions::from_mode(0o700)).unwrap();
+    assert_eq!(
+        hidden,
+        ["changed protected files: .vscode (not all of it was compared)"]
     );
 }
 
@@ -299,6 +352,83 @@ fn more_repositories_than_are_told_hide_nothing_at_the_top() {
     let last = all.last().unwrap();
     // 200 repositories, in as many something is unfinished, and at the top twice.
     assert_eq!(last["omitted"], 402);
+}
+
+/// Directories that are none of git's are not told of, and those that are do not stand before the person's own.
+#[test]
+fn what_is_unfinished_elsewhere_hides_nothing_at_the_top() {
+    let host = Host::new().file(".git/HEAD", "");
+    let script = "for n in $(seq 10 34); do
+          mkdir -p +$n/sequencer -$n/.git/sequencer; echo > -$n/.git/HEAD
+          printf '[options]\nstrategy = a\n' | tee +$n/sequencer/opts > -$n/.git/sequencer/opts
+        done
+        mkdir .git/rebase-merge; echo 'x evil' > .git/rebase-merge/git-rebase-todo";
+    let script = script.replace(" -$n", " ./-$n");
+    let lines = told(&host, &inside(&host, &script));
+    assert_eq!(lines.len(), 2, "{lines:?}");
+    let of_git = "what `git rebase --continue` or `git cherry-pick --continue` reads: .git/rebase-merge/git-rebase-todo runs `x evil`, \
+        -10/.git/sequencer/opts runs `a`, -11/";
+    assert!(lines[1].starts_with(of_git), "{}", lines[1]);
+    assert!(lines[1].ends_with("and 6 more"), "{}", lines[1]);
+}
+
+/// One file under many names takes the time of many.
+#[test]
+fn what_is_unfinished_is_read_up_to_a_bound_and_that_is_said() {
+    let host = Host::new().file(".git/HEAD", "");
+    let settings = format!("[options]\nstrategy = a\n{}", "\n".repeat(1 << 20));
+    host.write("settings", &settings[..1 << 20]);
+    let script = "for n in $(seq 40); do mkdir -p $n/.git/sequencer; echo > $n/.git/HEAD; ln settings $n/.git/sequencer/opts; done
+        mkdir .git/rebase-merge; echo 'x evil' > .git/rebase-merge/git-rebase-todo";
+    inside(&host, script);
+    let all = events(&host);
+    let pending: Vec<_> = all
+        .iter()
+        .filter(|event| event["change"] == "pending")
+        .collect();
+    // The person's own, and then 16 MiB are no longer left for 16.
+    assert_eq!(pending.len(), 16);
+    let first = host.shorten(pending[0]["path"].as_str().unwrap());
+    assert_eq!(first, "@ws/.git/rebase-merge/git-rebase-todo");
+    assert_eq!(all.last().unwrap()["omitted"], 25);
+}
+
+/// Where names are longer than anybody could open them there is nothing that is "too large".
+#[test]
+fn what_is_unfinished_too_deep_to_be_opened_is_counted() {
+    let host = Host::new().dir("d");
+    let long = "d=$(printf 'd%.0s' $(seq 200)); while [ $(pwd | wc -c) -lt 3700 ]; do mkdir -p $d; cd $d; done
+        n=$((4085 - $(pwd | wc -c))); d=$(printf 'e%.0s' $(seq $((n / 2 - 1)))); mkdir -p $d; cd $d
+        d=$(printf 'f%.0s' $(seq $((4085 - $(pwd | wc -c))))); mkdir -p $d; cd $d";
+    let script = format!("{long}; echo > HEAD");
+    host.bare(["sh", "-ec", &script]).output().succeeds();
+    let outcome = inside(
+        &host,
+        &format!("{long}; mkdir sequencer; echo x > sequencer/opts"),
+    );
+    assert_eq!(
+        told(&host, &outcome),
+        ["made more of git's than is told of: 3"]
+    );
+}
+
+/// renameat2(2) gives each the other's name.
+#[test]
+fn what_was_made_is_told_when_directories_were_exchanged() {
+    let host = Host::new();
+    let script = format!(
+        "mkdir -p evil/.git/sequencer y; echo > evil/.git/HEAD; printf '[options]\nstrategy = a\n' > evil/.git/sequencer/opts
+        @payload call {} -100 s:y -100 s:evil 2; test -d y/.git",
+        libc::SYS_renameat2
+    );
+    let outcome = inside(&host, &host.expand(&script));
+    assert_eq!(
+        told(&host, &outcome),
+        [
+            "made git repositories, with what is in them: y/.git",
+            "what `git rebase --continue` or `git cherry-pick --continue` reads: y/.git/sequencer/opts runs `a`"
+        ]
+    );
 }
 
 /// Each is what git runs on the host, which is the control, and what it does not run is not told.

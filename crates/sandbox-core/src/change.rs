@@ -33,7 +33,7 @@ pub struct Change {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Changes {
-    /// Protected files, repositories, what is pending; by path within each.
+    /// Of one kind after the other, by path; of what is unfinished first that in git directories that were there before.
     pub all: Vec<Change>,
     /// What is not among them: it is more than is kept or looked at.
     pub omitted: u64,
@@ -64,7 +64,7 @@ pub enum ChangeKind {
     },
     /// In the place of one is something that is no file.
     Replaced,
-    /// A directory of protected files that a rule opens has more of them than are compared.
+    /// A directory of protected files that a rule opens has more of them than are compared, or deeper ones, or can't be listed.
     Crowded,
     /// A git directory: its settings, and what is committed there, are the command's work.
     Repository,
@@ -118,7 +118,7 @@ impl fmt::Display for ChangeKind {
             Self::Removed { lines: None } => f.write_str("(removed)"),
             Self::Removed { lines: Some(lines) } => write!(f, "(removed, -{lines})"),
             Self::Replaced => f.write_str("(replaced by what is no file)"),
-            Self::Crowded => f.write_str("(too many files to compare)"),
+            Self::Crowded => f.write_str("(not all of it was compared)"),
             Self::Repository => f.write_str("(a new repository)"),
             Self::Pending { lines, count } => {
                 f.write_str("runs")?;

@@ -20,6 +20,8 @@ use self::look::{Found, look};
 
 /// How many writable trees are looked at.
 const MOST_TREES: usize = 64;
+/// Bytes of what is unfinished, of all together: some tenths of a second.
+const MOST_UNFINISHED: u64 = 16 << 20;
 
 /// How it was when the sandbox was made.
 #[derive(Debug)]
@@ -85,8 +87,21 @@ impl Before {
         if is_blind || made.omitted > 0 {
             unfinished::add_known(&self.repositories, &mut unfinished, &mut changes.omitted);
         }
+        let is_known = |directory: &PathBuf| self.repositories.contains(directory);
+        let mut unfinished: Vec<_> = unfinished
+            .into_iter()
+            .filter(|it| is_known(it) || unfinished::has_head(it))
+            .collect();
+        // Those of the person first: what a command makes neither hides them nor takes the bytes from them.
+        unfinished.sort_by_key(|it| {
+            (
+                !is_known(it),
+                !self.repositories.iter().any(|known| it.starts_with(known)),
+            )
+        });
+        let mut left = MOST_UNFINISHED;
         for directory in &unfinished {
-            unfinished::read(directory, &mut changes.all);
+            unfinished::read(directory, &mut left, &mut changes);
         }
         changes
     }

@@ -12,6 +12,8 @@ use super::look::{Found, content, look, names, version};
 /// So many files are compared, found among so many names.
 const MOST_FILES: usize = 256;
 const MOST_NAMES: usize = 4096;
+/// Directories in each other: one more costs a decision about a longer path, and some stack.
+const MOST_LEVELS: usize = 64;
 /// Bytes of a file, and of all together, whose lines are counted.
 const MOST_BYTES: u64 = 1 << 20;
 const MOST_IN_ALL: u64 = 16 << 20;
@@ -107,12 +109,12 @@ impl<'a> Search<'a> {
             names: MOST_NAMES,
         };
         for path in opened {
-            search.enter(path, path);
+            search.enter(path, path, 0);
         }
         search
     }
 
-    fn enter(&mut self, opened: &Path, path: &Path) {
+    fn enter(&mut self, opened: &Path, path: &Path, level: usize) {
         if self.files.len() >= MOST_FILES {
             self.crowded.insert(opened.to_owned());
             return;
@@ -124,8 +126,12 @@ impl<'a> Search<'a> {
             self.files.insert(path.to_owned());
             return;
         };
-        // One that can't be listed by us has nothing that we could compare.
-        let mut names = names(&directory, self.names + 1).unwrap_or_default();
+        let names = (level < MOST_LEVELS).then(|| names(&directory, self.names + 1));
+        // What is in one that can't be listed by us is there all the same.
+        let Some(Ok(mut names)) = names else {
+            self.crowded.insert(opened.to_owned());
+            return;
+        };
         if names.len() > self.names {
             self.crowded.insert(opened.to_owned());
             names.truncate(self.names);
@@ -134,7 +140,7 @@ impl<'a> Search<'a> {
         self.names -= names.len();
         names.sort();
         for name in names {
-            self.enter(opened, &path.join(name));
+            self.enter(opened, &path.join(name), level + 1);
         }
     }
 }

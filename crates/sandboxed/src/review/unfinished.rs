@@ -1,9 +1,10 @@
 //! What git directories have of rebases and cherry-picks that were left unfinished.
 
 use std::collections::BTreeSet;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use sandbox_core::{Change, ChangeKind, git_pending, git_pending_files};
+use sandbox_core::{Change, ChangeKind, Changes, git_pending, git_pending_files};
 
 use super::look::{Found, content, look, names};
 
@@ -14,20 +15,40 @@ const MOST_DIRECTORIES: usize = 1024;
 /// Directories of a git directory in which no other one is.
 const CONTENT: [&str; 6] = ["objects", "refs", "logs", "hooks", "info", "lfs"];
 
-/// Adds what is to be told of one.
-pub(super) fn read(directory: &Path, changes: &mut Vec<Change>) {
+/// Adds what is to be told of one, where that takes no more than the bytes that are `left`. Otherwise it is counted.
+pub(super) fn read(directory: &Path, left: &mut u64, changes: &mut Changes) {
     for file in git_pending_files(directory) {
         let content = match look(&file) {
             Ok(Found::Missing) => continue,
-            Ok(Found::File(found, _)) => content(&found, MOST_BYTES).ok().flatten(),
+            Ok(Found::File(found, metadata)) if metadata.len() <= MOST_BYTES => {
+                let most = MOST_BYTES.min(*left);
+                let content = content(&found, most).ok().flatten();
+                let length = content.as_ref().map_or(most, |it| it.len() as u64);
+                *left -= length.min(*left);
+                if content.is_none() && most < MOST_BYTES {
+                    changes.omitted = changes.omitted.saturating_add(1);
+                    continue;
+                }
+                content
+            }
+            // Nobody knows whether it is there.
+            Err(error) if error.kind() == ErrorKind::InvalidFilename => {
+                changes.omitted = changes.omitted.saturating_add(1);
+                continue;
+            }
             // What waits there, or leads elsewhere, git would read as well.
             _ => None,
         };
         match content {
-            Some(content) => changes.extend(git_pending(&file, &content)),
-            None => changes.push(Change::new(file, ChangeKind::Unread)),
+            Some(content) => changes.all.extend(git_pending(&file, &content)),
+            None => changes.all.push(Change::new(file, ChangeKind::Unread)),
         }
     }
+}
+
+/// Whether it is one for git, and not any directory that has a list to go on by.
+pub(super) fn has_head(directory: &Path) -> bool {
+    !matches!(look(&directory.join("HEAD")), Ok(Found::Missing))
 }
 
 /// Adds git directories that were there before, with those of their submodules and linked worktrees. What is too much is counted.

@@ -10,7 +10,7 @@ use std::sync::LazyLock;
 
 use crate::os::OsStrExt;
 use crate::protected::VERSION_CONTROL;
-use crate::protected::spelling::folded;
+use crate::protected::spelling::{folded, is_plain};
 
 /// A path as it is decided if a directory above it is a git directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,7 +44,13 @@ pub fn git_places(path: &Path) -> impl Iterator<Item = GitPlace> {
 /// assert_eq!(places.next().unwrap().path.to_str(), Some("/srv/A.git/.git/hooks/pre-push"));
 /// ```
 pub fn git_places_alike(path: &Path) -> impl Iterator<Item = GitPlace> {
-    places(path, |name| Cow::Owned(folded(name).into()))
+    places(path, |name| {
+        if is_plain(name.as_bytes()) {
+            Cow::Borrowed(name)
+        } else {
+            Cow::Owned(folded(name).into())
+        }
+    })
 }
 
 fn places<'p>(

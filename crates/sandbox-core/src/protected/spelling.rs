@@ -30,8 +30,8 @@ pub(crate) fn plain(path: &Path, root: &Path) -> Option<PathBuf> {
     (plain != path).then_some(plain)
 }
 
-/// As most paths are.
-fn is_plain(names: &[u8]) -> bool {
+/// As most paths are, which nobody takes for another one.
+pub(crate) fn is_plain(names: &[u8]) -> bool {
     let is_plain = |byte: &u8| {
         byte.is_ascii_lowercase()
             || byte.is_ascii_digit()

@@ -408,7 +408,7 @@ fn what_is_unfinished_too_deep_to_be_opened_is_counted() {
     );
     assert_eq!(
         told(&host, &outcome),
-        ["made more of git's than is told of: 3"]
+        ["more was made in git directories than is told: 3 times; look for `.git` yourself"]
     );
 }
 

@@ -334,7 +334,7 @@ fn changes(host: &Host) -> Vec<String> {
     let many =
         "n=0; while [ $n -lt 1001 ]; do echo d/$n/sequencer; n=$((n+1)); done | xargs mkdir -p";
     let script = format!(
-        "seq 3 > .vscode/new; : > .vscode/old; mkdir -p sub/rebase-merge; echo x > sub/rebase-merge/git-rebase-todo; {many}"
+        "seq 3 > .vscode/new; : > .vscode/old; mkdir -p sub/rebase-merge; : > sub/HEAD; echo x > sub/rebase-merge/git-rebase-todo; {many}"
     );
     let run = host.sandbox(["sh", "-ec", &script]);
     let options = ["--write", ".vscode", "--events", "@outside/changes"];

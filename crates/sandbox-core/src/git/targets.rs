@@ -6,9 +6,10 @@
 //!
 //! Must never do: run git; take a directory away from the command with a writable tree in it, or follow what a tree says without an end.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use super::link::{flat, named_by};
 use super::settings::{Setting, settings};
@@ -130,6 +131,7 @@ pub(crate) fn protect(files: &mut FileRules, context: &Context, resolver: &Resol
     let mut search = Search {
         home: context.home.as_deref(),
         resolver,
+        persons: BTreeMap::new(),
         read: BTreeSet::new(),
         found: Vec::new(),
     };
@@ -229,6 +231,8 @@ fn of_repository(top: &Path, resolver: &Resolver) -> Vec<PathBuf> {
 struct Search<'a> {
     home: Option<&'a Path>,
     resolver: &'a Resolver,
+    /// What is in the person's files, which are gone through for each repository and read once.
+    persons: BTreeMap<PathBuf, Rc<[Setting]>>,
     /// The files that were read, each with the directory in which it was found.
     read: BTreeSet<(PathBuf, PathBuf)>,
     found: Vec<Target>,
@@ -243,6 +247,7 @@ impl Search<'_> {
     /// Whether settings of a repository's own do.
     fn leads_anywhere(&self, top: &Path) -> bool {
         let mut own = Search {
+            persons: BTreeMap::new(),
             read: BTreeSet::new(),
             found: Vec::new(),
             ..*self
@@ -268,12 +273,12 @@ impl Search<'_> {
             if !self.read.insert((file.clone(), directory)) {
                 continue;
             }
-            // What git does not understand stops it.
-            let Some(Ok(all)) = bounded_content(&file, self.resolver).map(|it| settings(&it))
-            else {
-                continue;
-            };
-            for setting in &all {
+            let all = self.persons.get(&file).cloned();
+            let all = all.unwrap_or_else(|| self.settings(&file));
+            if top.is_none() {
+                self.persons.insert(file, Rc::clone(&all));
+            }
+            for setting in &*all {
                 let Some(leading) = leading_of(setting) else {
                     continue;
                 };
@@ -301,6 +306,13 @@ impl Search<'_> {
                 }
             }
         }
+    }
+
+    /// None where git does not understand all of them: it stops there.
+    fn settings(&self, file: &Path) -> Rc<[Setting]> {
+        let content = bounded_content(file, self.resolver);
+        let all = content.and_then(|content| settings(&content).ok());
+        all.unwrap_or_default().into()
     }
 
     /// The path that a value means (`pathname` of git-config(1)).

@@ -99,26 +99,12 @@ impl Errands {
             Errand::BindIn(place) => (errand::BIND_IN, Some(place)),
             Errand::BindAt(place) => (errand::BIND_AT, Some(place)),
         };
-        let message = [
-            &order::ERRAND.to_ne_bytes()[..],
-            &code.to_ne_bytes(),
-            &job.id.to_ne_bytes(),
-            &named.umask.to_ne_bytes(),
-            &named.address,
-        ]
-        .concat();
         let fds = [job.listener.as_raw_fd(), named.socket.as_raw_fd()];
         let fds: Vec<_> = fds
             .into_iter()
             .chain(place.map(|place| place.as_raw_fd()))
             .collect();
-        if socket::unread(self.control.as_fd())? > self.room {
-            return Err(Stop::Wait);
-        }
-        self.send(&message, &fds).map_err(|errno| match errno {
-            Errno::EAGAIN | Errno::ETOOMANYREFS => Stop::Wait,
-            other => other.into(),
-        })?;
+        self.order(code, (job.id, named.umask), &named.address, &fds)?;
         if matches!(errand, Errand::Connect | Errand::ConnectTo(_)) {
             self.waiting().add(Call {
                 listener: Arc::downgrade(&job.listener),
@@ -137,21 +123,36 @@ impl Errands {
         numbers: u64,
         flags: SockFlag,
     ) -> Result<(), Errno> {
+        let fds = [listener.as_raw_fd(), memory.as_raw_fd()];
+        let flags = flags.bits().cast_unsigned();
+        let ordered = self.order(errand::PAIR, (call, flags), &numbers.to_ne_bytes(), &fds);
+        ordered.map_err(|stop| match stop {
+            Stop::Answer(errno) => errno,
+            _ => Errno::ENFILE,
+        })
+    }
+
+    fn order(
+        &self,
+        code: u32,
+        (call, word): (u64, u32),
+        address: &[u8],
+        fds: &[i32],
+    ) -> Result<(), Stop> {
         let message = [
             &order::ERRAND.to_ne_bytes()[..],
-            &errand::PAIR.to_ne_bytes(),
+            &code.to_ne_bytes(),
             &call.to_ne_bytes(),
-            &flags.bits().to_ne_bytes(),
-            &numbers.to_ne_bytes(),
+            &word.to_ne_bytes(),
+            address,
         ]
         .concat();
         if socket::unread(self.control.as_fd())? > self.room {
-            return Err(Errno::ENFILE);
+            return Err(Stop::Wait);
         }
-        let sent = self.send(&message, &[listener.as_raw_fd(), memory.as_raw_fd()]);
-        sent.map_err(|errno| match errno {
-            Errno::EAGAIN | Errno::ETOOMANYREFS => Errno::ENFILE,
-            other => other,
+        self.send(&message, fds).map_err(|errno| match errno {
+            Errno::EAGAIN | Errno::ETOOMANYREFS => Stop::Wait,
+            other => other.into(),
         })
     }
 

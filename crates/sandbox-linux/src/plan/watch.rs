@@ -46,7 +46,7 @@ const MAX_ROOTS: usize = 16;
 ///
 /// Hundreds, of which a host makes few: they are put together when a command has run for a moment.
 pub(crate) fn later(ruleset: &Ruleset, view: &View) -> Result<Watched, Unenforceable> {
-    let mut roots = view.placed().filter_map(|(path, node, within)| {
+    let roots = view.placed().filter_map(|(path, node, within)| {
         let is_root = matches!(
             node,
             Node::Live {
@@ -56,8 +56,9 @@ pub(crate) fn later(ruleset: &Ruleset, view: &View) -> Result<Watched, Unenforce
         );
         (is_root && !within.is_writable()).then_some(path)
     });
-    let of_table = roots.by_ref().take(MAX_ROOTS);
-    let of_table = of_table.flat_map(|root| ruleset.protected_at(root));
+    let of_table = roots
+        .take(MAX_ROOTS)
+        .flat_map(|root| ruleset.protected_at(root));
     let of_rules = view
         .unheld()
         .into_iter()

@@ -187,11 +187,12 @@ fn repository_around<'p>(name: &Name<'_>, path: &'p Path) -> Option<&'p Path> {
 fn places(name: &Name<'_>, path: &Path) -> impl Iterator<Item = GitPlace> {
     let directory = name.directory.as_fd();
     // Both, where names are the same in other spellings: most have none.
-    let mut alike: Vec<GitPlace> = git_places_alike(path).collect();
-    if git_places(path).eq(alike.iter().cloned()) || !folds(directory) {
-        alike.clear();
+    let mut all: Vec<GitPlace> = git_places(path).collect();
+    let alike: Vec<GitPlace> = git_places_alike(path).collect();
+    if alike != all && folds(directory) {
+        all.extend(alike);
     }
-    git_places(path).chain(alike).filter(move |place| {
+    all.into_iter().filter(move |place| {
         is_repository(directory, place.above) || may_become_remote(path, place.above)
     })
 }

@@ -45,8 +45,10 @@ pub(super) fn look(path: &Path) -> io::Result<Found> {
 
 /// The content of a file that was found, if it has no more than so many bytes.
 pub(super) fn content(file: &OwnedFd, most: u64) -> io::Result<Option<Vec<u8>>> {
+    let path = format!("/proc/self/fd/{}", file.as_raw_fd());
+    let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC | OFlag::O_NOCTTY | OFlag::O_NONBLOCK;
+    let opened = File::from(open(path.as_str(), flags, Mode::empty())?);
     let mut content = Vec::new();
-    let opened = File::from(again(file, OFlag::O_NONBLOCK)?);
     let length = opened.take(most + 1).read_to_end(&mut content)?;
     Ok(u64::try_from(length)
         .is_ok_and(|length| length <= most)
@@ -59,12 +61,6 @@ pub(super) fn names(directory: &OwnedFd, most: usize) -> io::Result<Vec<PathBuf>
     let path = format!("/proc/self/fd/{}", directory.as_raw_fd());
     let names = std::fs::read_dir(path)?.take(most);
     names.map(|entry| Ok(entry?.file_name().into())).collect()
-}
-
-fn again(file: &OwnedFd, flags: OFlag) -> io::Result<OwnedFd> {
-    let path = format!("/proc/self/fd/{}", file.as_raw_fd());
-    let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC | OFlag::O_NOCTTY | flags;
-    Ok(open(path.as_str(), flags, Mode::empty())?)
 }
 
 /// What is another for a file with another content, unless somebody takes pains that it is not.

@@ -5,6 +5,8 @@ use std::path::Path;
 use sandbox_core::escaped;
 use sandboxed::{Change, ChangeKind, Changes};
 
+use crate::render;
+
 /// More of one kind nobody reads.
 const SHOWN: usize = 20;
 
@@ -15,10 +17,8 @@ pub(crate) fn lines(changes: &Changes, directory: &Path) -> Vec<String> {
         all.filter(|change| is_one(&change.kind)).collect()
     };
     let name = |change: &Change| {
-        let path = &change.path;
-        let shown = path.strip_prefix(directory).ok();
-        let shown = shown.filter(|below| !below.as_os_str().is_empty());
-        apart(escaped(shown.unwrap_or(path)).to_string())
+        let shown = render::below(&change.path, directory);
+        apart(escaped(shown).to_string())
     };
     let with_kind = |change: &Change| format!("{} {}", name(change), change.kind);
     let is_repository = |kind: &ChangeKind| matches!(kind, ChangeKind::Repository);

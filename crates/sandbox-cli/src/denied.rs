@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use sandbox_core::{escaped, literal_pattern};
 use sandboxed::{Attempt, Event};
 
+use crate::render;
+
 /// More than this nobody reads: of connections, and of files, of which a program tries many for one reason.
 const SHOWN: usize = 20;
 const FILES_SHOWN: usize = 5;
@@ -64,9 +66,8 @@ const fn is_file(attempt: &Attempt) -> bool {
 fn line(event: &Event, directory: &Path) -> String {
     let what = match &event.attempt {
         Attempt::Write { path } | Attempt::Socket { path } => {
-            let shown = path.strip_prefix(directory).ok();
-            let shown = shown.filter(|below| !below.as_os_str().is_empty());
-            format!("{} {}", event.operation, escaped(shown.unwrap_or(path)))
+            let shown = render::below(path, directory);
+            format!("{} {}", event.operation, escaped(shown))
         }
         _ => escaped(&event.target()).to_string(),
     };

@@ -3,6 +3,7 @@
 
 use std::fmt::Write as _;
 use std::io::Write as _;
+use std::path::Path;
 use std::process::ExitCode;
 
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
@@ -48,6 +49,13 @@ pub(crate) fn warnings(warnings: &[PolicyError]) {
 /// Prints something that happened while the command ran.
 pub(crate) fn note(message: &str) {
     print(&format!("sandbox: {}\n", escaped(message)));
+}
+
+/// A path as it is shown to somebody in a directory: from there, if it lies below.
+pub(crate) fn below<'p>(path: &'p Path, directory: &Path) -> &'p Path {
+    let below = path.strip_prefix(directory).ok();
+    let below = below.filter(|below| !below.as_os_str().is_empty());
+    below.unwrap_or(path)
 }
 
 /// Prints what was asked for to standard output, with colours only where a terminal shows them and nobody asked for none.

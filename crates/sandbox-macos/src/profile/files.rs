@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use sandbox_core::{Access, FileRule, FileRules, Ruleset, Source, above, is_within, upwards};
 
+use super::fold::BELOW;
 use super::glob::{self, Part};
 use super::rows::{Entry, READ, WRITE, folded, statements_of};
 use super::sbpl::{Filter, Line, Statement};
@@ -40,6 +41,15 @@ pub(super) struct Item {
 pub(super) enum Question {
     Read,
     Write,
+}
+
+impl Question {
+    fn grants(self, access: Access) -> bool {
+        match self {
+            Self::Read => matches!(access, Access::Read | Access::Write),
+            Self::Write => access == Access::Write,
+        }
+    }
 }
 
 /// All rules about files.
@@ -79,8 +89,8 @@ impl Item {
             path: rule.path().to_owned(),
             key: key(rule.path()),
             pattern: rule.pattern().map(str::to_owned),
-            reads: matches!(rule.access(), Access::Read | Access::Write),
-            writes: rule.access() == Access::Write,
+            reads: Question::Read.grants(rule.access()),
+            writes: Question::Write.grants(rule.access()),
             source: source.clone(),
             is_own: false,
             why: match rule.access() {
@@ -114,6 +124,16 @@ impl Item {
             Question::Read => self.reads,
             Question::Write => self.writes,
         }
+    }
+
+    /// Whether it denies something.
+    pub(super) fn lowers(&self) -> bool {
+        !(self.reads && self.writes)
+    }
+
+    /// Whether its path and that of another one are the same, or one lies in the other.
+    pub(super) fn is_near(&self, other: &Self) -> bool {
+        is_within(&self.path, &other.path) || is_within(&other.path, &self.path)
     }
 
     pub(super) fn text(&self) -> &str {
@@ -193,15 +213,17 @@ impl<'a> Files<'a> {
 
     /// Whether a path can be read.
     fn reads(&self, path: &Path) -> bool {
-        let is_own = |item: &Item| item.is_own && is_within(path, &item.path);
-        let access = self.rules.access(path).0;
-        matches!(access, Access::Read | Access::Write) || self.items.iter().any(is_own)
+        self.grants(Question::Read, path)
     }
 
     /// Whether a path can be written, its name aside.
     pub(super) fn writes(&self, path: &Path) -> bool {
+        self.grants(Question::Write, path)
+    }
+
+    fn grants(&self, question: Question, path: &Path) -> bool {
         let is_own = |item: &Item| item.is_own && is_within(path, &item.path);
-        self.rules.access(path).0 == Access::Write || self.items.iter().any(is_own)
+        question.grants(self.rules.access(path).0) || self.items.iter().any(is_own)
     }
 
     /// The rules that let something be written.
@@ -260,20 +282,13 @@ impl<'a> Files<'a> {
             .filter(|item| item.pattern.is_some() && denies(item))
         {
             let parts = item.parts(Letters::Any)?;
-            let is_elsewhere = |root: &&Item| {
-                !is_within(&root.path, &item.path) && !is_within(&item.path, &root.path)
-            };
-            if parts.first() != Some(&Part::Many)
-                || !roots().any(|root| {
-                    is_within(&item.path, &root.path) || is_within(&root.path, &item.path)
-                })
-            {
+            if parts.first() != Some(&Part::Many) || !roots().any(|root| root.is_near(item)) {
                 continue;
             }
-            for root in roots().filter(is_elsewhere) {
+            for root in roots().filter(|root| !root.is_near(item)) {
                 let directory = spelling::path(root.text(), Letters::Any);
                 let atoms = glob::below(&directory, &parts);
-                for (filter, _) in folded(&[atoms], item)? {
+                for (filter, _) in folded(&[atoms], BELOW, item)? {
                     let why = format!("{}, moved to {}", item.why, root.text());
                     lines.push(Line::new(filter, why));
                 }
@@ -388,11 +403,7 @@ impl<'a> Files<'a> {
                 (Some(_), None) => continue,
             };
             for rule in self.rules.patterns_at(from) {
-                let grants = match question {
-                    Question::Read => matches!(rule.access(), Access::Read | Access::Write),
-                    Question::Write => rule.access() == Access::Write,
-                };
-                if !grants {
+                if !question.grants(rule.access()) {
                     let key = (rule.path(), rule.pattern());
                     cuts.entry(key).or_default().insert(depth);
                 }

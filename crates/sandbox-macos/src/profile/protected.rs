@@ -331,7 +331,12 @@ fn deeper(tree: &Tree<'_>, trees: &[Tree<'_>]) -> Vec<Filter> {
     let inside = trees
         .iter()
         .filter(|other| other.path != tree.path && is_within(other.path, tree.path));
-    let filters: Vec<Filter> = inside.flat_map(Tree::filters).collect();
+    any(inside)
+}
+
+/// What is in one of these trees; nothing where there is none.
+fn any<'t>(trees: impl Iterator<Item = &'t Tree<'t>>) -> Vec<Filter> {
+    let filters: Vec<Filter> = trees.flat_map(Tree::filters).collect();
     if filters.is_empty() {
         Vec::new()
     } else {
@@ -341,16 +346,7 @@ fn deeper(tree: &Tree<'_>, trees: &[Tree<'_>]) -> Vec<Filter> {
 
 /// Names that a file system may take for one of the table.
 fn mistaken(trees: &[Tree<'_>]) -> Vec<Line> {
-    let outside: Vec<Filter> = trees
-        .iter()
-        .filter(|tree| tree.is_mistaken())
-        .flat_map(Tree::filters)
-        .collect();
-    let outside = if outside.is_empty() {
-        Vec::new()
-    } else {
-        vec![Filter::Any(outside)]
-    };
+    let outside = any(trees.iter().filter(|tree| tree.is_mistaken()));
     let letters = MISTAKEN.join("|");
     let plain = "[ -.0-~]";
     [

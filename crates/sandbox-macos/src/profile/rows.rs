@@ -31,12 +31,13 @@ pub(super) struct Entry<'i> {
     pub(super) is_literal: bool,
 }
 
-/// The filters of patterns of one rule.
+/// The filters of patterns of one rule, which end so.
 pub(super) fn folded(
     patterns: &[Atoms],
+    end: &str,
     item: &Item,
 ) -> Result<Vec<(Filter, Vec<usize>)>, ProfileError> {
-    fold::fold(patterns, BELOW).ok_or_else(|| ProfileError::TooLong {
+    fold::fold(patterns, end).ok_or_else(|| ProfileError::TooLong {
         path: item.path.clone(),
         at: item.source.clone(),
     })
@@ -87,7 +88,7 @@ fn lines(row: &[Entry<'_>], question: Question) -> Result<Vec<Line>, ProfileErro
                     ..
                 } if item.text() == "/" => vec![Filter::Subpath("/".to_owned())],
                 Entry { atoms, item, .. } => {
-                    let filters = folded(std::slice::from_ref(atoms), item)?.into_iter();
+                    let filters = folded(std::slice::from_ref(atoms), BELOW, item)?.into_iter();
                     filters.map(|(filter, _)| filter).collect::<Vec<_>>()
                 }
             };

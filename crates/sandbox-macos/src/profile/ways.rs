@@ -6,13 +6,13 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use sandbox_core::{Source, above, is_within, upwards};
+use sandbox_core::{Source, above, upwards};
 
 use super::ProfileError;
 use super::files::{Files, Item};
 use super::fold::{self, HERE};
 use super::glob::{self, Part};
-use super::rows::stay;
+use super::rows::{folded, stay};
 use super::sbpl::{Filter, Line, Statement};
 use super::spelling::{self, Atoms, Letters};
 
@@ -27,11 +27,7 @@ pub(super) fn statements(files: &Files<'_>) -> Result<Vec<Statement>, ProfileErr
             ways.insert(directory.to_owned(), (because.to_owned(), source.clone()));
         }
     };
-    for item in files
-        .items
-        .iter()
-        .filter(|item| !(item.reads && item.writes))
-    {
+    for item in files.items.iter().filter(|item| item.lowers()) {
         add(
             &item.path,
             item.pattern.is_some(),
@@ -77,11 +73,7 @@ pub(super) fn statements(files: &Files<'_>) -> Result<Vec<Statement>, ProfileErr
         })
         .collect();
     statements.extend(stay(lines, Vec::new()));
-    for item in files
-        .items
-        .iter()
-        .filter(|item| !(item.reads && item.writes))
-    {
+    for item in files.items.iter().filter(|item| item.lowers()) {
         statements.extend(of_pattern(item, files)?);
     }
     Ok(statements)
@@ -89,9 +81,7 @@ pub(super) fn statements(files: &Files<'_>) -> Result<Vec<Statement>, ProfileErr
 
 /// The directories that a pattern names before its last component.
 fn of_pattern(item: &Item, files: &Files<'_>) -> Result<Vec<Statement>, ProfileError> {
-    let is_near =
-        |tree: &Item| is_within(&tree.path, &item.path) || is_within(&item.path, &tree.path);
-    if item.pattern.is_none() || !files.writable().any(is_near) {
+    if item.pattern.is_none() || !files.writable().any(|tree| tree.is_near(item)) {
         return Ok(Vec::new());
     }
     let parts = item.parts(Letters::Any)?;
@@ -107,11 +97,7 @@ fn of_pattern(item: &Item, files: &Files<'_>) -> Result<Vec<Statement>, ProfileE
             some.push(Part::One);
         }
         let atoms = glob::below(&directory, &some);
-        let filters = fold::fold(&[atoms], HERE).ok_or_else(|| ProfileError::TooLong {
-            path: item.path.clone(),
-            at: item.source.clone(),
-        })?;
-        for (filter, _) in filters {
+        for (filter, _) in folded(&[atoms], HERE, item)? {
             let why = format!("on the way to {}", item.whole());
             if is_plain {
                 moves.push(Line::new(filter, why));

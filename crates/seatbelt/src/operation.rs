@@ -132,8 +132,6 @@ const INNER: &[&str] = &[
     "ipc-posix-shm",
     "process-exec",
     "iokit-open",
-    "nvram",
-    "mach",
 ];
 
 /// Whether a rule may name it.

@@ -204,6 +204,7 @@ impl<'a> Builder<'a> {
             step::LANDLOCK => self.landlock(fields)?,
             step::GRANT => self.grant(fields.u64()?, fields.string()?),
             step::LIMIT => self.limit(fields.u32()?, fields.u64()?),
+            step::NUMBERS => bound_numbers(fields.u32()?),
             step::FILTER => {
                 self.confinement.has_listener = fields.u32()? != 0;
                 self.confinement.filter = fields.0;
@@ -534,13 +535,25 @@ fn map_ids(uid: u32, gid: u32) -> Result<()> {
     sys::write_file(c"/proc/self/gid_map", map_line(&mut line, gid))
 }
 
-/// Twice ten digits, a space behind each, and the count 1.
-const MAP_LINE: usize = 23;
+/// Keeps the processes of this pid namespace below a number (kernel, `sysctl/kernel.rst`, `pid_max`). A `/proc` of its own is there for
+/// that: no other can be written.
+fn bound_numbers(below: u32) -> Result<()> {
+    let processes = sys::new_mount(c"proc", &[], 0)?;
+    let mut digits = [0; DIGITS];
+    let bounded = sys::write_file_at(
+        processes,
+        c"sys/kernel/pid_max",
+        decimal(&mut digits, below),
+    );
+    sys::close(processes)?;
+    bounded
+}
 
-/// `"<id> <id> 1"`.
-fn map_line(line: &mut [u8; MAP_LINE], id: u32) -> &[u8] {
-    let mut digits = [0_u8; 10];
-    let mut rest = id;
+/// Of the largest number.
+const DIGITS: usize = 10;
+
+fn decimal(digits: &mut [u8; DIGITS], number: u32) -> &[u8] {
+    let mut rest = number;
     let mut count = 0_usize;
     for digit in digits.iter_mut().rev() {
         *digit = b'0'.wrapping_add((rest % 10) as u8);
@@ -550,7 +563,16 @@ fn map_line(line: &mut [u8; MAP_LINE], id: u32) -> &[u8] {
             break;
         }
     }
-    let digits = digits.iter().skip(digits.len().wrapping_sub(count));
+    digits.get(DIGITS.wrapping_sub(count)..).unwrap_or(&[])
+}
+
+/// Two numbers, a space behind each, and the count 1.
+const MAP_LINE: usize = 2 * DIGITS + 3;
+
+/// `"<id> <id> 1"`.
+fn map_line(line: &mut [u8; MAP_LINE], id: u32) -> &[u8] {
+    let mut digits = [0; DIGITS];
+    let digits = decimal(&mut digits, id).iter();
     let text = digits.clone().chain(b" ").chain(digits).chain(b" 1");
     let mut length = 0;
     for (slot, byte) in line.iter_mut().zip(text) {

@@ -87,9 +87,14 @@ pub(crate) fn dup(fd: Fd) -> Result<Fd> {
 }
 
 pub(crate) fn write_file(path: &CStr, data: &[u8]) -> Result<()> {
+    write_file_at(Fd(AT_FDCWD as i32), path, data)
+}
+
+/// The same for a path below `directory`.
+pub(crate) fn write_file_at(directory: Fd, path: &CStr, data: &[u8]) -> Result<()> {
     const O_WRONLY: usize = 1;
     let fd = to_fd(
-        call!(nr::OPENAT, AT_FDCWD, path.as_ptr(), O_WRONLY | O_CLOEXEC; "`path` ends in NUL")?,
+        call!(nr::OPENAT, directory.arg(), path.as_ptr(), O_WRONLY | O_CLOEXEC; "`path` ends in NUL")?,
     );
     let written =
         call!(nr::WRITE, fd.arg(), data.as_ptr(), data.len(); "`data` is as long as said");

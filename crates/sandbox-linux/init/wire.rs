@@ -243,6 +243,8 @@ pub(crate) mod step {
     pub(crate) const GRANT: u32 = 20;
     /// resource, bytes or number: for the commands.
     pub(crate) const LIMIT: u32 = 21;
+    /// number: no process of the sandbox's gets one as high.
+    pub(crate) const NUMBERS: u32 = 35;
     /// Whether it has a listener; the rest of the step is the program: `struct sock_filter`, one after the other.
     pub(crate) const FILTER: u32 = 22;
     /// Whether to look before the first command already; the rest of the step are [`WITHIN`], outer directories first: what is

@@ -31,6 +31,7 @@ pub use self::obstacle::{Consequence, Obstacle, Part, Remedy};
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
+#[expect(clippy::struct_excessive_bools, reason = "independent of each other")]
 pub struct HostFacts {
     /// The kernel's version.
     pub kernel: KernelVersion,
@@ -50,6 +51,8 @@ pub struct HostFacts {
     pub gid: u32,
     /// Whether this account may map its own uid into a user namespace: for uid 0 that takes `CAP_SETFCAP` (`user_namespaces(7)`, Linux 5.12).
     pub can_map_root: bool,
+    /// Whether a pid namespace can have a highest number of its own (`pid_max`, Linux 6.14).
+    pub pid_max: bool,
 }
 
 /// A kernel's version, as far as features depend on it.
@@ -130,6 +133,7 @@ impl HostFacts {
             uid: 1000,
             gid: 1000,
             can_map_root: true,
+            pid_max: true,
         }
     }
 
@@ -182,9 +186,17 @@ impl HostFacts {
             uid: reading.uid,
             gid: reading.gid,
             can_map_root: reading.uid != 0 || reading.setfcap,
+            pid_max: reading.can_write_proc
+                && KernelVersion::of_release(&reading.release) >= PID_MAX_SINCE,
         }
     }
 }
+
+/// Before that there is one for the whole machine.
+const PID_MAX_SINCE: KernelVersion = KernelVersion {
+    major: 6,
+    minor: 14,
+};
 
 impl KernelVersion {
     /// `6.18.44-fc` is 6.18. What isn't a version is 0.0, which has nothing.

@@ -63,6 +63,12 @@ const TEMPORARY: [&str; 3] = ["/tmp", "/var/tmp", "/dev/shm"];
 /// No core file. For a handler program, which a bound of 0 does not keep off, 1 is the value that does (`core(5)`): it runs
 /// unconfined, and a core can hold secrets.
 const NO_CORE: u64 = 1;
+/// Numbers of processes that are given only once: when all are used up the kernel begins again behind these (`RESERVED_PIDS`, kernel/pid.c).
+const GIVEN_ONCE: u64 = 300;
+/// Those of init and of what it starts for itself, at most.
+const OF_INIT: u64 = 8;
+/// The highest number that a 64-bit kernel gives, and one (`PID_MAX_LIMIT`).
+const MOST_NUMBERS: u32 = 4 << 20;
 
 /// What this host will do before the first command.
 ///
@@ -134,7 +140,7 @@ impl Plan {
             let grants = rights.grants(&view, &plan.followed);
             plan.steps.extend(grants);
         }
-        plan.limits(ruleset.limits());
+        plan.limits(ruleset.limits(), facts);
         plan.steps.push(Step::Filter(Box::new(filter)));
         plan.watch(ruleset.files())?;
         plan.follow();
@@ -161,9 +167,14 @@ impl Plan {
             &self.view,
             self.landlock_abi,
             &self.network,
-            &self.limits,
+            (&self.limits, self.bounds_numbers()),
             self.names.as_deref(),
         )
+    }
+
+    fn bounds_numbers(&self) -> bool {
+        let mut steps = self.steps.iter();
+        steps.any(|step| matches!(step, Step::Numbers { .. }))
     }
 
     /// What holds the denial of a connection.
@@ -244,6 +255,11 @@ fn require_namespaces(ruleset: &Ruleset, facts: &HostFacts) -> Result<(), Unenfo
         });
     }
     Ok(())
+}
+
+/// Whether the bound of processes, which the kernel does not hold against root (setrlimit(2)), is one of their numbers as well.
+fn binds_root_by_numbers(facts: &HostFacts) -> bool {
+    facts.uid == 0 && facts.pid_max
 }
 
 /// The steps of a plan but for the first ones.
@@ -508,7 +524,7 @@ impl Compiler<'_> {
         }
     }
 
-    fn limits(&mut self, limits: &Limits) {
+    fn limits(&mut self, limits: &Limits, facts: &HostFacts) {
         let bounds = [
             (Resource::Core, Some(NO_CORE)),
             (Resource::Data, limits.memory),
@@ -518,6 +534,11 @@ impl Compiler<'_> {
         for (resource, bound) in bounds {
             self.steps
                 .extend(bound.map(|bound| Step::Limit { resource, bound }));
+        }
+        if let Some(processes) = limits.processes.filter(|_| binds_root_by_numbers(facts)) {
+            let below = processes.saturating_add(GIVEN_ONCE + OF_INIT);
+            let below = u32::try_from(below).map_or(MOST_NUMBERS, |below| below.min(MOST_NUMBERS));
+            self.steps.push(Step::Numbers { below });
         }
     }
 }

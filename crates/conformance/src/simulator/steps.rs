@@ -21,6 +21,7 @@ fn is_met_by_nothing(step: &Step) -> bool {
             | Step::Raise { .. }
             | Step::Lock
             | Step::Limit { .. }
+            | Step::Numbers { .. }
             | Step::Filter(_)
             | Step::Watch { .. }
             | Step::Follow { .. }

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use super::{HostFacts, KernelVersion, MemfdExec, NamespaceRefusal, UserNamespaces};
+use super::{HostFacts, KernelVersion, MemfdExec, NamespaceRefusal, PID_MAX_SINCE, UserNamespaces};
 
 /// One fact made worse: `linux-6.1`, or a facility or sysctl with a lower value, as in [`Lowering::EXAMPLES`].
 ///
@@ -74,6 +74,7 @@ impl Lowering {
                 lowered.kernel = facts.kernel.min(version);
                 lowered.landlock_abi = facts.landlock_abi.min(landlock_abi_of(version));
                 lowered.notifier = facts.notifier && version >= NOTIFIER_SINCE;
+                lowered.pid_max = facts.pid_max && version >= PID_MAX_SINCE;
             }
             Self::LandlockAbi(abi) => lowered.landlock_abi = facts.landlock_abi.min(abi),
             Self::UserNamespaces(why) => {

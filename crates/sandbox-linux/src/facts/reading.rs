@@ -3,6 +3,7 @@
 use std::fs;
 
 use caps::{CapSet, Capability};
+use nix::sys::statvfs::{FsFlags, statvfs};
 
 use super::{NamespaceRefusal, UserNamespaces, kernel};
 
@@ -24,6 +25,8 @@ pub(super) struct Reading {
     pub(super) gid: u32,
     pub(super) sys_admin: bool,
     pub(super) setfcap: bool,
+    /// Whether what is mounted at `/proc` may be written: then another one may.
+    pub(super) can_write_proc: bool,
 }
 
 impl Reading {
@@ -46,6 +49,8 @@ impl Reading {
             gid: nix::unistd::getegid().as_raw(),
             sys_admin: has(Capability::CAP_SYS_ADMIN),
             setfcap: has(Capability::CAP_SETFCAP),
+            can_write_proc: statvfs("/proc")
+                .is_ok_and(|stat| !stat.flags().contains(FsFlags::ST_RDONLY)),
         }
     }
 

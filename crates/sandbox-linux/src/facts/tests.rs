@@ -140,6 +140,22 @@ fn only_root_needs_setfcap() {
 }
 
 #[test]
+fn numbers_of_processes_are_bound_where_a_namespace_has_a_bound() {
+    for (release, can_write_proc, expected) in [
+        ("6.14.0", true, true),
+        ("6.13.9", true, false),
+        ("6.18.1", false, false),
+    ] {
+        let reading = Reading {
+            release: release.to_owned(),
+            can_write_proc,
+            ..open_host()
+        };
+        assert_eq!(HostFacts::from_reading(&reading).pid_max, expected);
+    }
+}
+
+#[test]
 fn a_kernel_version_brings_its_landlock() {
     for (kernel, abi) in [
         ("5.12", 0),

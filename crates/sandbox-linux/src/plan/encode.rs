@@ -108,8 +108,8 @@ fn write(fields: &mut Fields<'_>, step: &Step) -> Result<(), Unenforceable> {
             fields.u32(*slot).u64(attributes.0);
             all(fields.0, contents)?;
         }
-        Step::Terminals { slot } => {
-            fields.u32(*slot);
+        Step::Terminals { slot: number } | Step::Numbers { below: number } => {
+            fields.u32(*number);
         }
         Step::Freeze { path } | Step::Raise { path } => fields.path(path)?,
         Step::Landlock {

@@ -54,7 +54,7 @@ impl Enforcement {
         view: &View,
         landlock_abi: u32,
         connectivity: &Connectivity,
-        bounds: &Limits,
+        (bounds, by_numbers): (&Limits, bool),
         names: Option<&Names>,
     ) -> Self {
         let notifier = names.is_some_and(Names::are_decided);
@@ -112,7 +112,7 @@ impl Enforcement {
             Held::new("environment", vec!["the caller"]),
         ];
         unheld_files(&mut parts, view, assembled, notifier);
-        limits(&mut parts, bounds);
+        limits(&mut parts, bounds, by_numbers);
         Self { parts }
     }
 
@@ -273,7 +273,7 @@ fn named(paths: &[&Path]) -> Option<String> {
     (!named.is_empty()).then(|| format!("{}{rest}", named.join(", ")))
 }
 
-fn limits(parts: &mut Vec<Held>, limits: &Limits) {
+fn limits(parts: &mut Vec<Held>, limits: &Limits, by_numbers: bool) {
     let mut held = Held::new("limits", Vec::new());
     if limits.memory.is_some() {
         held.mechanisms.push("rlimit");
@@ -282,9 +282,15 @@ fn limits(parts: &mut Vec<Held>, limits: &Limits) {
     }
     if limits.processes.is_some() {
         held.mechanisms.push("rlimit");
-        held.not_held.push(
-            "processes: the bound counts all of the user's, and does not bind root".to_owned(),
-        );
+        if by_numbers {
+            held.mechanisms.push("pid namespace");
+        }
+        let not_held = if by_numbers {
+            "processes: root may have 300 more, and as many with each command at the same time"
+        } else {
+            "processes: the bound counts all of the user's, and does not bind root"
+        };
+        held.not_held.push(not_held.to_owned());
     }
     if limits.open_files.is_some() {
         held.mechanisms.push("rlimit");

@@ -27,6 +27,7 @@ pub(crate) fn joining(steps: &[Step]) -> Vec<Step> {
         | Step::Landlock { .. }
         | Step::Grant { .. }
         | Step::Limit { .. }
+        | Step::Numbers { .. }
         | Step::Filter(_)
         | Step::Watch { .. }
         | Step::Follow { .. } => true,

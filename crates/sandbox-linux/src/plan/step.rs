@@ -185,6 +185,11 @@ pub enum Step {
         /// By how much.
         bound: u64,
     },
+    /// Keeps the numbers of processes below a bound, and with them how many there are at a time.
+    Numbers {
+        /// The first that none gets.
+        below: u32,
+    },
     /// The filter that each command gets.
     Filter(Box<crate::Filter>),
     /// Watches names for what the host makes or replaces there, and does these steps again.
@@ -372,6 +377,7 @@ impl Step {
             Self::Landlock { .. } => "make a Landlock ruleset",
             Self::Grant { .. } => "grant by Landlock",
             Self::Limit { .. } => "set a limit",
+            Self::Numbers { .. } => "keep the numbers of processes",
             Self::Filter(_) => "read the filter",
             Self::Watch { .. } => "watch names",
             Self::Follow { .. } => "follow what the host adds to directories",
@@ -414,6 +420,7 @@ impl Step {
             Self::Landlock { .. } => step::LANDLOCK,
             Self::Grant { .. } => step::GRANT,
             Self::Limit { .. } => step::LIMIT,
+            Self::Numbers { .. } => step::NUMBERS,
             Self::Filter(_) => step::FILTER,
             Self::Watch { .. } => step::WATCH,
             Self::Follow { .. } => step::FOLLOW,
@@ -494,6 +501,7 @@ impl fmt::Display for Step {
             }
             Self::Grant { rights, .. } => write!(f, ": {}", landlock::names(*rights)),
             Self::Limit { resource, bound } => write!(f, ": {bound} {resource}"),
+            Self::Numbers { below } => write!(f, " below {below}"),
             Self::Hosts { table } => write!(f, ": {} lines", table.lines().count()),
             Self::Filter(filter) => write!(f, ": {filter}"),
             Self::Watch { names, .. } => {

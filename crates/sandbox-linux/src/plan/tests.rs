@@ -372,3 +372,25 @@ fn every_limit_of_the_policy_is_a_step() {
     ];
     assert_eq!(bounds, expected);
 }
+
+#[test]
+fn root_is_bound_by_the_numbers_of_processes() {
+    let numbers = |facts: &HostFacts| {
+        let plan = plan(&hidden_root().processes(7), facts).unwrap();
+        let mut steps = plan.steps().iter();
+        let below = steps.find_map(|step| match step {
+            Step::Numbers { below } => Some(*below),
+            _ => None,
+        });
+        let report = plan.enforcement().to_string();
+        assert_eq!(below.is_some(), report.contains("root may have 300 more"));
+        assert_eq!(below.is_none(), report.contains("does not bind root"));
+        below
+    };
+    let mut root = HostFacts::complete();
+    root.uid = 0;
+    assert_eq!(numbers(&root), Some(7 + 300 + 8));
+    // There it would be a bound of the whole machine.
+    assert_eq!(numbers(&root.lowered(&"linux-6.13".parse().unwrap())), None);
+    assert_eq!(numbers(&HostFacts::complete()), None);
+}

@@ -268,13 +268,12 @@ impl<'a> Files<'a> {
         Ok(statements)
     }
 
-    /// A pattern that begins with any number of directories holds in the other writable trees, too: a directory can be moved there.
+    /// Where directories can be moved out of a pattern's reach, it holds in the other writable trees, too.
     fn moved(
         &self,
         denies: impl Fn(&Item) -> bool,
         operations: &'static [&'static str],
     ) -> Result<Option<Statement>, ProfileError> {
-        let roots = || self.writable().filter(|item| item.pattern.is_none());
         let mut lines = Vec::new();
         for item in self
             .items
@@ -282,10 +281,13 @@ impl<'a> Files<'a> {
             .filter(|item| item.pattern.is_some() && denies(item))
         {
             let parts = item.parts(Letters::Any)?;
-            if parts.first() != Some(&Part::Many) || !roots().any(|root| root.is_near(item)) {
+            if !glob::lets_directories_move(&parts)
+                || self.stays(item)
+                || !self.roots().any(|root| root.is_near(item))
+            {
                 continue;
             }
-            for root in roots().filter(|root| !root.is_near(item)) {
+            for root in self.roots().filter(|root| !root.is_near(item)) {
                 let directory = spelling::path(root.text(), Letters::Any);
                 let atoms = glob::below(&directory, &parts);
                 for (filter, _) in folded(&[atoms], BELOW, item)? {
@@ -295,6 +297,18 @@ impl<'a> Files<'a> {
             }
         }
         Ok((!lines.is_empty()).then(|| Statement::deny(operations, lines)))
+    }
+
+    /// Single paths that can be written, and what is below them.
+    fn roots(&self) -> impl Iterator<Item = &Item> {
+        self.writable().filter(|item| item.pattern.is_none())
+    }
+
+    /// Whether directories stay where they are in which a pattern matches: around its own is a writable tree, in which the rules allow
+    /// what it denies.
+    pub(super) fn stays(&self, item: &Item) -> bool {
+        let is_around = |root: &Item| root.path != item.path && is_within(&item.path, &root.path);
+        self.roots().any(is_around)
     }
 
     /// Hidden directories above what is shown: that they are there, not what is in them.

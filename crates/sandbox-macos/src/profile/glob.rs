@@ -140,6 +140,27 @@ impl Class {
     }
 }
 
+/// Whether a directory below the pattern's own can hold what matches, and be neither matched nor on a way that has a name.
+pub(super) fn lets_directories_move(parts: &[Part]) -> bool {
+    match parts {
+        [Part::Many, next, ..] => !next.is_any(),
+        _ => false,
+    }
+}
+
+impl Part {
+    /// Whether it is a component of any name.
+    fn is_any(&self) -> bool {
+        match self {
+            Self::Many => false,
+            Self::One => true,
+            Self::Name { atoms, .. } => {
+                matches!(atoms.concat().as_str(), "[^/]*" | "[^/][^/]*" | "[^/]*[^/]")
+            }
+        }
+    }
+}
+
 /// The components as one pattern below a directory.
 pub(super) fn below(directory: &[Atom], parts: &[Part]) -> Atoms {
     let mut atoms = directory.to_vec();

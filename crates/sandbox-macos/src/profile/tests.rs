@@ -145,6 +145,41 @@ fn a_pattern_holds_where_a_directory_can_be_moved_to() {
 }
 
 #[test]
+fn a_pattern_of_all_that_is_below_holds_nowhere_else() {
+    let home = Home::new();
+    for pattern in ["**", "**/*", "**/?*", "**/*/key", "*/**", "*/**/key"] {
+        let judge = home.judge(&workspace().write("../other").hide_matching(pattern));
+        for path in ["other/a/b/key", "other/a/key"] {
+            judge.allows("file-read-data", &home.path(path));
+        }
+        judge.denies("file-read-data", &home.path("w/a/b/key"));
+        // Nothing that is not hidden leaves with what is: directories stay.
+        judge.denies("file-write-unlink", &home.path("w/a/b/"));
+    }
+    // A name of one letter is not any: the control.
+    let judge = home.judge(&workspace().write("../other").hide_matching("**/?"));
+    judge.denies("file-read-data", &home.path("other/a/b"));
+    judge.allows("file-write-unlink", &home.path("w/ab/cd/"));
+}
+
+#[test]
+fn directories_stay_below_a_pattern_that_lies_in_a_writable_tree() {
+    let home = Home::new();
+    let policy = workspace().write("sub").hide_matching("d/**/key");
+    let judge = home.judge(&policy);
+    judge.denies("file-read-data", &home.path("w/d/a/key"));
+    judge.denies("file-write-unlink", &home.path("w/d/a/"));
+    judge.denies("file-write-unlink", &home.path("w/d/a/b/"));
+    for path in ["w/d/a/b", "w/d/a/c", "w/sub/a/"] {
+        judge.allows("file-write-unlink", &home.path(path));
+    }
+    // What the rules allow elsewhere is allowed.
+    for path in ["w/sub/a/key", "w/key", "w/a/key"] {
+        judge.allows("file-read-data", &home.path(path));
+    }
+}
+
+#[test]
 fn other_spellings_are_denied_alike() {
     let home = Home::new();
     std::fs::write(home.path("w/d/\u{e9}t\u{e9}"), "").unwrap();

@@ -89,7 +89,7 @@ fn of_pattern(item: &Item, files: &Files<'_>) -> Result<Vec<Statement>, ProfileE
     let (mut moves, mut removes) = (Vec::new(), Vec::new());
     for end in 1..parts.len() {
         let mut some = parts.get(..end).unwrap_or_default().to_vec();
-        if some == [Part::Many] {
+        if some == [Part::Many] && !(glob::lets_directories_move(&parts) && files.stays(item)) {
             continue;
         }
         let is_plain = matches!(some.last(), Some(Part::Name { is_wild: false, .. }));

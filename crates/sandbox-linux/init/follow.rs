@@ -134,6 +134,17 @@ impl Follow {
         Ok(follow)
     }
 
+    /// The ways on which what is followed lies on the host.
+    pub(crate) fn ways(&self) -> impl Iterator<Item = (Fd, &'static CStr)> {
+        let mut directories = self.directories;
+        core::iter::from_fn(move || directories.step()).filter_map(|(_, mut fields)| {
+            let slot = fields.u32()? as usize;
+            let _ = fields.identity()?;
+            let kept = self.kept.get(slot).filter(|kept| kept.host != Fd::NONE)?;
+            Some((kept.host, fields.string()?))
+        })
+    }
+
     /// How many directories there are.
     pub(crate) fn count(&self) -> usize {
         let mut rest = self.directories;

@@ -23,6 +23,7 @@ mod serve;
 mod steps;
 mod sys;
 mod terminal;
+mod told;
 mod watch;
 #[cfg(freestanding)]
 mod wire;

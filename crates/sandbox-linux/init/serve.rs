@@ -36,8 +36,9 @@ impl Ears {
             .fold(sys::signal_bit(sys::SIGCHLD), |mask, signal| {
                 mask | sys::signal_bit(*signal)
             });
-        // It is for children that have a handler.
-        sys::set_signal_mask(mask | sys::signal_bit(sys::INTERRUPT))?;
+        // For children that have a handler, and for who asks to be told of changes.
+        let others = [sys::INTERRUPT, sys::SIGIO].map(sys::signal_bit);
+        sys::set_signal_mask(others.iter().fold(mask, |mask, other| mask | other))?;
         Ok(Self {
             control,
             caller,
@@ -53,11 +54,8 @@ pub(crate) struct Stack(pub(crate) *mut u8);
 /// looked at, by a descriptor that a command has passed on.
 pub(crate) fn idle(ears: &Ears, watch: &mut Watch) {
     loop {
-        let mut fds = [
-            Poll::new(ears.control),
-            Poll::new(ears.caller),
-            watch.poll(),
-        ];
+        let [mounts, _] = watch.poll();
+        let mut fds = [Poll::new(ears.control), Poll::new(ears.caller), mounts];
         let waited = sys::poll(&mut fds, sys::FOR_EVER);
         let [control, caller, mounts] = fds;
         match waited {
@@ -385,17 +383,19 @@ impl Service<'_> {
 
     /// Sleeps until something happens, and does what is to be done about all but the children.
     fn listen(&mut self, timeout: i32) {
+        let [mounts, changes] = self.watch.poll();
         let mut fds = [
             Poll::new(self.ears.control),
             Poll::new(self.ears.caller),
             Poll::new(self.ears.signals),
-            self.watch.poll(),
+            mounts,
+            changes,
         ];
         match sys::poll(&mut fds, timeout) {
             Ok(_) | Err(Errno::INTR) => {}
             Err(_) => sys::exit(121),
         }
-        let [control, caller, signals, mounts] = fds;
+        let [control, caller, signals, mounts, _] = fds;
         require(self.watch.look(mounts.is_exceptional()));
         if caller.readable() || (control.broken() && !control.readable()) {
             // The kernel ends everything in this namespace with us.

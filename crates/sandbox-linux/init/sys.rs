@@ -75,6 +75,15 @@ pub(crate) fn set_close_on_exec(fd: Fd) -> Result<()> {
     call!(nr::FCNTL, fd.arg(), F_SETFD, 1; "no pointer").map(drop)
 }
 
+/// From here on `SIGIO` comes when a name in the directory is made, removed or renamed, or a mode in it, or its own, changes; until
+/// `directory`, which is open for reading, is closed.
+pub(crate) fn tell_of_changes(directory: Fd) -> Result<()> {
+    const F_NOTIFY: usize = 1026;
+    const CREATE_DELETE_RENAME_ATTRIB_MULTISHOT: usize = 0x4 | 0x8 | 0x10 | 0x20 | 0x8000_0000;
+    call!(nr::FCNTL, directory.arg(), F_NOTIFY, CREATE_DELETE_RENAME_ATTRIB_MULTISHOT; "no pointer")
+        .map(drop)
+}
+
 pub(crate) fn keep_on_exec(fd: Fd) -> Result<()> {
     const F_SETFD: usize = 2;
     call!(nr::FCNTL, fd.arg(), F_SETFD, 0; "no pointer").map(drop)
@@ -243,11 +252,21 @@ pub(crate) fn find(base: Fd, path: &CStr) -> Result<Found> {
 /// Whether nothing can be changed in the mount at `place` (fstatfs(2), `ST_RDONLY`).
 pub(crate) fn is_read_only(place: Fd) -> Result<bool> {
     const RDONLY: u64 = 1;
-    // struct statfs: 120 bytes, the flags in word 10.
+    let [_, _, _, _, _, _, _, _, _, _, flags, ..] = statfs(place)?;
+    Ok(flags & RDONLY != 0)
+}
+
+/// The type of the file system in which `place` is (`linux/magic.h`).
+pub(crate) fn file_system(place: Fd) -> Result<u64> {
+    let [kind, ..] = statfs(place)?;
+    Ok(kind)
+}
+
+/// struct statfs: 120 bytes, the type in word 0, the flags in word 10.
+fn statfs(place: Fd) -> Result<[u64; 15]> {
     let mut statfs = [0_u64; 15];
     call!(nr::FSTATFS, place.arg(), statfs.as_mut_ptr(); "`statfs` has the size of the kernel's structure")?;
-    let [_, _, _, _, _, _, _, _, _, _, flags, ..] = statfs;
-    Ok(flags & RDONLY != 0)
+    Ok(statfs)
 }
 
 /// Device and inode: two descriptors with the same ones are of one file.

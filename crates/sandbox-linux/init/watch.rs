@@ -4,8 +4,9 @@
 //!
 //! The kernel tells of the first at once, by the list of mounts. The rest is found by looking at the directories that hold
 //! such names, while a command runs and before one starts. A look takes three calls for a directory in which nothing changed.
-//! Nothing is asked of the caller, which may be stopped, and nothing of the host, which has few inotify instances for all of
-//! a user's programs.
+//! When a command has run for a while the kernel is asked to tell of changes there (`told`), and as long as it tells of none
+//! there is no look. Nothing is asked of the caller, which may be stopped, and nothing of the host, which has few inotify
+//! instances for all of a user's programs.
 //!
 //! Init only looks. A child of it mounts (`mend`): to mount over a file waits, without an end to wait for, for whoever writes
 //! it, and init has signals to pass on and a deadline to keep.
@@ -18,10 +19,13 @@ use super::mend::{Changing, Names, ended, mender};
 use super::raw::{Errno, Result, check};
 use super::serve::Stack;
 use super::sys::{self, Fd, Found, Poll};
+use super::told::Told;
 use super::wire::{Reader, order, step};
 
 /// Milliseconds between two looks: how long what the host has made may be open, unless the kernel tells.
 const INTERVAL: u64 = 100;
+/// Milliseconds after which the kernel is asked to tell of changes: most commands have ended by then.
+const WHILE: u64 = 1000;
 /// Milliseconds for which a directory must have been left alone for its time to tell of the next change: there are file
 /// systems that count seconds, in two.
 const TICK: u64 = 2500;
@@ -43,6 +47,11 @@ pub(crate) struct Watch {
     followed: &'static mut [State],
     /// When that was, in milliseconds.
     looked: u64,
+    told: Told,
+    /// The last look has not found all in its place, or something has changed since.
+    is_due: bool,
+    /// When the command that runs was about to start, in milliseconds.
+    started: Option<u64>,
     /// The child that mends, and its stack.
     mender: Option<i32>,
     stack: Stack,
@@ -73,13 +82,16 @@ impl Watch {
             come: None,
             followed,
             looked: if is_due { 0 } else { sys::milliseconds() },
+            told: Told::new()?,
+            is_due: true,
+            started: None,
             mender: None,
             stack,
             rounds: 0,
             is_disturbed: false,
         };
         // What has changed until now was our doing.
-        let _ = sys::poll(&mut [watch.poll()], sys::NO_WAIT);
+        let _ = watch.was_detached();
         Ok(watch)
     }
 
@@ -92,6 +104,7 @@ impl Watch {
             let bytes = sys::map(*file, length as usize);
             self.come = bytes.ok().map(|bytes| Reader(bytes));
             self.looked = 0;
+            self.is_due = true;
         }
     }
 
@@ -115,18 +128,20 @@ impl Watch {
         !(known.is_empty() && later.is_empty() && self.followed.is_empty() && self.come.is_none())
     }
 
-    /// What tells of a mount that was detached.
-    pub(crate) fn poll(&self) -> Poll {
-        Poll::exceptional(if self.is_needed() {
+    /// What tells of a mount that was detached, and of what has changed.
+    pub(crate) fn poll(&self) -> [Poll; 2] {
+        let mounts = if self.is_needed() {
             self.mounts
         } else {
             Fd::NONE
-        })
+        };
+        [Poll::exceptional(mounts), Poll::new(self.told.file())]
     }
 
     /// Milliseconds until the next look.
     pub(crate) fn rest(&self) -> i32 {
-        if !self.is_needed() || self.mender.is_some() {
+        let is_told = self.told.is_on() && !self.is_due;
+        if !self.is_needed() || self.mender.is_some() || is_told {
             return sys::FOR_EVER;
         }
         let elapsed = sys::milliseconds().saturating_sub(self.looked);
@@ -139,6 +154,7 @@ impl Watch {
     ///
     /// Where something is there that can't be mounted over: nothing must run any more.
     pub(crate) fn look(&mut self, was_detached: bool) -> Result<()> {
+        self.is_due |= self.told.has_changed();
         // After it has ended there is another look.
         if self.mender.is_some() || (!was_detached && self.rest() != sys::NO_WAIT) {
             return Ok(());
@@ -155,9 +171,12 @@ impl Watch {
             }
         }
         self.looked = sys::milliseconds();
+        self.is_due = true;
+        self.have_told();
         let all_in_place = self.all_in_place()?;
         if self.changing.follow.is_done(self.followed, settled) && all_in_place {
             self.rounds = 0;
+            self.is_due = false;
             return Ok(());
         }
         // Where there is no room for a further process it is done here, too.
@@ -168,8 +187,27 @@ impl Watch {
         Ok(())
     }
 
+    /// Before a look: what changes after it is told.
+    fn have_told(&mut self) {
+        let runs_for = |started| self.looked.saturating_sub(started);
+        if self.started.map_or(0, runs_for) < WHILE {
+            return;
+        }
+        let Changing { names, follow } = &self.changing;
+        self.told.renew(|told| {
+            for mut groups in names.groups {
+                while let Some((_, mut fields)) = groups.step() {
+                    told.way(names.view, fields.string().ok_or(Errno::INVAL)?)?;
+                }
+            }
+            let mut followed = follow.ways();
+            followed.try_for_each(|(base, below)| told.way(base, below))
+        });
+    }
+
     /// Looks at what is there before a command starts, and returns when all of it is mended. Ends with the `caller`.
     pub(crate) fn look_before_start(&mut self, caller: Fd, signals: Fd) -> Result<()> {
+        self.started = Some(sys::milliseconds());
         let was_detached = self.was_detached()?;
         self.settle(was_detached, caller, signals)
     }
@@ -178,9 +216,9 @@ impl Watch {
         if !self.is_needed() {
             return Ok(false);
         }
-        let mut mounts = [self.poll()];
-        sys::poll(&mut mounts, sys::NO_WAIT)?;
-        let [mounts] = mounts;
+        let mut fds = self.poll();
+        sys::poll(&mut fds, sys::NO_WAIT)?;
+        let [mounts, _] = fds;
         Ok(mounts.is_exceptional())
     }
 
@@ -262,6 +300,8 @@ impl Watch {
     /// No process is left but init.
     pub(crate) fn note_end(&mut self) {
         self.mender = None;
+        self.started = None;
+        self.told.end();
         // With everything else.
         self.is_disturbed = false;
     }

@@ -9,6 +9,7 @@ use super::{Fd, O_CLOEXEC, to_fd};
 
 pub(crate) const SIGKILL: i32 = 9;
 pub(crate) const SIGCHLD: i32 = 17;
+pub(crate) const SIGIO: i32 = 29;
 pub(crate) const SIGCONT: i32 = 18;
 /// By it init has a child stop to wait; nobody else sends it to a process group.
 pub(crate) const INTERRUPT: i32 = 64;

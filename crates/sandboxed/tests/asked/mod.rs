@@ -32,7 +32,8 @@ pub(crate) fn replace(path: &Path, content: &str) {
 /// A shell that runs what it is told, one line after the other, in one command.
 pub(crate) struct Asked {
     pub(crate) child: Child,
-    host_side: PathBuf,
+    /// Where the answers are.
+    pub(crate) host_side: PathBuf,
     questions: usize,
 }
 

@@ -44,11 +44,14 @@ const IN_COMMON: &[&str] = &[
 ];
 /// What git writes for the other linked worktrees, each in its own directory, when it shortens logs.
 const OF_OTHERS: [&str; 2] = ["HEAD.lock", "logs"];
-/// In a repository by another name than `.git` no name with this beginning is lowered: settings there are decided as those of a `.git`
-/// in it would be.
-const IN_BARE: &str = "[!.]*";
+/// All names.
+const ALL: &[&str] = &["*"];
+/// In a repository by another name than `.git` all names but that: settings there are decided as those of a `.git` in it would be.
+const IN_BARE: &[&str] = &[
+    "[!.]*", ".[!g]*", ".g", ".g[!i]*", ".gi", ".gi[!t]*", ".git?*",
+];
 /// All but `refs`, and what becomes that.
-const IN_INFO: &str = "[!r]*";
+const IN_INFO: &[&str] = &["[!r]*"];
 /// Where objects of other repositories are. No tree has to change that.
 const CLOSED: [&str; 2] = ["objects/info/alternates", "objects/info/http-alternates"];
 const REASON: &str = "the writable directory is a working tree of this repository";
@@ -83,12 +86,12 @@ impl Repository {
         common.chain(of_others).chain([self.own.clone()])
     }
 
-    /// Directories in which only some names may be written, each with a pattern for the others.
-    fn lowered(&self) -> impl Iterator<Item = (PathBuf, &'static str)> {
+    /// Directories in which only some names may be written, each with patterns for the others.
+    fn lowered(&self) -> impl Iterator<Item = (PathBuf, &'static [&'static str])> {
         let is_named = is_named_as_git_directory(&self.directory);
-        let whole = (self.directory.clone(), if is_named { "*" } else { IN_BARE });
+        let whole = (self.directory.clone(), if is_named { ALL } else { IN_BARE });
         let info = (self.directory.join("info"), IN_INFO);
-        let others = self.others.iter().map(|it| (it.clone(), "*"));
+        let others = self.others.iter().map(|it| (it.clone(), ALL));
         [whole, info].into_iter().chain(others)
     }
 
@@ -115,15 +118,17 @@ impl Repository {
             return vec![rule(&self.directory, None, Access::Write)];
         }
         let mut rules = Vec::new();
-        for (directory, pattern) in self.lowered() {
-            let Ok(rest) = Glob::new(directory.clone(), pattern) else {
-                return Vec::new();
-            };
-            let text = directory.join(pattern);
-            rules.push(FileRule {
-                text: text.as_os_str().into(),
-                ..rule(&directory, Some(rest), Access::Read)
-            });
+        for (directory, patterns) in self.lowered() {
+            for pattern in patterns {
+                let Ok(rest) = Glob::new(directory.clone(), pattern) else {
+                    return Vec::new();
+                };
+                let text = directory.join(pattern);
+                rules.push(FileRule {
+                    text: text.as_os_str().into(),
+                    ..rule(&directory, Some(rest), Access::Read)
+                });
+            }
             rules.push(rule(&directory, None, Access::Write));
         }
         rules.extend(self.opened().map(|path| rule(&path, None, Access::Write)));

@@ -134,6 +134,23 @@ fn of_a_repository_by_another_name_the_same_is_opened() {
         written.len(),
         WRITTEN.len() + by_content.len() + of_own.len()
     );
+    // Nor under any name that begins with a dot; a `.git` in it would be decided like any.
+    let may_be_written =
+        |name: &str| rules.decide(&Attempt::write(bare.join(name))).verdict == Verdict::Allow;
+    for name in [
+        ".x",
+        ".g",
+        ".gi",
+        ".gx",
+        ".gix",
+        ".gita",
+        ".gitconfig",
+        ".Git",
+        "..x",
+    ] {
+        assert!(!may_be_written(name), "{name}");
+    }
+    assert!(may_be_written("objects/.x"), "the control");
     let as_gits = bare.join(".git/config");
     assert_eq!(rules.git_file(&as_gits), Some(crate::GitFile::Config));
     let mut anchors = rules.files().anchors().iter();

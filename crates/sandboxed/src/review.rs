@@ -11,7 +11,7 @@ mod unfinished;
 use std::path::{Path, PathBuf};
 
 use sandbox_core::{
-    Access, Change, ChangeKind, Changes, PathKind, Ruleset, is_named_as_git_directory,
+    Access, Change, ChangeKind, Changes, PathKind, Ruleset, above, is_named_as_git_directory,
 };
 use sandbox_linux::Prepared;
 
@@ -37,11 +37,13 @@ pub(crate) struct Before {
 
 impl Before {
     pub(crate) fn look(ruleset: &Ruleset) -> Self {
-        let trees =
+        let written =
             ruleset.files().anchors().iter().filter(|anchor| {
                 anchor.access == Access::Write && anchor.kind == PathKind::Directory
             });
-        let trees: Vec<PathBuf> = trees.map(|anchor| anchor.path.clone()).collect();
+        // What lies on the way to something that is lowered is no tree by itself.
+        let (on_the_way, trees): (Vec<_>, Vec<_>) = written.partition(|anchor| anchor.pin);
+        let trees: Vec<PathBuf> = trees.iter().map(|anchor| anchor.path.clone()).collect();
         let beyond = trees.len().saturating_sub(MOST_TREES);
         let (mut repositories, mut plain) = (Vec::new(), Vec::new());
         for tree in trees.into_iter().take(MOST_TREES) {
@@ -57,6 +59,10 @@ impl Before {
                 plain.push(git);
             }
         }
+        // There may be a repository of the person's, as a submodule.
+        let inner = on_the_way.iter().map(|anchor| anchor.path.join(".git"));
+        let inner = inner.filter(|git| !above(git).is_some_and(is_named_as_git_directory));
+        repositories.extend(inner.take(MOST_TREES).filter(|git| is_directory(git)));
         Self {
             files: Files::look(ruleset),
             plain,
@@ -109,4 +115,48 @@ impl Before {
 
 fn is_directory(path: &Path) -> bool {
     matches!(look(path), Ok(Found::Directory(_)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use sandbox_core::{Context, Policy};
+
+    use super::*;
+
+    /// `.git` and `.cargo` stay where they are for what is protected in them, and `module` for what a rule hides.
+    #[test]
+    fn what_lies_on_the_way_to_a_rule_is_no_tree() {
+        let host = tempfile::tempdir().unwrap();
+        let root = sandbox_core::resolve(host.path()).unwrap().path;
+        for file in [
+            ".git/config",
+            ".git/info/attributes",
+            ".git/hooks/pre-commit",
+            ".cargo/config.toml",
+            "module/.git/config",
+            "module/secret/key",
+        ] {
+            let path = root.join(file);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "").unwrap();
+        }
+        let before = |policy: &Policy| {
+            Before::look(&Ruleset::resolve(policy, &Context::new(&root)).unwrap())
+        };
+        let policy = Policy::default().write(&root);
+        let seen = before(&policy);
+        assert_eq!(seen.repositories, [root.join(".git")]);
+        assert!(seen.plain.is_empty(), "{:?}", seen.plain);
+        let seen = before(&policy.hide(root.join("module/secret/key")));
+        assert_eq!(
+            seen.repositories,
+            [root.join(".git"), root.join("module/.git")]
+        );
+        assert_eq!((seen.plain.len(), seen.beyond), (0, 0));
+        // The control: a tree without a repository.
+        let seen = before(&Policy::default().write(root.join(".cargo")));
+        assert_eq!(seen.plain, [root.join(".cargo/.git")]);
+    }
 }

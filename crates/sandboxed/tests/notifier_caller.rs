@@ -2,11 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test's way to fail is to panic")]
 
+use std::env;
 use std::fs;
 use std::io::{self, BufRead, BufReader, IoSlice, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
-use std::process::ChildStdout;
+use std::process::{ChildStdout, Command};
 
 use nix::errno::Errno;
 use nix::libc;
@@ -15,7 +16,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
 use nix::unistd::{Gid, Pid, Uid, setgroups, setresgid, setresuid};
 use sandbox_testing::{
-    Host, State, alone, is_root, marked, marker, needs_kernel, needs_ordinary_user, until,
+    Host, State, alone, alone_by, is_root, marked, marker, needs_kernel, needs_ordinary_user, until,
 };
 use sandboxed::{Child, Policy, Preset, Sandbox, Stdio};
 
@@ -30,13 +31,18 @@ fn sandbox(host: &Host) -> Sandbox {
 /// Libc has all threads change their ids, and ends the process if one of them can't.
 #[test]
 fn a_caller_that_gives_up_its_user_lives_on() {
-    alone("gives_up_its_user");
+    let host = Host::new();
+    let mut there = Command::new("env");
+    there.arg("-C").arg(host.path("@home"));
+    // Removed with all that is left there.
+    alone_by(there, "gives_up_its_user");
 }
 
 #[test]
 #[ignore = "started by `a_caller_that_gives_up_its_user_lives_on`"]
 fn gives_up_its_user() {
-    let host = Host::new();
+    // It can't remove anything there any more.
+    let host = Host::below(&env::current_dir().unwrap());
     let sandbox = sandbox(&host);
     let mut command = sandbox.command("sh");
     command.args([

@@ -107,13 +107,23 @@ impl Names {
     ///
     /// Where something stays that can't be mounted over.
     pub(crate) fn mend(&self) -> Result<()> {
-        for mut groups in self.groups {
-            self.mend_groups(&mut groups)?;
+        // What is mounted over a name of one table may lie over what the other one has in there. If that goes on the next look
+        // sees it.
+        for _ in 0..ATTEMPTS {
+            let mut is_done = true;
+            for mut groups in self.groups {
+                is_done &= self.mend_groups(&mut groups)?;
+            }
+            if is_done {
+                break;
+            }
         }
         Ok(())
     }
 
-    fn mend_groups(&self, groups: &mut Reader<'static>) -> Result<()> {
+    /// Whether there was nothing to mount.
+    fn mend_groups(&self, groups: &mut Reader<'static>) -> Result<bool> {
+        let mut is_done = true;
         while let Some((_, mut steps)) = groups.step() {
             let directory = steps.string().ok_or(Errno::INVAL)?;
             let Ok(directory) = sys::open_place(self.view, directory) else {
@@ -121,19 +131,21 @@ impl Names {
             };
             while let Some((code, mut fields)) = steps.step() {
                 let step = Step::read(code, &mut fields).ok_or(Errno::INVAL)?;
-                self.mend_name(directory, &step)?;
+                is_done &= self.mend_name(directory, &step)?;
             }
             sys::close(directory)?;
         }
-        Ok(())
+        Ok(is_done)
     }
 
-    fn mend_name(&self, directory: Fd, step: &Step) -> Result<()> {
+    /// Whether there was nothing to mount.
+    fn mend_name(&self, directory: Fd, step: &Step) -> Result<bool> {
+        let mut is_first = true;
         let mut before = [0; 2];
         let mut same = 0;
         for _ in 0..ATTEMPTS {
             let Some(place) = self.open(directory, step)? else {
-                return Ok(());
+                return Ok(is_first);
             };
             let found = sys::find(place, c"");
             let mended = match &found {
@@ -143,7 +155,7 @@ impl Names {
             };
             sys::close(place)?;
             match mended {
-                Ok(true) => return Ok(()),
+                Ok(true) => return Ok(is_first),
                 // The next attempt tells whether it lies over what is there now.
                 Ok(false)
                 | Err(Errno::NOENT | Errno::NOTDIR | Errno::ACCES | Errno::STALE | Errno::IO) => {
@@ -163,9 +175,10 @@ impl Names {
                     }
                 }
             }
+            is_first = false;
         }
         // It changes as fast as this. The next look is soon.
-        Ok(())
+        Ok(true)
     }
 
     /// What is at the name, once that is no file which the host is about to take away.

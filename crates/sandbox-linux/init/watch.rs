@@ -20,10 +20,8 @@ use super::raw::{Errno, Result, check};
 use super::serve::Stack;
 use super::sys::{self, Fd, Found, Poll};
 use super::told::Told;
-use super::wire::{Reader, order, step};
+use super::wire::{LOOKS, Reader, order, step};
 
-/// Milliseconds between two looks: how long what the host has made may be open, unless the kernel tells.
-const INTERVAL: u64 = 100;
 /// Milliseconds after which the kernel is asked to tell of changes: most commands have ended by then.
 const WHILE: u64 = 1000;
 /// Milliseconds for which a directory must have been left alone for its time to tell of the next change: there are file
@@ -145,7 +143,7 @@ impl Watch {
             return sys::FOR_EVER;
         }
         let elapsed = sys::milliseconds().saturating_sub(self.looked);
-        INTERVAL.saturating_sub(elapsed) as i32
+        LOOKS.saturating_sub(elapsed) as i32
     }
 
     /// Looks, if it is time to or a mount `was_detached`, and has a child mend what the host has undone.

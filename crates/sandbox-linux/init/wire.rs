@@ -16,6 +16,9 @@ pub(crate) const DESCRIPTORS: usize = 4096;
 /// The most directories of the host that init keeps hold of, to show what is added to them.
 pub(crate) const KEPT: usize = 64;
 
+/// Milliseconds between two looks at what is watched: how long what the host has made may be open, unless the kernel tells.
+pub(crate) const LOOKS: u64 = 100;
+
 /// The port of the gateway's sockets inside: that of DNS. A command, which has no capability, can't bind it (ip(7)).
 pub(crate) const DOOR: u16 = 53;
 

@@ -61,6 +61,7 @@ pub(crate) use self::brought::Brought;
 pub(crate) use self::decide::Names;
 pub use self::denied::{Denial, OnDenial, Reason, Told};
 pub(crate) use self::errand::Errands;
+pub(crate) use self::listen::DELAY;
 pub use self::made::Made;
 pub(crate) use self::made::Making;
 

@@ -26,7 +26,7 @@ use crate::sys::notify;
 /// How long the reader waits for another command, in milliseconds: who starts one after the other has it at hand.
 const PATIENCE: u16 = 1000;
 /// After how long init is told what to watch besides: most commands are short, and would only be slowed down.
-const DELAY: Duration = Duration::from_millis(50);
+pub(crate) const DELAY: Duration = Duration::from_millis(50);
 /// The shortest that can be waited for.
 const TICK: Duration = Duration::from_millis(1);
 

@@ -10,8 +10,9 @@ use sandbox_core::{Access, Limits, escaped};
 use super::Connectivity;
 use crate::filter::Feature;
 use crate::landlock::{REFER_ABI, SCOPE_ABI};
-use crate::notifier::Names;
+use crate::notifier::{DELAY, Names};
 use crate::view::{Node, View};
+use crate::wire::LOOKS;
 
 /// The most paths that one line of the report names.
 const NAMED: usize = 4;
@@ -224,10 +225,9 @@ fn unheld_files(parts: &mut [Held], view: &View, assembled: bool, notifier: bool
         }));
         match held.part {
             "hidden paths" if !assembled => {
-                held.not_held.push(
-                    "what the host makes or replaces at a hidden name, for a moment: until the watch has seen it, 100 ms where the processors are not busy"
-                        .to_owned(),
-                );
+                held.not_held.push(format!(
+                    "what the host makes or replaces at a hidden name, for a moment: until the watch has seen it, {LOOKS} ms where the processors are not busy"
+                ));
                 held.not_held.push(
                     "a hidden name in a directory that the host has renamed, once it replaces that name there"
                         .to_owned(),
@@ -238,10 +238,10 @@ fn unheld_files(parts: &mut [Held], view: &View, assembled: bool, notifier: bool
                     "the removal of names below the top directory of a writable tree, and their modes, times and attributes there"
                         .to_owned(),
                 );
-                held.not_held.push(
-                    "the same at the top of what the host makes after the start: in a command's first 50 ms and until the watch has seen it, of names that only their end tells, of those in `.git`, and in writable trees beyond the sixteenth"
-                        .to_owned(),
-                );
+                held.not_held.push(format!(
+                    "the same at the top of what the host makes after the start: in a command's first {} ms and until the watch has seen it, of names that only their end tells, of those in `.git`, and in writable trees beyond the sixteenth",
+                    DELAY.as_millis()
+                ));
             }
             "protected paths" => {
                 held.not_held.push(

@@ -16,7 +16,7 @@ use crate::simulator::{Impossible, Layers, Simulator};
 use crate::{Answer, Attempt, Kind, Listing, Outcome, Tree, table};
 
 /// Few names, so that rules meet.
-const NAMES: [&str; 4] = ["a", "b", "c.t", "d"];
+pub(crate) const NAMES: [&str; 4] = ["a", "b", "c.t", "d"];
 
 /// What patterns there are.
 const PATTERNS: [&str; 11] = [

@@ -3,12 +3,14 @@
 //! Seatbelt has no mounts and no rights of directories. It asks about each operation, on the path that a file has without links. A
 //! name is made and removed by an operation on that name alone, and given another one by both.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use sandbox_core::{Access, Attempt as Question, Ruleset, Verdict, escaped, resolve};
 use sandbox_macos::{Facts, Profile};
 use seatbelt::{Answer, Query, VnodeType};
 
+use crate::random::NAMES;
 use crate::{Attempt, Kind, Listing};
 
 /// A profile, the rules that it is made of, and the tree that it is asked about.
@@ -17,6 +19,8 @@ pub struct Seatbelt<'a> {
     profile: seatbelt::Profile,
     ruleset: &'a Ruleset,
     listing: &'a Listing,
+    /// Where patterns hold that are not about it.
+    moved_to: Vec<PathBuf>,
 }
 
 /// How the answers to an attempt go together.
@@ -25,7 +29,8 @@ pub struct Seatbelt<'a> {
 pub enum Together {
     /// They are the same.
     Same,
-    /// The profile denies that a name is made, moved or removed which the rules allow.
+    /// The profile denies that a name is made, moved or removed which the rules allow; or it says of a writable tree what a pattern does of
+    /// another one, out of which directories can be moved there.
     Stricter,
     /// Links lead to what it is about, and others look at those.
     NotAsked,
@@ -42,7 +47,11 @@ impl<'a> Seatbelt<'a> {
         let profile = Profile::compile(ruleset, &Facts::default()).ok()?;
         let text = profile.to_string();
         let profile = seatbelt::Profile::parse(&text);
+        let moved_to = text
+            .lines()
+            .filter_map(|line| line.split_once(", moved to "));
         Some(Self {
+            moved_to: moved_to.map(|(_, root)| root.into()).collect(),
             profile: profile.unwrap_or_else(|error| panic!("{error}\n{text}")),
             ruleset,
             listing,
@@ -74,12 +83,41 @@ impl<'a> Seatbelt<'a> {
         }
         match (said, answer) {
             (Verdict::Allow, Answer::Allow) | (Verdict::Deny, Answer::Deny) => Ok(Together::Same),
-            (Verdict::Allow, Answer::Deny) if is_about_names => Ok(Together::Stricter),
+            (Verdict::Allow, Answer::Deny)
+                if is_about_names || self.is_moved_to(attempt.path()) =>
+            {
+                Ok(Together::Stricter)
+            }
             _ => Err(format!(
                 "{attempt}: the rules say {said}, the profile {answer:?}\n{}",
                 self.ruleset
             )),
         }
+    }
+
+    /// Directories and files moved to other directories, under their own names and others, and into the place of what is there.
+    pub fn moves(&self) -> impl Iterator<Item = Attempt> {
+        let paths = || self.listing.paths().map(|(path, _)| path);
+        let directories = self
+            .listing
+            .paths()
+            .filter(|(_, kind)| **kind == Kind::Directory);
+        directories.flat_map(move |(to, _)| {
+            let from = paths().filter(move |from| !to.starts_with(from));
+            from.flat_map(move |from| {
+                let names = NAMES.map(OsStr::new);
+                let names = names.into_iter().chain(from.file_name());
+                let places = names.map(|name| to.join(name)).chain([to.to_owned()]);
+                let places = places
+                    .filter(move |place| !place.starts_with(from) && !from.starts_with(place));
+                places.map(|place| Attempt::Rename(from.to_owned(), place))
+            })
+        })
+    }
+
+    fn is_moved_to(&self, path: &Path) -> bool {
+        let mut roots = self.moved_to.iter();
+        roots.any(|root| spelled(path).starts_with(root))
     }
 
     /// What the rules say of it. There, a name does not belong to the directory that holds it: only rules about itself count.

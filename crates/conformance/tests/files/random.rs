@@ -11,7 +11,7 @@ use sandboxed::Sandbox;
 
 /// How many policies, unless `SANDBOX_CONFORMANCE_CASES` says so, with some 27 attempts each; fewer against the kernel.
 const POLICIES: u32 = 400;
-const LESS: u32 = 10;
+pub(crate) const LESS: u32 = 10;
 
 /// What was tried.
 #[derive(Default)]

@@ -8,7 +8,7 @@ use conformance::seatbelt::{Seatbelt, Together};
 use conformance::table::Ready;
 
 use crate::THEMES;
-use crate::random::{policies, run};
+use crate::random::{LESS, policies, run};
 
 /// What is another question on a Mac.
 const KNOWN: [(&str, &str); 3] = [
@@ -74,4 +74,29 @@ fn the_profile_for_macos_agrees_with_random_rules() {
     println!("{same} attempts are answered alike, {stricter} denied by the profile alone");
     assert!(same >= 20 * policies(), "only {same} attempts");
     assert!(stricter * 20 <= same, "{stricter} are denied");
+}
+
+#[test]
+fn nothing_random_is_gained_by_a_move() {
+    let tree = Tree::default();
+    let (moves, alike): (Cell<u32>, Cell<u32>) = Default::default();
+    let policies = policies() / LESS;
+    run(policies, |random| {
+        let Some(case) = random.place(&tree) else {
+            return Ok(());
+        };
+        let Some(profile) = Seatbelt::of(&case.ruleset, &case.listing) else {
+            return Ok(());
+        };
+        for attempt in profile.moves() {
+            let is_alike = profile.compare(&attempt)? == Together::Same;
+            moves.set(moves.get() + 1);
+            alike.set(alike.get() + u32::from(is_alike));
+        }
+        Ok(())
+    });
+    let (moves, alike) = (moves.get(), alike.get());
+    println!("{moves} moves, {alike} are answered alike");
+    assert!(moves >= 20 * policies, "only {moves} moves");
+    assert!(alike * 4 >= moves * 3, "only {alike} are answered alike");
 }

@@ -281,17 +281,23 @@ impl<'a> Files<'a> {
             .filter(|item| item.pattern.is_some() && denies(item))
         {
             let parts = item.parts(Letters::Any)?;
+            let is_near = |tree: &Item| tree.is_near(item);
             if !glob::lets_directories_move(&parts)
-                || self.stays(item)
-                || !self.roots().any(|root| root.is_near(item))
+                || self.stays(item, &parts)
+                || !self.writable().any(is_near)
             {
                 continue;
             }
-            for root in self.roots().filter(|root| !root.is_near(item)) {
-                let directory = spelling::path(root.text(), Letters::Any);
+            let roots: BTreeSet<&str> = self
+                .writable()
+                .filter(|tree| !is_near(tree))
+                .map(Item::text)
+                .collect();
+            for root in roots {
+                let directory = spelling::path(root, Letters::Any);
                 let atoms = glob::below(&directory, &parts);
                 for (filter, _) in folded(&[atoms], BELOW, item)? {
-                    let why = format!("{}, moved to {}", item.why, root.text());
+                    let why = format!("{}, moved to {root}", item.why);
                     lines.push(Line::new(filter, why));
                 }
             }
@@ -299,16 +305,23 @@ impl<'a> Files<'a> {
         Ok((!lines.is_empty()).then(|| Statement::deny(operations, lines)))
     }
 
-    /// Single paths that can be written, and what is below them.
-    fn roots(&self) -> impl Iterator<Item = &Item> {
-        self.writable().filter(|item| item.pattern.is_none())
+    /// Whether no directory below a pattern's own is moved: there is a writable tree around, in which the rules allow what it denies; or a
+    /// pattern below allows it again, nobody knows where.
+    pub(super) fn stays(&self, item: &Item, parts: &[Part]) -> bool {
+        let is_around = |tree: &Item| tree.path != item.path && is_within(&item.path, &tree.path);
+        let raises = |other: &Item| {
+            let is_below = other.path != item.path && is_within(&other.path, &item.path);
+            let allows_more = other.reads && !item.reads || other.writes && !item.writes;
+            other.pattern.is_some() && allows_more && is_below
+        };
+        glob::lets_directories_move(parts) && self.writable().any(is_around)
+            || self.items.iter().any(raises)
     }
 
-    /// Whether directories stay where they are in which a pattern matches: around its own is a writable tree, in which the rules allow
-    /// what it denies.
-    pub(super) fn stays(&self, item: &Item) -> bool {
-        let is_around = |root: &Item| root.path != item.path && is_within(&item.path, &root.path);
-        self.roots().any(is_around)
+    /// Whether a single path is allowed what a pattern denies that matches it, or something above it.
+    pub(super) fn is_raised(&self, item: &Item) -> bool {
+        let mut patterns = self.rules.patterns_at(&item.path);
+        item.writes && patterns.any(|rule| rule.access() != Access::Write)
     }
 
     /// Hidden directories above what is shown: that they are there, not what is in them.

@@ -3,7 +3,7 @@
 //! The attacks: `mv d x`, where `d/k` is hidden, and `cat x/k`; `mv d x; mkdir d`, where `d/k` is only read, and a new `d/k`. So such a
 //! directory is neither moved, removed, nor made. In a pattern, directories by a name with wildcards can be made, and so brought in.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use sandbox_core::{Source, above, upwards};
@@ -19,12 +19,16 @@ use super::spelling::{self, Atoms, Letters};
 pub(super) fn statements(files: &Files<'_>) -> Result<Vec<Statement>, ProfileError> {
     let mut statements = Vec::new();
     let mut ways: BTreeMap<PathBuf, (String, Source)> = BTreeMap::new();
+    let mut seen: HashSet<PathBuf> = HashSet::new();
     let mut add = |path: &Path, includes_itself: bool, because: &str, source: &Source| {
         for directory in upwards(path).skip(usize::from(!includes_itself)) {
-            if !files.writes(directory) || ways.contains_key(directory) {
+            // One that is not writable itself may lie in one that is.
+            if !seen.insert(directory.to_owned()) {
                 break;
             }
-            ways.insert(directory.to_owned(), (because.to_owned(), source.clone()));
+            if files.writes(directory) {
+                ways.insert(directory.to_owned(), (because.to_owned(), source.clone()));
+            }
         }
     };
     for item in files.items.iter().filter(|item| item.lowers()) {
@@ -34,6 +38,13 @@ pub(super) fn statements(files: &Files<'_>) -> Result<Vec<Statement>, ProfileErr
             item.text(),
             &item.source,
         );
+    }
+    // What a pattern denies below it would be allowed elsewhere, and what it denies elsewhere here.
+    for item in files
+        .writable()
+        .filter(|item| item.pattern.is_none() && files.is_raised(item))
+    {
+        add(&item.path, true, item.text(), &item.source);
     }
     for link in files.links() {
         add(
@@ -87,15 +98,22 @@ fn of_pattern(item: &Item, files: &Files<'_>) -> Result<Vec<Statement>, ProfileE
     let parts = item.parts(Letters::Any)?;
     let directory = spelling::path(item.text(), Letters::Any);
     let (mut moves, mut removes) = (Vec::new(), Vec::new());
+    let mut ways = Vec::new();
+    if files.stays(item, &parts) {
+        ways.push((vec![Part::Many, Part::One], false));
+    }
     for end in 1..parts.len() {
         let mut some = parts.get(..end).unwrap_or_default().to_vec();
-        if some == [Part::Many] && !(glob::lets_directories_move(&parts) && files.stays(item)) {
+        if some == [Part::Many] {
             continue;
         }
         let is_plain = matches!(some.last(), Some(Part::Name { is_wild: false, .. }));
         if some.last() == Some(&Part::Many) {
             some.push(Part::One);
         }
+        ways.push((some, is_plain));
+    }
+    for (some, is_plain) in ways {
         let atoms = glob::below(&directory, &some);
         for (filter, _) in folded(&[atoms], HERE, item)? {
             let why = format!("on the way to {}", item.whole());

@@ -123,6 +123,7 @@ Examples:
   sandbox explain --plan --preset strict
   sandbox explain --settings ~/.srt-settings.json .env
   sandbox explain --enforcement
+  sandbox explain --os macos .GIT/config
 
 Exit codes:
   0  everything was answered, whatever the answer is
@@ -140,6 +141,9 @@ pub(crate) struct Explain {
     /// Ask whether this may be connected to; port 443 unless it is written. A path is that of a Unix socket
     #[arg(long, value_name = "HOST[:PORT]|PATH", value_parser = connection)]
     pub(crate) connect: Vec<Connection>,
+    /// Answer for this operating system; for macOS by the lines of the profile that `sandbox profile` prints [default: this one]
+    #[arg(long, value_name = "OS", value_enum)]
+    pub(crate) os: Option<SystemName>,
     /// Print what is done on this host before a command runs, step by step
     #[arg(long)]
     pub(crate) plan: bool,
@@ -177,7 +181,7 @@ pub(crate) struct Profile {
 }
 
 /// The operating systems that a policy is made for.
-#[derive(Clone, Copy, Debug, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum SystemName {
     Linux,
     Macos,

@@ -2,6 +2,8 @@
 
 mod answer;
 mod json;
+mod linux;
+mod macos;
 mod text;
 
 use std::fmt::Write as _;
@@ -13,9 +15,12 @@ use sandboxed::{Error, HostFacts, Plan, Ruleset, Unenforceable};
 use serde_json::{Map, Value};
 
 use self::answer::{Answer, Answers, Place};
-use crate::args::{Connection, Explain};
+use self::linux::Linux;
+use self::macos::Macos;
+use crate::args::{Connection, Explain, SystemName};
 use crate::exit;
 use crate::failure::Failure;
+use crate::profile;
 use crate::render;
 use crate::setting::Situation;
 
@@ -24,6 +29,10 @@ pub(crate) fn explain(explain: &Explain) -> Result<ExitCode, Failure> {
     let situation = Situation::new(&explain.setting)?.with_addresses()?;
     let ruleset = Ruleset::resolve(&situation.policy, &situation.context).map_err(Error::from)?;
     let mut report = Report::new(explain.json);
+    let profile = match explain.os {
+        Some(SystemName::Macos) => Some(for_macos(explain, &ruleset)?),
+        Some(SystemName::Linux) | None => None,
+    };
     let shows_plan = explain.plan || explain.enforcement;
     let is_asked = !(explain.paths.is_empty()
         && explain.written.is_empty()
@@ -31,6 +40,16 @@ pub(crate) fn explain(explain: &Explain) -> Result<ExitCode, Failure> {
         && explain.connect.is_empty());
     if !(shows_plan || is_asked) {
         report.rules(&ruleset);
+        return report.end();
+    }
+    let context = &situation.context;
+    if let Some(profile) = &profile {
+        let answers = Macos {
+            ruleset: &ruleset,
+            context,
+            profile,
+        };
+        report.answers(explain, &answers, &context.cwd);
         return report.end();
     }
     let facts = situation.facts();
@@ -46,15 +65,25 @@ pub(crate) fn explain(explain: &Explain) -> Result<ExitCode, Failure> {
         report.enforcement(&plan);
     }
     if is_asked {
-        let answers = Answers {
+        let answers = Linux {
             ruleset: &ruleset,
-            context: &situation.context,
+            context,
             plan: &plan,
             starts,
         };
-        report.answers(explain, &answers, &situation.context.cwd);
+        report.answers(explain, &answers, &context.cwd);
     }
     report.end()
+}
+
+/// The profile, which has neither steps nor tiers.
+fn for_macos(explain: &Explain, ruleset: &Ruleset) -> Result<sandbox_macos::Profile, Failure> {
+    for (is_asked, option) in [(explain.plan, "plan"), (explain.enforcement, "enforcement")] {
+        if is_asked {
+            return Err(Failure::OnlyLinux { option });
+        }
+    }
+    Ok(profile::for_macos(ruleset)?)
 }
 
 /// The plan for this host, or where no sandbox starts the one of a host on which nothing is missing: what a rule means does
@@ -130,10 +159,12 @@ impl Report {
         }
     }
 
-    fn answers(&mut self, explain: &Explain, answers: &Answers<'_>, cwd: &Path) {
+    fn answers(&mut self, explain: &Explain, answers: &dyn Answers, cwd: &Path) {
         if let Form::Json(object) = &mut self.form {
             object.insert("answers".to_owned(), Value::Array(Vec::new()));
-            object.insert("starts".to_owned(), answers.starts.into());
+            if let Some(starts) = answers.starts() {
+                object.insert("starts".to_owned(), starts.into());
+            }
         }
         for path in &explain.paths {
             let both = |place: &Place| vec![answers.read(place), answers.write(place)];
@@ -155,7 +186,7 @@ impl Report {
                 }
             }
         }
-        if let (Form::Text(text), false) = (&mut self.form, answers.starts) {
+        if let (Form::Text(text), Some(false)) = (&mut self.form, answers.starts()) {
             text.push_str(
                 "No sandbox starts here, so nothing is held: `sandbox doctor` tells why.\n",
             );

@@ -19,6 +19,8 @@ pub(crate) enum Failure {
     Sandbox(#[from] Error),
     #[error(transparent)]
     Profile(#[from] ProfileError),
+    #[error("`--{option}` is about Linux")]
+    OnlyLinux { option: &'static str },
     #[error("there is no command to run")]
     NoCommand,
     #[error("`{}` is given to `--{first}` and to `--{second}`", escaped(.pattern))]
@@ -123,6 +125,9 @@ impl Failure {
                 directory.display()
             )),
             Self::Profile(error) => error.remedy(),
+            Self::OnlyLinux { .. } => {
+                Some("`sandbox profile --os macos` prints what holds a policy there".to_owned())
+            }
             Self::UserNeedsRoot => Some("leave it out: the command runs as you".to_owned()),
             Self::NoAccount { name } if name.parse::<u32>().is_ok() => Some(format!(
                 "give a group too, and it needs no account: `--user {name}:{name}`"

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use sandbox_macos::Facts;
+use sandbox_macos::{Facts, ProfileError};
 use sandboxed::{Error, Plan, Ruleset};
 
 use crate::args::{Profile, SystemName};
@@ -12,7 +12,7 @@ use crate::render;
 use crate::setting::Situation;
 
 /// What the help says that these stand for.
-const GATEWAY: u16 = 3128;
+pub(crate) const GATEWAY: u16 = 3128;
 const TEMPORARY: &str = "/private/tmp/sandbox";
 
 /// Prints it.
@@ -24,15 +24,18 @@ pub(crate) fn profile(profile: &Profile) -> Result<ExitCode, Failure> {
             let plan = Plan::compile(&ruleset, &situation.facts()).map_err(Error::from)?;
             format!("{plan}\n")
         }
-        SystemName::Macos => {
-            let mut facts = Facts::default();
-            facts.gateway = vec![GATEWAY];
-            // Settings have a directory of their own.
-            let has_own = !ruleset.macos().writable.is_empty();
-            facts.temporary = (!has_own).then(|| PathBuf::from(TEMPORARY));
-            sandbox_macos::Profile::compile(&ruleset, &facts)?.to_string()
-        }
+        SystemName::Macos => for_macos(&ruleset)?.to_string(),
     };
     render::answer(&text)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The profile of a run that the help describes.
+pub(crate) fn for_macos(ruleset: &Ruleset) -> Result<sandbox_macos::Profile, ProfileError> {
+    let mut facts = Facts::default();
+    facts.gateway = vec![GATEWAY];
+    // Settings have a directory of their own.
+    let has_own = !ruleset.macos().writable.is_empty();
+    facts.temporary = (!has_own).then(|| PathBuf::from(TEMPORARY));
+    sandbox_macos::Profile::compile(ruleset, &facts)
 }

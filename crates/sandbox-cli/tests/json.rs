@@ -225,32 +225,7 @@ fn every_answer_fits_the_schema_and_all_of_the_schema_is_answered() {
     let settings = ["explain", "--json", "--settings", "settings.json", "a"];
     check.answer("explain", &ask(&settings.map(OsStr::new), 0));
 
-    let network = host.policy(NETWORK);
-    let network = ["explain", "--json", "--policy", network.to_str().unwrap()];
-    let connect = [
-        "--connect",
-        "a.example.com",
-        "--connect",
-        "b.example.com:80",
-    ];
-    check.answer("explain", &ask(&network.map(OsStr::new), 0));
-    let connect = [&network[..], &connect].concat();
-    let connect: Vec<_> = connect.into_iter().map(OsStr::new).collect();
-    check.answer("explain", &ask(&connect, 0));
-
-    let npm = [
-        "explain",
-        "--json",
-        "--preset",
-        "npm",
-        "--connect",
-        "npm.example",
-    ];
-    let npm = host
-        .tool(npm)
-        .env("npm_config_registry", "https://npm.example");
-    check.answer("explain", &npm.output().succeeds().text());
-
+    networks(&host, &mut check);
     host.write("careless.toml", host.expand(POLICY));
     check.answer(
         "check",
@@ -281,6 +256,47 @@ fn every_answer_fits_the_schema_and_all_of_the_schema_is_answered() {
     let named: BTreeSet<String> = properties(&check.root, "").into_iter().collect();
     let never: Vec<_> = named.difference(&check.seen).collect();
     assert!(never.is_empty(), "no answer has {never:?}");
+}
+
+/// What is asked about destinations.
+fn networks(host: &Host, check: &mut Check) {
+    let ask = |words: &[&str]| host.tool(words.iter().copied()).output().succeeds().text();
+    let network = host.policy(NETWORK);
+    let network = ["explain", "--json", "--policy", network.to_str().unwrap()];
+    let connect = [
+        "--connect",
+        "a.example.com",
+        "--connect",
+        "b.example.com:80",
+    ];
+    check.answer("explain", &ask(&network));
+    let connect = [&network[..], &connect].concat();
+    check.answer("explain", &ask(&connect));
+
+    let macos = [
+        "--os",
+        "macos",
+        "a",
+        "--connect",
+        "b.example.com",
+        "--connect",
+        "localhost:1",
+    ];
+    let macos = [&network[..], &macos].concat();
+    check.answer("explain", &ask(&macos));
+
+    let npm = [
+        "explain",
+        "--json",
+        "--preset",
+        "npm",
+        "--connect",
+        "npm.example",
+    ];
+    let npm = host
+        .tool(npm)
+        .env("npm_config_registry", "https://npm.example");
+    check.answer("explain", &npm.output().succeeds().text());
 }
 
 /// What is told of connections: allowed, unreachable, denied by a table of ours and by nothing, and more than are told.

@@ -6,4 +6,4 @@
 
 mod profile;
 
-pub use self::profile::{Facts, Profile, ProfileError};
+pub use self::profile::{Asked, Facts, Part, Profile, ProfileError, Said};

@@ -11,6 +11,7 @@
 //! sandbox for secrets that are not there. It denies more where Seatbelt can't tell things apart: a directory that leads to
 //! a protected path cannot be made, moved or removed, and names that a file system may take for a protected one cannot be written.
 
+mod answer;
 mod error;
 mod files;
 mod fold;
@@ -30,6 +31,7 @@ use std::path::{Path, PathBuf};
 
 use sandbox_core::{Ruleset, Source, escaped};
 
+pub use self::answer::{Asked, Part, Said};
 pub use self::error::ProfileError;
 use self::sbpl::{Statement, comment};
 
@@ -63,7 +65,7 @@ pub struct Facts {
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Profile {
-    parts: Vec<(&'static str, Vec<Statement>)>,
+    parts: Vec<(Part, Vec<Statement>)>,
 }
 
 impl Profile {
@@ -86,17 +88,14 @@ impl Profile {
         let network = network::statements(ruleset, facts, &write)?;
         Ok(Self {
             parts: vec![
-                ("What every program needs", system::statements()),
-                ("Options", system::options(ruleset.macos())?),
-                ("Reading", read),
-                ("Writing", write),
-                ("Protected paths", protected::statements(ruleset, files)?),
-                (
-                    "What must stay where it is, since something below it is hidden or not writable",
-                    ways::statements(files)?,
-                ),
-                ("Devices", system::devices()),
-                ("Network", network),
+                (Part::System, system::statements()),
+                (Part::Options, system::options(ruleset.macos())?),
+                (Part::Reading, read),
+                (Part::Writing, write),
+                (Part::Protected, protected::statements(ruleset, files)?),
+                (Part::Ways, ways::statements(files)?),
+                (Part::Devices, system::devices()),
+                (Part::Network, network),
             ],
         })
     }
@@ -109,8 +108,8 @@ impl fmt::Display for Profile {
             f,
             "nothing is allowed that no line allows; the last line that matches holds",
         )?;
-        for (title, statements) in self.parts.iter().filter(|(_, some)| !some.is_empty()) {
-            write!(f, "\n\n;; {title}")?;
+        for (part, statements) in self.parts.iter().filter(|(_, some)| !some.is_empty()) {
+            write!(f, "\n\n;; {part}")?;
             for statement in statements {
                 write!(f, "\n{statement}")?;
             }

@@ -227,6 +227,7 @@ fn help_teaches() {
           --write <PATH>                Ask whether this path may be written
           --env <NAME>                  Ask whether this variable is inside
           --connect <HOST[:PORT]|PATH>  Ask whether this may be connected to; port 443 unless it is written. A path is that of a Unix socket
+          --os <OS>                     Answer for this operating system; for macOS by the lines of the profile that `sandbox profile` prints [default: this one] [possible values: linux, macos]
           --plan                        Print what is done on this host before a command runs, step by step
           --enforcement                 Print which mechanism holds which part of the policy, and what is not held
           --json                        Answer in JSON, as `docs/json.md` describes it
@@ -241,6 +242,7 @@ fn help_teaches() {
       sandbox explain --plan --preset strict
       sandbox explain --settings ~/.srt-settings.json .env
       sandbox explain --enforcement
+      sandbox explain --os macos .GIT/config
 
     Exit codes:
       0  everything was answered, whatever the answer is

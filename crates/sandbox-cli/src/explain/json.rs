@@ -1,5 +1,6 @@
 //! Answers for a machine.
 
+use sandbox_macos::Said;
 use sandboxed::{Plan, Ruleset};
 use serde_json::{Map, Value, json};
 
@@ -88,10 +89,26 @@ pub(super) fn answer(answer: &Answer) -> Value {
         ("remedy", answer.remedy().into()),
     ]);
     object.extend(fields);
+    if !answer.profile.is_empty() {
+        let said: Vec<_> = answer.profile.iter().map(said).collect();
+        object.insert("profile".to_owned(), said.into());
+    }
     if let Some(value) = &answer.set {
         json::name(&mut object, "set", value);
     }
     object.into()
+}
+
+/// What a line of the profile says.
+fn said(said: &Said) -> Value {
+    json!({
+        "operation": said.operation,
+        "verdict": if said.allows { "allow" } else { "deny" },
+        "line": said.line,
+        "part": said.part.map(|part| part.to_string()),
+        "filter": said.filter,
+        "why": said.why,
+    })
 }
 
 /// A path that cannot be looked at.

@@ -1,15 +1,19 @@
 //! Answers for a person.
 
 use std::fmt::Write as _;
+use std::path::Path;
 
 use anstyle::{AnsiColor, Style};
 use sandbox_core::{DestinationPattern, RuleRef, Verdict, escaped};
+use sandbox_macos::Said;
 use sandboxed::Ruleset;
 
 use super::answer::{Answer, Subject};
 
 const ALLOW: Style = AnsiColor::Green.on_default();
 const DENY: Style = AnsiColor::Red.on_default();
+/// So long a text of the profile is shown as it is.
+const LONG: usize = 80;
 const ASK: Style = AnsiColor::Yellow.on_default();
 
 /// Every rule, with its origin, and what there is besides.
@@ -112,11 +116,60 @@ pub(super) fn answer(text: &mut String, answer: &Answer) {
             let _ = writeln!(text, "      held by {}", mechanisms.join(" + "));
         }
     }
+    let path = match &answer.subject {
+        Subject::Path { resolved, .. } => Some(resolved.as_path()),
+        Subject::Variable { .. } | Subject::Connection { .. } => None,
+    };
+    for said in &answer.profile {
+        let _ = writeln!(text, "      {}", of_profile(said, path));
+    }
+    if let (Some(rule), Some(_), [_, ..]) = (rule, &answer.instead, answer.profile.as_slice()) {
+        let _ = writeln!(
+            text,
+            "      not by {}: the profile says otherwise",
+            described(rule)
+        );
+    }
     for lost in &answer.explanation.lost {
         let _ = writeln!(text, "      not by {}: {}", described(&lost.rule), lost.why);
     }
     for line in answer.remedy().iter().flat_map(|remedy| remedy.lines()) {
         let _ = writeln!(text, "      help: {}", escaped(line));
+    }
+}
+
+/// What a line of the profile says. Long filters are many rules in one, which nobody reads here.
+fn of_profile(said: &Said, path: Option<&Path>) -> String {
+    let says = if said.allows { "allows" } else { "denies" };
+    let filter = match said.filter.as_str() {
+        filter if (1..=LONG).contains(&filter.len()) => format!(" {}", escaped(filter)),
+        _ => String::new(),
+    };
+    let why = of_many(&said.why, path);
+    let (line, operation) = (said.line, said.operation);
+    format!(
+        "profile line {line} {says} {operation}{filter}: {}",
+        escaped(&why)
+    )
+}
+
+/// Where a line comes from; of many names in one, those that the path has.
+fn of_many(why: &str, path: Option<&Path>) -> String {
+    if why.len() <= 2 * LONG {
+        return why.to_owned();
+    }
+    let path = path.map(|path| path.to_string_lossy().to_lowercase() + "/");
+    let path = path.unwrap_or_default();
+    let (what, names) = why.split_once(": ").unwrap_or(("", why));
+    let named = names.split(", ").filter(|name| {
+        let name = name.split(" (").next().unwrap_or_default().to_lowercase();
+        let slash = if name.starts_with('/') { "" } else { "/" };
+        path.contains(&format!("{slash}{name}/"))
+    });
+    match named.max_by_key(|name| name.len()) {
+        Some(name) if what.is_empty() => name.to_owned(),
+        Some(name) => format!("{what}: {name}"),
+        None => why.chars().take(2 * LONG).chain(['…']).collect(),
     }
 }
 

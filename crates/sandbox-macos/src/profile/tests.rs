@@ -1,5 +1,6 @@
 //! Profiles, judged by what they decide.
 
+mod answers;
 mod judge;
 mod moves;
 mod presets;

@@ -18,6 +18,10 @@ NPM_TOKEN = \"pass\"
 
 [system]
 perf = \"allow\"
+
+[system.macos]
+open = \"allow\"
+mach-lookup = [\"com.example.*\"]
 ";
 
 fn host() -> Host {
@@ -83,11 +87,27 @@ fn a_careless_policy_has_warnings() {
        |
        = help: remove it, unless the command fails without
 
+    warning: `open` opens, on macOS, programs and documents, which are opened unconfined: a way out of the sandbox
+      --> sandbox.toml:18:1
+       |
+    18 | open = "allow"
+       | ^^^^
+       |
+       = help: remove it, unless the command fails without
+
+    note: `com.example.*` is a service of macOS that is not confined: it does what it is asked to
+      --> sandbox.toml:19:16
+       |
+    19 | mach-lookup = ["com.example.*"]
+       |                ^^^^^^^^^^^^^^^
+       |
+       = help: remove it, unless the command fails without
+
     warning: `@ws/bin` is in `PATH` and can be written by `${CWD}` = write (preset `agent`): what the command leaves there is executed outside
 
       help: take the directory out of `PATH`, or make it `read` by a rule
 
-    `sandbox.toml` is valid: 4 warnings, 3 notes
+    `sandbox.toml` is valid: 5 warnings, 4 notes
     "#);
     let outcome = host.tool(["check", "--json"]).env("PATH", &path).output();
     let text = host.printed(outcome.exits(1));

@@ -167,6 +167,9 @@ default = \"host\"
 time = \"10m\"
 [system]
 perf = \"allow\"
+[system.macos]
+pty = \"allow\"
+mach-lookup = [\"com.example.a\"]
 ";
 
 const NETWORK: &str = "\

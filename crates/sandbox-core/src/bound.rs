@@ -16,8 +16,8 @@ use crate::policy::{Bound, Reason, VariableRule};
 use crate::resolve::Resolver;
 use crate::ruleset::resolve_files;
 use crate::{
-    Access, Context, HideBy, Limits, Location, NetworkRules, Policy, PolicyError, PolicyErrors,
-    Source, System, Tier,
+    Access, Context, HideBy, Limits, Location, MacOptions, NetworkRules, Policy, PolicyError,
+    PolicyErrors, Source, System, Tier,
 };
 use crate::{size, sockets};
 
@@ -454,5 +454,22 @@ fn system(system: &System, least: &System, all: bool) -> Vec<Excess> {
         .extend(further.map(|(name, at)| {
             Excess::of_key("system", Some(at.clone()), name, "allow", "refused")
         }));
+    if all {
+        found.extend(macos(&system.macos, &least.macos));
+    }
     found
+}
+
+/// What was denied on macOS.
+fn macos(options: &MacOptions, least: &MacOptions) -> Vec<Excess> {
+    let allowed = options.allowed.iter();
+    let allowed = allowed.filter(|(option, _)| !least.allowed.contains_key(*option));
+    let allowed = allowed.map(|(option, at)| (format!("macos.{option}"), at));
+    let services = options.mach_lookup.iter();
+    let services = services.filter(|(name, _)| !least.covers(name));
+    let services = services.map(|(name, at)| (format!("macos.mach-lookup {name}"), at));
+    let further = allowed.chain(services);
+    further
+        .map(|(what, at)| Excess::of_key("system", Some(at.clone()), &what, "allow", "refused"))
+        .collect()
 }

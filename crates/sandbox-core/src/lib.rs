@@ -72,8 +72,8 @@ pub use network::{DestinationRule, NetworkRules, PublishedPort, Upstream};
 pub use pattern::{PatternProblem, escape as literal_pattern};
 pub use place::{above, is_within, name, order, upwards};
 pub use policy::{
-    DestinationPreset, Distrust, HideBy, Imported, Limits, Network, Policy, PolicyFile, Preset,
-    ProtectedGroup, SocketPreset, System, Tier, policy_schema,
+    DestinationPreset, Distrust, HideBy, Imported, Limits, MacOption, Network, Policy, PolicyFile,
+    Preset, ProtectedGroup, SocketPreset, System, Tier, policy_schema,
 };
 pub use problem::{ExtendsProblem, RuleProblem};
 pub use protected::spelling::is_alike;

@@ -1,11 +1,11 @@
 //! What only the profile for macOS asks of the rules: options that nothing else has a word for, and the table of protected paths as
 //! names, of which a profile has to be made before anybody names a path.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use crate::protected::{self, DEPENDENCIES, Scope};
-use crate::{Context, Policy, Ruleset, Source};
+use crate::{Context, MacOption, Policy, Ruleset, Source};
 
 /// Directories in which a package manager puts what others wrote.
 ///
@@ -24,17 +24,13 @@ const OWN_OF_HOME: [&str; 1] = [".npm/_logs"];
 /// ```
 /// use sandbox_core::MacOptions;
 ///
-/// assert!(MacOptions::default().pty.is_none());
+/// assert!(MacOptions::default().allowed.is_empty());
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct MacOptions {
-    /// Terminals can be made.
-    pub pty: Option<Source>,
-    /// Apple events can be sent, and programs opened: an unconfined program can be told what to do.
-    pub apple_events: Option<Source>,
-    /// The service that checks certificates for programs that do not do it themselves, and that fetches what a certificate names.
-    pub trustd: Option<Source>,
+    /// What is allowed beside files and network.
+    pub allowed: BTreeMap<MacOption, Source>,
     /// Any port can be bound, and each of the host's loopback be reached.
     pub local_binding: Option<Source>,
     /// More services; a final `*` stands for the rest of the name.
@@ -47,17 +43,37 @@ pub struct MacOptions {
 }
 
 impl MacOptions {
-    /// Those of a policy: so far settings of another sandbox alone can say any.
+    /// Those of a policy, and of settings of another sandbox that it stands for.
     pub(crate) fn of(policy: &Policy, context: &Context) -> Self {
+        let own = policy.system.macos.clone();
         let Some(settings) = &policy.settings else {
-            return Self::default();
+            return own;
         };
         let home = context.home.iter();
         let of_home = home.flat_map(|home| OWN_OF_HOME.map(|path| home.join(path)));
         Self {
             writable: OWN.map(PathBuf::from).into_iter().chain(of_home).collect(),
-            ..settings.macos.clone()
+            ..settings.macos.clone().layer(own)
         }
+    }
+
+    /// What `later` allows is allowed, too.
+    pub(crate) fn layer(mut self, later: Self) -> Self {
+        self.allowed.extend(later.allowed);
+        for (name, source) in later.mach_lookup {
+            self.mach_lookup.retain(|(known, _)| *known != name);
+            self.mach_lookup.push((name, source));
+        }
+        self
+    }
+
+    /// Whether a service, or all that begin so, can be asked.
+    pub(crate) fn covers(&self, service: &str) -> bool {
+        let mut known = self.mach_lookup.iter();
+        known.any(|(known, _)| match known.strip_suffix('*') {
+            Some(beginning) => service.starts_with(beginning),
+            None => known == service,
+        })
     }
 }
 

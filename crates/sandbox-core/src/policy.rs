@@ -28,7 +28,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use choice::{
-    DestinationPreset, HideBy, Limits, Network, Preset, ProtectedGroup, SocketPreset, System, Tier,
+    DestinationPreset, HideBy, Limits, MacOption, Network, Preset, ProtectedGroup, SocketPreset,
+    System, Tier,
 };
 pub(crate) use entry::{
     DestinationEntry, FileEntry, Grant, VariableEntry, VariableRule, by_key, of_last_layers,
@@ -43,7 +44,7 @@ pub(crate) use load::tidy;
 pub use schema::policy_schema;
 
 use crate::source::Document;
-use crate::{Access, PolicyError, PolicyErrors, PublishedPort, Source, Upstream};
+use crate::{Access, MacOptions, PolicyError, PolicyErrors, PublishedPort, Source, Upstream};
 
 /// Rules about files, network, environment, limits and system, as a person writes them.
 ///
@@ -426,6 +427,36 @@ impl Policy {
         } else {
             let source = self.origin.clone();
             self.system.features.insert(name.to_owned(), source);
+        }
+        self
+    }
+
+    /// Allows something on macOS that is denied there by default. Elsewhere it says nothing.
+    ///
+    /// ```
+    /// use sandbox_core::{MacOption, Policy};
+    ///
+    /// let policy = Policy::default().macos(MacOption::Pty).mach_lookup("com.example.service");
+    /// assert!(policy.to_string().contains("[system.macos]\npty = \"allow\""));
+    /// ```
+    pub fn macos(mut self, option: MacOption) -> Self {
+        let source = self.origin.clone();
+        self.system.macos.allowed.insert(option, source);
+        self
+    }
+
+    /// Lets a service of macOS be asked, by the name that launchd(8) knows; a final `*` stands for the rest of the name. Elsewhere it
+    /// says nothing. The service is not confined.
+    pub fn mach_lookup(mut self, name: impl AsRef<str>) -> Self {
+        let name = name.as_ref();
+        if let Some(reason) = entry::wrong_service(name) {
+            self.problem_name("service", OsStr::new(name), reason);
+        } else {
+            let own = MacOptions {
+                mach_lookup: vec![(name.to_owned(), self.origin.clone())],
+                ..MacOptions::default()
+            };
+            self.system.macos = self.system.macos.layer(own);
         }
         self
     }

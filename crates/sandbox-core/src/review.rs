@@ -12,7 +12,9 @@ use crate::escape::escaped;
 use crate::files::FileRule;
 use crate::files::crowd::MAX_MATCHES;
 use crate::policy::VariableRule;
-use crate::{Access, Network, RuleRef, Ruleset, SocketPreset, Source, Why, place, protected};
+use crate::{
+    Access, MacOption, Network, RuleRef, Ruleset, SocketPreset, Source, Why, place, protected,
+};
 
 /// What a review looks at beside the rules; every path absolute, without links.
 ///
@@ -120,6 +122,20 @@ pub enum Finding {
         /// Where it was written.
         source: Source,
     },
+    /// What is denied on macOS otherwise.
+    Macos {
+        /// What is allowed.
+        option: MacOption,
+        /// Where it was written.
+        source: Source,
+    },
+    /// A service of macOS that can be asked.
+    MachService {
+        /// Its name, or how the names begin.
+        name: String,
+        /// Where it was written.
+        source: Source,
+    },
     /// A service of the person's that does what it is asked to with the person's rights, or more.
     Service {
         /// The preset that opens it.
@@ -139,7 +155,9 @@ impl Finding {
             | Self::Crowded { .. }
             | Self::HostNetwork
             | Self::OpenNetwork
-            | Self::Feature { .. } => Severity::Note,
+            | Self::Feature { .. }
+            | Self::MachService { .. } => Severity::Note,
+            Self::Macos { option, .. } if !option.is_way_out() => Severity::Note,
             Self::Service { preset, .. } if *preset != SocketPreset::Docker => Severity::Note,
             Self::Broad {
                 rule,
@@ -165,6 +183,8 @@ impl Finding {
             Self::HostNetwork => "host-network",
             Self::OpenNetwork => "open-network",
             Self::Feature { .. } => "feature",
+            Self::Macos { .. } => "macos",
+            Self::MachService { .. } => "mach-service",
             Self::Service { .. } => "service",
         }
     }
@@ -181,9 +201,12 @@ impl Finding {
             | Self::WritableSearch { rule, .. }
             | Self::WritablePolicy { rule, .. }
             | Self::Crowded { rule, .. } => Some(rule),
-            Self::HostNetwork | Self::OpenNetwork | Self::Feature { .. } | Self::Service { .. } => {
-                None
-            }
+            Self::HostNetwork
+            | Self::OpenNetwork
+            | Self::Feature { .. }
+            | Self::Macos { .. }
+            | Self::MachService { .. }
+            | Self::Service { .. } => None,
         }
     }
 
@@ -201,7 +224,10 @@ impl Finding {
     pub fn source(&self) -> Option<&Source> {
         match self {
             Self::HostNetwork | Self::OpenNetwork => None,
-            Self::Feature { source, .. } | Self::Service { source, .. } => Some(source),
+            Self::Feature { source, .. }
+            | Self::Macos { source, .. }
+            | Self::MachService { source, .. }
+            | Self::Service { source, .. } => Some(source),
             _ => self.rule().map(|rule| &rule.source),
         }
     }
@@ -224,9 +250,10 @@ impl Finding {
             Self::HostNetwork | Self::OpenNetwork => {
                 "`default = \"deny\"`, if the command works without"
             }
-            Self::Feature { .. } | Self::Service { .. } => {
-                "remove it, unless the command fails without"
-            }
+            Self::Feature { .. }
+            | Self::Macos { .. }
+            | Self::MachService { .. }
+            | Self::Service { .. } => "remove it, unless the command fails without",
         }
     }
 }
@@ -299,6 +326,14 @@ impl fmt::Display for Finding {
             }
             Self::OpenNetwork => f.write_str(
                 "everything can be sent everywhere but to closed addresses and what a rule denies",
+            ),
+            Self::Macos { option, .. } => {
+                write!(f, "`{option}` opens, on macOS, {}", option.gives())
+            }
+            Self::MachService { name, .. } => write!(
+                f,
+                "`{}` is a service of macOS that is not confined: it does what it is asked to",
+                escaped(name.as_str())
             ),
             Self::Service { preset, .. } => write!(f, "`{preset}` opens {}", preset.gives()),
             Self::Feature { name, .. } => {
@@ -373,6 +408,17 @@ impl Ruleset {
         findings.extend(network::findings(self.network_rules()));
         let features = self.system().features.iter();
         findings.extend(features.map(|(name, source)| Finding::Feature {
+            name: name.clone(),
+            source: source.clone(),
+        }));
+        let macos = &self.system().macos;
+        let allowed = macos.allowed.iter();
+        findings.extend(allowed.map(|(option, source)| Finding::Macos {
+            option: *option,
+            source: source.clone(),
+        }));
+        let asked = macos.mach_lookup.iter();
+        findings.extend(asked.map(|(name, source)| Finding::MachService {
             name: name.clone(),
             source: source.clone(),
         }));

@@ -27,6 +27,9 @@ pub(super) fn rules(ruleset: &Ruleset) -> Value {
         .collect();
     let limits = ruleset.limits();
     let features: Vec<_> = ruleset.system().features.keys().collect();
+    let macos = ruleset.macos();
+    let allowed: Vec<_> = macos.allowed.keys().map(|option| option.as_str()).collect();
+    let services: Vec<_> = macos.mach_lookup.iter().map(|(name, _)| name).collect();
     json!({
         "files": files,
         "protect": groups,
@@ -42,6 +45,8 @@ pub(super) fn rules(ruleset: &Ruleset) -> Value {
             "time_seconds": limits.time.map(|time| time.as_secs_f64()),
         },
         "features": features,
+        "macos": allowed,
+        "mach_services": services,
         "hide": ruleset.system().hide.as_str(),
     })
 }

@@ -53,6 +53,12 @@ pub(super) fn rules(ruleset: &Ruleset) -> String {
     if let Some(upstream) = network.upstream() {
         let _ = writeln!(text, "upstream {upstream}");
     }
+    for (option, source) in &ruleset.macos().allowed {
+        let _ = writeln!(text, "macos    {option}  ({source})");
+    }
+    for (name, source) in &ruleset.macos().mach_lookup {
+        let _ = writeln!(text, "macos    mach-lookup {}  ({source})", escaped(name));
+    }
     if let Some(limit) = ruleset.limits().time {
         let _ = writeln!(text, "time: {}", humantime::format_duration(limit));
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use crate::Source;
+use crate::{MacOptions, Source};
 
 /// A policy that is built in.
 ///
@@ -180,6 +180,52 @@ pub struct Limits {
     pub time: Option<Duration>,
 }
 
+/// What programs may do on macOS beside files and network, of what is denied there by default.
+///
+/// ```
+/// use sandbox_core::MacOption;
+///
+/// assert_eq!(MacOption::AppleEvents.to_string(), "apple-events");
+/// assert!(MacOption::AppleEvents.is_way_out());
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum MacOption {
+    /// Terminals can be made.
+    Pty,
+    /// The service that checks certificates for programs that do not do it themselves, as those in Go.
+    Trustd,
+    /// Apple events can be sent.
+    AppleEvents,
+    /// Programs and documents can be opened, as `open(1)` does.
+    Open,
+}
+
+impl MacOption {
+    /// What is lost by it.
+    pub const fn gives(self) -> &'static str {
+        match self {
+            Self::Pty => {
+                "terminals of its own, and those of yours: what is typed in them can be read, and written to them"
+            }
+            Self::Trustd => {
+                "the service that checks certificates, which fetches what a certificate names: a way out for data"
+            }
+            Self::AppleEvents => {
+                "other programs of yours, which do what Apple events tell them, unconfined: a way out of the sandbox"
+            }
+            Self::Open => {
+                "programs and documents, which are opened unconfined: a way out of the sandbox"
+            }
+        }
+    }
+
+    /// Whether a program can be told by it to do something outside.
+    pub const fn is_way_out(self) -> bool {
+        matches!(self, Self::AppleEvents | Self::Open)
+    }
+}
+
 /// Kernel features and the weaker tier that the policy accepts.
 ///
 /// ```
@@ -196,6 +242,8 @@ pub struct System {
     pub hide: HideBy,
     /// Features that the default filter refuses and this policy allows, by their name in the filter's table.
     pub features: BTreeMap<String, Source>,
+    /// What is allowed on macOS, and says nothing elsewhere.
+    pub(crate) macos: MacOptions,
 }
 
 impl Limits {
@@ -218,6 +266,7 @@ impl System {
             fallback: later.fallback.or(self.fallback),
             hide: later.hide.max(self.hide),
             features: self.features,
+            macos: self.macos.layer(later.macos),
         }
     }
 }
@@ -256,4 +305,5 @@ words!(ProtectedGroup: Ci = "ci");
 words!(SocketPreset: SshAgent = "ssh-agent", GpgAgent = "gpg-agent", Docker = "docker");
 words!(Network: Deny = "deny", Ask = "ask", Allow = "allow", Host = "host");
 words!(Tier: Namespaces = "namespaces", Landlock = "landlock");
+words!(MacOption: Pty = "pty", Trustd = "trustd", AppleEvents = "apple-events", Open = "open");
 words!(HideBy: Cover = "cover", Assemble = "assemble");

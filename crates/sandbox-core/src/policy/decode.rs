@@ -13,7 +13,9 @@ use std::sync::{Arc, LazyLock};
 
 use super::entry::{self, FileEntry, VariableEntry, VariableRule};
 use super::node::{Key, Kind, Node};
-use super::{DestinationPreset, HideBy, Policy, Preset, ProtectedGroup, SocketPreset, Tier};
+use super::{
+    DestinationPreset, HideBy, MacOption, Policy, Preset, ProtectedGroup, SocketPreset, Tier,
+};
 use crate::escape::toml_string;
 use crate::remedy::nearest;
 use crate::source::Document;
@@ -48,7 +50,11 @@ pub(super) const VARIABLE_RULE: &[&str] = &["set"];
 /// Rules of `[environment]` that are a word.
 pub(super) const ENVIRONMENT_WORDS: &[&str] = &["pass", "drop"];
 /// Keys of `[system]` that are not a feature's name.
-pub(super) const SYSTEM: &[&str] = &["fallback", "hide"];
+pub(super) const SYSTEM: &[&str] = &["fallback", "hide", "macos"];
+/// Keys of `[system.macos]`.
+pub(super) static MACOS: LazyLock<Vec<&str>> =
+    LazyLock::new(|| [MacOption::WORDS, &[MACH_LOOKUP]].concat());
+pub(super) const MACH_LOOKUP: &str = "mach-lookup";
 
 /// More rules than a person writes, and few enough to resolve in a moment.
 pub(super) const RULES: usize = 10_000;
@@ -354,6 +360,7 @@ impl Decoder<'_> {
                     let way = self.word("hide", value, "way to hide", HideBy::ALL, HideBy::WORDS);
                     self.policy.system.hide = way.unwrap_or_default();
                 }
+                ("macos", _) => self.macos(value),
                 (name, Kind::String(word)) if word == "allow" => {
                     if let Some(reason) = entry::wrong_feature(name) {
                         self.wrong_name("feature", key, reason);
@@ -370,6 +377,54 @@ impl Decoder<'_> {
                 (name, _) => {
                     self.wrong_type(name, value, "`allow`", Some(Remedy::OneOf(&["allow"])));
                 }
+            }
+        }
+    }
+}
+
+impl Decoder<'_> {
+    /// What is allowed on macOS, which says nothing elsewhere.
+    fn macos(&mut self, node: &Node) {
+        for (key, value) in self.table("macos", node, "a table", None) {
+            if key.text == MACH_LOOKUP {
+                self.services(value);
+                continue;
+            }
+            let option = MacOption::ALL
+                .iter()
+                .find(|option| option.as_str() == key.text);
+            let Some(option) = option else {
+                self.unknown_key(key, "[system.macos]", &MACOS);
+                continue;
+            };
+            if self
+                .word(option.as_str(), value, "rule", &[()], &["allow"])
+                .is_some()
+            {
+                let source = self.source(key);
+                self.policy.system.macos.allowed.insert(*option, source);
+            }
+        }
+    }
+
+    fn services(&mut self, node: &Node) {
+        for item in self.list(MACH_LOOKUP, node) {
+            let Kind::String(name) = &item.kind else {
+                self.wrong_type(MACH_LOOKUP, item, "a list of services", None);
+                continue;
+            };
+            let source = Source::File(self.at(item));
+            if let Some(reason) = entry::wrong_service(name) {
+                self.errors.push(PolicyError::InvalidName {
+                    at: source,
+                    kind: "service",
+                    name: OsStr::new(&**name).to_owned(),
+                    reason,
+                });
+            } else {
+                let services = &mut self.policy.system.macos.mach_lookup;
+                services.retain(|(known, _)| known != name);
+                services.push((name.to_string(), source));
             }
         }
     }

@@ -216,8 +216,21 @@ pub(super) fn wrong_feature(name: &str) -> Option<&'static str> {
         |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-".contains(&byte);
     match name {
         "" => Some("is empty"),
-        "fallback" | "hide" => Some("is a key of its own"),
+        "fallback" | "hide" | "macos" => Some("is a key of its own"),
         _ if !name.bytes().all(word) => Some("is not a word in lower case"),
+        _ => None,
+    }
+}
+
+/// Why no service of macOS has this name, or begins so.
+pub(super) fn wrong_service(name: &str) -> Option<&'static str> {
+    let is_name = |letter: char| letter.is_ascii_graphic() && !matches!(letter, '*' | '"' | '\\');
+    match name.strip_suffix('*').unwrap_or(name) {
+        "" if name.is_empty() => Some("is empty"),
+        "" => Some("is all services at once"),
+        beginning if !beginning.chars().all(is_name) => {
+            Some("has a character that no service has, or `*` before its end")
+        }
         _ => None,
     }
 }

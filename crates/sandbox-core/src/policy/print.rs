@@ -5,6 +5,7 @@ use std::fmt::{self, Display, Formatter};
 use std::hash::Hash;
 
 use super::Policy;
+use super::decode::MACH_LOOKUP;
 use super::entry::{self, DestinationEntry, FileEntry, Grant, VariableEntry, VariableRule};
 use crate::escape::toml_string;
 use crate::size;
@@ -77,7 +78,8 @@ impl Display for Policy {
             &variables.into_iter().map(variable_line).collect::<Vec<_>>(),
         )?;
         blocks.block("limits", &self.limit_lines())?;
-        blocks.block("system", &self.system_lines())
+        blocks.block("system", &self.system_lines())?;
+        blocks.block("system.macos", &self.macos_lines())
     }
 }
 
@@ -127,6 +129,22 @@ impl Policy {
             .keys()
             .map(|name| format!("{} = \"allow\"", toml_string(name)));
         fallback.into_iter().chain(hide).chain(features).collect()
+    }
+}
+
+impl Policy {
+    fn macos_lines(&self) -> Vec<String> {
+        let macos = &self.system.macos;
+        let services: Vec<_> = macos
+            .mach_lookup
+            .iter()
+            .map(|(name, _)| toml_string(name))
+            .collect();
+        let services =
+            (!services.is_empty()).then(|| format!("{MACH_LOOKUP} = [{}]", services.join(", ")));
+        let allowed = macos.allowed.keys();
+        let allowed = allowed.map(|option| format!("{option} = \"allow\""));
+        allowed.chain(services).collect()
     }
 }
 

@@ -6,10 +6,10 @@
 use std::fmt::Write as _;
 
 use super::decode::{
-    DESTINATION_RULE, DESTINATION_WORDS, ENVIRONMENT_WORDS, FILE_RULE, FIXED, NETWORK, POLICY,
-    PRESETS, RULES, SYSTEM, VARIABLE_RULE, limits::LIMITS,
+    DESTINATION_RULE, DESTINATION_WORDS, ENVIRONMENT_WORDS, FILE_RULE, FIXED, MACH_LOOKUP, MACOS,
+    NETWORK, POLICY, PRESETS, RULES, SYSTEM, VARIABLE_RULE, limits::LIMITS,
 };
-use super::{HideBy, Network, ProtectedGroup, Tier};
+use super::{HideBy, MacOption, Network, ProtectedGroup, Tier};
 use crate::Access;
 
 /// The schema's name: what changes its meaning changes the number.
@@ -101,6 +101,14 @@ const DESCRIPTIONS: &[(&str, &str)] = &[
         "A weaker tier that is accepted where a stronger one is not available.",
     ),
     (
+        "macos",
+        "What is denied on macOS otherwise. Elsewhere it says nothing.",
+    ),
+    (
+        "mach-lookup",
+        "Services of macOS that can be asked, by the names that launchd knows; * at the end of one stands for the rest of it. They are not confined.",
+    ),
+    (
         "hide",
         "cover: fast. assemble: no moment in which the host's own change shows a hidden file.",
     ),
@@ -184,6 +192,7 @@ fn system(features: &[(&str, &str)]) -> String {
     let own = SYSTEM.iter().map(|key| {
         let schema = match *key {
             "fallback" => words(Tier::WORDS),
+            "macos" => macos(),
             _ => words(HideBy::WORDS),
         };
         (*key, described(key, &schema))
@@ -196,6 +205,27 @@ fn system(features: &[(&str, &str)]) -> String {
         .text("type", "object")
         .json("additionalProperties", &words(&["allow"]))
         .json("properties", &properties(own.chain(features)))
+        .0
+}
+
+/// Each key with what is lost by it.
+fn macos() -> String {
+    let keys = MACOS.iter().map(|key| {
+        if *key == MACH_LOOKUP {
+            let names = format!(
+                "{{\"type\":\"array\",\"items\":{{\"type\":\"string\",\"minLength\":1}},\"maxItems\":{RULES}}}"
+            );
+            return (*key, described(key, &names));
+        }
+        let option = MacOption::ALL.iter().find(|option| option.as_str() == *key);
+        let gives = option.map_or("", |option| option.gives());
+        let head = Object::new().text("description", &format!("Opens {gives}.")).0;
+        (*key, joined(&head, &words(&["allow"])))
+    });
+    Object::new()
+        .text("type", "object")
+        .json("additionalProperties", "false")
+        .json("properties", &properties(keys))
         .0
 }
 

@@ -64,9 +64,21 @@ fn meaning(policy: &Policy) -> Meaning {
         (
             policy.system.fallback,
             policy.system.hide,
-            policy.system.features.keys().cloned().collect(),
+            system_words(policy),
         ),
     )
+}
+
+/// What is allowed beside all else.
+fn system_words(policy: &Policy) -> Vec<String> {
+    let features = policy.system.features.keys().cloned();
+    let macos = &policy.system.macos;
+    let allowed = macos.allowed.keys().map(|option| format!("macos {option}"));
+    let services = macos
+        .mach_lookup
+        .iter()
+        .map(|(name, _)| format!("mach {name}"));
+    features.chain(allowed).chain(services).collect()
 }
 
 const EVERYTHING: &str = r#"
@@ -103,6 +115,11 @@ time = "1h 30m"
 perf = "allow"
 fallback = "landlock"
 hide = "assemble"
+
+[system.macos]
+pty = "allow"
+apple-events = "allow"
+mach-lookup = ["com.example.a", "org.example.*", "com.example.a"]
 "#;
 
 const EVERYTHING_JSON: &str = r#"{
@@ -115,7 +132,8 @@ const EVERYTHING_JSON: &str = r#"{
   "network": { "default": "host", "publish": [], "rules": {} },
   "environment": { "PATH": "pass", "*_TOKEN": "drop", "CI": { "set": "1" } },
   "limits": { "memory": 4294967296, "processes": 512, "open_files": 1024, "time": "90m" },
-  "system": { "perf": "allow", "fallback": "landlock", "hide": "assemble" }
+  "system": { "perf": "allow", "fallback": "landlock", "hide": "assemble",
+    "macos": { "apple-events": "allow", "pty": "allow", "mach-lookup": ["org.example.*", "com.example.a"] } }
 }"#;
 
 fn everything() -> Policy {
@@ -141,6 +159,10 @@ fn everything() -> Policy {
         .feature("perf")
         .fallback(Tier::Landlock)
         .hide_by(HideBy::Assemble)
+        .macos(MacOption::Pty)
+        .macos(MacOption::AppleEvents)
+        .mach_lookup("org.example.*")
+        .mach_lookup("com.example.a")
 }
 
 #[test]
@@ -192,6 +214,11 @@ fn printed_policy_has_every_part() {
     fallback = "landlock"
     hide = "assemble"
     "perf" = "allow"
+
+    [system.macos]
+    pty = "allow"
+    apple-events = "allow"
+    mach-lookup = ["org.example.*", "com.example.a"]
     "#);
 }
 
@@ -309,11 +336,14 @@ fn setters_keep_what_cannot_be_meant_for_later() {
         .processes(u64::MAX)
         .time(Duration::from_hours(31 * 24))
         .feature("Perf")
-        .feature("hide");
+        .feature("hide")
+        .mach_lookup("*")
+        .mach_lookup("a*b")
+        .mach_lookup("");
     assert!(
         policy.files.is_empty()
             && policy.environment.is_empty()
-            && policy.system.features.is_empty()
+            && system_words(&policy).is_empty()
     );
     assert_eq!(policy.limits, Limits::default());
     insta::assert_snapshot!(PolicyErrors(policy.problems), @r"
@@ -328,6 +358,9 @@ fn setters_keep_what_cannot_be_meant_for_later() {
     the command line: `time` cannot be `2678400s`: it is more than 30 days
     the command line: the feature `Perf` is not a word in lower case
     the command line: the feature `hide` is a key of its own
+    the command line: the service `*` is all services at once
+    the command line: the service `a*b` has a character that no service has, or `*` before its end
+    the command line: the service `` is empty
     ");
 }
 

@@ -50,6 +50,9 @@ fn what_a_reviewer_says() {
         .pass("NPM_TOKEN")
         .pass("*_KEY")
         .feature("perf")
+        .macos(MacOption::Pty)
+        .macos(MacOption::AppleEvents)
+        .mach_lookup("com.example.*")
         .network(Network::Host);
     insta::assert_snapshot!(found(&root, &context, &policy).join("\n"), @"
     Note broad: `~` = read (the program) grants a home
@@ -64,6 +67,9 @@ fn what_a_reviewer_says() {
     Note opens-secret: `*_KEY` (the program) opens a known secret: keys
     Note host-network: the network is the host's: everything can be sent everywhere
     Note feature: `perf` opens a part of the kernel that is refused otherwise
+    Note macos: `pty` opens, on macOS, terminals of its own, and those of yours: what is typed in them can be read, and written to them
+    Warning macos: `apple-events` opens, on macOS, other programs of yours, which do what Apple events tell them, unconfined: a way out of the sandbox
+    Note mach-service: `com.example.*` is a service of macOS that is not confined: it does what it is asked to
     ");
     let bare = Policy::new().read("/").write(&root).write("~");
     insta::assert_snapshot!(found(&root, &context, &bare).join("\n"), @"

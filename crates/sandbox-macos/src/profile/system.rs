@@ -3,7 +3,7 @@
 //! The lists are short: a service that starts programs, opens documents, reads the clipboard, draws, captures, or tells other
 //! programs what to do is not in them. A name that no macOS of today knows costs nothing.
 
-use sandbox_core::MacOptions;
+use sandbox_core::{MacOption, MacOptions};
 
 use super::ProfileError;
 use super::sbpl::{Filter, Line, Statement};
@@ -90,9 +90,8 @@ pub(super) const LOADER: &[(&str, &str)] = &[
     ("/dev/stdin", "the command's own input"),
 ];
 
-/// What Apple events take beside themselves.
-const APPLE_EVENTS: &[&str] = &[
-    "com.apple.coreservices.appleevents",
+/// What is opened asks these.
+const OPENING: [&str; 2] = [
     "com.apple.CoreServices.coreservicesd",
     "com.apple.coreservices.quarantine-resolver",
 ];
@@ -189,18 +188,34 @@ pub(super) fn statements() -> Vec<Statement> {
 /// What the policy opens beside files and network.
 pub(super) fn options(options: &MacOptions) -> Result<Vec<Statement>, ProfileError> {
     let mut statements = Vec::new();
-    if let Some(source) = &options.trustd {
-        let why = format!("{source}; it may fetch what a certificate names, which is a way out");
-        statements.push(services([("com.apple.trustd.agent", why.as_str())]));
-    }
-    if let Some(source) = &options.apple_events {
-        let why =
-            format!("{source}; unconfined programs do what they are told, which is a way out");
-        statements.push(Statement::allow(&["appleevent-send"], Vec::new()).because(&why));
-        statements.push(Statement::allow(&["lsopen"], Vec::new()).because(&why));
-        statements.push(services(
-            APPLE_EVENTS.iter().map(|name| (*name, why.as_str())),
-        ));
+    for (option, source) in &options.allowed {
+        let why = format!("{option} ({source}) opens {}", option.gives());
+        let whole = |operation| Statement::allow(operation, Vec::new()).because(&why);
+        match option {
+            MacOption::Trustd => {
+                statements.push(services([("com.apple.trustd.agent", why.as_str())]));
+            }
+            MacOption::AppleEvents => {
+                statements.push(whole(&["appleevent-send"]));
+                let service = "com.apple.coreservices.appleevents";
+                statements.push(services([(service, why.as_str())]));
+            }
+            MacOption::Open => {
+                statements.push(whole(&["lsopen"]));
+                statements.push(services(OPENING.map(|name| (name, why.as_str()))));
+            }
+            MacOption::Pty => {
+                let terminals = vec![
+                    Line::new(Filter::Literal("/dev/ptmx".to_owned()), &why),
+                    Line::new(Filter::Regex("^/dev/ttys".to_owned()), &why),
+                ];
+                statements.push(whole(&["pseudo-tty"]));
+                let operations = &["file-ioctl", "file-read-data", "file-write-data"];
+                statements.push(Statement::allow(operations, terminals));
+            }
+            // What is not known here is not opened.
+            _ => {}
+        }
     }
     for (name, source) in &options.mach_lookup {
         let (beginning, kind) = match name.strip_suffix('*') {
@@ -216,22 +231,9 @@ pub(super) fn options(options: &MacOptions) -> Result<Vec<Statement>, ProfileErr
             });
         }
         let filter = Filter::Named(kind, beginning.to_owned());
-        let lines = vec![Line::new(filter, source.to_string())];
+        let why = format!("{name} ({source}) is not confined");
+        let lines = vec![Line::new(filter, why)];
         statements.push(Statement::allow(&["mach-lookup"], lines));
-    }
-    if let Some(source) = &options.pty {
-        let why = source.to_string();
-        let terminals = || {
-            vec![
-                Line::new(Filter::Literal("/dev/ptmx".to_owned()), &why),
-                Line::new(Filter::Regex("^/dev/ttys".to_owned()), &why),
-            ]
-        };
-        statements.push(Statement::allow(&["pseudo-tty"], Vec::new()).because(&why));
-        statements.push(Statement::allow(
-            &["file-ioctl", "file-read-data", "file-write-data"],
-            terminals(),
-        ));
     }
     Ok(statements)
 }

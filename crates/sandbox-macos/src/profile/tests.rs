@@ -8,7 +8,7 @@ mod random;
 
 use std::path::{Path, PathBuf};
 
-use sandbox_core::{Context, Imported, Network, Policy, Ruleset};
+use sandbox_core::{Context, Imported, MacOption, Network, Policy, Ruleset};
 
 use self::judge::Judge;
 use super::{Facts, Profile, ProfileError};
@@ -303,6 +303,28 @@ fn options_are_off_until_they_are_written() {
         on.is(operation, target, true);
     }
     on.is("mach-lookup", "name:com.a.bc", false);
+    // The same in our own words, each for itself.
+    let own = [
+        (
+            MacOption::Trustd,
+            "mach-lookup",
+            "name:com.apple.trustd.agent",
+        ),
+        (MacOption::AppleEvents, "appleevent-send", ""),
+        (MacOption::Open, "lsopen", ""),
+        (MacOption::Pty, "pseudo-tty", ""),
+        (MacOption::Pty, "file-write-data", "path:/dev/ttys003"),
+    ];
+    for (option, ..) in own {
+        let judge = home.judge(&workspace().macos(option));
+        for (other, operation, target) in own {
+            judge.is(operation, target, other == option);
+        }
+    }
+    let asked = home.judge(&workspace().mach_lookup("com.a.b").mach_lookup("org.c.*"));
+    asked.is("mach-lookup", "name:com.a.b", true);
+    asked.is("mach-lookup", "name:org.c.d", true);
+    asked.is("mach-lookup", "name:com.a.bc", false);
     for name in ["*", "a*b", ""] {
         let text = settings(&format!(r#", "allowMachLookup": ["{name}"]}}"#));
         let policy = Imported::from_settings(&text, None).unwrap().policy;

@@ -15,7 +15,9 @@ use crate::policy::entry::{self, VariableEntry, VariableRule};
 use crate::policy::node::{Key, Kind, Node, duplicates};
 use crate::policy::{Policy, parse};
 use crate::source::Document;
-use crate::{Access, MacOptions, PolicyError, PolicyErrors, Preset, Remedy, Source, Upstream};
+use crate::{
+    Access, MacOption, MacOptions, PolicyError, PolicyErrors, Preset, Remedy, Source, Upstream,
+};
 
 /// How many directories deep protected paths are searched for, unless a key says it.
 const DEPTH: usize = 3;
@@ -227,14 +229,20 @@ impl Reader<'_> {
     }
 
     fn macos(&mut self, known: &'static Known, value: &Node) {
-        let source = Some(self.source(known, value));
+        let source = self.source(known, value);
         let options = &mut self.settings.macos;
-        match known.key {
-            "network.allowLocalBinding" => options.local_binding = source,
-            "enableWeakerNetworkIsolation" => options.trustd = source,
-            "allowAppleEvents" => options.apple_events = source,
-            _ => options.pty = source,
-        }
+        let allowed: &[MacOption] = match known.key {
+            "network.allowLocalBinding" => {
+                options.local_binding = Some(source);
+                return;
+            }
+            "enableWeakerNetworkIsolation" => &[MacOption::Trustd],
+            // There it is both.
+            "allowAppleEvents" => &[MacOption::AppleEvents, MacOption::Open],
+            _ => &[MacOption::Pty],
+        };
+        let allowed = allowed.iter().map(|option| (*option, source.clone()));
+        options.allowed.extend(allowed);
     }
 
     fn paths(&mut self, role: Role, known: &'static Known, value: &Node) {

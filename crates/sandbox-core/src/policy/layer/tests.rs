@@ -47,6 +47,7 @@ fn an_untrusted_layer_may_narrow() {
 fn what_an_untrusted_layer_widens_is_told_with_its_line() {
     let below = Policy::preset(Preset::Agent)
         .memory(1 << 30)
+        .mach_lookup("org.example.*")
         .hide_by(crate::HideBy::Assemble);
     insta::assert_snapshot!(
         said(
@@ -55,8 +56,9 @@ fn what_an_untrusted_layer_widens_is_told_with_its_line() {
              [network]\ndefault = 'host'\n\
              [environment]\n'X_TOKEN' = 'pass'\n'CI' = { set = '1' }\n\
              [limits]\nmemory = '2GiB'\n\
-             [system]\nperf = 'allow'\nfallback = 'landlock'\n"
-        ).replace("(read the file; if that is what you want, `sandbox trust /p/layer.toml`)", "(…)"), @r"
+             [system]\nperf = 'allow'\nfallback = 'landlock'\n\
+             [system.macos]\nopen = 'allow'\nmach-lookup = ['com.example.a', 'org.example.a']\n"
+        ).replace("(read the file; if that is what you want, `sandbox trust /p/layer.toml`)", "(…)"), @"
     /p/layer.toml:2: `/usr/share` would be `write` instead of `read`, and `/p/layer.toml` is not approved (…)
     /p/layer.toml:3: `/usr/share/.ssh/config` would be `read` instead of `hide`, and `/p/layer.toml` is not approved (…)
     /p/layer.toml:4: `/usr/share/.vscode` would be `write` instead of `read`, and `/p/layer.toml` is not approved (…)
@@ -66,6 +68,8 @@ fn what_an_untrusted_layer_widens_is_told_with_its_line() {
     `memory` would be `2GiB` instead of `1GiB`, and `/p/layer.toml` is not approved (…)
     `fallback` would be `landlock` instead of `namespaces`, and `/p/layer.toml` is not approved (…)
     /p/layer.toml:13: `perf` would be `allow` instead of `refused`, and `/p/layer.toml` is not approved (…)
+    /p/layer.toml:16: `macos.open` would be `allow` instead of `refused`, and `/p/layer.toml` is not approved (…)
+    /p/layer.toml:17: `macos.mach-lookup com.example.a` would be `allow` instead of `refused`, and `/p/layer.toml` is not approved (…)
     ");
     // A line of another preset has no place in the file.
     let strict = said(&Policy::preset(Preset::Strict), "extends = ['read-only']");

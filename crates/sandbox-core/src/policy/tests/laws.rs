@@ -84,6 +84,8 @@ fn policies() -> impl Strategy<Value = Policy> {
             proptest::option::of(proptest::sample::select(Tier::ALL)),
             proptest::sample::select(HideBy::ALL),
             proptest::option::of(proptest::sample::select(ProtectedGroup::ALL)),
+            proptest::option::of(proptest::sample::select(MacOption::ALL)),
+            proptest::collection::vec("[!#-)+-\\[\\]-~]{1,6}\\*?", 0..3),
         ),
         proptest::collection::vec("[a-z][a-z0-9_-]{0,6}", 0..3),
         network_rules(),
@@ -95,7 +97,7 @@ fn policies() -> impl Strategy<Value = Policy> {
                 network,
                 variables,
                 limits,
-                (tier, hide, group),
+                (tier, hide, group, macos, services),
                 features,
                 network_rules,
             )| {
@@ -121,6 +123,8 @@ fn policies() -> impl Strategy<Value = Policy> {
                 policy.limits.time = seconds.map(Duration::from_secs);
                 policy.system.fallback = tier;
                 policy = group.into_iter().fold(policy, Policy::protect);
+                policy = macos.into_iter().fold(policy, Policy::macos);
+                policy = services.into_iter().fold(policy, Policy::mach_lookup);
                 features
                     .into_iter()
                     .fold(policy.hide_by(hide), Policy::feature)

@@ -386,6 +386,45 @@ fn system() {
 }
 
 #[test]
+fn what_is_wrong_about_macos() {
+    let text = "[system.macos]\nptty = 'allow'\nopen = true\ntrustd = 'alow'\nmach-lookup = ['*', 'a*b', '', 'a b', 1]\n";
+    insta::assert_snapshot!(toml(text), @"
+    error: unknown key `ptty` in `[system.macos]`
+     2:1 | ptty = 'allow'
+           ^^^^
+      help: write `pty`
+    error: `open` must be a string, not a boolean
+     3:8 | open = true
+                  ^^^^
+      help: write `allow`
+    error: unknown rule `alow` for `trustd`
+     4:10 | trustd = 'alow'
+                     ^^^^^^
+      help: write `allow`
+    error: the service `*` is all services at once
+     5:16 | mach-lookup = ['*', 'a*b', '', 'a b', 1]
+                           ^^^
+    error: the service `a*b` has a character that no service has, or `*` before its end
+     5:21 | mach-lookup = ['*', 'a*b', '', 'a b', 1]
+                                ^^^^^
+    error: the service `` is empty
+     5:28 | mach-lookup = ['*', 'a*b', '', 'a b', 1]
+                                       ^^
+    error: the service `a b` has a character that no service has, or `*` before its end
+     5:32 | mach-lookup = ['*', 'a*b', '', 'a b', 1]
+                                           ^^^^^
+    error: `mach-lookup` must be a list of services, not a number
+     5:39 | mach-lookup = ['*', 'a*b', '', 'a b', 1]
+                                                  ^
+    ");
+    insta::assert_snapshot!(toml("[system]\nmacos = 'allow'\n"), @"
+    error: `macos` must be a table, not a string
+     2:9 | macos = 'allow'
+                   ^^^^^^^
+    ");
+}
+
+#[test]
 fn syntax_of_toml_is_told_once() {
     insta::assert_snapshot!(toml("[files\n'.' = \n"), @"
     error: invalid TOML: unclosed table, expected `]`

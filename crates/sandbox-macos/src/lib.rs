@@ -1,9 +1,17 @@
-//! What the process sandbox does on macOS: a [`sandbox_core::Ruleset`] becomes a [`Profile`] in the language of Seatbelt, SBPL.
+//! What the process sandbox does on macOS: a [`sandbox_core::Ruleset`] becomes a [`Profile`] in the language of Seatbelt, SBPL, and a
+//! command is started under it (`launch`).
 //!
-//! The profile is data: it is made and tested on every system. Nothing here applies it.
+//! The profile is data: it is made and tested on every system. What starts a command names the program that applies a profile, and is
+//! tested on every Unix with another one in its place; what Apple's does was never seen by a test of ours.
 
-#![forbid(unsafe_code)]
-
+#[cfg(unix)]
+mod launch;
 mod profile;
+mod tag;
 
+#[cfg(unix)]
+pub use self::launch::{
+    Child, LOG, LaunchError, Limits, Report, SANDBOX_EXEC, Start, Violation, Watch, probe,
+};
 pub use self::profile::{Asked, Facts, Part, Profile, ProfileError, Said};
+pub use self::tag::Tag;

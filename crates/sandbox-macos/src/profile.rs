@@ -33,7 +33,8 @@ use sandbox_core::{Ruleset, Source, escaped};
 
 pub use self::answer::{Asked, Part, Said};
 pub use self::error::ProfileError;
-use self::sbpl::{Statement, comment};
+use self::sbpl::{Statement, Told, comment, message};
+use crate::Tag;
 
 /// What is known of the run that a profile is for.
 ///
@@ -49,6 +50,8 @@ pub struct Facts {
     pub gateway: Vec<u16>,
     /// The private directory that stands for those that presets have private, as `/tmp`; `None` where there is none.
     pub temporary: Option<PathBuf>,
+    /// What denials are reported under in the log of the system; `None` where nobody reads them.
+    pub tag: Option<Tag>,
 }
 
 /// A profile, as sandbox-exec(1) takes it.
@@ -65,6 +68,7 @@ pub struct Facts {
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Profile {
+    tag: Option<Tag>,
     parts: Vec<(Part, Vec<Statement>)>,
 }
 
@@ -87,6 +91,7 @@ impl Profile {
         let write = files.writing()?;
         let network = network::statements(ruleset, facts, &write)?;
         Ok(Self {
+            tag: facts.tag.clone(),
             parts: vec![
                 (Part::System, system::statements()),
                 (Part::Options, system::options(ruleset.macos())?),
@@ -103,7 +108,8 @@ impl Profile {
 
 impl fmt::Display for Profile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("(version 1)\n(deny default)")?;
+        let tag = self.tag.as_ref();
+        write!(f, "(version 1)\n(deny default{})", message(tag))?;
         comment(
             f,
             "nothing is allowed that no line allows; the last line that matches holds",
@@ -111,7 +117,7 @@ impl fmt::Display for Profile {
         for (part, statements) in self.parts.iter().filter(|(_, some)| !some.is_empty()) {
             write!(f, "\n\n;; {part}")?;
             for statement in statements {
-                write!(f, "\n{statement}")?;
+                write!(f, "\n{}", Told(statement, tag))?;
             }
         }
         f.write_str("\n")

@@ -4,6 +4,8 @@ use std::fmt;
 
 use sandbox_core::escaped;
 
+use crate::Tag;
+
 /// What an operation is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Filter {
@@ -129,21 +131,35 @@ impl Statement {
     }
 }
 
-impl fmt::Display for Statement {
+/// A statement as it stands in a profile: what it denies is reported under a tag, if there is one.
+pub(super) struct Told<'a>(pub(super) &'a Statement, pub(super) Option<&'a Tag>);
+
+impl fmt::Display for Told<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let verdict = if self.allows { "allow" } else { "deny" };
-        write!(f, "({verdict} {}", self.operations.join(" "))?;
-        if self.lines.is_empty() {
-            f.write_str(")")?;
+        let Self(statement, tag) = *self;
+        let verdict = if statement.allows { "allow" } else { "deny" };
+        write!(f, "({verdict} {}", statement.operations.join(" "))?;
+        // What is allowed is not reported.
+        let message = message(tag.filter(|_| !statement.allows));
+        if statement.lines.is_empty() {
+            write!(f, "{message})")?;
         }
-        comment(f, &self.why)?;
-        for (at, line) in self.lines.iter().enumerate() {
-            let end = if at + 1 == self.lines.len() { ")" } else { "" };
-            write!(f, "\n  {}{end}", line.filter)?;
+        comment(f, &statement.why)?;
+        for (at, line) in statement.lines.iter().enumerate() {
+            write!(f, "\n  {}", line.filter)?;
+            if at + 1 == statement.lines.len() {
+                write!(f, "{message})")?;
+            }
             comment(f, &line.why)?;
         }
         Ok(())
     }
+}
+
+/// What has a denial reported under a tag.
+pub(super) fn message(tag: Option<&Tag>) -> String {
+    let message = |tag| format!(" (with message {})", Text(tag));
+    tag.map(Tag::as_str).map_or_else(String::new, message)
 }
 
 /// Nothing in a comment ends it.
@@ -167,7 +183,7 @@ mod tests {
         );
         let statement = Statement::deny(&["file-read*"], vec![line]);
         assert_eq!(
-            statement.to_string(),
+            Told(&statement, None).to_string(),
             "(deny file-read*\n  (subpath \"/a\\\") (allow default) ;\\\\\\n\\t\")) ; a\\n(allow default)"
         );
     }

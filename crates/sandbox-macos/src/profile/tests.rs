@@ -52,6 +52,7 @@ impl Home {
         let facts = Facts {
             gateway: vec![3128],
             temporary: None,
+            tag: None,
         };
         Judge::new(&Profile::compile(&self.ruleset(policy), &facts).unwrap())
     }
@@ -414,4 +415,21 @@ fn a_thousand_rules_are_little_text() {
         );
     }
     judge.denies("file-write-data", &home.path("w/d/kept501"));
+}
+
+#[test]
+fn a_tag_is_in_whatever_denies_and_changes_no_answer() {
+    let home = Home::new();
+    let policy = Policy::preset(sandbox_core::Preset::Agent).hide("secret");
+    let ruleset = home.ruleset(&policy.read_matching("**/*.lock"));
+    let mut facts = Facts::default();
+    let plain = Profile::compile(&ruleset, &facts).unwrap().to_string();
+    let tag = crate::Tag::random().unwrap();
+    facts.tag = Some(tag.clone());
+    let tagged = Profile::compile(&ruleset, &facts).unwrap().to_string();
+    let message = format!(" (with message \"{}\")", tag.as_str());
+    assert_eq!(tagged.replace(&message, ""), plain);
+    let denials = plain.lines().filter(|line| line.starts_with("(deny "));
+    assert_eq!(tagged.matches(&message).count(), denials.count());
+    seatbelt::Profile::parse(&tagged).unwrap();
 }

@@ -10,6 +10,7 @@ fn agree(home: &Home, policy: &Policy) {
     let facts = Facts {
         gateway: vec![3128],
         temporary: Some("/private/tmp/sandbox".into()),
+        tag: None,
     };
     let profile = Profile::compile(&home.ruleset(policy), &facts).unwrap();
     let text = profile.to_string();

@@ -23,6 +23,7 @@ fn presets() {
         let facts = Facts {
             gateway: vec![3128],
             temporary: Some("/private/tmp/sandbox".into()),
+            tag: None,
         };
         let is_there = |item: &Item| {
             let is_of_home =

@@ -173,11 +173,24 @@ impl LaunchError {
 pub struct Report {
     /// As wait(2) has it.
     pub status: i32,
-    /// Processor time of its own.
+    /// What it took, with the children that it waited for.
+    pub usage: Usage,
+}
+
+/// What a command used.
+///
+/// ```
+/// # #[cfg(unix)]
+/// assert_eq!(sandbox_macos::Usage::default().peak_memory, 0);
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Usage {
+    /// Processor time of the programs.
     pub user: Duration,
-    /// Processor time of the kernel's for it.
+    /// Processor time of the kernel on their behalf.
     pub system: Duration,
-    /// Bytes of memory, at most.
+    /// The most memory that one of the processes had, in bytes.
     pub peak_memory: u64,
 }
 

@@ -11,7 +11,7 @@ mod tag;
 
 #[cfg(unix)]
 pub use self::launch::{
-    Child, LOG, LaunchError, Limits, Report, SANDBOX_EXEC, Start, Violation, Watch, probe,
+    Child, LOG, LaunchError, Limits, Report, SANDBOX_EXEC, Start, Usage, Violation, Watch, probe,
 };
 pub use self::profile::{Asked, Facts, Part, Profile, ProfileError, Said};
 pub use self::tag::Tag;

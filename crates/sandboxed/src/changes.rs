@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 use std::ffi::{CString, OsStr, OsString};
 
-use crate::Error;
-use crate::strings::variable;
+use crate::strings::{BadString, variable};
 
 /// Variables that are set and removed on top of what the policy gives.
 #[derive(Default)]
@@ -32,11 +31,11 @@ impl Changes {
         self.variables.insert(name.to_owned(), None);
     }
 
-    /// The variables inside as the kernel takes them, and the value of `PATH` among them.
-    pub(crate) fn apply(
-        &self,
-        given: &[(OsString, OsString)],
-    ) -> Result<(Vec<CString>, Option<OsString>), Error> {
+    /// The variables inside.
+    pub(crate) fn variables<'a>(
+        &'a self,
+        given: &'a [(OsString, OsString)],
+    ) -> impl Iterator<Item = (&'a OsString, &'a OsString)> {
         let kept = given
             .iter()
             .filter(|(name, _)| !self.clear && !self.variables.contains_key(name));
@@ -44,17 +43,21 @@ impl Changes {
             .variables
             .iter()
             .filter_map(|(name, value)| Some((name, value.as_ref()?)));
-        let all: Vec<(&OsString, &OsString)> =
-            kept.map(|(name, value)| (name, value)).chain(set).collect();
-        let path = all
-            .iter()
-            .rev()
-            .find(|(name, _)| *name == "PATH")
-            .map(|(_, value)| (*value).clone());
-        let strings = all
-            .into_iter()
-            .map(|(name, value)| variable(name.clone(), value))
-            .collect::<Result<_, _>>()?;
+        kept.map(|(name, value)| (name, value)).chain(set)
+    }
+
+    /// The variables inside as the kernel takes them, and the value of `PATH` among them.
+    pub(crate) fn apply(
+        &self,
+        given: &[(OsString, OsString)],
+    ) -> Result<(Vec<CString>, Option<OsString>), BadString> {
+        let (mut strings, mut path) = (Vec::new(), None);
+        for (name, value) in self.variables(given) {
+            strings.push(variable(name.clone(), value)?);
+            if name == "PATH" {
+                path = Some(value.clone());
+            }
+        }
         Ok((strings, path))
     }
 }
@@ -116,15 +119,15 @@ mod tests {
     fn what_the_kernel_would_cut_off_or_misread_is_an_error() {
         assert!(matches!(
             changes(false, &[("A=B", Some("1"))]).apply(&[]),
-            Err(Error::VariableName { .. })
+            Err(BadString::VariableName { .. })
         ));
         assert!(matches!(
             changes(false, &[("", Some("1"))]).apply(&[]),
-            Err(Error::VariableName { .. })
+            Err(BadString::VariableName { .. })
         ));
         assert!(matches!(
             changes(false, &[("A", Some("1\0"))]).apply(&[]),
-            Err(Error::Nul { .. })
+            Err(BadString::Nul { .. })
         ));
     }
 }

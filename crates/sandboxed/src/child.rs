@@ -178,7 +178,8 @@ impl Child {
             Some(sandbox_linux::Update::Ended(report)) => {
                 let killed = report.status == Signal::SIGKILL as i32;
                 let reached = |deadline: &Deadline| deadline.reached(Instant::now(), killed);
-                let status = ExitStatus::new(report, self.deadline.as_ref().and_then(reached));
+                let time_limit = self.deadline.as_ref().and_then(reached);
+                let status = ExitStatus::new(report.status, report.usage, time_limit);
                 self.ended = Some(status);
                 return Ok(Some(Update::Ended(status)));
             }

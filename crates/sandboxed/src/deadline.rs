@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 const GRACE: Duration = Duration::from_secs(2);
 
 /// When init ends everything by itself: whoever waits may have been stopped, and then carries nothing out.
+#[cfg(any(backend = "linux", test))]
 pub(crate) fn last_resort(limit: Duration) -> Duration {
     limit
         .saturating_add(GRACE)

@@ -1,17 +1,12 @@
 //! Who is told of what was denied, whichever part denied it: each thing once a command, and at the end with its count.
 
+#[cfg(backend = "linux")]
+mod names;
+
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::SystemTime;
 
-use sandbox_core::{Attempt, Decision, Denials, Event, Operation, Ruleset, Verdict};
+use sandbox_core::{Attempt, Decision, Denials, Event, Operation, Ruleset, Verdict, escaped};
 use sandbox_gateway::{Door, End, Event as NetworkEvent, Options};
-use sandbox_linux::{Denial, OnDenial, Reason, Told};
-
-/// Why a move is denied that would be none by the names themselves.
-const BELOW: &str = "the names below it would be under other rules: a copy is decided name by name";
-
-/// Why a name is denied that no rule is about.
-const REPOSITORY: &str = "its directory is one of git's by what is in it, or would become one";
 
 pub(crate) type Tell = Box<dyn Fn(&Event) + Send + Sync>;
 
@@ -31,20 +26,16 @@ impl Teller {
         })
     }
 
+    /// What decides.
+    #[cfg(any(backend = "macos", test))]
+    pub(crate) fn ruleset(&self) -> &Ruleset {
+        &self.ruleset
+    }
+
     /// One more command starts: what it tries is new again.
     pub(crate) fn begin(&self) {
         let ended = self.denials().end();
         self.tell_all(&ended);
-    }
-
-    /// What tells of names.
-    pub(crate) fn of_names(self: &Arc<Self>) -> OnDenial {
-        let teller = Arc::clone(self);
-        OnDenial::new(move |told| match told {
-            Told::Denial(denial) => teller.deny(&denial),
-            Told::Omitted(count) => teller.denials().omit(count),
-            _ => {}
-        })
     }
 
     /// Has the gateway tell, too.
@@ -61,26 +52,6 @@ impl Teller {
         })
     }
 
-    fn deny(&self, denial: &Denial) {
-        let attempt = attempt(denial);
-        self.add(denial.operation, attempt, |operation, attempt| {
-            let mut event = Event::new(
-                operation,
-                attempt,
-                decision(&self.ruleset, denial),
-                SystemTime::now(),
-            );
-            event.process.clone_from(&denial.process);
-            event.detail = match &denial.reason {
-                Reason::Below => Some(BELOW.to_owned()),
-                Reason::Repository => Some(REPOSITORY.to_owned()),
-                Reason::Content(denial) => Some(denial.to_string()),
-                _ => None,
-            };
-            event
-        });
-    }
-
     fn deny_connection(&self, event: &NetworkEvent) {
         self.denials().omit(event.omitted);
         let Some((operation, attempt)) = connection(event) else {
@@ -95,7 +66,7 @@ impl Teller {
         });
     }
 
-    fn add(
+    pub(crate) fn add(
         &self,
         operation: Operation,
         attempt: Attempt,
@@ -125,27 +96,6 @@ impl Drop for Teller {
     }
 }
 
-/// What was decided about.
-fn attempt(denial: &Denial) -> Attempt {
-    match denial.operation {
-        Operation::Connect => Attempt::socket(&denial.path),
-        _ => Attempt::write(&denial.path),
-    }
-}
-
-/// What the rules say of it, with the lines that open it on this machine.
-fn decision(ruleset: &Ruleset, denial: &Denial) -> Decision {
-    let path = &denial.path;
-    let rule = match &denial.reason {
-        Reason::Below | Reason::Repository => return Decision::denied(None, None),
-        Reason::File => ruleset.decide_file(path).rule,
-        _ => ruleset.decide(&attempt(denial)).rule,
-    };
-    let exists = |path: &std::path::Path| path.symlink_metadata().is_ok();
-    let remedy = ruleset.opens(path, denial.operation, exists);
-    Decision::denied(rule, remedy)
-}
-
 /// What was tried at a door; `None` for what came from outside.
 fn connection(event: &NetworkEvent) -> Option<(Operation, Attempt)> {
     let destination = event.destination.clone();
@@ -170,4 +120,21 @@ fn detail(end: &End) -> Option<String> {
         _ => None,
     };
     word.or(end.detail()).map(str::to_owned)
+}
+
+/// What hides something, behind what is hidden.
+pub(crate) fn rule_of(decision: &Decision) -> String {
+    match &decision.rule {
+        Some(rule) => format!(": `{}` ({}) hides it", escaped(&rule.pattern), rule.source),
+        None => ": no rule of the policy is about it".to_owned(),
+    }
+}
+
+/// What to do about a directory that is hidden.
+pub(crate) fn other_directory(decision: &Decision) -> String {
+    let rule = decision
+        .remedy
+        .as_ref()
+        .map_or(String::new(), |rule| format!(", or allow this one: {rule}"));
+    format!("start in another directory{rule}")
 }

@@ -8,7 +8,8 @@ use std::path::PathBuf;
 use sandbox_core::{Decision, PolicyErrors, escaped};
 use sandbox_linux::{LaunchError, Unenforceable};
 
-use crate::{Stream, limits};
+use crate::strings::BadString;
+use crate::{Stream, denials, limits};
 
 /// Why there is no sandbox, or no command in it. Nothing was started.
 ///
@@ -43,7 +44,7 @@ pub enum Error {
     #[error(transparent)]
     Launch(#[from] LaunchError),
     /// The policy hides the directory in which the command would start.
-    #[error("the working directory `{}` cannot be read inside{}", escaped(.directory), rule_of(.decision))]
+    #[error("the working directory `{}` cannot be read inside{}", escaped(.directory), denials::rule_of(.decision))]
     HiddenDirectory {
         /// The directory.
         directory: PathBuf,
@@ -169,13 +170,7 @@ impl Error {
             Self::Unenforceable(Unenforceable::Filter(error)) => error.remedy(),
             Self::Unenforceable(error) => error.remedy(),
             Self::Launch(error) => limits::remedy(error).or_else(|| error.remedy()),
-            Self::HiddenDirectory { decision, .. } => {
-                let rule = decision
-                    .remedy
-                    .as_ref()
-                    .map_or(String::new(), |rule| format!(", or allow this one: {rule}"));
-                Some(format!("start in another directory{rule}"))
-            }
+            Self::HiddenDirectory { decision, .. } => Some(denials::other_directory(decision)),
             Self::Stream {
                 stream,
                 kind: BadStream::Network,
@@ -210,9 +205,11 @@ impl Error {
     }
 }
 
-fn rule_of(decision: &Decision) -> String {
-    match &decision.rule {
-        Some(rule) => format!(": `{}` ({}) hides it", escaped(&rule.pattern), rule.source),
-        None => ": no rule of the policy is about it".to_owned(),
+impl From<BadString> for Error {
+    fn from(string: BadString) -> Self {
+        match string {
+            BadString::Nul { what, text } => Self::Nul { what, text },
+            BadString::VariableName { name } => Self::VariableName { name },
+        }
     }
 }

@@ -31,59 +31,74 @@
 //!
 //! # Platform
 //!
-//! Linux on `x86_64` and `aarch64`. Elsewhere a program with this crate compiles, and [`Sandbox::new`] answers
+//! Linux and macOS, on `x86_64` and `aarch64`. What macOS cannot hold is refused there, and what else differs is said in
+//! the project's `docs/macos.md`. Elsewhere a program with this crate compiles, and [`Sandbox::new`] answers
 //! [`Error::Unsupported`]: the types of commands exist, but none of them can. What only Linux has ([`Plan`], [`HostFacts`],
-//! descriptors, most errors) exists there alone.
+//! descriptors, terminals, most errors) exists there alone.
 
 #![forbid(unsafe_code)]
 
 /// The program of the README, kept compiling.
-#[cfg(all(doctest, backend))]
+#[cfg(all(doctest, backend = "linux"))]
 #[doc = include_str!("../../../README.md")]
 struct Readme;
 
-#[cfg(backend)]
+#[cfg(any(backend = "linux", backend = "macos"))]
 mod changes;
-#[cfg(backend)]
+#[cfg(backend = "linux")]
 mod child;
-#[cfg(backend)]
+#[cfg(any(backend = "linux", backend = "macos"))]
 mod collected;
-#[cfg(backend)]
+#[cfg(backend = "linux")]
 mod command;
-#[cfg(backend)]
+#[cfg(any(backend = "linux", backend = "macos"))]
 mod confine;
-#[cfg(backend)]
+#[cfg(any(backend = "linux", backend = "macos"))]
 mod deadline;
-#[cfg(backend)]
+#[cfg(any(backend = "linux", backend = "macos"))]
 mod denials;
-#[cfg(backend)]
+#[cfg(backend = "linux")]
 mod dispositions;
-#[cfg(backend)]
+#[cfg(backend = "linux")]
 mod error;
-#[cfg(backend)]
+#[cfg(backend = "linux")]
 mod limits;
-#[cfg(backend)]
+#[cfg(backend = "linux")]
 mod network;
-#[cfg(backend)]
+#[cfg(any(backend = "linux", backend = "macos"))]
 mod review;
-#[cfg(backend)]
+#[cfg(backend = "linux")]
 mod sandbox;
-#[cfg(backend)]
+#[cfg(any(backend = "linux", backend = "macos"))]
 mod search;
-#[cfg(backend)]
+#[cfg(any(backend = "linux", backend = "macos"))]
 mod status;
-#[cfg(backend)]
+#[cfg(backend = "linux")]
 mod stdio;
-#[cfg(backend)]
+#[cfg(any(backend = "linux", backend = "macos"))]
 mod strings;
-#[cfg(backend)]
+#[cfg(backend = "linux")]
 mod terminal;
-#[cfg(all(backend, feature = "tokio"))]
+#[cfg(all(backend = "linux", feature = "tokio"))]
 pub mod tokio;
-// Tested where there is a backend, too.
-#[cfg(any(not(backend), test))]
+// Tested on Linux, too, with a program in the place of macOS's own.
+#[cfg(any(backend = "macos", all(backend = "linux", test)))]
 #[cfg_attr(
-    not(backend),
+    backend = "linux",
+    expect(
+        dead_code,
+        unreachable_pub,
+        unused_imports,
+        clippy::struct_field_names,
+        clippy::unused_self,
+        reason = "public on macOS"
+    )
+)]
+mod macos;
+// Tested where there is a backend, too.
+#[cfg(any(not(any(backend = "linux", backend = "macos")), test))]
+#[cfg_attr(
+    not(any(backend = "linux", backend = "macos")),
     expect(
         missing_docs,
         clippy::missing_errors_doc,
@@ -91,7 +106,7 @@ pub mod tokio;
     )
 )]
 #[cfg_attr(
-    all(test, backend),
+    all(test, any(backend = "linux", backend = "macos")),
     expect(
         dead_code,
         unreachable_pub,
@@ -109,25 +124,38 @@ pub use sandbox_core::{
     Verdict,
 };
 
-#[cfg(backend)]
+#[cfg(backend = "linux")]
 pub use {
     child::{Child, Update},
     command::Command,
     error::{BadStream, Error},
     sandbox::{Builder, Sandbox},
-    sandbox_gateway::{
-        Answer as NetworkAnswer, Door, End, Event as NetworkEvent, Question as NetworkQuestion,
-    },
     sandbox_linux::{
         Enforcement, HostFacts, LaunchError, Lowering, NumberProblem, Plan, TerminalSize,
         Unenforceable, Usage,
     },
-    status::{ExitStatus, Output},
     stdio::{Stdio, Stream},
     terminal::Terminal,
 };
 
-#[cfg(not(backend))]
+#[cfg(backend = "macos")]
+pub use {
+    macos::{
+        Builder, Child, Command, Enforcement, Error, Held, Sandbox, Stdio, Stream, Unenforceable,
+        Update,
+    },
+    sandbox_macos::{LaunchError, Usage},
+};
+
+#[cfg(any(backend = "linux", backend = "macos"))]
+pub use {
+    sandbox_gateway::{
+        Answer as NetworkAnswer, Door, End, Event as NetworkEvent, Question as NetworkQuestion,
+    },
+    status::{ExitStatus, Output},
+};
+
+#[cfg(not(any(backend = "linux", backend = "macos")))]
 pub use unsupported::{
     Builder, Child, Command, Enforcement, Error, ExitStatus, NetworkAnswer, NetworkEvent,
     NetworkQuestion, Output, Sandbox, Stdio, Update, Usage,

@@ -5,15 +5,19 @@
 //! nothing is opened through a link, nothing waits, and everything has a bound.
 
 mod files;
+#[cfg(backend = "linux")]
+mod look;
+#[cfg(backend = "macos")]
+#[path = "review/macos.rs"]
 mod look;
 mod unfinished;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use sandbox_core::{
     Access, Change, ChangeKind, Changes, PathKind, Ruleset, above, is_named_as_git_directory,
 };
-use sandbox_linux::Prepared;
 
 use self::files::Files;
 use self::look::{Found, look};
@@ -33,6 +37,17 @@ pub(crate) struct Before {
     repositories: Vec<PathBuf>,
     /// How many trees are not among them.
     beyond: u64,
+}
+
+/// What commands were seen to make.
+#[derive(Debug, Default)]
+pub(crate) struct Made {
+    /// Git directories.
+    pub(crate) repositories: BTreeSet<PathBuf>,
+    /// Those in which something was begun.
+    pub(crate) unfinished: BTreeSet<PathBuf>,
+    /// How many more there are of both.
+    pub(crate) omitted: u64,
 }
 
 impl Before {
@@ -71,9 +86,8 @@ impl Before {
         }
     }
 
-    /// What is different.
-    pub(crate) fn changes(&self, ruleset: &Ruleset, prepared: &Prepared) -> Changes {
-        let mut made = prepared.made();
+    /// What is different; `is_blind` if nobody has seen what commands made.
+    pub(crate) fn changes(&self, ruleset: &Ruleset, mut made: Made, is_blind: bool) -> Changes {
         let mut changes = Changes::default();
         changes.omitted = made.omitted;
         self.files.compare(ruleset, &mut changes);
@@ -86,7 +100,6 @@ impl Before {
         changes.all.extend(new);
         // Without the notifier whatever is there counts, whoever left it.
         let mut unfinished = made.unfinished;
-        let is_blind = !prepared.sees_what_is_made();
         if is_blind {
             changes.omitted += self.beyond;
         }

@@ -13,7 +13,7 @@ use sandbox_linux::{Connectivity, Early, Enforcement, HostFacts, Plan, Prepared,
 
 use crate::denials::{Tell, Teller};
 use crate::network::{self, Service, Told};
-use crate::review::Before;
+use crate::review::{Before, Made};
 use crate::{Changes, Command, Error, Event, NetworkAnswer, NetworkEvent, NetworkQuestion};
 
 /// A policy made ready for this host: resolved, compiled, everything opened. Commands run in it.
@@ -188,7 +188,15 @@ impl Sandbox {
     /// ```
     #[must_use]
     pub fn changes(&self) -> Changes {
-        self.0.before.changes(&self.0.ruleset, &self.0.prepared)
+        let prepared = &self.0.prepared;
+        let seen = prepared.made();
+        let made = Made {
+            repositories: seen.repositories,
+            unfinished: seen.unfinished,
+            omitted: seen.omitted,
+        };
+        let is_blind = !prepared.sees_what_is_made();
+        self.0.before.changes(&self.0.ruleset, made, is_blind)
     }
 
     /// Starts a command, and with the first one the gateway.

@@ -4,7 +4,7 @@ use std::fmt;
 use std::os::unix::process::ExitStatusExt;
 use std::time::Duration;
 
-use sandbox_linux::{Report, Usage};
+use crate::Usage;
 
 /// How a command ended, and what it used.
 ///
@@ -32,10 +32,11 @@ pub struct ExitStatus {
 }
 
 impl ExitStatus {
-    pub(crate) fn new(report: Report, time_limit: Option<Duration>) -> Self {
+    /// Of a wait status.
+    pub(crate) fn new(status: i32, usage: Usage, time_limit: Option<Duration>) -> Self {
         Self {
-            status: std::process::ExitStatus::from_raw(report.status),
-            usage: report.usage,
+            status: std::process::ExitStatus::from_raw(status),
+            usage,
             time_limit,
         }
     }

@@ -13,7 +13,7 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::SigSet;
 use nix::unistd::{Pid, fchdir, setsid};
 
-use super::Report;
+use super::{Report, Usage};
 
 /// Where the limit of open files is larger, descriptors are counted instead: a call for each that there might be takes too long.
 const MANY: u64 = 64 << 10;
@@ -98,13 +98,15 @@ pub(super) fn wait(pid: Pid) -> io::Result<Report> {
     let peak_memory = u64::try_from(usage.ru_maxrss).unwrap_or_default();
     Ok(Report {
         status,
-        user: duration(usage.ru_utime),
-        system: duration(usage.ru_stime),
-        // Bytes on macOS, elsewhere KiB (getrusage(2)).
-        peak_memory: if cfg!(target_os = "macos") {
-            peak_memory
-        } else {
-            peak_memory.saturating_mul(1024)
+        usage: Usage {
+            user: duration(usage.ru_utime),
+            system: duration(usage.ru_stime),
+            // Bytes on macOS, elsewhere KiB (getrusage(2)).
+            peak_memory: if cfg!(target_os = "macos") {
+                peak_memory
+            } else {
+                peak_memory.saturating_mul(1024)
+            },
         },
     })
 }

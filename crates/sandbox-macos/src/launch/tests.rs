@@ -138,7 +138,7 @@ fn streams_and_exit_codes_are_the_program_s() {
     );
     let again = child.update().unwrap().unwrap();
     assert_eq!(ExitStatus::from_raw(again.status), status);
-    assert!(again.peak_memory > 64 << 10, "{again:?}");
+    assert!(again.usage.peak_memory > 64 << 10, "{again:?}");
 }
 
 #[test]

@@ -1,0 +1,185 @@
+//! Why there is no sandbox on macOS, or no command in it.
+
+use std::ffi::OsString;
+use std::io;
+use std::path::PathBuf;
+
+use sandbox_core::{Decision, PolicyErrors, Source, escaped};
+use sandbox_macos::{LaunchError, ProfileError};
+
+use super::Stream;
+use crate::strings::BadString;
+
+/// Why there is no sandbox, or no command in it. Nothing was started.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The policy has errors; all of them are in it.
+    #[error(transparent)]
+    Policy(#[from] PolicyErrors),
+    /// There is no backend for this system: never where there is one.
+    #[error(
+        "there is no sandbox for {} on {}",
+        std::env::consts::OS,
+        std::env::consts::ARCH
+    )]
+    Unsupported,
+    /// macOS cannot enforce the policy.
+    #[error(transparent)]
+    Unenforceable(#[from] Unenforceable),
+    /// The command could not be started.
+    #[error(transparent)]
+    Launch(#[from] LaunchError),
+    /// The private directory that `TMPDIR` names cannot be made.
+    #[error("cannot make a private directory in `{}`", escaped(.directory))]
+    Temporary {
+        /// Where.
+        directory: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The log of the system, in which denials are, cannot be read.
+    #[error("cannot read the log of the system, in which denials are")]
+    Log {
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The policy hides the directory in which the command would start.
+    #[error("the working directory `{}` cannot be read inside{}", escaped(.directory), crate::denials::rule_of(.decision))]
+    HiddenDirectory {
+        /// The directory.
+        directory: PathBuf,
+        /// The answer of the policy.
+        decision: Box<Decision>,
+    },
+    /// A string for the kernel contains a NUL byte, at which the kernel would cut it off.
+    #[error("{what} contains a NUL byte: `{}`", escaped(.text))]
+    Nul {
+        /// Which kind of string.
+        what: &'static str,
+        /// The whole of it.
+        text: OsString,
+    },
+    /// A variable name is empty or contains `=`.
+    #[error("`{}` is not the name of a variable", escaped(.name))]
+    VariableName {
+        /// The name.
+        name: OsString,
+    },
+    /// What a sandbox that is there cannot change.
+    #[error("a sandbox cannot change {what}")]
+    Update {
+        /// What would be changed.
+        what: &'static str,
+    },
+    /// A program is told the path by which it was found, and no other name.
+    #[error("macOS has no other name for a program than its path: `{}`", escaped(.name))]
+    Arg0 {
+        /// The name that was asked for.
+        name: OsString,
+    },
+    /// A command has a process group of its own, and can have no other.
+    #[error("there is no process group {group} inside")]
+    ProcessGroup {
+        /// The number that was asked for.
+        group: i32,
+    },
+    /// A standard stream could not be opened.
+    #[error("cannot open {stream}")]
+    OpenStream {
+        /// Which one.
+        stream: Stream,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A command that runs could not be waited for, read from or signalled.
+    #[error("cannot {action} the command")]
+    Child {
+        /// What was tried.
+        action: &'static str,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+/// What of a policy macOS cannot enforce.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Unenforceable {
+    /// A rule that a profile can't hold.
+    #[error(transparent)]
+    Profile(#[from] ProfileError),
+    /// There is no gateway on macOS yet, which decides about destinations.
+    #[error("macOS has no gateway yet, which `{rule}` needs ({at})")]
+    Network {
+        /// What asks for it, as it was written.
+        rule: String,
+        /// Where it was written.
+        at: Source,
+    },
+    /// macOS has no such limit for one command.
+    #[error("macOS has no limit of {what} for a command (`{key}` in `[limits]`)")]
+    Limit {
+        /// The key of a policy.
+        key: &'static str,
+        /// What would be limited.
+        what: &'static str,
+    },
+}
+
+impl Unenforceable {
+    /// What to change, if that is known.
+    pub fn remedy(&self) -> Option<String> {
+        match self {
+            Self::Profile(error) => error.remedy(),
+            Self::Network { .. } => Some(
+                "leave it out, or give the command the host's whole network: `default = \"host\"` in `[network]`"
+                    .to_owned(),
+            ),
+            Self::Limit { key, .. } => Some(format!("leave `{key}` out on macOS")),
+        }
+    }
+}
+
+impl From<ProfileError> for Error {
+    fn from(error: ProfileError) -> Self {
+        Self::Unenforceable(error.into())
+    }
+}
+
+impl From<BadString> for Error {
+    fn from(string: BadString) -> Self {
+        match string {
+            BadString::Nul { what, text } => Self::Nul { what, text },
+            BadString::VariableName { name } => Self::VariableName { name },
+        }
+    }
+}
+
+impl Error {
+    /// What to change, if that is known.
+    pub fn remedy(&self) -> Option<String> {
+        match self {
+            Self::Unenforceable(error) => error.remedy(),
+            Self::Launch(error) => error.remedy(),
+            Self::HiddenDirectory { decision, .. } => {
+                Some(crate::denials::other_directory(decision))
+            }
+            Self::Temporary { .. } => Some("set `TMPDIR` to a directory of yours".to_owned()),
+            Self::Arg0 { .. } => Some("make a link of that name to the program".to_owned()),
+            Self::ProcessGroup { .. } => {
+                Some("leave it out: a command has a group of its own".to_owned())
+            }
+            Self::Update { .. } => {
+                Some("make another sandbox for the commands that need it".to_owned())
+            }
+            Self::Policy(_)
+            | Self::Unsupported
+            | Self::Log { .. }
+            | Self::Nul { .. }
+            | Self::VariableName { .. }
+            | Self::OpenStream { .. }
+            | Self::Child { .. } => None,
+        }
+    }
+}

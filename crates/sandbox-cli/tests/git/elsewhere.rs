@@ -156,6 +156,46 @@ fn git_works_beside_a_bare_repository() {
     host.bare(add).cwd("@outside/main").output().succeeds();
 }
 
+/// Its files are in the one tree that can be written; in the repository nothing but what git has for it is made.
+#[test]
+fn a_further_linked_worktree_is_made() {
+    if !has_git() {
+        return;
+    }
+    let host = person_elsewhere();
+    let inside = |script: &str| {
+        let command = host.expand(script);
+        host.sandbox(["sh", "-ec", &command]).cwd("w").output()
+    };
+    inside(
+        "git worktree add -q sub && cd sub && echo y > new && git add new && git commit -q -m inside && git status --porcelain && \
+         cd .. && git worktree add -q -b second sub2 && git worktree remove sub2 && git worktree lock sub && git worktree unlock sub",
+    )
+    .succeeds()
+    .stdout("");
+    let script = host.expand(
+        "cd @ws/w/sub; git status --porcelain; git log --format=%s -1; git worktree list | wc -l; cd @outside/main; git fsck --strict --no-dangling; \
+         git status --porcelain; git -C @outside/other status --porcelain",
+    );
+    let outcome = host.bare(["sh", "-ec", &script]).output();
+    outcome.succeeds().stdout("inside\n4\n");
+    // Nowhere else, and none of the others is taken away.
+    for denied in [
+        "git worktree add -q @outside/more",
+        "git worktree remove --force @outside/other",
+        "rm -r @outside/main/.git/worktrees/other/gitdir",
+        "mv @outside/main/.git/worktrees/other @outside/main/.git/worktrees/more",
+    ] {
+        assert!(inside(denied).code() != Some(0), "{denied}");
+    }
+    assert!(!host.has("@outside/more"));
+    let status = ["git", "status", "--porcelain"];
+    let outcome = host.bare(status).cwd("@outside/other").output();
+    outcome.succeeds().stdout("");
+    let script = host.expand("cd @outside/main; git worktree add -q @outside/more && mv .git/worktrees/other .git/worktrees/moved");
+    host.bare(["sh", "-ec", &script]).output().succeeds();
+}
+
 #[test]
 fn git_works_in_a_submodule() {
     if !has_git() {
@@ -209,6 +249,11 @@ fn nothing_of_a_repository_elsewhere_runs_on_the_host() {
         format!("cp -r $C/objects $C/refs $P; rm $P/commondir; {evil} > $P/config"),
         format!("O=$C/worktrees/other; cp -r $C/objects $C/refs $O; rm $O/commondir; {evil} > $O/config; {evil} > $O/config.worktree"),
         "rm .git; echo 'gitdir: @ws/w/d' > .git; cp -r $C @ws/w/d; git -C @ws/w/d config core.fsmonitor @ws/evil".to_owned(),
+        format!("O=$C/worktrees/other; git config extensions.worktreeConfig true; mv $O $O.x; cp -r $O.x $O; {evil} > $O/config.worktree"),
+        format!("git worktree add -q sub; S=$C/worktrees/sub; git config extensions.worktreeConfig true; {evil} > $S/config.worktree; cat $S/gitdir; \
+                 mv $C/worktrees/other $C/worktrees/x; mv $S $C/worktrees/other"),
+        format!("git worktree add -q sub; S=$C/worktrees/sub; cp -r $C/objects $C/refs $S; rm $S/commondir; {evil} > $S/config; \
+                 echo 'gitdir: @outside/main/.git/worktrees/sub' > n; rm .git; mv n .git"),
     ];
     for planted in &planted {
         never_runs(person_elsewhere, ".git", planted);

@@ -2,7 +2,7 @@
 //!
 //! The attack: a file `.git` from an earlier run, which has the next one open a repository of the person's that has nothing to do with
 //! it. So the repository has to say the same of the tree, where no command writes. Then of a linked worktree what git writes in common is
-//! opened, and its own directory; hooks are not, and of settings the content decides. Of a submodule its own directory has all, and in it both are protected.
+//! opened, its own directory, and what is made for further ones; hooks are not, and of settings the content decides. Of a submodule its own directory has all, and in it both are protected.
 //!
 //! Must never do: open what a rule of a person's is about, or what anything but a preset hides.
 
@@ -75,6 +75,9 @@ struct Repository {
     own: PathBuf,
     /// What the repository's other linked worktrees have for themselves.
     others: Vec<PathBuf>,
+    /// Where further ones come, unless what is there can't be told apart from those. What decides about the files in them goes by
+    /// names that only a `.git` has.
+    further: Option<PathBuf>,
 }
 
 impl Repository {
@@ -83,7 +86,8 @@ impl Repository {
         let common = IN_COMMON.iter().map(|name| self.directory.join(name));
         let of_others = self.others.iter();
         let of_others = of_others.flat_map(|it| OF_OTHERS.iter().map(|name| it.join(name)));
-        common.chain(of_others).chain([self.own.clone()])
+        let trees = self.further.iter().chain([&self.own]).cloned();
+        common.chain(of_others).chain(trees)
     }
 
     /// Directories in which only some names may be written, each with patterns for the others.
@@ -176,6 +180,7 @@ fn repository(tree: &Path, resolver: &Resolver) -> Option<Repository> {
             directory: own.clone(),
             own,
             others: Vec::new(),
+            further: None,
         });
     }
     let worktrees = above(&own).filter(|it| it.ends_with("worktrees"))?;
@@ -187,10 +192,15 @@ fn repository(tree: &Path, resolver: &Resolver) -> Option<Repository> {
     let is_one = bounded_content(&common, resolver)? == GIT_COMMON_DIRECTORY
         && back.ends_with(".git")
         && above(&back).is_some_and(is_of_tree);
-    is_one.then(|| Repository {
-        directory: directory.to_owned(),
-        others: beside(&own, worktrees, resolver),
-        own: own.clone(),
+    is_one.then(|| {
+        let (others, are_all) = beside(&own, worktrees, resolver);
+        let is_further = are_all && is_named_as_git_directory(directory);
+        Repository {
+            directory: directory.to_owned(),
+            others,
+            own: own.clone(),
+            further: is_further.then(|| worktrees.to_owned()),
+        }
     })
 }
 
@@ -202,17 +212,19 @@ fn is_by_another_name(directory: &Path, resolver: &Resolver) -> bool {
         && is("refs", PathKind::Directory)
 }
 
-/// The directories of other linked worktrees, in their order.
-fn beside(own: &Path, worktrees: &Path, resolver: &Resolver) -> Vec<PathBuf> {
+/// The directories of other linked worktrees, in their order, and whether there is nothing else.
+fn beside(own: &Path, worktrees: &Path, resolver: &Resolver) -> (Vec<PathBuf>, bool) {
     let Some(names) = resolver.names(worktrees) else {
-        return Vec::new();
+        return (Vec::new(), false);
     };
     let paths = names.keys().map(|name| worktrees.join(name));
-    let is_other = |path: &PathBuf| path != own && resolver.kind(path) == Ok(PathKind::Directory);
-    let mut others: Vec<PathBuf> = paths.filter(is_other).collect();
+    let is_directory = |path: &PathBuf| resolver.kind(path) == Ok(PathKind::Directory);
+    let (mut others, rest): (Vec<PathBuf>, Vec<PathBuf>) =
+        paths.filter(|path| path != own).partition(is_directory);
+    let are_all = rest.is_empty() && others.len() <= MOST_TREES;
     others.sort();
     others.truncate(MOST_TREES);
-    others
+    (others, are_all)
 }
 
 /// A directory to which no link leads: git writes where things really are.

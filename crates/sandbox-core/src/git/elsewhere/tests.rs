@@ -29,7 +29,7 @@ fn host() -> (tempfile::TempDir, PathBuf) {
 }
 
 /// What is written there for all of the repository's working trees, and for the one.
-const WRITTEN: [&str; 11] = [
+const WRITTEN: [&str; 12] = [
     "HEAD.lock",
     "config.lock",
     "info/refs",
@@ -40,8 +40,11 @@ const WRITTEN: [&str; 11] = [
     "rr-cache/x",
     "worktrees/o/HEAD.lock",
     "worktrees/o/logs/HEAD",
+    FURTHER,
     "worktrees/n/HEAD",
 ];
+/// Of one that is made later.
+const FURTHER: &str = "worktrees/p/HEAD";
 
 /// What may be read, and what may be written.
 fn opened(root: &Path, policy: &Policy) -> (Vec<&'static str>, Vec<&'static str>) {
@@ -129,10 +132,12 @@ fn of_a_repository_by_another_name_the_same_is_opened() {
     let of_own = ["worktrees/n/commondir", "worktrees/n/config.worktree"];
     let is_plain = |name: &&str| !by_content.contains(name) && !of_own.contains(name);
     let plain: Vec<_> = written.iter().copied().filter(is_plain).collect();
-    assert_eq!(plain, WRITTEN);
+    // The files of a further one would have no name that is protected.
+    let expected: Vec<_> = WRITTEN.into_iter().filter(|it| *it != FURTHER).collect();
+    assert_eq!(plain, expected);
     assert_eq!(
         written.len(),
-        WRITTEN.len() + by_content.len() + of_own.len()
+        expected.len() + by_content.len() + of_own.len()
     );
     // Nor under any name that begins with a dot; a `.git` in it would be decided like any.
     let may_be_written =
@@ -156,6 +161,28 @@ fn of_a_repository_by_another_name_the_same_is_opened() {
     let mut anchors = rules.files().anchors().iter();
     let held = anchors.rfind(|anchor| anchor.path == bare.join("config"));
     assert_eq!(held.map(|anchor| anchor.access), Some(Access::Read));
+}
+
+#[test]
+fn further_trees_come_where_each_that_is_there_is_known() {
+    let (_host, root) = host();
+    let worktrees = root.join("repo/.git/worktrees");
+    let is_opened = || {
+        let (_, written) = opened(&root, &Policy::default().write(root.join("tree")));
+        assert!(written.contains(&"worktrees/n/HEAD"));
+        written.contains(&FURTHER)
+    };
+    assert!(is_opened(), "the control");
+    std::fs::write(worktrees.join("file"), "").unwrap();
+    assert!(!is_opened());
+    std::fs::remove_file(worktrees.join("file")).unwrap();
+    std::os::unix::fs::symlink("o", worktrees.join("link")).unwrap();
+    assert!(!is_opened());
+    std::fs::remove_file(worktrees.join("link")).unwrap();
+    for tree in 0..MOST_TREES {
+        std::fs::create_dir(worktrees.join(tree.to_string())).unwrap();
+    }
+    assert!(!is_opened());
 }
 
 /// A submodule whose name ends as what another one has hooks in.

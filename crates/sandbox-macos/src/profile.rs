@@ -134,7 +134,9 @@ fn text<'a>(path: &'a Path, source: &Source) -> Result<&'a str, ProfileError> {
 }
 
 fn is_shown(text: &str) -> bool {
-    escaped(text).to_string() == text
+    let is_plain =
+        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'.' | b'-' | b'_');
+    text.bytes().all(is_plain) || escaped(text).to_string() == text
 }
 
 /// The path or pattern of a rule, and where it was written.

@@ -6,6 +6,7 @@
 //! comes last as a whole.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use sandbox_core::{Access, FileRule, FileRules, Ruleset, Source, above, is_within, upwards};
@@ -57,8 +58,10 @@ pub(super) struct Files<'a> {
     rules: &'a FileRules,
     pub(super) items: Vec<Item>,
     /// Those about a single path, by it in any spelling.
-    single: HashMap<PathBuf, Vec<usize>>,
+    single: HashMap<OsString, Vec<usize>>,
     patterns: Vec<usize>,
+    /// The sandbox's own directories.
+    own: Vec<PathBuf>,
 }
 
 impl Item {
@@ -192,11 +195,13 @@ impl<'a> Files<'a> {
             if item.pattern.is_some() {
                 patterns.push(at);
             } else {
-                single.entry(item.key.clone()).or_default().push(at);
+                single.entry(item.key.clone().into()).or_default().push(at);
             }
         }
+        let own = items.iter().filter(|item| item.is_own);
         Self {
             rules,
+            own: own.map(|item| item.path.clone()).collect(),
             items,
             single,
             patterns,
@@ -222,8 +227,8 @@ impl<'a> Files<'a> {
     }
 
     fn grants(&self, question: Question, path: &Path) -> bool {
-        let is_own = |item: &Item| item.is_own && is_within(path, &item.path);
-        question.grants(self.rules.access(path).0) || self.items.iter().any(is_own)
+        let mut own = self.own.iter();
+        question.grants(self.rules.access(path).0) || own.any(|own| is_within(path, own))
     }
 
     /// The rules that let something be written.
@@ -308,14 +313,16 @@ impl<'a> Files<'a> {
     /// Whether no directory below a pattern's own is moved: there is a writable tree around, in which the rules allow what it denies; or a
     /// pattern below allows it again, nobody knows where.
     pub(super) fn stays(&self, item: &Item, parts: &[Part]) -> bool {
-        let is_around = |tree: &Item| tree.path != item.path && is_within(&item.path, &tree.path);
-        let raises = |other: &Item| {
-            let is_below = other.path != item.path && is_within(&other.path, &item.path);
-            let allows_more = other.reads && !item.reads || other.writes && !item.writes;
-            other.pattern.is_some() && allows_more && is_below
+        let lies_in = |inner: &Item, outer: &Item| {
+            is_within(&inner.path, &outer.path) && inner.text() != outer.text()
         };
-        glob::lets_directories_move(parts) && self.writable().any(is_around)
-            || self.items.iter().any(raises)
+        let raises = |other: &Item| {
+            let allows_more = other.reads && !item.reads || other.writes && !item.writes;
+            allows_more && lies_in(other, item)
+        };
+        let mut patterns = self.patterns.iter().filter_map(|at| self.items.get(*at));
+        glob::lets_directories_move(parts) && self.writable().any(|tree| lies_in(item, tree))
+            || patterns.any(raises)
     }
 
     /// Whether a single path is allowed what a pattern denies that matches it, or something above it.
@@ -451,7 +458,7 @@ impl<'a> Files<'a> {
         }
         let at = |at: &usize| self.items.get(*at);
         let mut above = upwards(&item.key).skip(1);
-        let nearest = above.find_map(|place| self.single.get(place));
+        let nearest = above.find_map(|place| self.single.get(place.as_os_str()));
         // There may be several in different spellings.
         let mut nearest = nearest.into_iter().flatten().filter_map(at).peekable();
         let is_same = match nearest.peek() {

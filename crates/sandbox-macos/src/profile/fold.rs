@@ -22,14 +22,19 @@ pub(super) fn fold(patterns: &[Atoms], end: &str) -> Option<Vec<(Filter, Vec<usi
     let mut bytes = 0;
     let written = |some: &[usize]| {
         let patterns: Vec<_> = some.iter().map(|at| atoms(*at)).collect();
-        let mut regex = String::new();
-        write(&patterns, &mut regex);
-        regex
+        as_one(&patterns, 0)
     };
     let flush = |some: &mut Vec<usize>, filters: &mut Vec<_>| {
-        if !some.is_empty() {
-            let regex = written(some);
-            filters.push((Filter::Regex(regex + end), std::mem::take(some)));
+        let mut left = vec![std::mem::take(some)];
+        while let Some(mut some) = left.pop() {
+            let regex = written(&some) + end;
+            // What was written once for several, one more may have parted.
+            if regex.len() > LIMIT && some.len() > 1 {
+                left.push(some.split_off(some.len() / 2));
+                left.push(some);
+            } else if !some.is_empty() {
+                filters.push((Filter::Regex(regex), some));
+            }
         }
     };
     for at in order {
@@ -67,32 +72,93 @@ pub(super) fn fold(patterns: &[Atoms], end: &str) -> Option<Vec<(Filter, Vec<usi
     Some(filters)
 }
 
-/// Patterns in order, as one.
-fn write(patterns: &[&[Atom]], regex: &mut String) {
+/// What follows in patterns that are in order and alike before `from`, as one.
+fn as_one(patterns: &[&[Atom]], from: usize) -> String {
     let (Some(first), Some(last)) = (patterns.first(), patterns.last()) else {
-        return;
+        return String::new();
     };
+    let rest = |pattern: &'_ [Atom], to: usize| pattern.get(from..to).unwrap_or_default().concat();
+    if patterns.len() == 1 {
+        return rest(first, first.len());
+    }
     // In order, what the first and the last have in common all have.
-    let alike = first.iter().zip(last.iter()).take_while(|(a, b)| a == b);
-    let alike = alike.count();
-    regex.extend(first.iter().take(alike).map(AsRef::as_ref));
-    let rests: Vec<&[Atom]> = patterns
-        .iter()
-        .map(|pattern| pattern.get(alike..).unwrap_or_default())
-        .collect();
-    let is_end = rests.first().is_some_and(|rest| rest.is_empty());
-    let rests: Vec<_> = rests.into_iter().filter(|rest| !rest.is_empty()).collect();
-    if rests.is_empty() {
-        return;
-    }
-    regex.push('(');
-    for (at, group) in rests.chunk_by(|a, b| a.first() == b.first()).enumerate() {
-        if at > 0 {
-            regex.push('|');
+    let both = first.iter().zip(last.iter()).skip(from);
+    let at = from + both.take_while(|(a, b)| a == b).count();
+    let mut regex = rest(first, at);
+    // The shortest come first.
+    let ended = patterns.iter().take_while(|pattern| pattern.len() == at);
+    let (ended, patterns) = patterns.split_at(ended.count());
+    let is_end = !ended.is_empty();
+    let mut branches: Vec<Branch<'_>> = Vec::new();
+    for group in patterns.chunk_by(|a, b| a.get(at) == b.get(at)) {
+        let Some(head) = group.first().and_then(|pattern| pattern.get(at)) else {
+            continue;
+        };
+        let (letters, rest) = (letters(head), as_one(group, at + 1));
+        let alike = |branch: &&mut Branch<'_>| branch.letters.is_some() && branch.rest == rest;
+        match (letters, branches.iter_mut().find(alike)) {
+            (
+                Some(more),
+                Some(Branch {
+                    letters: Some(letters),
+                    ..
+                }),
+            ) => letters.push_str(more),
+            (letters, _) => branches.push(Branch {
+                head,
+                letters: letters.map(str::to_owned),
+                rest,
+            }),
         }
-        write(group, regex);
     }
-    regex.push_str(if is_end { ")?" } else { ")" });
+    let is_letter = |branch: &Branch<'_>| branch.letters.is_some() && branch.rest.is_empty();
+    let text = branches
+        .iter()
+        .map(Branch::text)
+        .collect::<Vec<_>>()
+        .join("|");
+    match branches.as_slice() {
+        [] => return regex,
+        [only] if is_letter(only) => regex.push_str(&text),
+        _ => {
+            regex.push('(');
+            regex.push_str(&text);
+            regex.push(')');
+        }
+    }
+    regex.push_str(if is_end { "?" } else { "" });
+    regex
+}
+
+/// One way on in a pattern.
+struct Branch<'a> {
+    head: &'a Atom,
+    /// Any of these, where it begins with one.
+    letters: Option<String>,
+    rest: String,
+}
+
+impl Branch<'_> {
+    fn text(&self) -> String {
+        match &self.letters {
+            Some(letters) if letters.len() > 1 => format!("[{letters}]{}", self.rest),
+            _ => format!("{}{}", self.head, self.rest),
+        }
+    }
+}
+
+/// Which letters or digits it is.
+fn letters(atom: &Atom) -> Option<&str> {
+    let inside = atom
+        .strip_prefix('[')
+        .and_then(|atom| atom.strip_suffix(']'));
+    let letters = match inside {
+        Some(inside) => inside,
+        None if atom.len() == 1 => atom,
+        None => return None,
+    };
+    let is_plain = letters.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    is_plain.then_some(letters)
 }
 
 /// A pattern that is too long, as several that all have to match: each spells some components and passes over those before.
@@ -149,9 +215,11 @@ mod tests {
     fn what_begins_alike_is_written_once() {
         for (patterns, expected) in [
             (vec!["abc"], "abc$"),
-            (vec!["abd", "abc"], "ab(c|d)$"),
-            (vec!["ab", "abc", "abcd"], "ab(c(d)?)?$"),
-            (vec!["xa", "xb", "xbc", "y"], "(x(a|b(c)?)|y)$"),
+            (vec!["abd", "abc"], "ab[cd]$"),
+            (vec!["ab", "abc", "abcd"], "ab(cd?)?$"),
+            (vec!["a0b", "a1b", "a2b", "a3"], "a([012]b|3)$"),
+            (vec!["", "0", "1"], "[01]?$"),
+            (vec!["xa", "xb", "xbc", "y"], "(x(a|bc?)|y)$"),
         ] {
             let patterns: Vec<_> = patterns.into_iter().map(atoms).collect();
             let folded = fold(&patterns, HERE).unwrap();
@@ -183,7 +251,32 @@ mod tests {
         };
         assert!(folded.iter().all(|(filter, _)| length(filter) <= LIMIT));
         // Folded well below a text for each.
-        assert!(folded.len() < 10, "{}", folded.len());
+        assert!(folded.len() < 4, "{}", folded.len());
+    }
+
+    #[test]
+    fn what_is_parted_again_is_not_too_long_either() {
+        // Those that end alike are written once until one of them goes on.
+        for length in (100..400).step_by(5) {
+            let alike = "r".repeat(length);
+            let patterns = ('a'..='z').enumerate().flat_map(|(at, letter)| {
+                let base = format!("/{letter}{alike}");
+                let longer = (at % 3 == 0).then(|| format!("{base}{at}"));
+                std::iter::once(base).chain(longer)
+            });
+            let patterns: Vec<_> = patterns.map(|text| atoms(&text)).collect();
+            let folded = fold(&patterns, BELOW).unwrap();
+            let mut members: Vec<usize> = Vec::new();
+            for (filter, some) in folded {
+                let Filter::Regex(regex) = filter else {
+                    panic!("{filter}");
+                };
+                assert!(regex.len() <= LIMIT, "{}", regex.len());
+                members.extend(some);
+            }
+            members.sort_unstable();
+            assert_eq!(members, (0..patterns.len()).collect::<Vec<_>>());
+        }
     }
 
     #[test]

@@ -9,6 +9,8 @@ use super::{Facts, ProfileError, text};
 
 /// So many ports of the loopback are written out; more are reached by way of the gateway.
 const MAX_PORTS: usize = 64;
+/// A comment is not written again with more bytes.
+const LONG: usize = 200;
 const OUT: &[&str] = &["network-outbound"];
 const IN: &[&str] = &["network-bind", "network-inbound"];
 const BIND: &[&str] = &["network-bind"];
@@ -76,8 +78,9 @@ fn sockets(ruleset: &Ruleset, writing: &[Statement]) -> Result<Vec<Statement>, P
     if !ruleset.macos().imported && is_any {
         for statement in writing {
             let mut statement = statement.clone();
-            if statement.lines.len() > FEW {
-                for line in &mut statement.lines {
+            let are_many = statement.lines.len() > FEW;
+            for line in &mut statement.lines {
+                if are_many || line.why.len() > LONG {
                     "as in writing".clone_into(&mut line.why);
                 }
             }

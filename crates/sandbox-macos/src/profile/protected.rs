@@ -4,7 +4,7 @@
 //! and moved back. Directories that lead to one are not moved, removed or made. What a rule opens by naming it is taken out.
 //! Names of the table are denied in other letters, and so is each name that a file system may take for one of them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::Path;
 
 use sandbox_core::{DEPENDENCY_DIRECTORIES, ProtectedName, Ruleset, Source, is_within};
@@ -51,7 +51,7 @@ struct Tree<'a> {
 impl Tree<'_> {
     /// Whether a name in its path may be the first one of a protected path.
     fn begins(&self, name: &ProtectedName) -> bool {
-        let first = name.path.split('/').next().unwrap_or_default();
+        let first = first(name);
         let mut names = self.path.iter().filter_map(|name| name.to_str());
         names.any(|name| match first.strip_prefix('*') {
             Some(suffix) => ends_with(name, suffix),
@@ -100,9 +100,9 @@ pub(super) fn statements(
         return Ok(Vec::new());
     }
     let dependencies = dependencies(&trees);
-    let (special, ordinary): (Vec<&ProtectedName>, Vec<&ProtectedName>) = names
-        .iter()
-        .partition(|name| trees.iter().any(|tree| tree.begins(name)));
+    let opened = names_in(&trees);
+    let (special, ordinary): (Vec<&ProtectedName>, Vec<&ProtectedName>) =
+        names.iter().partition(|name| begins(&opened, name));
     let mut writes = Vec::new();
     for everywhere in [false, true] {
         let scope = |name: &&&ProtectedName| name.everywhere == everywhere;
@@ -123,12 +123,12 @@ pub(super) fn statements(
             writes.extend(lines(&some, None, &below_dependencies(), &[], Why::Again)?);
         }
     }
-    for name in special {
+    for name in &special {
         writes.extend(of_opened(name, &trees, &dependencies)?);
     }
     for tree in trees
         .iter()
-        .filter(|tree| names.iter().any(|name| tree.begins(name)))
+        .filter(|tree| special.iter().any(|name| tree.begins(name)))
     {
         writes.extend(below_opened(tree, ruleset, &trees)?);
     }
@@ -146,6 +146,27 @@ pub(super) fn statements(
     let mut statements = vec![Statement::deny(WRITE, writes)];
     statements.extend(leading(&names, &dependencies)?);
     Ok(statements)
+}
+
+fn first(name: &ProtectedName) -> &'static str {
+    name.path.split('/').next().unwrap_or_default()
+}
+
+/// The names in the paths of trees, in small letters, each once: there may be thousands of trees.
+fn names_in(trees: &[Tree<'_>]) -> BTreeSet<String> {
+    let names = trees.iter().flat_map(|tree| tree.path.iter());
+    let names: HashSet<_> = names.collect();
+    let names = names.into_iter().filter_map(|name| name.to_str());
+    names.map(str::to_ascii_lowercase).collect()
+}
+
+/// Whether one of these names may be the first one of a protected path.
+fn begins(names: &BTreeSet<String>, name: &ProtectedName) -> bool {
+    let first = first(name).to_ascii_lowercase();
+    match first.strip_prefix('*') {
+        Some(suffix) => names.iter().any(|name| name.ends_with(suffix)),
+        None => names.contains(&first),
+    }
 }
 
 /// What lies in a directory of dependencies of a writable tree.

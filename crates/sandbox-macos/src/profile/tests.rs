@@ -5,6 +5,7 @@ mod judge;
 mod moves;
 mod presets;
 mod random;
+mod size;
 
 use std::path::{Path, PathBuf};
 

@@ -4,7 +4,8 @@
 //! directory is neither moved, removed, nor made. In a pattern, directories by a name with wildcards can be made, and so brought in.
 
 use std::collections::{BTreeMap, HashSet};
-use std::path::{Path, PathBuf};
+use std::ffi::OsStr;
+use std::path::Path;
 
 use sandbox_core::{Source, above, upwards};
 
@@ -12,22 +13,22 @@ use super::ProfileError;
 use super::files::{Files, Item};
 use super::fold::{self, HERE};
 use super::glob::{self, Part};
-use super::rows::{folded, stay};
+use super::rows::{FEW, stay};
 use super::sbpl::{Filter, Line, Statement};
 use super::spelling::{self, Atoms, Letters};
 
-pub(super) fn statements(files: &Files<'_>) -> Result<Vec<Statement>, ProfileError> {
+pub(super) fn statements<'f>(files: &'f Files<'_>) -> Result<Vec<Statement>, ProfileError> {
     let mut statements = Vec::new();
-    let mut ways: BTreeMap<PathBuf, (String, Source)> = BTreeMap::new();
-    let mut seen: HashSet<PathBuf> = HashSet::new();
-    let mut add = |path: &Path, includes_itself: bool, because: &str, source: &Source| {
+    let mut ways: BTreeMap<&OsStr, (&str, &Source)> = BTreeMap::new();
+    let mut seen: HashSet<&OsStr> = HashSet::new();
+    let mut add = |path: &'f Path, includes_itself: bool, because: &'f str, source: &'f Source| {
         for directory in upwards(path).skip(usize::from(!includes_itself)) {
             // One that is not writable itself may lie in one that is.
-            if !seen.insert(directory.to_owned()) {
+            if !seen.insert(directory.as_os_str()) {
                 break;
             }
             if files.writes(directory) {
-                ways.insert(directory.to_owned(), (because.to_owned(), source.clone()));
+                ways.insert(directory.as_os_str(), (because, source));
             }
         }
     };
@@ -64,66 +65,81 @@ pub(super) fn statements(files: &Files<'_>) -> Result<Vec<Statement>, ProfileErr
         }
     }
     let patterns = ways.iter().map(|(path, (_, source))| {
-        let path = super::text(path, source)?;
+        let path = super::text(Path::new(path), source)?;
         Ok(spelling::path(path, Letters::Any))
     });
     let patterns: Vec<Atoms> = patterns.collect::<Result<_, ProfileError>>()?;
     let ways: Vec<_> = ways.into_iter().collect();
     let filters = fold::fold(&patterns, HERE).ok_or_else(|| {
         let rules = ways.iter();
-        ProfileError::longest(rules.map(|(path, (_, source))| (path.as_path(), source)))
+        ProfileError::longest(rules.map(|(path, (_, source))| (Path::new(path), *source)))
     })?;
-    let lines: Vec<Line> = filters
-        .into_iter()
-        .map(|(filter, members)| {
-            let members = members.iter().filter_map(|at| ways.get(*at));
-            let why: Vec<_> = members
-                .map(|(path, (because, _))| format!("{} ({because})", path.display()))
-                .collect();
-            Line::new(filter, why.join(", "))
-        })
-        .collect();
-    statements.extend(stay(lines, Vec::new()));
-    for item in files.items.iter().filter(|item| item.lowers()) {
-        statements.extend(of_pattern(item, files)?);
-    }
+    let lines = filters.into_iter().map(|(filter, members)| {
+        let members = members.iter().filter_map(|at| ways.get(*at));
+        let why = members.map(|(path, (because, _))| format!("{} ({because})", path.display()));
+        Line::new(filter, in_short(why))
+    });
+    statements.extend(stay(lines.collect(), Vec::new()));
+    statements.extend(of_patterns(files)?);
     Ok(statements)
 }
 
-/// The directories that a pattern names before its last component.
-fn of_pattern(item: &Item, files: &Files<'_>) -> Result<Vec<Statement>, ProfileError> {
-    if item.pattern.is_none() || !files.writable().any(|tree| tree.is_near(item)) {
-        return Ok(Vec::new());
-    }
-    let parts = item.parts(Letters::Any)?;
-    let directory = spelling::path(item.text(), Letters::Any);
-    let (mut moves, mut removes) = (Vec::new(), Vec::new());
-    let mut ways = Vec::new();
-    if files.stays(item, &parts) {
-        ways.push((vec![Part::Many, Part::One], false));
-    }
-    for end in 1..parts.len() {
-        let mut some = parts.get(..end).unwrap_or_default().to_vec();
-        if some == [Part::Many] {
+/// The directories that patterns name before their last component.
+fn of_patterns(files: &Files<'_>) -> Result<Vec<Statement>, ProfileError> {
+    // A directory by a plain name is not made either. One may be on the way to many.
+    let mut ways: [BTreeMap<Atoms, Vec<&Item>>; 2] = Default::default();
+    let [moves, removes] = &mut ways;
+    let patterns = files.items.iter();
+    for item in patterns.filter(|item| item.pattern.is_some() && item.lowers()) {
+        if !files.writable().any(|tree| tree.is_near(item)) {
             continue;
         }
-        let is_plain = matches!(some.last(), Some(Part::Name { is_wild: false, .. }));
-        if some.last() == Some(&Part::Many) {
-            some.push(Part::One);
+        let parts = item.parts(Letters::Any)?;
+        let directory = spelling::path(item.text(), Letters::Any);
+        let mut add = |parts: &[Part]| {
+            let is_plain = matches!(parts.last(), Some(Part::Name { is_wild: false, .. }));
+            let ways = if is_plain { &mut *moves } else { &mut *removes };
+            let items = ways.entry(glob::below(&directory, parts)).or_default();
+            items.push(item);
+        };
+        if files.stays(item, &parts) {
+            add(&[Part::Many, Part::One]);
         }
-        ways.push((some, is_plain));
-    }
-    for (some, is_plain) in ways {
-        let atoms = glob::below(&directory, &some);
-        for (filter, _) in folded(&[atoms], HERE, item)? {
-            let why = format!("on the way to {}", item.whole());
-            if is_plain {
-                moves.push(Line::new(filter, why));
-            } else {
-                let filter = Filter::All(vec![filter, Filter::Vnode("DIRECTORY")]);
-                removes.push(Line::new(filter, why));
+        for end in 1..parts.len() {
+            match parts.get(..end).unwrap_or_default() {
+                [Part::Many] => {}
+                [some @ .., Part::Many] => add(&[some, &[Part::Many, Part::One]].concat()),
+                some => add(some),
             }
         }
     }
-    Ok(stay(moves, removes))
+    let [moves, removes] = ways.map(|ways| {
+        let (patterns, items): (Vec<Atoms>, Vec<_>) = ways.into_iter().unzip();
+        let filters = fold::fold(&patterns, HERE).ok_or_else(|| {
+            let items = items.iter().flatten();
+            ProfileError::longest(items.map(|item| (item.path.as_path(), &item.source)))
+        })?;
+        let lines = filters.into_iter().map(|(filter, members)| {
+            let members = members.iter().filter_map(|at| items.get(*at)).flatten();
+            let why = in_short(members.map(|item| item.whole()));
+            Line::new(filter, format!("on the way to {why}"))
+        });
+        Ok(lines.collect::<Vec<_>>())
+    });
+    let removes = removes?.into_iter().map(|line| Line {
+        filter: Filter::All(vec![line.filter, Filter::Vnode("DIRECTORY")]),
+        ..line
+    });
+    Ok(stay(moves?, removes.collect()))
+}
+
+/// The first of many: where they are read or written, each is named.
+fn in_short(all: impl Iterator<Item = String>) -> String {
+    let mut all: Vec<String> = all.collect();
+    let more = all.len().saturating_sub(FEW);
+    if more > 0 {
+        all.truncate(FEW - 1);
+        all.push(format!("and {} more", more + 1));
+    }
+    all.join(", ")
 }

@@ -1,15 +1,15 @@
-//! Sets `cfg(backend)` where there is one: the systems for which `sandbox-linux` is more than empty.
+//! Sets `cfg(backend = "…")` where there is one: `linux` for the systems for which `sandbox-linux` is more than empty, `macos`.
 
 use std::env::{self, VarError};
 
 fn main() -> Result<(), VarError> {
     println!("cargo::rerun-if-changed=build.rs");
-    println!("cargo::rustc-check-cfg=cfg(backend)");
+    println!("cargo::rustc-check-cfg=cfg(backend, values(\"linux\", \"macos\"))");
+    let system = env::var("CARGO_CFG_TARGET_OS")?;
     let architecture = env::var("CARGO_CFG_TARGET_ARCH")?;
-    if env::var("CARGO_CFG_TARGET_OS")? == "linux"
-        && matches!(architecture.as_str(), "x86_64" | "aarch64")
-    {
-        println!("cargo::rustc-cfg=backend");
+    let is_64_bit = matches!(architecture.as_str(), "x86_64" | "aarch64");
+    if is_64_bit && matches!(system.as_str(), "linux" | "macos") {
+        println!("cargo::rustc-cfg=backend=\"{system}\"");
     }
     Ok(())
 }

@@ -12,7 +12,9 @@ use std::time::Duration;
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use sandbox_core::{Access, Destination};
-use sandboxed::{Lowering, Network};
+use sandboxed::Network;
+
+use crate::host::Lowering;
 
 pub(crate) use self::group::GroupName;
 pub(crate) use self::network::Watching;
@@ -442,6 +444,10 @@ fn pattern() -> impl TypedValueParser<Value = OsString> {
 
 /// Where a connection goes to.
 #[derive(Clone, Debug)]
+#[cfg_attr(
+    backend = "macos",
+    expect(dead_code, reason = "`explain` is not there yet")
+)]
 pub(crate) enum Connection {
     Destination(Destination, u16),
     Socket(PathBuf),

@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use sandbox_core::{Finding, Severity, Surroundings, escaped, resolve};
-use sandboxed::{Context, Error, Plan, Policy, Preset, Ruleset};
+use sandboxed::{Context, Error, Policy, Preset, Ruleset};
 use serde_json::{Map, Value};
 
 use crate::args::{Check, PROJECT};
 use crate::failure::Failure;
-use crate::setting::{detected_with_addresses, lowered};
-use crate::{exit, json, render};
+use crate::setting::detected_with_addresses;
+use crate::{exit, host, json, render};
 
 /// Checks a policy file on this host.
 pub(crate) fn check(check: &Check) -> Result<ExitCode, Failure> {
@@ -25,7 +25,7 @@ pub(crate) fn check(check: &Check) -> Result<ExitCode, Failure> {
     }
     let context = detected_with_addresses()?;
     let ruleset = Ruleset::resolve(&policy, &context).map_err(Error::from)?;
-    let _ = Plan::compile(&ruleset, &lowered(&check.lower)).map_err(Error::from)?;
+    host::check(&ruleset, &check.lower)?;
     let findings = ruleset.review(&surroundings(file, &context));
     let warnings = findings
         .iter()

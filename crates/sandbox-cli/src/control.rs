@@ -9,12 +9,11 @@ use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::stat::fstat;
 use sandboxed::{Error, Policy, Sandbox};
 use serde_json::{Map, Value, json};
 
 use crate::failure::Failure;
-use crate::render;
+use crate::{host, render};
 
 /// The longest request.
 const LINE: usize = 256 * 1024;
@@ -32,7 +31,7 @@ pub(crate) struct Control {
 impl Control {
     /// Takes the descriptor of that number.
     pub(crate) fn new(number: RawFd, policy: Policy) -> Result<Self, Failure> {
-        let file = sandbox_linux::inherited(number).map(File::from);
+        let file = host::inherited(number).map(File::from);
         let file = file.and_then(closed_to_the_command);
         let file = file.map_err(|source| Failure::Own {
             action: "use the descriptor of `--control-fd`",
@@ -141,8 +140,10 @@ fn closed_to_the_command(file: File) -> io::Result<File> {
 pub(crate) fn is_stream_of_the_command(metadata: &Metadata) -> bool {
     let (stdin, stdout, stderr) = (io::stdin(), io::stdout(), io::stderr());
     let streams = [stdin.as_fd(), stdout.as_fd(), stderr.as_fd()];
-    let is_same = |stream| {
-        fstat(stream).is_ok_and(|it| (it.st_dev, it.st_ino) == (metadata.dev(), metadata.ino()))
+    let is_same = |stream: BorrowedFd<'_>| {
+        let found = stream.try_clone_to_owned().map(File::from);
+        let found = found.and_then(|file| file.metadata());
+        found.is_ok_and(|it| (it.dev(), it.ino()) == (metadata.dev(), metadata.ino()))
     };
     streams.into_iter().any(is_same)
 }

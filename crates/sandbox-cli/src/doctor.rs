@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 use self::facilities::{FACILITIES, Facility};
 use crate::args::Doctor;
 use crate::failure::Failure;
-use crate::setting::lowered;
+use crate::host::lowered;
 use crate::{exit, json, render};
 
 const PRESENT: Style = AnsiColor::Green.on_default();

@@ -20,6 +20,7 @@ use self::macos::Macos;
 use crate::args::{Connection, Explain, SystemName};
 use crate::exit;
 use crate::failure::Failure;
+use crate::host::lowered;
 use crate::profile;
 use crate::render;
 use crate::setting::Situation;
@@ -52,7 +53,7 @@ pub(crate) fn explain(explain: &Explain) -> Result<ExitCode, Failure> {
         report.answers(explain, &answers, &context.cwd);
         return report.end();
     }
-    let facts = situation.facts();
+    let facts = lowered(&situation.lower);
     let (plan, starts) = if shows_plan {
         (Plan::compile(&ruleset, &facts).map_err(Error::from)?, true)
     } else {

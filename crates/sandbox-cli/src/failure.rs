@@ -21,6 +21,9 @@ pub(crate) enum Failure {
     Profile(#[from] ProfileError),
     #[error("`--{option}` is about Linux")]
     OnlyLinux { option: &'static str },
+    #[cfg(backend = "macos")]
+    #[error("`sandbox {what}` is not there on macOS yet")]
+    NotHere { what: &'static str },
     #[error("there is no command to run")]
     NoCommand,
     #[error("`{}` is given to `--{first}` and to `--{second}`", escaped(.pattern))]
@@ -107,6 +110,10 @@ impl Failure {
                     .to_owned(),
             ),
             Self::Sandbox(error) => error.remedy(),
+            #[cfg(backend = "macos")]
+            Self::NotHere { .. } => {
+                Some("`sandbox profile` prints what a policy becomes".to_owned())
+            }
             Self::NoCommand => {
                 Some("`sandbox run npm test`; for a shell, `sandbox shell`".to_owned())
             }

@@ -2,18 +2,17 @@
 
 use std::fs::File;
 use std::io::{self, Write as _};
-use std::os::fd::AsFd as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use nix::errno::Errno;
-use nix::fcntl::{AT_FDCWD, FcntlArg, OFlag, OpenHow, ResolveFlag, fcntl, openat2};
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::stat::Mode;
 
 use crate::control::is_stream_of_the_command;
 use crate::failure::Failure;
-use crate::render;
+use crate::{host, render};
 
 /// Where lines go.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,7 +72,7 @@ fn take(number: i32) -> Result<File, Failure> {
         action: "use the descriptor of `--events`",
         source,
     };
-    let file = sandbox_linux::inherited(number).map(File::from);
+    let file = host::inherited(number).map(File::from);
     let file = file.map_err(failed)?;
     let flags = fcntl(&file, FcntlArg::F_GETFL).map_err(|errno| failed(errno.into()))?;
     if OFlag::from_bits_retain(flags) & OFlag::O_ACCMODE == OFlag::O_RDONLY {
@@ -99,15 +98,11 @@ fn open(path: &Path) -> Result<File, Failure> {
         | OFlag::O_NONBLOCK
         | OFlag::O_NOCTTY
         | OFlag::O_CLOEXEC;
-    let how = OpenHow::new()
-        .flags(flags)
-        .mode(Mode::S_IRUSR | Mode::S_IWUSR)
-        .resolve(ResolveFlag::RESOLVE_NO_SYMLINKS);
     let failed = |source: io::Error| Failure::WriteFile {
         path: path.to_owned(),
         source,
     };
-    let file = match openat2(AT_FDCWD.as_fd(), path, how) {
+    let file = match host::open_without_links(path, flags, Mode::S_IRUSR | Mode::S_IWUSR) {
         Ok(file) => File::from(file),
         Err(Errno::ELOOP) => {
             return Err(Failure::LinkedFile {

@@ -3,91 +3,93 @@
 #![forbid(unsafe_code)]
 
 /// The allocator of musl, with which the binary is shipped, takes several times as long: a fifth of a whole start.
-#[cfg(backend)]
+#[cfg(backend = "linux")]
 #[global_allocator]
 static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
 
-#[cfg(backend)]
+#[cfg(any(backend = "linux", backend = "macos"))]
 mod account;
-#[cfg(backend)]
+#[cfg(any(backend = "linux", backend = "macos"))]
 mod args;
-#[cfg(backend)]
+#[cfg(any(backend = "linux", backend = "macos"))]
 mod ask;
-#[cfg(backend)]
+#[cfg(any(backend = "linux", backend = "macos"))]
 mod changed;
-#[cfg(backend)]
+#[cfg(any(backend = "linux", backend = "macos"))]
 mod check;
-#[cfg(backend)]
+#[cfg(any(backend = "linux", backend = "macos"))]
 mod control;
-#[cfg(backend)]
+#[cfg(any(backend = "linux", backend = "macos"))]
 mod denied;
-#[cfg(backend)]
+#[cfg(backend = "linux")]
 mod doctor;
-#[cfg(backend)]
+#[cfg(any(backend = "linux", backend = "macos"))]
 mod exit;
-#[cfg(backend)]
+#[cfg(backend = "linux")]
 mod explain;
-#[cfg(backend)]
+#[cfg(any(backend = "linux", backend = "macos"))]
 mod failure;
-#[cfg(backend)]
+#[cfg(any(backend = "linux", backend = "macos"))]
 mod generate;
-#[cfg(backend)]
+#[cfg(any(backend = "linux", backend = "macos"))]
+mod host;
+#[cfg(any(backend = "linux", backend = "macos"))]
 mod init;
-#[cfg(backend)]
+#[cfg(any(backend = "linux", backend = "macos"))]
 mod json;
-#[cfg(backend)]
+#[cfg(any(backend = "linux", backend = "macos"))]
 mod layers;
-#[cfg(backend)]
+#[cfg(any(backend = "linux", backend = "macos"))]
 mod log;
-#[cfg(backend)]
+#[cfg(any(backend = "linux", backend = "macos"))]
 mod network;
-#[cfg(backend)]
+#[cfg(any(backend = "linux", backend = "macos"))]
 mod policy;
-#[cfg(backend)]
+#[cfg(any(backend = "linux", backend = "macos"))]
 mod profile;
-#[cfg(backend)]
+#[cfg(any(backend = "linux", backend = "macos"))]
 mod render;
-#[cfg(backend)]
+#[cfg(any(backend = "linux", backend = "macos"))]
 mod run;
-#[cfg(backend)]
+#[cfg(any(backend = "linux", backend = "macos"))]
 mod setting;
-#[cfg(backend)]
+#[cfg(any(backend = "linux", backend = "macos"))]
 mod settings;
-#[cfg(backend)]
+#[cfg(any(backend = "linux", backend = "macos"))]
+#[cfg_attr(backend = "macos", path = "signals/macos.rs")]
 mod signals;
-#[cfg(backend)]
+#[cfg(any(backend = "linux", backend = "macos"))]
 mod store;
-#[cfg(backend)]
+#[cfg(any(backend = "linux", backend = "macos"))]
 mod supervise;
-#[cfg(backend)]
+#[cfg(any(backend = "linux", backend = "macos"))]
 mod terminal;
-#[cfg(backend)]
+#[cfg(any(backend = "linux", backend = "macos"))]
 mod traffic;
-#[cfg(backend)]
+#[cfg(any(backend = "linux", backend = "macos"))]
 mod trust;
 
-#[cfg(not(backend))]
+#[cfg(not(any(backend = "linux", backend = "macos")))]
 mod unsupported;
 
 use std::process::ExitCode;
 
-#[cfg(backend)]
+#[cfg(any(backend = "linux", backend = "macos"))]
 use {
     crate::args::{Action, Arguments},
     crate::signals::Signals,
     clap::Parser,
-    nix::sys::prctl::set_dumpable,
 };
 
-#[cfg(not(backend))]
+#[cfg(not(any(backend = "linux", backend = "macos")))]
 fn main() -> ExitCode {
     unsupported::refuse()
 }
 
-#[cfg(backend)]
+#[cfg(any(backend = "linux", backend = "macos"))]
 fn main() -> ExitCode {
     // A signal that ends us early, as Ctrl-\ does, leaves no core: there is the caller's environment in it.
-    let _ = set_dumpable(false);
+    host::leave_no_core();
     Signals::block_file_size();
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
@@ -96,12 +98,18 @@ fn main() -> ExitCode {
     let done = match &arguments.action {
         Action::Run(run) => run::command(run),
         Action::Shell(shell) => run::shell(shell),
+        #[cfg(backend = "linux")]
         Action::Explain(explain) => explain::explain(explain),
         Action::Profile(profile) => profile::profile(profile),
         Action::Check(check) => check::check(check),
         Action::Init(init) => init::init(init),
         Action::Policy(action) => policy::policy(action),
+        #[cfg(backend = "linux")]
         Action::Doctor(doctor) => doctor::doctor(doctor),
+        #[cfg(backend = "macos")]
+        Action::Explain(_) => Err(failure::Failure::NotHere { what: "explain" }),
+        #[cfg(backend = "macos")]
+        Action::Doctor(_) => Err(failure::Failure::NotHere { what: "doctor" }),
         Action::Trust(trust) => trust::trust(trust),
         Action::Completions(completions) => generate::completions(completions.shell),
         Action::Man => generate::manual(),

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use sandbox_core::resolve;
-use sandbox_linux::Inside;
 use sandboxed::{Builder, Changes, Child, Network, Policy, Sandbox};
 
 use crate::args::{Setting, Watching};
@@ -14,8 +13,8 @@ use crate::ask::{Asking, asking};
 use crate::control::Control;
 use crate::failure::Failure;
 use crate::log::Place;
-use crate::render;
 use crate::traffic::Traffic;
+use crate::{host, render};
 
 /// What there is of it.
 pub(crate) struct Watch {
@@ -43,8 +42,10 @@ impl Watch {
         if watching.log_network.is_none() && watching.events.is_none() {
             builder = builder.without_processes();
         }
-        let told = Arc::clone(&traffic);
-        builder = builder.on_denial(move |event| told.deny(event));
+        if host::TELLS_DENIALS || watching.events.is_some() {
+            let told = Arc::clone(&traffic);
+            builder = builder.on_denial(move |event| told.deny(event));
+        }
         let mut asked = None;
         if policy.network_access() == Network::Ask || control.is_some() {
             // The person's own policy, in which an answer is kept, holds under these alone.
@@ -74,8 +75,7 @@ impl Watch {
             let Ok(found) = resolve(&directory.join(log)) else {
                 continue;
             };
-            // The rules alone don't tell: what is written in a private directory is not the host's.
-            if sandbox.plan().inside(&found.path) == (Inside::Host { writable: true }) {
+            if host::can_write(sandbox, &found.path) {
                 render::note(&format!("{of} log is a file that the command can change"));
             }
         }

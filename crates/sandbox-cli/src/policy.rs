@@ -9,7 +9,6 @@ mod format;
 use std::process::ExitCode;
 
 use sandbox_core::{policy_schema, resolve};
-use sandbox_linux::filter::Feature;
 use sandboxed::{Error, Policy, Ruleset};
 
 pub(crate) use self::change::allow_always;
@@ -20,7 +19,7 @@ use self::format::formatted;
 use crate::args::{PolicyAction, PolicyFormat, PolicyShow};
 use crate::failure::Failure;
 use crate::setting::Situation;
-use crate::{exit, json, render};
+use crate::{exit, host, json, render};
 
 /// Does what is asked for.
 pub(crate) fn policy(action: &PolicyAction) -> Result<ExitCode, Failure> {
@@ -31,11 +30,7 @@ pub(crate) fn policy(action: &PolicyAction) -> Result<ExitCode, Failure> {
         PolicyAction::Remove(remove) => change::remove(remove),
         PolicyAction::Fmt(format) => self::format(format),
         PolicyAction::Schema => {
-            let features: Vec<_> = Feature::ALL
-                .iter()
-                .map(|feature| (feature.name(), feature.opens()))
-                .collect();
-            render::answer(&policy_schema(&features))?;
+            render::answer(&policy_schema(&host::features()))?;
             Ok(ExitCode::SUCCESS)
         }
     }

@@ -4,12 +4,12 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use sandbox_macos::{Facts, ProfileError};
-use sandboxed::{Error, Plan, Ruleset};
+use sandboxed::{Error, Ruleset};
 
 use crate::args::{Profile, SystemName};
 use crate::failure::Failure;
-use crate::render;
 use crate::setting::Situation;
+use crate::{host, render};
 
 /// What the help says that these stand for.
 pub(crate) const GATEWAY: u16 = 3128;
@@ -19,11 +19,8 @@ const TEMPORARY: &str = "/private/tmp/sandbox";
 pub(crate) fn profile(profile: &Profile) -> Result<ExitCode, Failure> {
     let situation = Situation::new(&profile.setting)?.with_addresses()?;
     let ruleset = Ruleset::resolve(&situation.policy, &situation.context).map_err(Error::from)?;
-    let text = match profile.os.unwrap_or(SystemName::Linux) {
-        SystemName::Linux => {
-            let plan = Plan::compile(&ruleset, &situation.facts()).map_err(Error::from)?;
-            format!("{plan}\n")
-        }
+    let text = match profile.os.unwrap_or(host::SYSTEM) {
+        SystemName::Linux => host::plan(&ruleset, &situation.lower)?,
         SystemName::Macos => for_macos(&ruleset)?.to_string(),
     };
     render::answer(&text)?;

@@ -4,7 +4,6 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use sandbox_core::{Access, Source};
 use sandboxed::Sandbox;
 
@@ -12,10 +11,10 @@ use crate::account;
 use crate::args::{Run, Setting, Shell, Watching};
 use crate::failure::Failure;
 use crate::network::Watch;
-use crate::render;
 use crate::setting::Situation;
 use crate::signals::Signals;
 use crate::supervise::supervise;
+use crate::{host, render};
 
 /// Runs a command confined.
 pub(crate) fn command(run: &Run) -> Result<ExitCode, Failure> {
@@ -59,12 +58,7 @@ fn confined(
     let sandbox = builder.build(&policy)?;
     Watch::warn(&sandbox, watching, &directory);
     refuse_scratch(&sandbox, directory)?;
-    for path in sandbox.plan().hard_links() {
-        render::note(&format!(
-            "`{}` is hidden, and has a hard link under another name, which is not",
-            path.display()
-        ));
-    }
+    host::tell_of_hidden(&sandbox);
     for rule in sandbox.ruleset().files().crowded() {
         render::note(&format!(
             "more than 1000 paths in `{}` match `{}` or the like, so all of it is {}",
@@ -77,19 +71,11 @@ fn confined(
             },
         ));
     }
-    raise_descriptors();
+    host::raise_descriptors();
     // Until here a signal ends us as it ends any program; from here on it is the command's.
     let signals = Signals::block()?;
     let child = sandbox.command(program).args(args).spawn()?;
     supervise(sandbox, child, &signals, watch)
-}
-
-/// As many descriptors as there can be: the gateway holds only as many connections as a quarter of them. The command has the
-/// limit that we were given, since its first process has been made.
-fn raise_descriptors() {
-    if let Ok((_, most)) = getrlimit(Resource::RLIMIT_NOFILE) {
-        let _ = setrlimit(Resource::RLIMIT_NOFILE, most, most);
-    }
 }
 
 /// The presets open the current directory, and make `/tmp` private: where both are one, the person's files would neither be

@@ -7,13 +7,12 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
 use sandbox_core::{Access, DestinationPattern, own_addresses};
-use sandboxed::{
-    Builder, Context, Error, HostFacts, Lowering, Network, Policy, PolicyErrors, Sandbox, Source,
-};
+use sandboxed::{Builder, Context, Error, Network, Policy, PolicyErrors, Sandbox, Source};
 
 use crate::account;
 use crate::args::{PresetName, Setting};
 use crate::failure::Failure;
+use crate::host::{self, Lowering};
 use crate::layers::{self, Given, Places};
 use crate::settings;
 
@@ -22,7 +21,7 @@ use crate::settings;
 pub(crate) struct Situation {
     pub(crate) policy: Policy,
     pub(crate) context: Context,
-    lower: Vec<Lowering>,
+    pub(crate) lower: Vec<Lowering>,
 }
 
 impl Situation {
@@ -72,15 +71,9 @@ impl Situation {
         Ok(self)
     }
 
-    /// What this host can do, less what is pretended that it cannot.
-    pub(crate) fn facts(&self) -> HostFacts {
-        lowered(&self.lower)
-    }
-
     /// The policy, and what makes a sandbox of it.
     pub(crate) fn builder(self) -> (Policy, Builder) {
-        let builder = Sandbox::builder()
-            .facts(self.facts())
+        let builder = host::lower(Sandbox::builder(), &self.lower)
             .environment(self.context.variables.clone())
             .context(self.context);
         (self.policy, builder)
@@ -110,13 +103,6 @@ fn addresses() -> Result<Vec<IpAddr>, Failure> {
 pub(crate) fn detected() -> Result<Context, Failure> {
     let context = Context::detect().map_err(PolicyErrors::from);
     Ok(context.map_err(Error::from)?)
-}
-
-/// What this host can do, less what is pretended that it cannot.
-pub(crate) fn lowered(lower: &[Lowering]) -> HostFacts {
-    lower.iter().fold(HostFacts::detect(), |facts, lowering| {
-        facts.lowered(lowering)
-    })
 }
 
 /// A policy file's directory is where its relative paths start, also after `--chdir`.

@@ -14,12 +14,12 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
 use sandboxed::{Child, Error, ExitStatus, Sandbox, Update};
 
-use crate::exit;
 use crate::failure::Failure;
 use crate::network::Watch;
 use crate::render;
 use crate::signals::{self, Signals};
 use crate::terminal::{self, Foreground};
+use crate::{exit, host};
 
 /// Waits for the end of the command and is its stand-in until then. The sandbox ends with the command.
 pub(crate) fn supervise(
@@ -52,6 +52,10 @@ pub(crate) fn supervise(
             Some(_) | None => {}
         }
         let more = pass_on(&child, signals, |_| Ok(()))?;
+        #[cfg(backend = "macos")]
+        if more.stop {
+            stop_with(&child)?;
+        }
         seen.interrupt |= more.interrupt;
         seen.stop |= more.stop;
         if more.ends {
@@ -70,6 +74,15 @@ pub(crate) fn supervise(
     drop(sandbox);
     watch.end(&changes);
     Ok(finish(&status, seen.interrupt))
+}
+
+/// Stops with the command, which has a session of its own: no key stops it, and nobody could continue it but us.
+#[cfg(backend = "macos")]
+fn stop_with(child: &Child) -> Result<(), Failure> {
+    child.pause()?;
+    signals::stop(Signal::SIGTSTP as i32);
+    child.resume()?;
+    Ok(())
 }
 
 /// What was among the signals that arrived.
@@ -91,7 +104,8 @@ fn pass_on(
 ) -> Result<Seen, Failure> {
     let mut seen = Seen::default();
     while let Some(received) = signals.next()? {
-        seen.interrupt |= received.from_terminal && received.number == Signal::SIGINT as i32;
+        let is_key = received.from_terminal || !host::KNOWS_KEYS;
+        seen.interrupt |= is_key && received.number == Signal::SIGINT as i32;
         seen.stop |= STOPS.contains(&received.number);
         seen.ends |= !HARMLESS.contains(&received.number);
         if received.from_terminal {

@@ -29,7 +29,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{ChildStderr, ChildStdin, ChildStdout, Command, Stdio};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -454,16 +454,23 @@ impl Drop for Child {
 /// that its number is no other's meanwhile.
 fn watch(pid: Pid) -> io::Result<io::PipeReader> {
     let (reader, mut writer) = io::pipe()?;
+    let builder = thread::Builder::new().name("sandbox-wait".to_owned());
+    let _ = without_signals(builder.stack_size(STACK), move || {
+        sys::wait_for_end(pid);
+        // A fork of the caller may hold the pipe open: so its end would not do.
+        let _ = io::Write::write_all(&mut writer, b"e");
+    })?;
+    Ok(reader)
+}
+
+/// Starts a thread that handles no signal: those are the business of the caller's own.
+fn without_signals(
+    builder: thread::Builder,
+    run: impl FnOnce() + Send + 'static,
+) -> io::Result<JoinHandle<()>> {
+    // It has the mask of who starts it.
     let mask = SigSet::all().thread_swap_mask(SigmaskHow::SIG_SETMASK)?;
-    // It has the mask of who starts it: signals are the caller's other threads' business.
-    let thread = thread::Builder::new()
-        .name("sandbox-wait".to_owned())
-        .stack_size(STACK)
-        .spawn(move || {
-            sys::wait_for_end(pid);
-            // A fork of the caller may hold the pipe open: so its end would not do.
-            let _ = io::Write::write_all(&mut writer, b"e");
-        });
+    let thread = builder.spawn(run);
     mask.thread_set_mask()?;
-    thread.map(|_| reader)
+    thread
 }

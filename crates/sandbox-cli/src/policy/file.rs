@@ -7,7 +7,7 @@
 use std::ffi::{OsStr, OsString};
 use std::fs::{File, Metadata, OpenOptions, Permissions};
 use std::io::{self, Read as _, Write as _};
-use std::os::fd::{AsFd as _, AsRawFd as _};
+use std::os::fd::AsFd as _;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
@@ -18,6 +18,7 @@ use nix::unistd::{Gid, Uid, fchown};
 use tempfile::NamedTempFile;
 
 use crate::failure::Failure;
+use crate::host;
 
 /// A file, and what it was when it was read.
 #[derive(Debug)]
@@ -41,7 +42,7 @@ impl Opened {
         let name = path.file_name().unwrap_or_else(|| OsStr::new("."));
         let directory = OpenOptions::new()
             .read(true)
-            .custom_flags((OFlag::O_PATH | OFlag::O_DIRECTORY).bits())
+            .custom_flags(host::DIRECTORY.bits())
             .open(directory_of(path))
             .map_err(failed)?;
         // Without O_NONBLOCK a FIFO in its place would hold us.
@@ -111,8 +112,7 @@ impl Opened {
 
     /// Its name in the directory that was opened, whatever the path of that leads to meanwhile.
     fn place(&self) -> PathBuf {
-        let directory = self.directory.as_raw_fd().to_string();
-        Path::new("/proc/self/fd").join(directory).join(&self.name)
+        host::name_in(&self.directory, directory_of(&self.path)).join(&self.name)
     }
 }
 

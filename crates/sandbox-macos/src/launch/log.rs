@@ -4,6 +4,7 @@
 //! write to the log. So a line counts only if the kernel wrote it, it ends in the tag, and it has a bound.
 
 use std::io::{self, BufRead as _, BufReader, Read as _};
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
@@ -13,6 +14,7 @@ use std::time::Duration;
 use sandbox_core::{Attempt, Destination, Operation};
 use serde_json::Value;
 
+use super::without_signals;
 use crate::Tag;
 
 /// The program of macOS that shows the log.
@@ -132,7 +134,8 @@ impl Watch {
         let predicate = format!("eventMessage ENDSWITH \"{}\"", tag.as_str());
         let mut command = Command::new(log);
         command.args(["stream", "--style", "ndjson", "--predicate", &predicate]);
-        command.env_clear().stdin(Stdio::null());
+        // The keys of a terminal are not for it.
+        command.process_group(0).env_clear().stdin(Stdio::null());
         command.stdout(Stdio::piped()).stderr(Stdio::null());
         let mut log = command.spawn()?;
         let lines = log.stdout.take();
@@ -156,9 +159,8 @@ impl Watch {
                 line.clear();
             }
         };
-        let reader = thread::Builder::new()
-            .name("sandbox-log".to_owned())
-            .spawn(read);
+        let builder = thread::Builder::new().name("sandbox-log".to_owned());
+        let reader = without_signals(builder, read);
         let mut watch = Self { log, reader: None };
         watch.reader = Some(reader?);
         // Without a word it may be read all the same.

@@ -387,3 +387,28 @@ fn who_waited_in_our_place_is_an_error_and_not_a_wait_for_ever() {
     let error = child.update().unwrap_err();
     assert_eq!(error.raw_os_error(), Some(libc::ECHILD));
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn no_thread_of_ours_handles_a_signal() {
+    let child = sh("cat").start().unwrap();
+    // A thread takes its name when it begins, and those of other tests end.
+    let blocked = |name: &str| loop {
+        let tasks = std::fs::read_dir("/proc/self/task").unwrap();
+        let tasks =
+            tasks.filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("status")).ok());
+        for task in tasks {
+            let word = |key| task.lines().find_map(|line| line.strip_prefix(key));
+            if word("Name:\t") == Some(name) {
+                let mask = word("SigBlk:\t").unwrap();
+                return u64::from_str_radix(mask, 16).unwrap();
+            }
+        }
+        thread::yield_now();
+    };
+    let terminated = 1 << (Signal::SIGTERM as u64 - 1);
+    assert_eq!(blocked("sandbox-wait") & terminated, terminated);
+    let own = thread::current().name().unwrap_or_default()[..15].to_owned();
+    assert_eq!(blocked(&own) & terminated, 0, "the control");
+    drop(child);
+}

@@ -391,34 +391,6 @@ fn what_a_profile_cannot_say_is_refused_with_its_remedy() {
 }
 
 #[test]
-fn a_thousand_rules_are_little_text() {
-    let home = Home::new();
-    let mut policy = workspace();
-    for at in 0..1000 {
-        policy = match at % 2 {
-            0 => policy.hide(format!("d/secret{at}")),
-            _ => policy.read(format!("d/kept{at}")),
-        };
-    }
-    let ruleset = home.ruleset(&policy);
-    let text = Profile::compile(&ruleset, &Facts::default())
-        .unwrap()
-        .to_string();
-    assert!(text.len() < 64 << 10, "{}", text.len());
-    let longest = text.split('"').skip(1).step_by(2).map(str::len).max();
-    assert!(longest.is_some_and(|longest| longest < 1025), "{longest:?}");
-    let judge = home.judge(&policy);
-    for (name, reads) in [("secret500", false), ("kept501", true), ("secret501", true)] {
-        judge.is(
-            "file-read-data",
-            &format!("path:{}", home.path(&format!("w/d/{name}")).display()),
-            reads,
-        );
-    }
-    judge.denies("file-write-data", &home.path("w/d/kept501"));
-}
-
-#[test]
 fn a_tag_is_in_whatever_denies_and_changes_no_answer() {
     let home = Home::new();
     let policy = Policy::preset(sandbox_core::Preset::Agent).hide("secret");

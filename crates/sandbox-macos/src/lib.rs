@@ -2,14 +2,14 @@
 //! command is started under it (`launch`).
 //!
 //! The profile is data: it is made and tested on every system. What starts a command names the program that applies a profile, and is
-//! tested on every Unix with another one in its place; what Apple's does was never seen by a test of ours.
+//! tested on every Unix of 64 bits with another one in its place; what Apple's does was never seen by a test of ours.
 
-#[cfg(unix)]
+#[cfg(all(unix, target_pointer_width = "64"))]
 mod launch;
 mod profile;
 mod tag;
 
-#[cfg(unix)]
+#[cfg(all(unix, target_pointer_width = "64"))]
 pub use self::launch::{
     Child, LOG, LaunchError, Limits, Report, SANDBOX_EXEC, Start, Usage, Violation, Watch, probe,
 };

@@ -97,6 +97,9 @@ pub enum End {
     Unanswered,
     /// It was denied because what it said inside is another destination than the one that it was made to.
     Mismatch(String),
+    /// It came by a door on the host's loopback and did not show the sandbox's secret: who knows whose it is. Its destination is that
+    /// door.
+    Unauthenticated,
     /// It was denied by rules that came while it was open.
     Withdrawn,
     /// The name has no addresses.
@@ -130,6 +133,7 @@ impl End {
             Self::Denied => "denied",
             Self::Unanswered => "unanswered",
             Self::Mismatch(_) => "mismatch",
+            Self::Unauthenticated => "unauthenticated",
             Self::Withdrawn => "withdrawn",
             Self::Unresolved => "unresolved",
             Self::Unreachable(_) => "unreachable",

@@ -20,6 +20,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::{AbortHandle, LocalSet, spawn_local};
 
 use crate::event::Event;
+use crate::guard::Secret;
 use crate::hall::{Hall, Rules};
 use crate::log::OnEvent;
 use crate::processes::{Processes, Searches};
@@ -184,6 +185,7 @@ enum Order {
     /// The sender goes once all that was ordered before is done.
     Settle(mpsc::Sender<Infallible>),
     Publish(TcpListener, u16, Connect),
+    Loopback(TcpListener, Arc<Secret>),
 }
 
 impl Gateway {
@@ -253,6 +255,16 @@ impl Gateway {
     ) -> io::Result<()> {
         let outside = self.watch(|| listener(outside.into()))?;
         self.order(Order::Publish(outside, port, Arc::new(connect)))
+    }
+
+    /// Serves a listener on the host's loopback for who shows the secret.
+    pub(crate) fn serve_loopback(
+        &self,
+        socket: net::TcpListener,
+        secret: Arc<Secret>,
+    ) -> io::Result<()> {
+        let socket = self.watch(|| listener(socket.into()))?;
+        self.order(Order::Loopback(socket, secret))
     }
 
     /// Has its thread hear of sockets.
@@ -360,6 +372,9 @@ async fn obey(hall: Rc<Hall>, mut orders: UnboundedReceiver<Order>) {
             Order::Settle(done) => drop(done),
             Order::Publish(listener, port, connect) => {
                 spawn_local(published(listener, port, connect, Rc::clone(&hall)));
+            }
+            Order::Loopback(listener, secret) => {
+                spawn_local(crate::loopback::serve(listener, secret, Rc::clone(&hall)));
             }
             Order::Serve(doors) => {
                 let doors = serve(&hall, *doors);

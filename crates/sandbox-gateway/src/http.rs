@@ -37,6 +37,7 @@ pub(crate) use self::wire::handed_on;
 use self::wire::{Fault, Turn, Wire};
 use crate::bounds;
 use crate::event::{Door, target as shown};
+use crate::guard::Guard;
 use crate::hall::{Hall, Wish};
 use crate::opened::Opened;
 use crate::processes::Maker;
@@ -64,6 +65,7 @@ pub(crate) async fn serve_captured(
         made,
         Rc::clone(&hall),
         maker,
+        None,
         bounds::GREETING,
     );
     let tunnel = served.await;
@@ -78,12 +80,13 @@ pub(crate) async fn serve_proxied<S>(
     client: S,
     hall: Rc<Hall>,
     maker: Maker,
+    guard: Option<Guard>,
     patience: Duration,
 ) -> Option<Tunnel<S>>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    serve(first, client, None, hall, maker, patience).await
+    serve(first, client, None, hall, maker, guard, patience).await
 }
 
 /// `made` is the destination that the client has connected to, and the connection to it; `None` where that is the proxy.
@@ -93,6 +96,7 @@ async fn serve<S>(
     made: Option<(Wish, Opened)>,
     hall: Rc<Hall>,
     maker: Maker,
+    guard: Option<Guard>,
     patience: Duration,
 ) -> Option<Tunnel<S>>
 where
@@ -105,6 +109,7 @@ where
         hall,
         made_to,
         maker,
+        guard,
         turn,
         last: RefCell::default(),
         tunnel: RefCell::default(),
@@ -169,6 +174,8 @@ struct Session {
     /// The destination that the client has connected to; `None` where it is the proxy.
     made_to: Option<Wish>,
     maker: Maker,
+    /// To whom each request shows the secret.
+    guard: Option<Guard>,
     turn: Rc<Turn>,
     /// Over which the last request went.
     last: RefCell<Option<Passage>>,
@@ -182,6 +189,13 @@ impl Session {
     /// The answer to a request; an error breaks off the connection without one.
     async fn answer(&self, request: Request<Incoming>) -> Answered {
         let (head, body) = request.into_parts();
+        if let Some(guard) = &self.guard
+            && !guard.admits_request(&head.headers)
+        {
+            // Before anything else: a stranger is not told what is reached.
+            let refusal = guard.refuse(&self.hall, Door::Http);
+            return Ok(answer::closing(answer::unauthenticated(&refusal)));
+        }
         let answer = match self.judge(&head) {
             Err(answer) => Ok(*answer),
             Ok((wish, _)) if head.method == Method::CONNECT => Ok(self.connect(wish).await),

@@ -18,9 +18,11 @@ mod flights;
 #[doc(hidden)]
 pub mod fuzzing;
 mod gateway;
+mod guard;
 mod hall;
 mod http;
 mod log;
+mod loopback;
 mod names;
 mod opened;
 mod processes;
@@ -38,9 +40,12 @@ mod socks;
 mod tests;
 mod tls;
 mod upstream;
+mod variables;
 
 pub use event::{Door, End, Event};
 pub use gateway::{Doors, Gateway, Options, PortOf};
+pub use loopback::Loopback;
 pub use processes::{Process, Processes};
 pub use question::{Answer, Question};
 pub use upstream::HostProxy;
+pub use variables::{NO_PROXY_VARIABLES, proxy_variables};

@@ -20,6 +20,8 @@ pub(crate) type OnEvent = Arc<dyn Fn(&Event) + Send + Sync>;
 pub(crate) struct Log {
     on_event: Option<OnEvent>,
     denials: Mutex<Denials>,
+    /// Who is a stranger takes none of what is told of the command.
+    strangers: Mutex<Denials>,
 }
 
 /// A bucket that fills with time.
@@ -31,21 +33,26 @@ struct Denials {
 
 impl Log {
     pub(crate) fn new(on_event: Option<OnEvent>) -> Arc<Self> {
-        let denials = Denials {
+        let denials = || Denials {
             left: bounds::DENIALS,
             filled: Instant::now(),
             omitted: 0,
         };
         Arc::new(Self {
             on_event,
-            denials: Mutex::new(denials),
+            denials: Mutex::new(denials()),
+            strangers: Mutex::new(denials()),
         })
     }
 
     /// Tells of an event, on the gateway's thread.
     pub(crate) fn tell(&self, mut event: Event) {
         if event.verdict != Verdict::Allow {
-            let mut denials = self.denials.lock().unwrap_or_else(PoisonError::into_inner);
+            let denials = match event.end {
+                End::Unauthenticated => &self.strangers,
+                _ => &self.denials,
+            };
+            let mut denials = denials.lock().unwrap_or_else(PoisonError::into_inner);
             match denials.take() {
                 Some(omitted) => event.omitted = omitted,
                 None => return,
@@ -151,7 +158,11 @@ impl Record {
             End::Closed | End::Unresolved | End::Unreachable(_) | End::TimedOut | End::Idle => {
                 Verdict::Allow
             }
-            End::Denied | End::Unanswered | End::Mismatch(_) | End::Withdrawn => Verdict::Deny,
+            End::Denied
+            | End::Unanswered
+            | End::Mismatch(_)
+            | End::Unauthenticated
+            | End::Withdrawn => Verdict::Deny,
         };
         self.event.end = end;
     }

@@ -13,6 +13,7 @@ use tokio::time::timeout;
 
 use crate::bounds;
 use crate::event::Door;
+use crate::guard::Guard;
 use crate::hall::{Hall, Wish};
 use crate::opened::Opened;
 use crate::processes::Maker;
@@ -21,17 +22,26 @@ use crate::{capture, http, socks};
 /// Serves a connection to the proxies.
 pub(crate) async fn serve(client: TcpStream, hall: Rc<Hall>) {
     let maker = hall.maker(|searches| searches.stream(&client));
-    if let Some(tunnel) = speak(client, Rc::clone(&hall), maker, bounds::GREETING).await {
+    if let Some(tunnel) = speak(client, Rc::clone(&hall), maker, None, bounds::GREETING).await {
+        tunnel.pass(hall).await;
+    }
+}
+
+/// The same where anybody on the host can connect: who does not show the secret is refused.
+pub(crate) async fn serve_guarded(client: TcpStream, hall: Rc<Hall>, guard: Guard) {
+    let (maker, guard) = (Maker::default(), Some(guard));
+    if let Some(tunnel) = speak(client, Rc::clone(&hall), maker, guard, bounds::GREETING).await {
         tunnel.pass(hall).await;
     }
 }
 
 /// Speaks whichever protocol the client speaks, until there is a tunnel, or nothing. `patience` is for each thing that the
-/// client has to say.
+/// client has to say. `guard` is there where it has to show the secret.
 pub(crate) async fn speak<S>(
     mut client: S,
     hall: Rc<Hall>,
     maker: Maker,
+    guard: Option<Guard>,
     patience: Duration,
 ) -> Option<Tunnel<S>>
 where
@@ -42,9 +52,9 @@ where
     timeout(patience, read).await.ok()?.ok()?;
     match first.first() {
         Some(version) if socks::speaks(*version) => {
-            socks::serve(first, client, hall, maker, patience).await
+            socks::serve(first, client, hall, maker, guard, patience).await
         }
-        _ => http::serve_proxied(first, client, hall, maker, patience).await,
+        _ => http::serve_proxied(first, client, hall, maker, guard, patience).await,
     }
 }
 

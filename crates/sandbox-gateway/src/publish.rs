@@ -33,7 +33,7 @@ pub(crate) async fn published(listener: TcpListener, port: u16, connect: Connect
 }
 
 /// A port on which nobody listens any more when this is gone: also where a fork of this process has a copy of the descriptor.
-struct Listening(TcpListener);
+pub(crate) struct Listening(pub(crate) TcpListener);
 
 impl Drop for Listening {
     fn drop(&mut self) {

@@ -23,6 +23,8 @@ pub(crate) enum Why {
     Unanswered(Box<Decision>),
     /// What it says inside is another destination: this one, or none.
     Mismatch(String),
+    /// It came by a door at which the secret is to be shown, and did not show it.
+    Unauthenticated,
     /// The name has no addresses.
     Unresolved,
     /// Nobody answers there.
@@ -58,6 +60,9 @@ impl Refusal {
             },
             Why::Unanswered(_) => format!("`{target}` is denied: nobody answered the question"),
             Why::Mismatch(said) => format!("`{target}` is denied: {}", escaped(said)),
+            Why::Unauthenticated => {
+                format!("`{target}` serves a sandbox, whose secret was not shown")
+            }
             Why::Unresolved => format!("`{target}` has no address"),
             Why::Unreachable(error) => format!(
                 "`{target}` can't be reached: {}",
@@ -88,6 +93,7 @@ impl Why {
             Self::Denied(_) => End::Denied,
             Self::Unanswered(_) => End::Unanswered,
             Self::Mismatch(said) => End::Mismatch(said.clone()),
+            Self::Unauthenticated => End::Unauthenticated,
             Self::Unresolved => End::Unresolved,
             Self::Unreachable(error) => End::Unreachable(error.to_string()),
             Self::TimedOut => End::TimedOut,

@@ -20,6 +20,7 @@ impl Refusal {
     /// The status of HTTP for it.
     pub(crate) fn status(&self) -> (u16, &'static str) {
         match self.why {
+            Why::Unauthenticated => (407, "Proxy Authentication Required"),
             _ if self.is_denial() => (403, "Forbidden"),
             Why::TimedOut => (504, "Gateway Timeout"),
             _ => (502, "Bad Gateway"),

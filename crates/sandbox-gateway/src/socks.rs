@@ -18,6 +18,7 @@ use tokio::time::timeout;
 
 use crate::bounds;
 use crate::event::Door;
+use crate::guard::Guard;
 use crate::hall::{Hall, Wish};
 use crate::processes::Maker;
 use crate::proxy::{Carries, Tunnel, linger, read_some};
@@ -27,7 +28,12 @@ const FIVE: u8 = 5;
 const FOUR: u8 = 4;
 const CONNECT: u8 = 1;
 const NO_AUTHENTICATION: u8 = 0;
+const PASSWORD: u8 = 2;
 const NO_METHOD: u8 = 0xff;
+/// The version of the negotiation with a password, and its outcomes.
+const NEGOTIATION: u8 = 1;
+const GRANTED: u8 = 0;
+const FAILED: u8 = 1;
 /// The longest user or name in a request of SOCKS 4: as long as in one of SOCKS 5.
 const LONGEST: usize = 255;
 
@@ -42,6 +48,7 @@ pub(crate) async fn serve<S>(
     client: S,
     hall: Rc<Hall>,
     maker: Maker,
+    guard: Option<Guard>,
     patience: Duration,
 ) -> Option<Tunnel<S>>
 where
@@ -53,7 +60,21 @@ where
         read,
         client,
     };
-    let asked = timeout(patience, peer.asks()).await.ok()?.ok()?;
+    if let Some(guard) = &guard {
+        let is_known = timeout(patience, peer.shows_secret(guard))
+            .await
+            .ok()?
+            .ok()?;
+        if !is_known {
+            guard.refuse(&hall, Door::Socks);
+            linger(peer.client).await;
+            return None;
+        }
+    }
+    let asked = timeout(patience, peer.asks(guard.is_some()))
+        .await
+        .ok()?
+        .ok()?;
     let reply = match asked {
         Err(reply) => reply,
         Ok((destination, port)) => {
@@ -91,12 +112,36 @@ struct Peer<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Peer<S> {
+    /// Whether it shows the secret (RFC 1929), of which it is told the outcome. SOCKS 4 has no way to.
+    async fn shows_secret(&mut self, guard: &Guard) -> io::Result<bool> {
+        if self.version == FOUR {
+            self.answer(Reply::Denied).await?;
+            return Ok(false);
+        }
+        if !self.parsed(|bytes| greeting(bytes, PASSWORD)).await? {
+            self.client.write_all(&[FIVE, NO_METHOD]).await?;
+            return Ok(false);
+        }
+        self.client.write_all(&[FIVE, PASSWORD]).await?;
+        let (user, password) = self.parsed(credentials).await?;
+        let is_known = guard.admits(&user, &password);
+        let outcome = if is_known { GRANTED } else { FAILED };
+        self.client.write_all(&[NEGOTIATION, outcome]).await?;
+        Ok(is_known)
+    }
+
     /// Where it wants to go, or what it is answered at once.
-    async fn asks(&mut self) -> io::Result<Result<(Destination, u16), Reply>> {
+    async fn asks(&mut self, is_known: bool) -> io::Result<Result<(Destination, u16), Reply>> {
+        if is_known {
+            return self.parsed(five).await;
+        }
         if self.version == FOUR {
             return self.parsed(four).await;
         }
-        if self.parsed(greeting).await? {
+        if self
+            .parsed(|bytes| greeting(bytes, NO_AUTHENTICATION))
+            .await?
+        {
             self.client.write_all(&[FIVE, NO_AUTHENTICATION]).await?;
             return self.parsed(five).await;
         }
@@ -156,7 +201,9 @@ enum Reply {
 impl From<&Why> for Reply {
     fn from(why: &Why) -> Self {
         match why {
-            Why::Denied(_) | Why::Unanswered(_) | Why::Mismatch(_) => Self::Denied,
+            Why::Denied(_) | Why::Unanswered(_) | Why::Mismatch(_) | Why::Unauthenticated => {
+                Self::Denied
+            }
             Why::Unresolved => Self::HostUnreachable,
             Why::TimedOut => Self::TimedOut,
             Why::Unreachable(error) => match error.kind() {
@@ -211,10 +258,22 @@ impl<'a> Bytes<'a> {
     }
 }
 
-/// Whether a client would do without authentication.
-fn greeting(bytes: &mut Bytes<'_>) -> Parsed<bool> {
+/// Whether a client would be known by this method.
+fn greeting(bytes: &mut Bytes<'_>, method: u8) -> Parsed<bool> {
     let [_, methods] = bytes.array()?;
-    Ok(bytes.take(methods.into())?.contains(&NO_AUTHENTICATION))
+    Ok(bytes.take(methods.into())?.contains(&method))
+}
+
+/// A user and a password.
+fn credentials(bytes: &mut Bytes<'_>) -> Parsed<(Vec<u8>, Vec<u8>)> {
+    let [version, length] = bytes.array()?;
+    if version != NEGOTIATION {
+        return Err(Unread::Malformed);
+    }
+    let user = bytes.take(length.into())?.to_vec();
+    let [length] = bytes.array()?;
+    let password = bytes.take(length.into())?.to_vec();
+    Ok((user, password))
 }
 
 fn five(bytes: &mut Bytes<'_>) -> Parsed<Asked> {

@@ -9,6 +9,7 @@ mod dial;
 mod hellos;
 #[cfg(target_os = "linux")]
 mod load;
+mod loopback;
 #[cfg(target_os = "linux")]
 mod own;
 mod questions;

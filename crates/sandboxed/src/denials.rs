@@ -101,6 +101,8 @@ fn connection(event: &NetworkEvent) -> Option<(Operation, Attempt)> {
     let destination = event.destination.clone();
     match (event.door, event.port) {
         (Door::Publish, _) => None,
+        // Anybody on the host.
+        _ if event.end == End::Unauthenticated => None,
         (Door::Udp, Some(port)) => Some((Operation::Send, Attempt::send(destination, port))),
         (_, Some(port)) => Some((Operation::Connect, Attempt::connect(destination, port))),
         (_, None) => match destination {

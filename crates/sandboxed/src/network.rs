@@ -6,24 +6,14 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 
 use sandbox_core::{NetworkRules, PublishedPort, Ruleset};
-use sandbox_gateway::{Doors, Gateway, HostProxy, Options, PortOf, Process, Processes};
+use sandbox_gateway::{
+    Doors, Gateway, HostProxy, NO_PROXY_VARIABLES, Options, PortOf, Process, Processes,
+    proxy_variables,
+};
 use sandbox_linux::{Connectivity, Holder, Prepared, WayIn};
 
 use crate::Error;
 
-/// Where programs look for a proxy, with its scheme; twins in lower case, which some read alone.
-const PROXIES: [(&str, &str); 7] = [
-    ("HTTP_PROXY", "http"),
-    ("http_proxy", "http"),
-    ("HTTPS_PROXY", "http"),
-    ("https_proxy", "http"),
-    // Not SOCKS: some who know of it by name alone refuse to start (httpx, on which kits for services of models are built).
-    ("ALL_PROXY", "http"),
-    ("all_proxy", "http"),
-    // For who looks for SOCKS. Its twin would be wget's, which does not speak it.
-    ("FTP_PROXY", "socks5h"),
-];
-const NO_PROXIES: [&str; 2] = ["NO_PROXY", "no_proxy"];
 /// What is the sandbox's own, where a proxy would reach the host's; and addresses that nobody expects a proxy to reach. Connections to
 /// these are captured all the same.
 const NO_PROXY: &str =
@@ -214,12 +204,9 @@ fn publish(gateway: &Gateway, ruleset: &Ruleset, way_in: &WayIn) -> Result<(), E
 
 /// Sets the variables by which programs find the proxies, but for those that the policy names.
 pub(crate) fn name_proxies(ruleset: &Ruleset, variables: &mut Vec<(OsString, OsString)>) {
-    let proxies = PROXIES.map(|(name, scheme)| {
-        let proxy = format!("{scheme}://127.0.0.1:{}", sandbox_linux::Doors::PROXY);
-        (name, proxy)
-    });
-    let without = NO_PROXIES.map(|name| (name, NO_PROXY.to_owned()));
-    for (name, value) in proxies.into_iter().chain(without) {
+    let proxies = proxy_variables(&format!("127.0.0.1:{}", sandbox_linux::Doors::PROXY));
+    let without = NO_PROXY_VARIABLES.map(|name| (name, NO_PROXY.to_owned()));
+    for (name, value) in proxies.chain(without) {
         if !ruleset.environment().names(name.as_ref()) {
             variables.retain(|(other, _)| other != name);
             variables.push((name.into(), value.into()));

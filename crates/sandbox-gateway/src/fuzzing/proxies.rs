@@ -11,6 +11,7 @@ use tokio::task::LocalSet;
 use crate::bounds;
 use crate::event::Event;
 use crate::gateway::Options;
+use crate::guard::{Guard, Secret};
 use crate::hall::{Hall, Rules};
 use crate::processes::Maker;
 use crate::proxy::speak;
@@ -21,6 +22,15 @@ use crate::proxy::speak;
 ///
 /// If it is otherwise.
 pub fn proxies(input: &[u8]) {
+    serve(input, None);
+    // Where the secret is to be shown, too, which nobody knows.
+    let at = (std::net::Ipv4Addr::LOCALHOST, 1).into();
+    let secret = Secret::new().map(Arc::new);
+    let guard = secret.map(|secret| Guard::new(secret, at, Rc::default()));
+    serve(input, guard.ok());
+}
+
+fn serve(input: &[u8], guard: Option<Guard>) {
     let refused = Arc::new(Mutex::new(true));
     let told = Arc::clone(&refused);
     let options = Options::default().on_event(move |event: &Event| {
@@ -41,7 +51,13 @@ pub fn proxies(input: &[u8]) {
         // Small enough for what is said to come in pieces.
         let (client, door) = tokio::io::duplex(1 + input.len() % 64);
         let (mut read, mut write) = tokio::io::split(client);
-        let served = speak(door, Rc::new(hall), Maker::default(), bounds::GREETING);
+        let served = speak(
+            door,
+            Rc::new(hall),
+            Maker::default(),
+            guard,
+            bounds::GREETING,
+        );
         let said = async {
             // What is not read any more can't be written.
             let _ = write.write_all(input).await;
@@ -61,7 +77,7 @@ pub fn proxies(input: &[u8]) {
         "an event says that something was allowed"
     );
     let is_refusal = match answer.as_slice() {
-        [] | [5, 0 | 0xff] => true,
+        [] | [5, 0 | 2 | 0xff] | [5, 2, 1, 1] => true,
         [5, 0, reply @ ..] => matches!(reply, [5, 1..=8, 0, 1, 0, 0, 0, 0, 0, 0]),
         [0, rest @ ..] => matches!(rest, [91, ..]),
         http => {

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
-use hyper::header::{CONNECTION, CONTENT_TYPE, HeaderValue};
+use hyper::header::{CONNECTION, CONTENT_TYPE, HeaderValue, PROXY_AUTHENTICATE};
 use hyper::{Response, StatusCode};
 
 use super::wire::Fault;
@@ -14,6 +14,7 @@ use crate::refuse::{self, HEADER};
 pub(crate) type Body = Either<Full<Bytes>, Incoming>;
 
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
+const CHALLENGE: HeaderValue = HeaderValue::from_static("Basic realm=\"sandbox\"");
 const CLOSE: HeaderValue = HeaderValue::from_static("close");
 
 /// Success: a tunnel begins.
@@ -35,6 +36,13 @@ pub(crate) fn refusal(refusal: &Refusal) -> Response<Body> {
         let value = HeaderValue::from_static(value);
         response.headers_mut().insert(name, value);
     }
+    response
+}
+
+/// That the client has not shown the secret, and how that is done (RFC 9110, 11.7.1).
+pub(crate) fn unauthenticated(refused: &Refusal) -> Response<Body> {
+    let mut response = refusal(refused);
+    response.headers_mut().insert(PROXY_AUTHENTICATE, CHALLENGE);
     response
 }
 

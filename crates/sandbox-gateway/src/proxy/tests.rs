@@ -301,7 +301,7 @@ fn who_says_nothing_in_time_is_heard_no_longer() {
         ] {
             let (client, door) = tokio::io::duplex(4096);
             let hall = Rc::clone(&world.house.hall);
-            let served = spawn_local(super::speak(door, hall, Maker::default(), patience));
+            let served = spawn_local(super::speak(door, hall, Maker::default(), None, patience));
             let (mut read, mut write) = tokio::io::split(client);
             write.write_all(said).await.unwrap();
             // The client keeps its end open.

@@ -90,9 +90,10 @@ fn only_connections_are_made() {
         let bytes = five_with(1, kind, &[10, 0, 0, 1], 80);
         assert_eq!(read(five, &bytes).0, Ok(Err(Reply::NoSuchAddress)));
     }
-    assert_eq!(read(greeting, &[5, 2, 2, 0]), (Ok(true), 0));
-    assert_eq!(read(greeting, &[5, 2, 2, 1, 5]), (Ok(false), 1));
-    assert_eq!(read(greeting, &[5, 0]), (Ok(false), 0));
+    let without: fn(&mut Bytes<'_>) -> Parsed<bool> = |bytes| greeting(bytes, NO_AUTHENTICATION);
+    assert_eq!(read(without, &[5, 2, 2, 0]), (Ok(true), 0));
+    assert_eq!(read(without, &[5, 2, 2, 1, 5]), (Ok(false), 1));
+    assert_eq!(read(without, &[5, 0]), (Ok(false), 0));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Datagrams of programs, as if they had come through a door; what goes back to them is kept.
 
+#[cfg(target_os = "linux")]
 mod bounded;
 mod decided;
 

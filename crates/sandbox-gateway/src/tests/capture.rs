@@ -1,5 +1,9 @@
 //! What passes, and what whoever is refused is told.
 
+#[cfg(target_vendor = "apple")]
+use nix::sys::socket::sockopt::TcpKeepAlive as KeepIdle;
+#[cfg(not(target_vendor = "apple"))]
+use nix::sys::socket::sockopt::TcpKeepIdle as KeepIdle;
 use nix::sys::socket::{getsockopt, sockopt};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -227,7 +231,7 @@ fn who_comes_is_asked_whether_it_is_there() {
         spawn_local(async move {
             let tell = |client: TcpStream, _| {
                 let is_asked = getsockopt(&client, sockopt::KeepAlive).unwrap();
-                let _ = asked.send((is_asked, getsockopt(&client, sockopt::TcpKeepIdle).unwrap()));
+                let _ = asked.send((is_asked, getsockopt(&client, KeepIdle).unwrap()));
                 std::future::ready(())
             };
             crate::capture::serve(&listener, &hall, tell).await;

@@ -27,7 +27,8 @@ const GIT: (&str, &str) = ("GIT_HTTP_PROXY_AUTHMETHOD", "basic");
 /// The doors of one sandbox on the host's loopback, which [`Gateway::loopback`] opens: a port that speaks HTTP and SOCKS 5, and answers
 /// only who shows the sandbox's secret. They are served as long as the gateway is there.
 ///
-/// The secret is in the environment that this gives, and nowhere else: neither here, printed, nor in events.
+/// The secret is in the environment that this gives, and nowhere else: neither here, printed, nor in events. Who is not confined and runs
+/// as the same user may read it there, as it may read all that a program has.
 ///
 /// ```
 /// # use std::sync::Arc;

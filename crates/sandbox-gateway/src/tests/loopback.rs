@@ -200,6 +200,34 @@ fn programs_come_through_by_the_variables_alone() {
 }
 
 #[test]
+fn the_variables_are_those_of_other_systems_with_the_secret_in_them() {
+    let outside = Outside::new();
+    let (secret, [port]) = (outside.secret(), outside.doors.ports());
+    let door = format!("sandbox:{secret}@127.0.0.1:{port}");
+    let (http, socks) = (format!("http://{door}"), format!("socks5h://{door}"));
+    let own = "localhost,127.0.0.1,::1";
+    let expected = [
+        ("ALL_PROXY", http.as_str()),
+        ("FTP_PROXY", &socks),
+        ("GIT_HTTP_PROXY_AUTHMETHOD", "basic"),
+        ("HTTPS_PROXY", &http),
+        ("HTTP_PROXY", &http),
+        // Nothing is captured: private addresses are reached by way of the gateway, too.
+        ("NO_PROXY", own),
+        ("all_proxy", &http),
+        ("http_proxy", &http),
+        ("https_proxy", &http),
+        ("no_proxy", own),
+    ];
+    let environment = outside.environment();
+    let environment: Vec<(&str, &str)> = environment
+        .iter()
+        .map(|(name, value)| (*name, value.as_str()))
+        .collect();
+    assert_eq!(environment, expected);
+}
+
+#[test]
 fn nobody_comes_through_without_the_secret_of_this_sandbox() {
     let (outside, other, (port, heard)) = (Outside::new(), Outside::new(), server());
     let (secret, own) = (outside.secret(), outside.basic());

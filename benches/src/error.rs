@@ -41,6 +41,9 @@ pub enum Error {
     /// A sandbox of ours did not start, or what ran in it failed.
     #[error(transparent)]
     Sandbox(#[from] sandboxed::Error),
+    /// There is no profile for a policy.
+    #[error(transparent)]
+    Profile(#[from] sandbox_macos::ProfileError),
     /// What ran in a sandbox of ours failed.
     #[error("{contender} did not succeed")]
     Confined {

@@ -72,7 +72,7 @@ fn the_profile_for_macos_agrees_with_random_rules() {
     });
     let [same, stricter] = answers.each_ref().map(Cell::get);
     println!("{same} attempts are answered alike, {stricter} denied by the profile alone");
-    assert!(same >= 20 * policies(), "only {same} attempts");
+    assert!(same >= 25 * policies(), "only {same} attempts");
     assert!(stricter * 20 <= same, "{stricter} are denied");
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use sandbox_core::{is_within, upwards};
+use sandbox_core::{above, is_within, name, upwards};
 
 use super::ProfileError;
 use super::files::{Item, Question};
@@ -21,6 +21,9 @@ const MOVE: &[&str] = &["file-write-unlink", "file-write-create"];
 const REMOVE: &[&str] = &["file-write-unlink"];
 /// With more in a row they are folded.
 pub(super) const FEW: usize = 8;
+
+/// Of more in one text the lines are not said, only what they are about.
+const MANY: usize = 100;
 
 /// What is said of one rule in a row.
 pub(super) struct Entry<'i> {
@@ -142,26 +145,43 @@ fn summary(items: &[&Item]) -> String {
         .skip(1)
         .find(|directory| items.iter().all(|item| is_within(&item.path, directory)))
         .unwrap_or(Path::new("/"));
-    let mut by_origin: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    let mut by_origin: BTreeMap<&str, BTreeMap<&Path, Vec<[String; 2]>>> = BTreeMap::new();
     for item in items {
-        let below = item
-            .path
-            .strip_prefix(in_common)
-            .unwrap_or(&item.path)
-            .display();
-        let line = item
-            .line
-            .map_or_else(String::new, |line| format!("{line} "));
-        let pattern = item
-            .pattern
-            .as_deref()
-            .map_or_else(String::new, |pattern| format!("/{pattern}"));
-        let of_origin = by_origin.entry(&item.origin).or_default();
-        of_origin.push(format!("{line}{below}{pattern}"));
+        let (directory, below) = match &item.pattern {
+            Some(pattern) => (item.path.as_path(), pattern.as_str()),
+            None => match above(&item.path) {
+                Some(directory) => (directory, name(&item.path).to_str().unwrap_or_default()),
+                None => (item.path.as_path(), ""),
+            },
+        };
+        let line = item.line.filter(|_| items.len() <= MANY);
+        let line = line.map_or_else(String::new, |line| format!("{line} "));
+        let directories = by_origin.entry(&item.origin).or_default();
+        let names = directories.entry(directory).or_default();
+        names.push([line, below.to_owned()]);
     }
+    // What lies in one directory is named as shells do.
+    let in_directory = |(directory, names): (&Path, Vec<[String; 2]>)| {
+        let below = directory.strip_prefix(in_common).unwrap_or(directory);
+        let list = || {
+            names
+                .iter()
+                .map(|name| name.concat())
+                .collect::<Vec<_>>()
+                .join(", ")
+        };
+        match names.as_slice() {
+            _ if below.as_os_str().is_empty() => list(),
+            [[line, only]] => format!("{line}{}/{only}", below.display()),
+            _ => format!("{}/{{{}}}", below.display(), list()),
+        }
+    };
     let by_origin: Vec<_> = by_origin
         .into_iter()
-        .map(|(origin, rules)| format!("{origin}: {}", rules.join(", ")))
+        .map(|(origin, directories)| {
+            let rules: Vec<_> = directories.into_iter().map(in_directory).collect();
+            format!("{origin}: {}", rules.join(", "))
+        })
         .collect();
     format!("below {}: {}", in_common.display(), by_origin.join("; "))
 }

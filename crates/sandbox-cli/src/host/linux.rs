@@ -16,6 +16,7 @@ pub(crate) use sandboxed::Lowering;
 use sandboxed::{Builder, Error, HostFacts, Plan, Ruleset, Sandbox};
 
 use crate::args::SystemName;
+use crate::failure::Failure;
 use crate::render;
 
 /// This one.
@@ -60,8 +61,8 @@ pub(crate) fn check(ruleset: &Ruleset, lower: &[Lowering]) -> Result<(), Error> 
 }
 
 /// The plan of a policy, as text.
-pub(crate) fn plan(ruleset: &Ruleset, lower: &[Lowering]) -> Result<String, Error> {
-    let plan = Plan::compile(ruleset, &lowered(lower))?;
+pub(crate) fn plan(ruleset: &Ruleset, lower: &[Lowering]) -> Result<String, Failure> {
+    let plan = Plan::compile(ruleset, &lowered(lower)).map_err(Error::from)?;
     Ok(format!("{plan}\n"))
 }
 

@@ -11,10 +11,10 @@ use nix::fcntl::{OFlag, open};
 use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::stat::Mode;
 use sandbox_core::{Access, Attempt, Verdict};
-use sandbox_macos::{Facts, Profile};
-use sandboxed::{Builder, Error, Ruleset, Sandbox};
+use sandboxed::{Builder, Error, Ruleset, Sandbox, Unenforceable};
 
 use crate::args::SystemName;
+use crate::failure::Failure;
 
 /// This one.
 pub(crate) const SYSTEM: SystemName = SystemName::Macos;
@@ -53,15 +53,15 @@ pub(crate) fn lower(builder: Builder, _lower: &[Lowering]) -> Builder {
     builder
 }
 
-/// Whether a policy can be written as a profile.
+/// Whether a policy can be enforced.
 pub(crate) fn check(ruleset: &Ruleset, _lower: &[Lowering]) -> Result<(), Error> {
-    Profile::compile(ruleset, &Facts::default())?;
-    Ok(())
+    Ok(Unenforceable::look_for(ruleset)?)
 }
 
 /// The plan of a policy: what Linux has.
-pub(crate) fn plan(_ruleset: &Ruleset, _lower: &[Lowering]) -> Result<String, Error> {
-    Err(Error::Unsupported)
+pub(crate) fn plan(_ruleset: &Ruleset, _lower: &[Lowering]) -> Result<String, Failure> {
+    let what = "profile --os linux";
+    Err(Failure::NotHere { what })
 }
 
 /// What a person may not expect of hidden paths: hard links are seen by name here, too.

@@ -4,8 +4,8 @@ use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
 
-use sandbox_core::{Decision, PolicyErrors, Source, escaped};
-use sandbox_macos::{LaunchError, ProfileError};
+use sandbox_core::{Decision, PolicyErrors, Ruleset, Source, escaped};
+use sandbox_macos::{Facts, LaunchError, Profile, ProfileError};
 
 use super::Stream;
 use crate::strings::BadString;
@@ -118,16 +118,32 @@ pub enum Unenforceable {
         at: Source,
     },
     /// macOS has no such limit for one command.
-    #[error("macOS has no limit of {what} for a command (`{key}` in `[limits]`)")]
+    #[error("macOS has no limit of {key} for a command (`{key}` in `[limits]`)")]
     Limit {
         /// The key of a policy.
         key: &'static str,
-        /// What would be limited.
-        what: &'static str,
     },
 }
 
 impl Unenforceable {
+    /// Looks for what of a policy macOS cannot enforce. Nothing is started.
+    ///
+    /// # Errors
+    ///
+    /// The first thing that it cannot.
+    pub fn look_for(ruleset: &Ruleset) -> Result<(), Self> {
+        let limits = ruleset.limits();
+        // Of memory there is none that is kept, and processes are counted for all of a person's.
+        for (limit, key) in [(limits.memory, "memory"), (limits.processes, "processes")] {
+            if limit.is_some() {
+                return Err(Self::Limit { key });
+            }
+        }
+        super::network::refuse(ruleset)?;
+        Profile::compile(ruleset, &Facts::default())?;
+        Ok(())
+    }
+
     /// What to change, if that is known.
     pub fn remedy(&self) -> Option<String> {
         match self {

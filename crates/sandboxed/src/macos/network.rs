@@ -19,9 +19,15 @@ pub(crate) struct Doors {
 impl Doors {
     /// Those of a policy: none, if it needs none.
     pub(crate) fn of(ruleset: &Ruleset, _gateway: Options) -> Result<Self, Unenforceable> {
-        match ruleset.network_rules().needs_gateway() {
-            Some((rule, at)) => Err(Unenforceable::Network { rule, at }),
-            None => Ok(Self::default()),
-        }
+        refuse(ruleset)?;
+        Ok(Self::default())
+    }
+}
+
+/// Refuses what needs a gateway.
+pub(super) fn refuse(ruleset: &Ruleset) -> Result<(), Unenforceable> {
+    match ruleset.network_rules().needs_gateway() {
+        Some((rule, at)) => Err(Unenforceable::Network { rule, at }),
+        None => Ok(()),
     }
 }

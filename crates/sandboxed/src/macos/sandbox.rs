@@ -235,7 +235,7 @@ impl Builder {
             None => Context::detect().map_err(PolicyErrors::from)?,
         };
         let ruleset = Arc::new(Ruleset::resolve(policy, &context)?);
-        refuse_limits(&ruleset)?;
+        Unenforceable::look_for(&ruleset)?;
         let denials = self.on_denial.map(|tell| Teller::new(tell, &ruleset));
         let mut gateway = self.gateway;
         if let Some(denials) = &denials {
@@ -280,21 +280,6 @@ impl Builder {
             _temporary: temporary,
         })))
     }
-}
-
-/// What no limit of macOS's is: of memory there is none that is kept, and processes are counted for all of a person's.
-fn refuse_limits(ruleset: &Ruleset) -> Result<(), Unenforceable> {
-    let limits = ruleset.limits();
-    let refused = [
-        (limits.memory, "memory", "memory"),
-        (limits.processes, "processes", "processes"),
-    ];
-    for (limit, key, what) in refused {
-        if limit.is_some() {
-            return Err(Unenforceable::Limit { key, what });
-        }
-    }
-    Ok(())
 }
 
 // Without the values of variables, which may be secret.

@@ -9,7 +9,7 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
 
-use super::Error;
+use super::{Error, Sandbox};
 use crate::collected::Collected;
 use crate::deadline::{Deadline, Due};
 use crate::{ExitStatus, Output, Usage};
@@ -50,6 +50,8 @@ pub struct Child {
     inner: sandbox_macos::Child,
     deadline: Option<Deadline>,
     ended: Option<ExitStatus>,
+    /// Its private directory is needed as long as the command runs, and whoever is told of denials is told of its.
+    _sandbox: Sandbox,
 }
 
 /// Something that happened to a command.
@@ -78,7 +80,11 @@ const OF_GROUP: [i32; 6] = [
 ];
 
 impl Child {
-    pub(super) fn new(mut inner: sandbox_macos::Child, deadline: Option<Deadline>) -> Self {
+    pub(super) fn new(
+        mut inner: sandbox_macos::Child,
+        deadline: Option<Deadline>,
+        sandbox: Sandbox,
+    ) -> Self {
         Self {
             stdin: inner.stdin.take(),
             stdout: inner.stdout.take(),
@@ -86,6 +92,7 @@ impl Child {
             inner,
             deadline,
             ended: None,
+            _sandbox: sandbox,
         }
     }
 

@@ -237,7 +237,7 @@ impl<'sandbox> Command<'sandbox> {
         let limit = self.sandbox.ruleset().limits().time;
         let limit = self.timeout.into_iter().chain(limit).min();
         let deadline = limit.and_then(|limit| Deadline::new(limit, started));
-        Ok(Child::new(child, deadline))
+        Ok(Child::new(child, deadline, self.sandbox.clone()))
     }
 
     fn directory(&self) -> Result<PathBuf, Error> {

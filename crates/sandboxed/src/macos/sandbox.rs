@@ -21,7 +21,7 @@ use crate::review::{Before, Made};
 /// The policy is resolved once, by [`new`](Self::new), and so is the environment that it passes. What holds holds for what is made later,
 /// too. Commands share the private directory that `TMPDIR` names, where presets have `/tmp` private; it is removed with the sandbox.
 ///
-/// A clone is another handle on the same sandbox. With the last one it ends.
+/// A clone is another handle on the same sandbox, and so is a [`Child`](crate::Child). With the last one it ends.
 ///
 /// ```
 /// use sandboxed::{Policy, Preset, Sandbox};

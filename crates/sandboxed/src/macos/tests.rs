@@ -307,7 +307,10 @@ fn presets_have_a_private_directory_that_ends_with_the_sandbox() {
     let clone = sandbox.clone();
     drop(sandbox);
     assert_eq!(made(), std::slice::from_ref(&private));
+    let child = clone.command("sleep").arg("1000").spawn().unwrap();
     drop(clone);
+    assert_eq!(made(), [private]);
+    drop(child);
     assert!(made().is_empty());
     let sandbox = place.sandbox(&plain().set("X", "/tmp/x"));
     assert!(made().is_empty(), "nothing is private there");

@@ -16,7 +16,7 @@ use super::glob::{self, Part};
 use super::rows::{Entry, READ, WRITE, folded, statements_of};
 use super::sbpl::{Filter, Line, Statement};
 use super::spelling::{self, Letters};
-use super::{Facts, ProfileError, system, text, why};
+use super::{Facts, ProfileError, protected, system, text, why};
 
 /// A rule on its way into the profile.
 #[derive(Clone, Debug)]
@@ -262,6 +262,7 @@ impl<'a> Files<'a> {
         }
         statements.extend(statements_of(&entries, Question::Read)?);
         statements.extend(self.moved(|item| !item.reads, READ)?);
+        statements.extend(protected::mistaken_for_hidden(self));
         statements.extend(self.way_to_what_is_shown(&entries));
         Ok(statements)
     }

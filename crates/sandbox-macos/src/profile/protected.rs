@@ -13,7 +13,7 @@ use super::ProfileError;
 use super::files::{Files, Item};
 use super::fold::{self, BELOW, HERE};
 use super::glob;
-use super::rows::{WRITE, stay};
+use super::rows::{READ, WRITE, stay};
 use super::sbpl::{Filter, Line, Statement};
 use super::spelling::{self, Atoms, Letters};
 
@@ -48,7 +48,14 @@ struct Tree<'a> {
     path: &'a Path,
 }
 
-impl Tree<'_> {
+impl<'a> Tree<'a> {
+    fn of(item: &'a Item) -> Self {
+        Self {
+            item,
+            path: &item.path,
+        }
+    }
+
     /// Whether a name in its path may be the first one of a protected path.
     fn begins(&self, name: &ProtectedName) -> bool {
         let first = first(name);
@@ -89,13 +96,7 @@ pub(super) fn statements(
     files: &Files<'_>,
 ) -> Result<Vec<Statement>, ProfileError> {
     let names: Vec<ProtectedName> = ruleset.protected_names().collect();
-    let trees: Vec<Tree<'_>> = files
-        .writable()
-        .map(|item| Tree {
-            item,
-            path: &item.path,
-        })
-        .collect();
+    let trees: Vec<Tree<'_>> = files.writable().map(Tree::of).collect();
     if names.is_empty() || trees.is_empty() {
         return Ok(Vec::new());
     }
@@ -365,14 +366,35 @@ fn any<'t>(trees: impl Iterator<Item = &'t Tree<'t>>) -> Vec<Filter> {
     }
 }
 
-/// Names that a file system may take for one of the table.
-fn mistaken(trees: &[Tree<'_>]) -> Vec<Line> {
-    let outside = any(trees.iter().filter(|tree| tree.is_mistaken()));
+/// What reads a hidden name by letters that stand for others, where something is hidden.
+pub(super) fn mistaken_for_hidden(files: &Files<'_>) -> Option<Statement> {
+    let trees = files.items.iter().filter(|item| item.reads);
+    let trees: Vec<_> = trees.map(Tree::of).collect();
+    let line = Line::new(
+        all_but(Filter::Regex(mistaken_letters()), &outside(&trees)),
+        "what may be taken for a hidden name: letters that stand for others, or that nobody sees",
+    );
+    let is_hidden = files.items.iter().any(|item| !item.reads);
+    is_hidden.then(|| Statement::deny(READ, vec![line]))
+}
+
+fn outside(trees: &[Tree<'_>]) -> Vec<Filter> {
+    any(trees.iter().filter(|tree| tree.is_mistaken()))
+}
+
+/// Names of ordinary letters with some among them that stand for others.
+fn mistaken_letters() -> String {
     let letters = MISTAKEN.join("|");
     let plain = "[ -.0-~]";
+    format!("/{plain}*({letters})({plain}|{letters})*{BELOW}")
+}
+
+/// Names that a file system may take for one of the table.
+fn mistaken(trees: &[Tree<'_>]) -> Vec<Line> {
+    let outside = outside(trees);
     [
         (
-            format!("/{plain}*({letters})({plain}|{letters})*{BELOW}"),
+            mistaken_letters(),
             "letters that stand for others, or that nobody sees",
         ),
         (

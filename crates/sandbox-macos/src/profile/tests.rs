@@ -87,6 +87,20 @@ fn other_spellings_are_denied_alike() {
     ));
     judge.denies("file-read-data", &firmlink);
     judge.allows("file-read-data", &home.path("w/d/ete"));
+    // Letters of old: the kernel asks by the spelling that was looked up.
+    let hidden = home.judge(&workspace().hide("../.ssh").read("../other/\u{fb01}n"));
+    for path in [".\u{17f}\u{17f}h/id", ".s\u{200b}sh/id", ".SSH/id"] {
+        hidden.denies("file-read-data", &home.path(path));
+    }
+    for path in [
+        "other/\u{fb01}n/a",
+        "w/\u{1f468}\u{200d}\u{1f469}",
+        "w/stra\u{df}e",
+    ] {
+        hidden.allows("file-read-data", &home.path(path));
+    }
+    home.judge(&workspace())
+        .allows("file-read-data", &home.path(".\u{17f}\u{17f}h/id"));
     for path in [
         "w/d/rO",
         "w/.VSCODE/x",

@@ -300,9 +300,7 @@ impl FileRules {
         let (literals, globs): (Vec<_>, Vec<_>) = rules.partition(|rule| rule.is_literal());
         if !globs.is_empty() {
             self.globs.extend(globs);
-            let globs = self.globs.iter();
-            let patterns: Vec<_> = globs.filter_map(|rule| rule.glob.as_deref()).collect();
-            self.together = Together::new(&patterns);
+            self.put_together();
         }
         self.literals.extend(literals);
         self.literals
@@ -315,6 +313,20 @@ impl FileRules {
     pub(crate) fn replace(&mut self, rule: FileRule) {
         self.literals.retain(|other| other.path != rule.path);
         self.extend(vec![rule]);
+    }
+
+    /// Leaves out some rules.
+    pub(crate) fn forget(&mut self, is_forgotten: impl Fn(&FileRule) -> bool) {
+        self.literals.retain(|rule| !is_forgotten(rule));
+        self.globs.retain(|rule| !is_forgotten(rule));
+        self.put_together();
+        self.index();
+    }
+
+    fn put_together(&mut self) {
+        let globs = self.globs.iter();
+        let patterns: Vec<_> = globs.filter_map(|rule| rule.glob.as_deref()).collect();
+        self.together = Together::new(&patterns);
     }
 
     /// What the rules grant at a path, and which rule. The path is absolute and resolved: no link, `.`, `..` or doubled

@@ -65,7 +65,10 @@ impl Ruleset {
         let path = follow(files, path);
         let own = usize::from(operation.changes_names());
         let around = upwards(&path).skip(own).find(|place| exists(place))?;
-        if around == path || files.is_open(around) {
+        // A rule about a part of a repository that was opened by itself would take all of that back.
+        let by_itself = files.access(&path).1;
+        let is_by_itself = by_itself.is_some_and(|rule| rule.source == Source::Repository);
+        if !is_by_itself && (around == path || files.is_open(around)) {
             return remedy(files, &path, Access::Write);
         }
         // git makes names in many directories of a repository; what is protected there stays so.
@@ -104,9 +107,11 @@ impl FileRules {
         self.is_open(around) && (!self.is_open(path) || self.is_way(path))
     }
 
-    /// The same with a rule that lets a path be written.
+    /// The same with a rule that lets a path be written. Of a repository that such a rule is about nothing is opened by itself.
     fn opened(&self, path: &Path) -> Self {
         let mut files = self.clone();
+        let about = git_directory(path).unwrap_or(path);
+        files.forget(|rule| rule.source == Source::Repository && is_within(rule.path(), about));
         files.replace(FileRule::plain(
             path.as_os_str(),
             PathBuf::from(path),

@@ -1,5 +1,5 @@
 use super::*;
-use crate::{Attempt, Context, Policy, Ruleset, Verdict};
+use crate::{Attempt, Context, Operation, Policy, Ruleset, Verdict};
 
 /// A linked worktree `tree`, and a submodule `module`, of a repository.
 fn host() -> (tempfile::TempDir, PathBuf) {
@@ -161,6 +161,31 @@ fn of_a_repository_by_another_name_the_same_is_opened() {
     let mut anchors = rules.files().anchors().iter();
     let held = anchors.rfind(|anchor| anchor.path == bare.join("config"));
     assert_eq!(held.map(|anchor| anchor.access), Some(Access::Read));
+}
+
+#[test]
+fn what_opens_more_of_a_repository_opens_all_that_was_open() {
+    let (_host, root) = host();
+    let git = root.join("repo/.git");
+    std::fs::write(git.join("HEAD"), "").unwrap();
+    let policy = || Policy::default().read(&root).write(root.join("tree"));
+    let resolve = |policy: &Policy| Ruleset::resolve(policy, &Context::new(&root)).unwrap();
+    let ruleset = resolve(&policy());
+    let exists = |path: &Path| std::fs::symlink_metadata(path).is_ok();
+    for name in ["description", "modules/x", "worktrees/o/index"] {
+        let lines = ruleset.opens(&git.join(name), Operation::Create, exists);
+        let expected = format!("\"{}\" = \"write\"", git.display());
+        assert_eq!(lines, Some(expected), "{name}");
+    }
+    let ruleset = resolve(&policy().write(&git));
+    let verdict = |name: &str| ruleset.decide(&Attempt::write(git.join(name))).verdict;
+    for name in ["description", "modules/x", "worktrees/o/index"]
+        .iter()
+        .chain(&WRITTEN)
+    {
+        assert_eq!(verdict(name), Verdict::Allow, "{name}");
+    }
+    assert_eq!(verdict("hooks/x"), Verdict::Deny, "the control");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What it costs that each new name is decided: the same work outside, inside without the notifier, and inside with it.
 //!
-//! `notifier [--rounds N] [--files N] [--pin]`. Needs `tar`, `git`, `make`, `cc`, `node`, `npm` and a Rust toolchain that may be executed; a job
+//! `notifier [--rounds N] [--files N] [--job NAME] [--pin]`. `--job` measures those with that in their name alone. Needs `tar`, `git`, `make`, `cc`, `node`, `npm` and a Rust toolchain that may be executed; a job
 //! whose program is missing is not measured, and the benchmark fails in the end. `--pin` keeps all of it on one CPU, which leaves out
 //! what it costs to wake another one up. `landstrip`, which decides by name as well, is measured beside them where it is on `PATH`.
 
@@ -21,6 +21,8 @@ struct Options {
     rounds: usize,
     files: usize,
     is_pinned: bool,
+    /// What the name of a job has in it.
+    job: String,
     /// The system call that this process does little else than.
     calls: Option<String>,
 }
@@ -31,11 +33,21 @@ struct Options {
 /// one, and removing what was made would measure that.
 ///
 /// What is done to the repository as it is comes first: `checkout` has its index speak of other files.
-const JOBS: [(&str, &str, f64); 13] = [
+const JOBS: [(&str, &str, f64); 15] = [
     ("git status", "git status --porcelain >$OUT/status", 1.1),
     (
         "git commit",
         "echo x >>d0/f0 && git -c user.name=bench -c user.email=bench@localhost commit -qam x",
+        1.1,
+    ),
+    (
+        "git switch, few",
+        "git checkout -q few && git checkout -q -",
+        1.1,
+    ),
+    (
+        "git switch, all",
+        "git checkout -q all && git checkout -q -",
         1.1,
     ),
     (
@@ -75,6 +87,14 @@ const JOBS: [(&str, &str, f64); 13] = [
     ("stat", "target/work --files $FILES --calls stat", 1.0),
     ("open", "target/work --files $FILES --calls open", 1.0),
 ];
+
+/// A branch that differs in 45 files, and one that differs in all.
+const BRANCHES: &str = "\
+commit() { git -c user.name=bench -c user.email=bench@localhost commit -qam $1 && git checkout -q -; }
+git checkout -qb few && for f in d0/f?[02468]; do echo few >>$f; done
+commit few || exit 1
+git checkout -qb all && for f in d*/f*; do echo all >>$f; done; commit all
+";
 
 /// As an installer does it: ten packages at a time, twenty files each, one of which is renamed.
 const NPM: &str = "\
@@ -127,6 +147,7 @@ fn options() -> Result<Options, Error> {
         rounds: 7,
         files: 20_000,
         is_pinned: false,
+        job: String::new(),
         calls: None,
     };
     let mut words = lexopt::Parser::from_env();
@@ -134,6 +155,7 @@ fn options() -> Result<Options, Error> {
         match word {
             Long("rounds") => options.rounds = words.value()?.parse()?,
             Long("files") => options.files = words.value()?.parse()?,
+            Long("job") => options.job = words.value()?.string()?,
             Long("pin") => options.is_pinned = true,
             Long("calls") => options.calls = Some(words.value()?.string()?),
             unexpected => return Err(unexpected.unexpected().into()),
@@ -154,6 +176,9 @@ fn run(options: &Options) -> Result<(), Error> {
     let mut tar = Command::new("/bin/sh");
     let tar = project.place(&mut tar, &project.variables());
     start("tar", tar.args(["-c", "tar -cf target/files.tar d*"]))?;
+    let mut branch = Command::new("/bin/sh");
+    let branch = project.place(&mut branch, &project.variables());
+    start("git", branch.args(["-c", BRANCHES]))?;
     let mut pack = Command::new("/bin/sh");
     let pack = project.place(&mut pack, &project.variables());
     start("tar", pack.args(["-c", PACKAGES]))?;
@@ -184,9 +209,12 @@ fn run(options: &Options) -> Result<(), Error> {
     let mut result = Ok(());
     let mut keep =
         |row: Result<(), Error>| result = std::mem::replace(&mut result, Ok(())).and(row);
-    for job in JOBS {
+    for job in JOBS.into_iter().filter(|job| job.0.contains(&options.job)) {
         let peer = peer.as_ref();
         keep(work(&project, job, [without, with], peer, options.rounds));
+    }
+    if !options.job.is_empty() {
+        return result;
     }
     let outside = || Contender::new("outside", || start("true", &mut Command::new("/bin/true")));
     let cold = vec![

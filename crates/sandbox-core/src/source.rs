@@ -14,6 +14,8 @@ use crate::{DestinationPreset, Preset, SocketPreset};
 pub(crate) struct Document {
     file: Option<PathBuf>,
     text: String,
+    /// Where its lines end: thousands of rules ask which line they are in.
+    ends: Vec<usize>,
 }
 
 impl Document {
@@ -21,6 +23,7 @@ impl Document {
         Arc::new(Self {
             file: file.map(Path::to_path_buf),
             text: text.to_owned(),
+            ends: text.match_indices('\n').map(|(at, _)| at).collect(),
         })
     }
 
@@ -64,7 +67,7 @@ impl Location {
 
     /// Line, from 1.
     pub fn line(&self) -> usize {
-        self.before().bytes().filter(|&byte| byte == b'\n').count() + 1
+        self.document.ends.partition_point(|end| *end < self.start) + 1
     }
 
     /// Column in characters, from 1.

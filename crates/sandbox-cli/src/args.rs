@@ -74,7 +74,7 @@ pub(crate) enum Action {
 /// Runs a command confined
 ///
 /// Options end at the first word that is not one, or at `--`: the command's own options are never taken for ours.
-/// When the command ends, everything that it started is ended before `sandbox` exits.
+/// When the command ends, everything that it started is ended before `sandbox` exits. On macOS that is its process group.
 #[derive(Debug, Args)]
 #[command(
     override_usage = "sandbox run [OPTIONS] [--] COMMAND...",

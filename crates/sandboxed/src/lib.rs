@@ -15,7 +15,8 @@
 //!
 //! [`Command`], [`Child`], [`Stdio`], [`ExitStatus`] and [`Output`] have the names, the order and the defaults of
 //! [`std::process`]; each says where it differs. The biggest difference: **what is confined ends with its [`Child`]**, and
-//! with the process that holds it, whatever that process dies of.
+//! with the process that holds it, whatever that process dies of. On macOS that is its process group: what leaves it goes on, confined, and
+//! so does the command where the caller is killed.
 //!
 //! The stages can be looked at one by one: a [`Policy`] is resolved to a [`Ruleset`], which is compiled to a [`Plan`] for
 //! this host ([`HostFacts`]). [`Sandbox::enforcement`] tells which mechanism holds which part, and what is not held.

@@ -5,11 +5,12 @@
 use sandbox_testing::{Host, is_root, needs_kernel};
 use sandboxed::{HostFacts, Policy, Preset, Sandbox, Stdio};
 
-/// Starts as many processes as it may, up to this number, says how many, and waits for its standard input to end.
+/// How many processes a command tries to start.
 const AT_MOST: usize = 1200;
+/// Starts as many as it may, up to a number, says how many, and waits for its standard input to end.
 const FORKS: &str = "import os, signal, sys
 count = 0
-for _ in range(1200):
+for _ in range(int(sys.argv[1])):
     try:
         child = os.fork()
     except OSError:
@@ -24,7 +25,8 @@ sys.stdin.read()";
 fn counts(sandbox: &Sandbox) -> [usize; 3] {
     let start = || {
         let mut command = sandbox.command("/usr/bin/python3");
-        command.args(["-c", FORKS]).stdin(Stdio::piped());
+        command.args(["-c", FORKS, &AT_MOST.to_string()]);
+        command.stdin(Stdio::piped());
         command.stdout(Stdio::piped()).spawn().unwrap()
     };
     let said = |line: &[u8]| String::from_utf8_lossy(line).trim().parse().unwrap();

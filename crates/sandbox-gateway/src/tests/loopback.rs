@@ -400,7 +400,8 @@ fn strangers_take_no_place_of_the_commands() {
         assert_eq!(rest(stream), b"");
     }
     let last = strangers.last_mut().unwrap();
-    let _ = last.write_all(b"\r\n");
+    last.write_all(b"Host: a.example\r\n\r\n").unwrap();
+    assert!(rest(last).starts_with(b"HTTP/1.1 407 "));
     known.write_all(&request(port, &outside.basic())).unwrap();
     let answer = rest(&mut known);
     assert!(answer.ends_with(b"ok"), "{}", answer.escape_ascii());
@@ -410,10 +411,11 @@ fn strangers_take_no_place_of_the_commands() {
 fn the_doors_end_with_the_gateway() {
     let outside = Outside::new();
     let [port] = outside.doors.ports();
-    let open = outside.connect();
+    let mut open = outside.connect();
     assert!(TcpStream::connect(("127.0.0.1", port)).is_ok());
     let Outside { gateway, doors, .. } = outside;
     drop(gateway);
     assert!(TcpStream::connect(("127.0.0.1", port)).is_err());
-    drop((doors, open));
+    assert_eq!(rest(&mut open), b"");
+    drop(doors);
 }

@@ -7,7 +7,7 @@ use std::io::{self, BufRead as _, BufReader, Read as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -163,8 +163,10 @@ impl Watch {
         let reader = without_signals(builder, read);
         let mut watch = Self { log, reader: None };
         watch.reader = Some(reader?);
-        // Without a word it may be read all the same.
-        let _ = has_begun.recv_timeout(PATIENCE);
+        // Without a word it may be read all the same, but not where it has ended: others than administrators may not read it.
+        if has_begun.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Disconnected) {
+            return Err(io::Error::other("it ended without a word"));
+        }
         Ok(watch)
     }
 }

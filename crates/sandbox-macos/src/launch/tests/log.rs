@@ -224,6 +224,9 @@ fn the_log_is_read_until_nobody_wants_to_know() {
     drop(watch);
     assert!(!runs(&log));
     assert!(told.recv().is_err(), "the thread has ended");
-    let missing = Watch::start(Path::new("/no/log"), Tag::random().unwrap(), |_| ());
-    assert!(missing.is_err());
+    // Not there, and ends at once, as it does for who may not read it.
+    for log in ["/no/log", "/usr/bin/false"] {
+        let watch = Watch::start(Path::new(log), Tag::random().unwrap(), |_| ());
+        assert!(watch.is_err(), "{log}");
+    }
 }

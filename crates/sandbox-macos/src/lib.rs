@@ -13,5 +13,5 @@ mod tag;
 pub use self::launch::{
     Child, LOG, LaunchError, Limits, Report, SANDBOX_EXEC, Start, Usage, Violation, Watch, probe,
 };
-pub use self::profile::{Asked, Facts, Part, Profile, ProfileError, Said};
+pub use self::profile::{Asked, Facts, Part, Profile, ProfileError, Said, loopback_ports};
 pub use self::tag::Tag;

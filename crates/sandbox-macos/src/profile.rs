@@ -33,6 +33,7 @@ use sandbox_core::{Ruleset, Source, escaped};
 
 pub use self::answer::{Asked, Part, Said};
 pub use self::error::ProfileError;
+pub use self::network::loopback_ports;
 use self::sbpl::{Statement, Told, comment, message};
 use crate::Tag;
 

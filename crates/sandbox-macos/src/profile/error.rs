@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use sandbox_core::{Access, Source, escaped};
+use sandbox_core::{Access, PublishedPort, Source, escaped};
 
 /// Why there is no profile for a policy.
 ///
@@ -61,6 +61,16 @@ pub enum ProfileError {
         /// Where it was written.
         at: Source,
     },
+    /// A command binds the host's own port: there is no other one inside.
+    #[error(
+        "macOS has no port inside that differs from the host's: `publish = [\"{port}\"]` ({at})"
+    )]
+    Published {
+        /// The port.
+        port: PublishedPort,
+        /// Where it was written.
+        at: Source,
+    },
 }
 
 impl ProfileError {
@@ -86,6 +96,9 @@ impl ProfileError {
             Self::Pattern { .. } => Some("write a class without `-`, `]`, `[`, `^` and `\\`".to_owned()),
             Self::Service { .. } => {
                 Some("write the whole name, or its beginning with one `*` at the end".to_owned())
+            }
+            Self::Published { port, .. } => {
+                Some(format!("have the command listen at the host's port, and write that alone: `publish = [\"{}\"]`", port.host().unwrap_or(port.inside())))
             }
         }
     }

@@ -1,6 +1,8 @@
 //! The network: the gateway's ports, what the policy names of the host's loopback, and Unix sockets.
 
-use sandbox_core::{Network, Ruleset};
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use sandbox_core::{Attempt, Destination, Name, Network, Ruleset, Source, Verdict};
 
 use super::rows::FEW;
 use super::sbpl::{Filter, Line, Statement};
@@ -38,19 +40,24 @@ pub(super) fn statements(
         let ports = facts.gateway.iter();
         let ports = ports.map(|port| ip("remote", &format!("localhost:{port}"), "the gateway"));
         statements.extend(some(OUT, ports.collect()));
-        let named = rules.loopback_ports();
-        let named: Vec<u16> = named.into_iter().flatten().take(MAX_PORTS + 1).collect();
-        let named = named.iter().filter(|_| named.len() <= MAX_PORTS);
+        let named = loopback_ports(ruleset).into_iter();
         let why = "a rule names the port";
         let named = named.map(|port| ip("remote", &format!("localhost:{port}"), why));
         statements.extend(some(OUT, named.collect()));
     }
-    let published = rules.published().iter();
-    let published = published.map(|(port, source)| {
+    let mut published = Vec::new();
+    for (port, source) in rules.published() {
+        if port.host() != Some(port.inside()) {
+            return Err(ProfileError::Published {
+                port: *port,
+                at: source.clone(),
+            });
+        }
         let address = format!("localhost:{}", port.inside());
-        ip("local", &address, &format!("publish = {port} ({source})"))
-    });
-    statements.extend(some(IN, published.collect()));
+        let why = format!("publish = {port} ({source})");
+        published.push(ip("local", &address, &why));
+    }
+    statements.extend(some(IN, published));
     if let Some(source) = &ruleset.macos().local_binding {
         let why = source.to_string();
         statements.push(Statement::allow(IN, vec![ip("local", "*:*", &why)]));
@@ -69,6 +76,48 @@ pub(super) fn statements(
         statements.extend(sockets);
     }
     Ok(statements)
+}
+
+/// The ports of the host's loopback that commands connect to by themselves, past the gateway: those that rules allow. None of them if they
+/// are many, so that the gateway decides.
+///
+/// ```
+/// use sandbox_core::{Context, Policy, Ruleset};
+///
+/// let policy = Policy::default().allow("localhost:5000-5002").deny("localhost:5001");
+/// let ruleset = Ruleset::resolve(&policy, &Context::new("/"))?;
+/// assert_eq!(sandbox_macos::loopback_ports(&ruleset), [5000, 5002]);
+/// # Ok::<(), sandbox_core::PolicyErrors>(())
+/// ```
+#[must_use]
+pub fn loopback_ports(ruleset: &Ruleset) -> Vec<u16> {
+    // A profile can't tell these apart.
+    let all = [
+        "localhost".parse::<Name>().map(Destination::from).ok(),
+        Some(Ipv4Addr::LOCALHOST.into()),
+        Some(Ipv6Addr::LOCALHOST.into()),
+    ];
+    let is_allowed = |port: &u16| {
+        let mut is_allowed = false;
+        for destination in all.iter().flatten() {
+            let decision = ruleset.decide(&Attempt::connect(destination.clone(), *port));
+            let rule = decision.rule.filter(|rule| rule.source != Source::Closed);
+            if rule.is_some_and(|rule| rule.verdict == Some(Verdict::Deny)) {
+                return false;
+            }
+            is_allowed |= decision.verdict == Verdict::Allow;
+        }
+        is_allowed
+    };
+    let ranges = ruleset.network_rules().loopback_ports();
+    let mut ports: Vec<u16> = ranges.into_iter().flatten().collect();
+    ports.sort_unstable();
+    ports.dedup();
+    ports.retain(is_allowed);
+    if ports.len() > MAX_PORTS {
+        ports.clear();
+    }
+    ports
 }
 
 /// A socket that can be written can be connected to, unless other settings say which can.

@@ -279,6 +279,37 @@ fn the_network_is_the_gateway_and_what_is_named() {
 }
 
 #[test]
+fn a_port_of_the_loopback_that_a_rule_denies_is_not_opened_by_another_one() {
+    let home = Home::new();
+    for denied in ["localhost:5001", "127.0.0.1:5001", "[::1]:5001"] {
+        let judge = home.judge(&workspace().allow("localhost:5000-5002").deny(denied));
+        for (port, is_allowed) in [(5000, true), (5001, false), (5002, true), (5003, false)] {
+            let address = format!("remote:localhost:{port}");
+            judge.is("network-outbound", &address, is_allowed);
+        }
+    }
+    // One of the addresses is enough.
+    let judge = home.judge(&workspace().allow("127.0.0.1:5000"));
+    judge.is("network-outbound", "remote:localhost:5000", true);
+    // Many are not written out: the gateway decides about them.
+    let judge = home.judge(&workspace().allow("localhost:5000-5999"));
+    judge.is("network-outbound", "remote:localhost:5000", false);
+    judge.is("network-outbound", "remote:localhost:3128", true);
+}
+
+#[test]
+fn a_published_port_is_the_one_that_the_command_binds() {
+    let home = Home::new();
+    for port in ["8080:3000", "0:3000"] {
+        let ruleset = home.ruleset(&workspace().publish(port));
+        let error = Profile::compile(&ruleset, &Facts::default()).unwrap_err();
+        assert!(matches!(error, ProfileError::Published { .. }), "{error}");
+        assert!(error.remedy().is_some());
+    }
+    home.judge(&workspace().publish("3000:3000"));
+}
+
+#[test]
 fn sockets_are_reached_where_they_may_be_written() {
     let home = Home::new();
     let judge = home.judge(&workspace().hide("d"));

@@ -444,10 +444,6 @@ fn pattern() -> impl TypedValueParser<Value = OsString> {
 
 /// Where a connection goes to.
 #[derive(Clone, Debug)]
-#[cfg_attr(
-    backend = "macos",
-    expect(dead_code, reason = "`explain` is not there yet")
-)]
 pub(crate) enum Connection {
     Destination(Destination, u16),
     Socket(PathBuf),

@@ -2,6 +2,7 @@
 
 mod answer;
 mod json;
+#[cfg_attr(backend = "macos", path = "explain/elsewhere.rs")]
 mod linux;
 mod macos;
 mod text;
@@ -11,93 +12,33 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use sandbox_core::escaped;
-use sandboxed::{Error, HostFacts, Plan, Ruleset, Unenforceable};
+use sandboxed::{Error, Ruleset};
 use serde_json::{Map, Value};
 
 use self::answer::{Answer, Answers, Place};
-use self::linux::Linux;
-use self::macos::Macos;
 use crate::args::{Connection, Explain, SystemName};
-use crate::exit;
 use crate::failure::Failure;
-use crate::host::lowered;
-use crate::profile;
-use crate::render;
 use crate::setting::Situation;
+use crate::{exit, host, render};
 
 /// Prints what is asked for; the rules, if nothing is.
 pub(crate) fn explain(explain: &Explain) -> Result<ExitCode, Failure> {
     let situation = Situation::new(&explain.setting)?.with_addresses()?;
     let ruleset = Ruleset::resolve(&situation.policy, &situation.context).map_err(Error::from)?;
     let mut report = Report::new(explain.json);
-    let profile = match explain.os {
-        Some(SystemName::Macos) => Some(for_macos(explain, &ruleset)?),
-        Some(SystemName::Linux) | None => None,
-    };
-    let shows_plan = explain.plan || explain.enforcement;
-    let is_asked = !(explain.paths.is_empty()
-        && explain.written.is_empty()
-        && explain.variables.is_empty()
-        && explain.connect.is_empty());
-    if !(shows_plan || is_asked) {
-        report.rules(&ruleset);
-        return report.end();
-    }
-    let context = &situation.context;
-    if let Some(profile) = &profile {
-        let answers = Macos {
-            ruleset: &ruleset,
-            context,
-            profile,
-        };
-        report.answers(explain, &answers, &context.cwd);
-        return report.end();
-    }
-    let facts = lowered(&situation.lower);
-    let (plan, starts) = if shows_plan {
-        (Plan::compile(&ruleset, &facts).map_err(Error::from)?, true)
-    } else {
-        plan_or_ideal(&ruleset, &facts)?
-    };
-    if explain.plan {
-        report.plan(&plan);
-    }
-    if explain.enforcement {
-        report.enforcement(&plan);
-    }
-    if is_asked {
-        let answers = Linux {
-            ruleset: &ruleset,
-            context,
-            plan: &plan,
-            starts,
-        };
-        report.answers(explain, &answers, &context.cwd);
+    match explain.os.unwrap_or(host::SYSTEM) {
+        SystemName::Linux => linux::answer(explain, &situation, &ruleset, &mut report)?,
+        SystemName::Macos => macos::answer(explain, &situation, &ruleset, &mut report)?,
     }
     report.end()
 }
 
-/// The profile, which has neither steps nor tiers.
-fn for_macos(explain: &Explain, ruleset: &Ruleset) -> Result<sandbox_macos::Profile, Failure> {
-    for (is_asked, option) in [(explain.plan, "plan"), (explain.enforcement, "enforcement")] {
-        if is_asked {
-            return Err(Failure::OnlyLinux { option });
-        }
-    }
-    Ok(profile::for_macos(ruleset)?)
-}
-
-/// The plan for this host, or where no sandbox starts the one of a host on which nothing is missing: what a rule means does
-/// not depend on that. A policy that no host enforces is refused.
-fn plan_or_ideal(ruleset: &Ruleset, facts: &HostFacts) -> Result<(Plan, bool), Failure> {
-    match Plan::compile(ruleset, facts) {
-        Ok(plan) => Ok((plan, true)),
-        Err(Unenforceable::Host { .. } | Unenforceable::Tier { .. }) => {
-            let plan = Plan::compile(ruleset, &HostFacts::complete()).map_err(Error::from)?;
-            Ok((plan, false))
-        }
-        Err(error) => Err(Error::from(error).into()),
-    }
+/// Whether something is asked that rules answer.
+fn is_asked(explain: &Explain) -> bool {
+    !(explain.paths.is_empty()
+        && explain.written.is_empty()
+        && explain.variables.is_empty()
+        && explain.connect.is_empty())
 }
 
 /// What is printed, for a person or for a machine.
@@ -122,32 +63,6 @@ impl Report {
         Self {
             form,
             all_seen: true,
-        }
-    }
-
-    fn plan(&mut self, plan: &Plan) {
-        match &mut self.form {
-            Form::Text(text) => {
-                let _ = writeln!(text, "{plan}");
-            }
-            Form::Json(object) => {
-                object.insert("plan".to_owned(), json::plan(plan));
-            }
-        }
-    }
-
-    fn enforcement(&mut self, plan: &Plan) {
-        let enforcement = plan.enforcement();
-        match &mut self.form {
-            Form::Text(text) => {
-                let _ = writeln!(text, "{enforcement}");
-            }
-            Form::Json(object) => {
-                object.insert(
-                    "enforcement".to_owned(),
-                    crate::json::enforcement(&enforcement),
-                );
-            }
         }
     }
 

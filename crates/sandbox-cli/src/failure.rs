@@ -19,7 +19,6 @@ pub(crate) enum Failure {
     Sandbox(#[from] Error),
     #[error(transparent)]
     Profile(#[from] ProfileError),
-    #[cfg(backend = "linux")]
     #[error("`--{option}` is about Linux")]
     OnlyLinux { option: &'static str },
     #[cfg(backend = "macos")]
@@ -133,7 +132,6 @@ impl Failure {
                 directory.display()
             )),
             Self::Profile(error) => error.remedy(),
-            #[cfg(backend = "linux")]
             Self::OnlyLinux { .. } => {
                 Some("`sandbox profile --os macos` prints what holds a policy there".to_owned())
             }

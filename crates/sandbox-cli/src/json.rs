@@ -60,10 +60,6 @@ pub(crate) fn rule(rule: &RuleRef) -> Map<String, Value> {
 }
 
 /// A rule about files.
-#[cfg_attr(
-    backend = "macos",
-    expect(dead_code, reason = "`explain` is not there yet")
-)]
 pub(crate) fn file_rule(rule: &FileRule) -> Value {
     let mut object = object([
         ("access", rule.access().as_str().into()),
@@ -75,10 +71,6 @@ pub(crate) fn file_rule(rule: &FileRule) -> Value {
 }
 
 /// A rule about destinations.
-#[cfg_attr(
-    backend = "macos",
-    expect(dead_code, reason = "`explain` is not there yet")
-)]
 pub(crate) fn destination_rule(rule: &DestinationRule) -> Value {
     object([
         ("pattern", rule.text().into()),
@@ -92,10 +84,6 @@ pub(crate) fn destination_rule(rule: &DestinationRule) -> Value {
 }
 
 /// A rule that does not hold, and why.
-#[cfg_attr(
-    backend = "macos",
-    expect(dead_code, reason = "`explain` is not there yet")
-)]
 pub(crate) fn lost(lost: &Lost) -> Value {
     let mut object = rule(&lost.rule);
     object.insert("why".to_owned(), lost.why.as_str().into());
@@ -239,7 +227,7 @@ pub(crate) fn path(object: &mut Map<String, Value>, key: &str, path: &Path) {
 /// Which mechanism holds which part.
 #[cfg_attr(
     backend = "macos",
-    expect(dead_code, reason = "`explain` is not there yet")
+    expect(dead_code, reason = "`explain --enforcement` is about Linux")
 )]
 pub(crate) fn enforcement(enforcement: &Enforcement) -> Value {
     let parts = enforcement.parts().iter().map(

@@ -25,7 +25,7 @@ mod denied;
 mod doctor;
 #[cfg(any(backend = "linux", backend = "macos"))]
 mod exit;
-#[cfg(backend = "linux")]
+#[cfg(any(backend = "linux", backend = "macos"))]
 mod explain;
 #[cfg(any(backend = "linux", backend = "macos"))]
 mod failure;
@@ -98,7 +98,6 @@ fn main() -> ExitCode {
     let done = match &arguments.action {
         Action::Run(run) => run::command(run),
         Action::Shell(shell) => run::shell(shell),
-        #[cfg(backend = "linux")]
         Action::Explain(explain) => explain::explain(explain),
         Action::Profile(profile) => profile::profile(profile),
         Action::Check(check) => check::check(check),
@@ -106,8 +105,6 @@ fn main() -> ExitCode {
         Action::Policy(action) => policy::policy(action),
         #[cfg(backend = "linux")]
         Action::Doctor(doctor) => doctor::doctor(doctor),
-        #[cfg(backend = "macos")]
-        Action::Explain(_) => Err(failure::Failure::NotHere { what: "explain" }),
         #[cfg(backend = "macos")]
         Action::Doctor(_) => Err(failure::Failure::NotHere { what: "doctor" }),
         Action::Trust(trust) => trust::trust(trust),

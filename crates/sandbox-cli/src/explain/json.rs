@@ -1,7 +1,7 @@
 //! Answers for a machine.
 
 use sandbox_macos::Said;
-use sandboxed::{Plan, Ruleset};
+use sandboxed::Ruleset;
 use serde_json::{Map, Value, json};
 
 use super::answer::{Answer, Subject};
@@ -121,9 +121,4 @@ pub(super) fn unseen(path: &std::path::Path, problem: &str) -> Value {
     let mut object = json::object([("error", problem.into())]);
     json::path(&mut object, "path", path);
     object.into()
-}
-
-/// The steps, in words.
-pub(super) fn plan(plan: &Plan) -> Value {
-    plan.to_string().lines().map(str::to_owned).collect()
 }

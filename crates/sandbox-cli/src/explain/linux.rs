@@ -1,27 +1,117 @@
-//! One question, answered for this host: from the rules and from the plan.
+//! One question, answered for this host: from the rules and from the plan. And the plan itself.
 
 use std::ffi::OsStr;
+use std::fmt::Write as _;
 use std::path::Path;
 
 use sandbox_core::{Attempt, Destination, Verdict};
 use sandbox_linux::Inside;
-use sandboxed::{Context, Plan, Ruleset};
+use sandboxed::{Context, Error, HostFacts, Plan, Ruleset, Unenforceable};
+use serde_json::Value;
 
 use super::answer::{Answer, Answers, Place, Subject, variable};
+use super::{Form, Report, is_asked};
+use crate::args::Explain;
+use crate::failure::Failure;
+use crate::host::lowered;
+use crate::setting::Situation;
 
 /// What a name is inside that the rules allow and the plan has not put in.
 const PUT_IN_LATER: &str = "hidden until the next start: a directory with something hidden in it is put together at the start, from what is visible then";
 /// Why a directory is hidden that the rules allow.
 const NOTHING_VISIBLE: &str = "nothing in it is visible, so that it is hidden as a whole";
 
+/// Answers what is asked for.
+pub(super) fn answer(
+    explain: &Explain,
+    situation: &Situation,
+    ruleset: &Ruleset,
+    report: &mut Report,
+) -> Result<(), Failure> {
+    let shows_plan = explain.plan || explain.enforcement;
+    if !(shows_plan || is_asked(explain)) {
+        report.rules(ruleset);
+        return Ok(());
+    }
+    let facts = lowered(&situation.lower);
+    let (plan, starts) = if shows_plan {
+        (Plan::compile(ruleset, &facts).map_err(Error::from)?, true)
+    } else {
+        plan_or_ideal(ruleset, &facts)?
+    };
+    if explain.plan {
+        report.plan(&plan);
+    }
+    if explain.enforcement {
+        report.enforcement(&plan);
+    }
+    if is_asked(explain) {
+        let context = &situation.context;
+        let answers = Linux {
+            ruleset,
+            context,
+            plan: &plan,
+            starts,
+        };
+        report.answers(explain, &answers, &context.cwd);
+    }
+    Ok(())
+}
+
+/// The plan for this host, or where no sandbox starts the one of a host on which nothing is missing: what a rule means does
+/// not depend on that. A policy that no host enforces is refused.
+fn plan_or_ideal(ruleset: &Ruleset, facts: &HostFacts) -> Result<(Plan, bool), Failure> {
+    match Plan::compile(ruleset, facts) {
+        Ok(plan) => Ok((plan, true)),
+        Err(Unenforceable::Host { .. } | Unenforceable::Tier { .. }) => {
+            let plan = Plan::compile(ruleset, &HostFacts::complete()).map_err(Error::from)?;
+            Ok((plan, false))
+        }
+        Err(error) => Err(Error::from(error).into()),
+    }
+}
+
+impl Report {
+    fn plan(&mut self, plan: &Plan) {
+        match &mut self.form {
+            Form::Text(text) => {
+                let _ = writeln!(text, "{plan}");
+            }
+            Form::Json(object) => {
+                object.insert("plan".to_owned(), plan_lines(plan));
+            }
+        }
+    }
+
+    fn enforcement(&mut self, plan: &Plan) {
+        let enforcement = plan.enforcement();
+        match &mut self.form {
+            Form::Text(text) => {
+                let _ = writeln!(text, "{enforcement}");
+            }
+            Form::Json(object) => {
+                object.insert(
+                    "enforcement".to_owned(),
+                    crate::json::enforcement(&enforcement),
+                );
+            }
+        }
+    }
+}
+
+/// The steps, in words.
+fn plan_lines(plan: &Plan) -> Value {
+    plan.to_string().lines().map(str::to_owned).collect()
+}
+
 /// What answers are made from.
-pub(super) struct Linux<'a> {
-    pub(super) ruleset: &'a Ruleset,
-    pub(super) context: &'a Context,
+struct Linux<'a> {
+    ruleset: &'a Ruleset,
+    context: &'a Context,
     /// The plan for this host, or for one on which nothing is missing.
-    pub(super) plan: &'a Plan,
+    plan: &'a Plan,
     /// Whether it is for this host.
-    pub(super) starts: bool,
+    starts: bool,
 }
 
 impl Answers for Linux<'_> {

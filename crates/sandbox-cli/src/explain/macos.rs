@@ -7,16 +7,48 @@ use sandbox_macos::{Asked, Part, Profile, Said};
 use sandboxed::{Context, Ruleset};
 
 use super::answer::{Answer, Answers, Place, Subject, variable};
-use crate::profile::GATEWAY;
+use super::{Report, is_asked};
+use crate::args::Explain;
+use crate::failure::Failure;
+use crate::profile::{self, GATEWAY};
+use crate::setting::Situation;
 
 /// What holds a denial.
 const SEATBELT: &str = "Seatbelt";
 
+/// Answers what is asked for.
+pub(super) fn answer(
+    explain: &Explain,
+    situation: &Situation,
+    ruleset: &Ruleset,
+    report: &mut Report,
+) -> Result<(), Failure> {
+    // A profile has neither steps nor tiers.
+    for (is_asked, option) in [(explain.plan, "plan"), (explain.enforcement, "enforcement")] {
+        if is_asked {
+            return Err(Failure::OnlyLinux { option });
+        }
+    }
+    let profile = &profile::for_macos(ruleset)?;
+    if !is_asked(explain) {
+        report.rules(ruleset);
+        return Ok(());
+    }
+    let context = &situation.context;
+    let answers = Macos {
+        ruleset,
+        context,
+        profile,
+    };
+    report.answers(explain, &answers, &context.cwd);
+    Ok(())
+}
+
 /// What answers are made from.
-pub(super) struct Macos<'a> {
-    pub(super) ruleset: &'a Ruleset,
-    pub(super) context: &'a Context,
-    pub(super) profile: &'a Profile,
+struct Macos<'a> {
+    ruleset: &'a Ruleset,
+    context: &'a Context,
+    profile: &'a Profile,
 }
 
 impl Answers for Macos<'_> {

@@ -24,6 +24,8 @@ pub(crate) enum Failure {
     #[cfg(backend = "macos")]
     #[error("`sandbox {what}` is not there on macOS yet")]
     NotHere { what: &'static str },
+    #[error("nobody is asked on macOS, where a command could write another question over ours")]
+    NoQuestions,
     #[error("there is no command to run")]
     NoCommand,
     #[error("`{}` is given to `--{first}` and to `--{second}`", escaped(.pattern))]
@@ -113,6 +115,9 @@ impl Failure {
             #[cfg(backend = "macos")]
             Self::NotHere { .. } => {
                 Some("`sandbox profile` prints what a policy becomes".to_owned())
+            }
+            Self::NoQuestions => {
+                Some("say what is reached: `--network deny --allow DESTINATION`".to_owned())
             }
             Self::NoCommand => {
                 Some("`sandbox run npm test`; for a shell, `sandbox shell`".to_owned())

@@ -42,12 +42,16 @@ impl Watch {
         if watching.log_network.is_none() && watching.events.is_none() {
             builder = builder.without_processes();
         }
-        if host::TELLS_DENIALS || watching.events.is_some() {
-            let told = Arc::clone(&traffic);
-            builder = builder.on_denial(move |event| told.deny(event));
+        let told = Arc::clone(&traffic);
+        builder = builder.on_denial(move |event| told.deny(event));
+        if watching.events.is_none() {
+            builder = host::at_no_cost(builder);
         }
         let mut asked = None;
         if policy.network_access() == Network::Ask || control.is_some() {
+            if !host::ASKS {
+                return Err(Failure::NoQuestions);
+            }
             // The person's own policy, in which an answer is kept, holds under these alone.
             let keeps =
                 setting.policy.is_none() && setting.settings.is_none() && setting.user.is_none();

@@ -67,6 +67,8 @@ mod limits;
 #[cfg(backend = "linux")]
 mod network;
 #[cfg(any(backend = "linux", backend = "macos"))]
+mod proxies;
+#[cfg(any(backend = "linux", backend = "macos"))]
 mod review;
 #[cfg(backend = "linux")]
 mod sandbox;
@@ -91,7 +93,6 @@ pub mod tokio;
         unreachable_pub,
         unused_imports,
         clippy::struct_field_names,
-        clippy::unused_self,
         reason = "public on macOS"
     )
 )]

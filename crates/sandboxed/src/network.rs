@@ -12,7 +12,7 @@ use sandbox_gateway::{
 };
 use sandbox_linux::{Connectivity, Holder, Prepared, WayIn};
 
-use crate::Error;
+use crate::{Error, proxies};
 
 /// What is the sandbox's own, where a proxy would reach the host's; and addresses that nobody expects a proxy to reach. Connections to
 /// these are captured all the same.
@@ -206,12 +206,7 @@ fn publish(gateway: &Gateway, ruleset: &Ruleset, way_in: &WayIn) -> Result<(), E
 pub(crate) fn name_proxies(ruleset: &Ruleset, variables: &mut Vec<(OsString, OsString)>) {
     let proxies = proxy_variables(&format!("127.0.0.1:{}", sandbox_linux::Doors::PROXY));
     let without = NO_PROXY_VARIABLES.map(|name| (name, NO_PROXY.to_owned()));
-    for (name, value) in proxies.chain(without) {
-        if !ruleset.environment().names(name.as_ref()) {
-            variables.retain(|(other, _)| other != name);
-            variables.push((name.into(), value.into()));
-        }
-    }
+    proxies::name(ruleset, proxies.chain(without), variables);
 }
 
 #[cfg(test)]

@@ -31,8 +31,13 @@ pub(crate) fn leave_no_core() {
     let _ = set_dumpable(false);
 }
 
-/// Whether it costs nothing to be told of denials.
-pub(crate) const TELLS_DENIALS: bool = true;
+/// Whether a person can be asked while the command is stopped: all of it is.
+pub(crate) const ASKS: bool = true;
+
+/// A builder of a sandbox that tells of denials as far as that costs nothing: of all.
+pub(crate) fn at_no_cost(builder: Builder) -> Builder {
+    builder
+}
 
 /// As many descriptors as there can be: the gateway holds only as many connections as a quarter of them. The command has the
 /// limit that we were given, since its first process has been made.

@@ -25,10 +25,16 @@ pub(crate) const KNOWS_KEYS: bool = false;
 /// No component of the path is a link (open(2), since macOS 11).
 const NO_LINKS: OFlag = OFlag::from_bits_retain(0x2000_0000);
 
-/// Whether it costs nothing to be told of denials: another program reads the log of the system, and a moment is waited for it.
-pub(crate) const TELLS_DENIALS: bool = false;
+/// Whether a person can be asked while the command is stopped: what has left its session is not, and may write to the terminal.
+pub(crate) const ASKS: bool = false;
 
-/// There is no gateway that would need more, and the command would have them, too.
+/// A builder of a sandbox that tells of denials as far as that costs nothing: the gateway's. For others another program reads the log of
+/// the system, and a moment is waited for it.
+pub(crate) fn at_no_cost(builder: Builder) -> Builder {
+    builder.without_log()
+}
+
+/// The command would have them, too. The gateway holds as many connections as a quarter of those that there are.
 pub(crate) fn raise_descriptors() {}
 
 /// Something that this host would lack: nothing here can be lowered.

@@ -52,6 +52,10 @@ impl Enforcement {
             Held::new("sockets", SEATBELT),
             match ruleset.network() {
                 Network::Host => Held::new("network", &[]).but("anything: it is the host's"),
+                _ if ruleset.network_rules().needs_gateway().is_some() => {
+                    Held::new("network", &["Seatbelt", "gateway"])
+                        .but("what outlives the sandbox reaches whoever listens at the gateway's port then")
+                }
                 _ => Held::new("network", SEATBELT),
             },
             Held::new("processes", SEATBELT),

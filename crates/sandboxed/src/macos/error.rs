@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
 
-use sandbox_core::{Decision, PolicyErrors, Ruleset, Source, escaped};
+use sandbox_core::{Decision, Network, PolicyErrors, Ruleset, Source, escaped};
 use sandbox_macos::{Facts, LaunchError, Profile, ProfileError};
 
 use super::Stream;
@@ -66,6 +66,12 @@ pub enum Error {
         /// The name.
         name: OsString,
     },
+    /// The gateway, through which destinations are reached, does not start.
+    #[error("cannot start the gateway")]
+    Gateway {
+        /// What the system said.
+        source: io::Error,
+    },
     /// What a sandbox that is there cannot change.
     #[error("a sandbox cannot change {what}")]
     Update {
@@ -109,10 +115,10 @@ pub enum Unenforceable {
     /// A rule that a profile can't hold.
     #[error(transparent)]
     Profile(#[from] ProfileError),
-    /// There is no gateway on macOS yet, which decides about destinations.
-    #[error("macOS has no gateway yet, which `{rule}` needs ({at})")]
-    Network {
-        /// What asks for it, as it was written.
+    /// Datagrams come to no door of the gateway's.
+    #[error("macOS carries no datagrams to `{}` ({at})", escaped(.rule))]
+    Datagrams {
+        /// The destination, as it was written.
         rule: String,
         /// Where it was written.
         at: Source,
@@ -139,7 +145,14 @@ impl Unenforceable {
                 return Err(Self::Limit { key });
             }
         }
-        super::network::refuse(ruleset)?;
+        let is_host = ruleset.network() == Network::Host;
+        let mut rules = ruleset.network_rules().iter();
+        if let Some(rule) = rules.find(|it| it.allows_udp() && !is_host) {
+            return Err(Self::Datagrams {
+                rule: rule.text().to_owned(),
+                at: rule.source().clone(),
+            });
+        }
         Profile::compile(ruleset, &Facts::default())?;
         Ok(())
     }
@@ -148,8 +161,8 @@ impl Unenforceable {
     pub fn remedy(&self) -> Option<String> {
         match self {
             Self::Profile(error) => error.remedy(),
-            Self::Network { .. } => Some(
-                "leave it out, or give the command the host's whole network: `default = \"host\"` in `[network]`"
+            Self::Datagrams { .. } => Some(
+                "leave `udp` out on macOS, or give the command the host's whole network: `default = \"host\"` in `[network]`"
                     .to_owned(),
             ),
             Self::Limit { key, .. } => Some(format!("leave `{key}` out on macOS")),
@@ -191,6 +204,7 @@ impl Error {
             }
             Self::Policy(_)
             | Self::Unsupported
+            | Self::Gateway { .. }
             | Self::Log { .. }
             | Self::Nul { .. }
             | Self::VariableName { .. }

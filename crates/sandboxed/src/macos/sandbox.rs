@@ -10,7 +10,7 @@ use sandbox_gateway::{Answer, Event as NetworkEvent, Options, Question};
 use sandbox_macos::{Facts, LOG, Profile, SANDBOX_EXEC, Start, Tag, probe};
 
 use super::log::Log;
-use super::network::Doors;
+use super::network::{self, Service};
 use super::temporary::Temporary;
 use super::{Command, Enforcement, Error, Unenforceable};
 use crate::denials::{Tell, Teller};
@@ -44,7 +44,8 @@ struct Shared {
     profile: String,
     variables: Vec<(OsString, OsString)>,
     before: Before,
-    // In this order: first nothing more is read, then the rest is told.
+    // In this order: first nothing more is reached and read, then the rest is told.
+    network: Option<Service>,
     _log: Option<Log>,
     denials: Option<Arc<Teller>>,
     _temporary: Option<Temporary>,
@@ -86,6 +87,7 @@ pub struct Builder {
     environment: Option<Vec<(OsString, OsString)>>,
     gateway: Options,
     on_denial: Option<Tell>,
+    without_log: bool,
     pub(super) programs: Programs,
     /// In which directory the private one is made.
     pub(super) around: Option<PathBuf>,
@@ -97,7 +99,8 @@ impl Sandbox {
     /// # Errors
     ///
     /// [`Error::Policy`] with everything that is wrong with the policy, [`Error::Unenforceable`] if macOS cannot enforce it,
-    /// [`Error::Launch`] if it does not take the profile, [`Error::Temporary`] and [`Error::Log`] for what cannot be made.
+    /// [`Error::Launch`] if it does not take the profile, [`Error::Temporary`], [`Error::Gateway`] and [`Error::Log`] for what cannot be
+    /// made.
     pub fn new(policy: &Policy) -> Result<Self, Error> {
         Self::builder().build(policy)
     }
@@ -129,15 +132,37 @@ impl Sandbox {
         &self.0.ruleset
     }
 
-    /// Has other rules about the network hold: always refused, since there is no gateway on macOS yet.
+    /// Has other rules about the network hold, for the commands that run and for those to come: all that `policy` says of it, in the
+    /// place of what was said before. A connection that they deny ends. What was answered for a destination, where the policy says
+    /// `ask`, goes on to hold.
+    ///
+    /// ```
+    /// use sandboxed::{Policy, Preset, Sandbox};
+    ///
+    /// # fn main() -> Result<(), sandboxed::Error> {
+    /// let policy = Policy::preset(Preset::ReadOnly);
+    /// let sandbox = Sandbox::new(&policy.clone().allow("example.com"))?;
+    /// sandbox.update_network(&policy.clone().allow("example.com:443"))?;
+    /// sandbox.update_network(&policy)?;                        // nothing is reached any more
+    /// assert!(sandbox.update_network(&policy.write("/srv")).is_err());
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
-    /// [`Error::Update`].
-    pub fn update_network(&self, _policy: &Policy) -> Result<(), Error> {
-        Err(Error::Update {
-            what: "its network on macOS",
-        })
+    /// Then everything is as it was. [`Error::Policy`] with what is wrong with the policy, [`Error::Unenforceable`] if macOS cannot enforce
+    /// it, [`Error::Update`] if it says something else than the sandbox's own of anything but the network, or needs another network than
+    /// the sandbox was made with: the host's, any where nothing was reached, more or fewer ports of the host's loopback, which a command
+    /// reaches by itself, other published ports.
+    pub fn update_network(&self, policy: &Policy) -> Result<(), Error> {
+        let shared = &*self.0;
+        match &shared.network {
+            Some(service) => service.update(&shared.ruleset, policy),
+            None => Err(Error::Update {
+                what: network::WHICH,
+            }),
+        }
     }
 
     /// What is different on the host since the sandbox was made, where programs of the person's act on it: the protected files that a
@@ -188,8 +213,8 @@ impl Builder {
         self
     }
 
-    /// Is told of what was denied, with the rule and with what would allow it, as far as the log of the system has it: files that were
-    /// to be written, made or linked, sockets, addresses. Each thing once a command, and once more, with how often it was tried, when
+    /// Is told of what was denied, with the rule and with what would allow it: connections by the gateway, and as far as the log of the
+    /// system has it files that were to be written, made or linked, sockets, addresses. Each thing once a command, and once more, with how often it was tried, when
     /// the next command starts or the sandbox ends. It is told on a thread of the sandbox's, some time after it was tried; what the log
     /// has a third of a second after the sandbox's end is not told. For that the log is read, which is done for nothing else.
     pub fn on_denial(mut self, tell: impl Fn(&Event) + Send + Sync + 'static) -> Self {
@@ -197,7 +222,16 @@ impl Builder {
         self
     }
 
-    /// Is told of each connection when it has ended. There is no gateway on macOS yet, and no policy that needs one is taken.
+    /// Leaves out of what is told of denials what the log of the system alone has, which is not read then: that is done by another
+    /// program, which is let have its say for a moment in the end.
+    pub fn without_log(mut self) -> Self {
+        self.without_log = true;
+        self
+    }
+
+    /// Is told of each connection when it has ended, and of what was denied, on the gateway's thread: what takes long there holds up every
+    /// connection. Who comes to its door without the secret, which any program of the host can, is told as
+    /// [`End::Unauthenticated`](crate::End::Unauthenticated).
     pub fn on_network(mut self, tell: impl Fn(&NetworkEvent) + Send + Sync + 'static) -> Self {
         self.gateway = self.gateway.on_event(tell);
         self
@@ -208,8 +242,11 @@ impl Builder {
         self
     }
 
-    /// Answers for destinations that no rule names, where the policy says `ask`: as of [`on_network`](Self::on_network), there are none
-    /// yet.
+    /// Answers for destinations that no rule names, where the policy says `ask`; without it they are denied. A connection waits for
+    /// the answer for a minute; several to the same destination wait for one.
+    ///
+    /// Whoever puts the question to a person at a terminal that the command has, too, has to see to it that the command does not write
+    /// another one there: [`pause`](crate::Child::pause) stops its group, and not what has left that.
     pub fn on_request(
         mut self,
         answer: impl Fn(&Question) -> Answer + Send + Sync + 'static,
@@ -218,7 +255,7 @@ impl Builder {
         self
     }
 
-    /// A file like hosts(5) that is asked for names, in the place of the host's resolver: by the gateway.
+    /// A file like hosts(5) that is asked for names, in the place of the host's resolver.
     pub fn hosts(mut self, file: impl Into<PathBuf>) -> Self {
         self.gateway.hosts = Some(file.into());
         self
@@ -230,10 +267,11 @@ impl Builder {
     ///
     /// As [`Sandbox::new`].
     pub fn build(self, policy: &Policy) -> Result<Sandbox, Error> {
-        let context = match self.context {
+        let mut context = match self.context {
             Some(context) => context,
             None => Context::detect().map_err(PolicyErrors::from)?,
         };
+        network::describe(policy, &mut context)?;
         let ruleset = Arc::new(Ruleset::resolve(policy, &context)?);
         Unenforceable::look_for(&ruleset)?;
         let denials = self.on_denial.map(|tell| Teller::new(tell, &ruleset));
@@ -241,16 +279,16 @@ impl Builder {
         if let Some(denials) = &denials {
             gateway = denials.of_network(gateway);
         }
-        let doors = Doors::of(&ruleset, gateway)?;
+        let network = Service::start(&ruleset, gateway, (policy, &context))?;
         let around = self.around.unwrap_or_else(std::env::temp_dir);
         let temporary = Temporary::of(&ruleset, &around).map_err(|source| Error::Temporary {
             directory: around,
             source,
         })?;
         let mut facts = Facts::default();
-        facts.gateway = doors.ports;
+        facts.gateway = network.as_ref().map(Service::ports).unwrap_or_default();
         facts.temporary = temporary.as_ref().map(|it| it.path().to_owned());
-        if denials.is_some() {
+        if denials.is_some() && !self.without_log {
             facts.tag = Some(Tag::random().map_err(|source| Error::Log { source })?);
         }
         let profile = Profile::compile(&ruleset, &facts)?.to_string();
@@ -266,7 +304,9 @@ impl Builder {
         if let Some(temporary) = &temporary {
             temporary.rename(&mut variables);
         }
-        variables.extend(doors.variables);
+        if let Some(network) = &network {
+            network.name(&ruleset, &mut variables);
+        }
         let before = Before::look(&ruleset);
         Ok(Sandbox(Arc::new(Shared {
             directory: context.cwd,
@@ -275,6 +315,7 @@ impl Builder {
             profile,
             variables,
             before,
+            network,
             _log: log,
             denials,
             _temporary: temporary,

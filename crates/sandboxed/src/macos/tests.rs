@@ -1,6 +1,8 @@
 //! The backend as a whole, with programs that apply and report nothing in the place of Apple's. That a profile holds what the rules say
 //! is tested where profiles are made.
 
+mod network;
+
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
@@ -229,9 +231,8 @@ fn what_macos_cannot_hold_is_refused_with_a_remedy() {
     insta::assert_snapshot!([
         file("[files]\n\"/\" = \"read\"\n\"/opt\" = \"scratch\"\n"),
         file("[files]\n\"/\" = \"read\"\n\"/usr\" = \"overlay\"\n"),
-        file("[network.rules]\n\"api.example\" = \"allow\"\n"),
-        file("[network]\npublish = [\"8080\"]\n"),
-        file("[network]\ndefault = \"ask\"\n"),
+        file("[network.rules]\n\"api.example\" = { access = \"allow\", udp = true }\n"),
+        file("[network]\npublish = [\"8080:3000\"]\n"),
         file("[limits]\nmemory = \"1GiB\"\n"),
         file("[limits]\nprocesses = 10\n"),
     ].join("\n\n"), @r#"
@@ -241,14 +242,11 @@ fn what_macos_cannot_hold_is_refused_with_a_remedy() {
     macOS has no `overlay` for `/usr` (WORK/sandbox.toml:3)
     help: grant `write` there, or `read`
 
-    macOS has no gateway yet, which `api.example` needs (WORK/sandbox.toml:2)
-    help: leave it out, or give the command the host's whole network: `default = "host"` in `[network]`
+    macOS carries no datagrams to `api.example` (WORK/sandbox.toml:2)
+    help: leave `udp` out on macOS, or give the command the host's whole network: `default = "host"` in `[network]`
 
-    macOS has no gateway yet, which `publish = ["8080"]` needs (WORK/sandbox.toml:2)
-    help: leave it out, or give the command the host's whole network: `default = "host"` in `[network]`
-
-    macOS has no gateway yet, which `default = "ask"` needs (WORK/sandbox.toml:2)
-    help: leave it out, or give the command the host's whole network: `default = "host"` in `[network]`
+    macOS has no port inside that differs from the host's: `publish = ["8080:3000"]` (WORK/sandbox.toml:2)
+    help: have the command listen at the host's port, and write that alone: `publish = ["8080"]`
 
     macOS has no limit of memory for a command (`memory` in `[limits]`)
     help: leave `memory` out on macOS
@@ -476,6 +474,9 @@ fn what_is_held_is_said() {
     environment      the caller
     limits           the caller's clock
     ");
+    let named = place.sandbox(&plain().allow("a.example")).enforcement();
+    let network = named.parts().iter().find(|it| it.part == "network");
+    assert_eq!(network.unwrap().mechanisms, ["Seatbelt", "gateway"]);
     let text = format!("{:?}", place.sandbox(&policy));
     assert!(!text.contains("SECRET") && text.contains(&place.work.display().to_string()));
 }

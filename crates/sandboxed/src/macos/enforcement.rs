@@ -39,6 +39,11 @@ impl Held {
         self.not_held.push(not_held.to_owned());
         self
     }
+
+    fn and(mut self, beyond: &str) -> Self {
+        self.beyond.push(beyond.to_owned());
+        self
+    }
 }
 
 impl Enforcement {
@@ -55,6 +60,7 @@ impl Enforcement {
                 _ if ruleset.network_rules().needs_gateway().is_some() => {
                     Held::new("network", &["Seatbelt", "gateway"])
                         .but("what outlives the sandbox reaches whoever listens at the gateway's port then")
+                        .and("programs that ask no proxy reach no destination")
                 }
                 _ => Held::new("network", SEATBELT),
             },

@@ -223,7 +223,11 @@ impl Builder {
     }
 
     /// Leaves out of what is told of denials what the log of the system alone has, which is not read then: that is done by another
-    /// program, which is let have its say for a moment in the end.
+    /// program, which is given a moment in the end.
+    ///
+    /// # Platform
+    ///
+    /// macOS alone.
     pub fn without_log(mut self) -> Self {
         self.without_log = true;
         self

@@ -476,7 +476,9 @@ fn what_is_held_is_said() {
     ");
     let named = place.sandbox(&plain().allow("a.example")).enforcement();
     let network = named.parts().iter().find(|it| it.part == "network");
-    assert_eq!(network.unwrap().mechanisms, ["Seatbelt", "gateway"]);
+    let network = network.unwrap();
+    assert_eq!(network.mechanisms, ["Seatbelt", "gateway"]);
+    assert_eq!((network.not_held.len(), network.beyond.len()), (1, 1));
     let text = format!("{:?}", place.sandbox(&policy));
     assert!(!text.contains("SECRET") && text.contains(&place.work.display().to_string()));
 }

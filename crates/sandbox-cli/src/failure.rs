@@ -116,6 +116,9 @@ impl Failure {
             Self::NotHere { .. } => {
                 Some("`sandbox profile` prints what a policy becomes".to_owned())
             }
+            Self::Become { name, .. } if cfg!(backend = "macos") => Some(format!(
+                "run it as that account: `sudo -u {name} sandbox run …`"
+            )),
             Self::NoQuestions => {
                 Some("say what is reached: `--network deny --allow DESTINATION`".to_owned())
             }

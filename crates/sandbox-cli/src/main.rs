@@ -7,86 +7,86 @@
 #[global_allocator]
 static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
 
-#[cfg(any(backend = "linux", backend = "macos"))]
+#[cfg(backend)]
 mod account;
-#[cfg(any(backend = "linux", backend = "macos"))]
+#[cfg(backend)]
 mod args;
-#[cfg(any(backend = "linux", backend = "macos"))]
+#[cfg(backend)]
 mod ask;
-#[cfg(any(backend = "linux", backend = "macos"))]
+#[cfg(backend)]
 mod changed;
-#[cfg(any(backend = "linux", backend = "macos"))]
+#[cfg(backend)]
 mod check;
-#[cfg(any(backend = "linux", backend = "macos"))]
+#[cfg(backend)]
 mod control;
-#[cfg(any(backend = "linux", backend = "macos"))]
+#[cfg(backend)]
 mod denied;
 #[cfg(backend = "linux")]
 mod doctor;
-#[cfg(any(backend = "linux", backend = "macos"))]
+#[cfg(backend)]
 mod exit;
-#[cfg(any(backend = "linux", backend = "macos"))]
+#[cfg(backend)]
 mod explain;
-#[cfg(any(backend = "linux", backend = "macos"))]
+#[cfg(backend)]
 mod failure;
-#[cfg(any(backend = "linux", backend = "macos"))]
+#[cfg(backend)]
 mod generate;
-#[cfg(any(backend = "linux", backend = "macos"))]
+#[cfg(backend)]
 mod host;
-#[cfg(any(backend = "linux", backend = "macos"))]
+#[cfg(backend)]
 mod init;
-#[cfg(any(backend = "linux", backend = "macos"))]
+#[cfg(backend)]
 mod json;
-#[cfg(any(backend = "linux", backend = "macos"))]
+#[cfg(backend)]
 mod layers;
-#[cfg(any(backend = "linux", backend = "macos"))]
+#[cfg(backend)]
 mod log;
-#[cfg(any(backend = "linux", backend = "macos"))]
+#[cfg(backend)]
 mod network;
-#[cfg(any(backend = "linux", backend = "macos"))]
+#[cfg(backend)]
 mod policy;
-#[cfg(any(backend = "linux", backend = "macos"))]
+#[cfg(backend)]
 mod profile;
-#[cfg(any(backend = "linux", backend = "macos"))]
+#[cfg(backend)]
 mod render;
-#[cfg(any(backend = "linux", backend = "macos"))]
+#[cfg(backend)]
 mod run;
-#[cfg(any(backend = "linux", backend = "macos"))]
+#[cfg(backend)]
 mod setting;
-#[cfg(any(backend = "linux", backend = "macos"))]
+#[cfg(backend)]
 mod settings;
-#[cfg(any(backend = "linux", backend = "macos"))]
+#[cfg(backend)]
 #[cfg_attr(backend = "macos", path = "signals/macos.rs")]
 mod signals;
-#[cfg(any(backend = "linux", backend = "macos"))]
+#[cfg(backend)]
 mod store;
-#[cfg(any(backend = "linux", backend = "macos"))]
+#[cfg(backend)]
 mod supervise;
-#[cfg(any(backend = "linux", backend = "macos"))]
+#[cfg(backend)]
 mod terminal;
-#[cfg(any(backend = "linux", backend = "macos"))]
+#[cfg(backend)]
 mod traffic;
-#[cfg(any(backend = "linux", backend = "macos"))]
+#[cfg(backend)]
 mod trust;
 
-#[cfg(not(any(backend = "linux", backend = "macos")))]
+#[cfg(not(backend))]
 mod unsupported;
 
 use std::process::ExitCode;
 
-#[cfg(any(backend = "linux", backend = "macos"))]
+#[cfg(backend)]
 use {
     crate::args::{Action, Arguments},
     crate::signals::Signals,
     clap::Parser,
 };
 
-#[cfg(not(any(backend = "linux", backend = "macos")))]
+#[cfg(not(backend))]
 fn main() -> ExitCode {
     unsupported::refuse()
 }
 
-#[cfg(any(backend = "linux", backend = "macos"))]
+#[cfg(backend)]
 fn main() -> ExitCode {
     // A signal that ends us early, as Ctrl-\ does, leaves no core: there is the caller's environment in it.
     host::leave_no_core();

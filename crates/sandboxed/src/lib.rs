@@ -44,19 +44,19 @@
 #[doc = include_str!("../../../README.md")]
 struct Readme;
 
-#[cfg(any(backend = "linux", backend = "macos"))]
+#[cfg(backend)]
 mod changes;
 #[cfg(backend = "linux")]
 mod child;
-#[cfg(any(backend = "linux", backend = "macos"))]
+#[cfg(backend)]
 mod collected;
 #[cfg(backend = "linux")]
 mod command;
-#[cfg(any(backend = "linux", backend = "macos"))]
+#[cfg(backend)]
 mod confine;
-#[cfg(any(backend = "linux", backend = "macos"))]
+#[cfg(backend)]
 mod deadline;
-#[cfg(any(backend = "linux", backend = "macos"))]
+#[cfg(backend)]
 mod denials;
 #[cfg(backend = "linux")]
 mod dispositions;
@@ -66,19 +66,19 @@ mod error;
 mod limits;
 #[cfg(backend = "linux")]
 mod network;
-#[cfg(any(backend = "linux", backend = "macos"))]
+#[cfg(backend)]
 mod proxies;
-#[cfg(any(backend = "linux", backend = "macos"))]
+#[cfg(backend)]
 mod review;
 #[cfg(backend = "linux")]
 mod sandbox;
-#[cfg(any(backend = "linux", backend = "macos"))]
+#[cfg(backend)]
 mod search;
-#[cfg(any(backend = "linux", backend = "macos"))]
+#[cfg(backend)]
 mod status;
 #[cfg(backend = "linux")]
 mod stdio;
-#[cfg(any(backend = "linux", backend = "macos"))]
+#[cfg(backend)]
 mod strings;
 #[cfg(backend = "linux")]
 mod terminal;
@@ -98,9 +98,9 @@ pub mod tokio;
 )]
 mod macos;
 // Tested where there is a backend, too.
-#[cfg(any(not(any(backend = "linux", backend = "macos")), test))]
+#[cfg(any(not(backend), test))]
 #[cfg_attr(
-    not(any(backend = "linux", backend = "macos")),
+    not(backend),
     expect(
         missing_docs,
         clippy::missing_errors_doc,
@@ -108,7 +108,7 @@ mod macos;
     )
 )]
 #[cfg_attr(
-    all(test, any(backend = "linux", backend = "macos")),
+    all(test, backend),
     expect(
         dead_code,
         unreachable_pub,
@@ -149,7 +149,7 @@ pub use {
     sandbox_macos::{LaunchError, Usage},
 };
 
-#[cfg(any(backend = "linux", backend = "macos"))]
+#[cfg(backend)]
 pub use {
     sandbox_gateway::{
         Answer as NetworkAnswer, Door, End, Event as NetworkEvent, Question as NetworkQuestion,
@@ -157,7 +157,7 @@ pub use {
     status::{ExitStatus, Output},
 };
 
-#[cfg(not(any(backend = "linux", backend = "macos")))]
+#[cfg(not(backend))]
 pub use unsupported::{
     Builder, Child, Command, Enforcement, Error, ExitStatus, NetworkAnswer, NetworkEvent,
     NetworkQuestion, Output, Sandbox, Stdio, Update, Usage,

@@ -23,7 +23,7 @@ pub(crate) const DIRECTORY: OFlag = OFlag::O_DIRECTORY;
 /// Whether a SIGINT of the terminal's can be told from another one's.
 pub(crate) const KNOWS_KEYS: bool = false;
 /// No component of the path is a link (open(2), since macOS 11).
-const NO_LINKS: OFlag = OFlag::from_bits_retain(0x2000_0000);
+const NO_LINKS: OFlag = OFlag::from_bits_retain(nix::libc::O_NOFOLLOW_ANY);
 
 /// Whether a person can be asked while the command is stopped: what has left its session is not, and may write to the terminal.
 pub(crate) const ASKS: bool = false;
@@ -70,7 +70,7 @@ pub(crate) fn plan(_ruleset: &Ruleset, _lower: &[Lowering]) -> Result<String, Fa
     Err(Failure::NotHere { what })
 }
 
-/// What a person may not expect of hidden paths: hard links are seen by name here, too.
+/// What a person may not expect of hidden paths: a profile goes by names and knows no hard links, so none is told of.
 pub(crate) fn tell_of_hidden(_sandbox: &Sandbox) {}
 
 /// Whether a command can write there what is the host's.

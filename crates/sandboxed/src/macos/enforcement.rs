@@ -51,7 +51,7 @@ impl Enforcement {
         const SEATBELT: &[&str] = &["Seatbelt"];
         let mut parts = vec![
             Held::new("writes", SEATBELT),
-            Held::new("hidden paths", SEATBELT),
+            Held::new("hidden paths", SEATBELT).but("second names of files (hard links)"),
             Held::new("protected paths", SEATBELT)
                 .but("settings that come with dependencies, and repositories put together elsewhere"),
             Held::new("sockets", SEATBELT),

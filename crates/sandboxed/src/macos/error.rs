@@ -124,7 +124,7 @@ pub enum Unenforceable {
         at: Source,
     },
     /// macOS has no such limit for one command.
-    #[error("macOS has no limit of {key} for a command (`{key}` in `[limits]`)")]
+    #[error("macOS has no limit of {key} that is one command's own (`{key}` in `[limits]`)")]
     Limit {
         /// The key of a policy.
         key: &'static str,
@@ -194,6 +194,10 @@ impl Error {
             Self::HiddenDirectory { decision, .. } => {
                 Some(crate::denials::other_directory(decision))
             }
+            Self::Log { .. } => Some(
+                "administrators alone may read it: leave out `--events` (`Builder::on_denial`)"
+                    .to_owned(),
+            ),
             Self::Temporary { .. } => Some("set `TMPDIR` to a directory of yours".to_owned()),
             Self::Arg0 { .. } => Some("make a link of that name to the program".to_owned()),
             Self::ProcessGroup { .. } => {
@@ -205,7 +209,6 @@ impl Error {
             Self::Policy(_)
             | Self::Unsupported
             | Self::Gateway { .. }
-            | Self::Log { .. }
             | Self::Nul { .. }
             | Self::VariableName { .. }
             | Self::OpenStream { .. }

@@ -248,10 +248,10 @@ fn what_macos_cannot_hold_is_refused_with_a_remedy() {
     macOS has no port inside that differs from the host's: `publish = ["8080:3000"]` (WORK/sandbox.toml:2)
     help: have the command listen at the host's port, and write that alone: `publish = ["8080"]`
 
-    macOS has no limit of memory for a command (`memory` in `[limits]`)
+    macOS has no limit of memory that is one command's own (`memory` in `[limits]`)
     help: leave `memory` out on macOS
 
-    macOS has no limit of processes for a command (`processes` in `[limits]`)
+    macOS has no limit of processes that is one command's own (`processes` in `[limits]`)
     help: leave `processes` out on macOS
     "#);
 }
@@ -457,6 +457,7 @@ fn what_is_held_is_said() {
     insta::assert_snapshot!(place.sandbox(&policy).enforcement().to_string(), @r"
     writes           Seatbelt
     hidden paths     Seatbelt
+                     not held: second names of files (hard links)
     protected paths  Seatbelt
                      not held: settings that come with dependencies, and repositories put together elsewhere
     sockets          Seatbelt

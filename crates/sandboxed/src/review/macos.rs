@@ -14,7 +14,7 @@ use nix::fcntl::{OFlag, open};
 use nix::sys::stat::Mode;
 
 /// No component of the path is a link (open(2), since macOS 11).
-const NO_LINKS: OFlag = OFlag::from_bits_retain(0x2000_0000);
+const NO_LINKS: OFlag = OFlag::from_bits_retain(nix::libc::O_NOFOLLOW_ANY);
 
 /// What is at a path.
 #[derive(Debug)]

@@ -1,6 +1,6 @@
 //! What it costs that each new name is decided: the same work outside, inside without the notifier, and inside with it.
 //!
-//! `notifier [--rounds N] [--files N] [--job NAME] [--pin]`. `--job` measures those with that in their name alone. Needs `tar`, `git`, `make`, `cc`, `node`, `npm` and a Rust toolchain that may be executed; a job
+//! `notifier [--rounds N] [--files N] [--job NAME] [--pin]`. `--job NAME` measures only the jobs with NAME in their name. Needs `tar`, `git`, `make`, `cc`, `node`, `npm` and a Rust toolchain that may be executed; a job
 //! whose program is missing is not measured, and the benchmark fails in the end. `--pin` keeps all of it on one CPU, which leaves out
 //! what it costs to wake another one up. `landstrip`, which decides by name as well, is measured beside them where it is on `PATH`.
 

@@ -56,7 +56,6 @@ mod setting;
 #[cfg(backend)]
 mod settings;
 #[cfg(backend)]
-#[cfg_attr(backend = "macos", path = "signals/macos.rs")]
 mod signals;
 #[cfg(backend)]
 mod store;
@@ -77,7 +76,6 @@ use std::process::ExitCode;
 #[cfg(backend)]
 use {
     crate::args::{Action, Arguments},
-    crate::signals::Signals,
     clap::Parser,
 };
 
@@ -90,7 +88,7 @@ fn main() -> ExitCode {
 fn main() -> ExitCode {
     // A signal that ends us early, as Ctrl-\ does, leaves no core: there is the caller's environment in it.
     host::leave_no_core();
-    Signals::block_file_size();
+    signals::block_file_size();
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => return render::usage(&error),

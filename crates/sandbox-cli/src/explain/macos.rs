@@ -184,7 +184,9 @@ impl Macos<'_> {
     }
 }
 
+/// Of a rule for a private directory.
 const PRIVATE: &str = "macOS has no private directory there: `TMPDIR` names one";
+/// Where the rules deny what a program does not start without.
 const MORE: &str = "more is open on macOS, as the line says";
 
 /// Why a profile says something else than the rules.

@@ -9,8 +9,8 @@ use super::{Fd, O_CLOEXEC, to_fd};
 
 pub(crate) const SIGKILL: i32 = 9;
 pub(crate) const SIGCHLD: i32 = 17;
-pub(crate) const SIGIO: i32 = 29;
 pub(crate) const SIGCONT: i32 = 18;
+pub(crate) const SIGIO: i32 = 29;
 /// By it init has a child stop to wait; nobody else sends it to a process group.
 pub(crate) const INTERRUPT: i32 = 64;
 /// Those with which a terminal stops a group: SIGTSTP, SIGTTIN, SIGTTOU.

@@ -113,6 +113,7 @@ pub(crate) fn serve(
                 terminal.close();
             }
             handed.hand_back();
+            watch.note_end();
             return failed_start(stage, errno);
         }
         // A pipe that stays open with init would have no end.

@@ -536,18 +536,26 @@ fn map_ids(uid: u32, gid: u32) -> Result<()> {
 }
 
 /// Keeps the processes of this pid namespace below a number (kernel, `sysctl/kernel.rst`, `pid_max`). A `/proc` of its own is there for
-/// that: no other can be written.
+/// that: no other can be written. The kernel takes none below 8 for each processor that there may be: then it is the first that it takes.
 fn bound_numbers(below: u32) -> Result<()> {
     let processes = sys::new_mount(c"proc", &[], 0)?;
-    let mut digits = [0; DIGITS];
-    let bounded = sys::write_file_at(
-        processes,
-        c"sys/kernel/pid_max",
-        decimal(&mut digits, below),
-    );
+    let bound = |below| {
+        let mut digits = [0; DIGITS];
+        let text = decimal(&mut digits, below);
+        sys::write_file_at(processes, c"sys/kernel/pid_max", text)
+    };
+    let mut below = below;
+    let mut bounded = bound(below);
+    while bounded == Err(Errno::INVAL) && below < MOST_PROCESSORS * 8 {
+        below = below.saturating_mul(2);
+        bounded = bound(below);
+    }
     sys::close(processes)?;
     bounded
 }
+
+/// That a kernel is built for (`NR_CPUS`).
+const MOST_PROCESSORS: u32 = 8192;
 
 /// Of the largest number.
 const DIGITS: usize = 10;

@@ -156,6 +156,8 @@ pub(crate) struct Found {
     pub(crate) is_directory: bool,
     /// The root of a mount (`STATX_ATTR_MOUNT_ROOT`).
     pub(crate) is_mount: bool,
+    /// Its names need a key (`STATX_ATTR_ENCRYPTED`).
+    pub(crate) is_encrypted: bool,
     /// Device, inode, and when something about it changed last: the time in seconds and nanoseconds. A directory changes with
     /// every name in it, and nobody can set this time (inode(7), ctime).
     pub(crate) state: [u64; 4],
@@ -214,6 +216,7 @@ pub(crate) fn find(base: Fd, path: &CStr) -> Result<Found> {
     const AT_SYMLINK_NOFOLLOW_NO_AUTOMOUNT_EMPTY_PATH: usize = 0x100 | 0x800 | AT_EMPTY_PATH;
     const TYPE_MODE_NLINK_INO_CTIME_BTIME: usize = 0x1 | 0x2 | 0x4 | 0x100 | 0x80 | 0x800;
     const MOUNT_ROOT: u64 = 0x2000;
+    const ENCRYPTED: u64 = 0x800;
     const DIRECTORY: u64 = 0o040_000;
     // struct statx: 256 bytes. Word 1: attributes; 2: links, owner; 3: group, mode; 4: inode; 10 and 11: btime; 12 and 13: ctime; 17: major and minor device.
     let mut statx = [0_u64; 32];
@@ -243,6 +246,7 @@ pub(crate) fn find(base: Fd, path: &CStr) -> Result<Found> {
         links: links & 0xffff_ffff,
         is_directory: mode >> 32 & Found::TYPE == DIRECTORY,
         is_mount: attributes & MOUNT_ROOT != 0,
+        is_encrypted: attributes & ENCRYPTED != 0,
         state: [device, inode, seconds, nanoseconds & 0xffff_ffff],
         mode: mode >> 32 & 0xffff,
         born: [born, born_nanoseconds & 0xffff_ffff],

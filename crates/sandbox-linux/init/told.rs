@@ -18,7 +18,7 @@ const MOST: usize = 256;
 /// The longest path (`PATH_MAX`).
 const PATH: usize = 4096;
 /// File systems (`linux/magic.h`) that nobody changes but by calls of this kernel, each of which it tells of: ext2 to ext4, XFS,
-/// Btrfs, tmpfs, F2FS, overlayfs. Not ZFS, which goes back to a snapshot at once.
+/// Btrfs, tmpfs, F2FS, overlayfs, below which nobody may. Not ZFS, which goes back to a snapshot at once.
 const LOCAL: [u64; 6] = [
     0xef53,
     0x5846_5342,
@@ -81,11 +81,8 @@ impl Told {
 
     /// Whether something has changed since this was asked last.
     pub(crate) fn has_changed(&self) -> bool {
-        let mut has_changed = false;
-        while self.is_on && sys::next_signal(self.changes).is_some() {
-            has_changed = true;
-        }
-        has_changed
+        // However many there were, one is pending.
+        self.is_on && sys::next_signal(self.changes).is_some()
     }
 
     /// Has the kernel tell of the [`ways`](Self::way) that `go` goes, as they lead now, and of no others. Who looks afterwards
@@ -195,7 +192,7 @@ impl Told {
             known.is_used = true;
             return Ok(End::Directory);
         }
-        if !LOCAL.contains(&sys::file_system(place)?) {
+        if found.is_encrypted || !LOCAL.contains(&sys::file_system(place)?) {
             return Err(Errno::INVAL);
         }
         let file = match sys::open_list(place, c".") {

@@ -24,6 +24,8 @@ use super::wire::{LOOKS, Reader, order, step};
 
 /// Milliseconds after which the kernel is asked to tell of changes: most commands have ended by then.
 const WHILE: u64 = 1000;
+/// Milliseconds until the next look where the kernel tells of changes: what is changed below an overlay, which nobody may do, is told to nobody.
+const BACKSTOP: u64 = 5000;
 /// Milliseconds for which a directory must have been left alone for its time to tell of the next change: there are file
 /// systems that count seconds, in two.
 const TICK: u64 = 2500;
@@ -133,17 +135,21 @@ impl Watch {
         } else {
             Fd::NONE
         };
-        [Poll::exceptional(mounts), Poll::new(self.told.file())]
+        // A command may cause changes without end, and would keep init awake: the next look is due already.
+        let is_due = self.is_due || self.mender.is_some();
+        let changes = if is_due { Fd::NONE } else { self.told.file() };
+        [Poll::exceptional(mounts), Poll::new(changes)]
     }
 
     /// Milliseconds until the next look.
     pub(crate) fn rest(&self) -> i32 {
-        let is_told = self.told.is_on() && !self.is_due;
-        if !self.is_needed() || self.mender.is_some() || is_told {
+        if !self.is_needed() || self.mender.is_some() {
             return sys::FOR_EVER;
         }
+        let is_told = self.told.is_on() && !self.is_due;
+        let every = if is_told { BACKSTOP } else { LOOKS };
         let elapsed = sys::milliseconds().saturating_sub(self.looked);
-        LOOKS.saturating_sub(elapsed) as i32
+        every.saturating_sub(elapsed) as i32
     }
 
     /// Looks, if it is time to or a mount `was_detached`, and has a child mend what the host has undone.
@@ -174,7 +180,7 @@ impl Watch {
         let all_in_place = self.all_in_place()?;
         if self.changing.follow.is_done(self.followed, settled) && all_in_place {
             self.rounds = 0;
-            self.is_due = false;
+            self.is_due = self.come.is_some();
             return Ok(());
         }
         // Where there is no room for a further process it is done here, too.
@@ -206,6 +212,8 @@ impl Watch {
     /// Looks at what is there before a command starts, and returns when all of it is mended. Ends with the `caller`.
     pub(crate) fn look_before_start(&mut self, caller: Fd, signals: Fd) -> Result<()> {
         self.started = Some(sys::milliseconds());
+        // Of another one's, until this one has run for a while: there are looks before.
+        self.told.end();
         let was_detached = self.was_detached()?;
         self.settle(was_detached, caller, signals)
     }
@@ -382,11 +390,11 @@ fn look_through(
 }
 
 /// The state by which to know that nothing has changed since: none if it changed just now, since the next change may have the
-/// same time.
+/// same time, nor where names come and go with a key (fscrypt), and no time tells of that.
 fn settled(found: &Found, now: [u64; 2]) -> [u64; 4] {
     let [_, _, seconds, nanoseconds] = found.state;
     let changed = sys::in_milliseconds([seconds, nanoseconds]);
-    if sys::in_milliseconds(now).abs_diff(changed) < TICK {
+    if found.is_encrypted || sys::in_milliseconds(now).abs_diff(changed) < TICK {
         [0; 4]
     } else {
         found.state

@@ -286,7 +286,7 @@ fn limits(parts: &mut Vec<Held>, limits: &Limits, by_numbers: bool) {
             held.mechanisms.push("pid namespace");
         }
         let not_held = if by_numbers {
-            "processes: root may have 300 more, and as many with each command at the same time"
+            "processes: root may have 300 more (with very many processors 8 for each), and as many with each command at the same time"
         } else {
             "processes: the bound counts all of the user's, and does not bind root"
         };

@@ -69,6 +69,7 @@ pub use git::{
 pub use lines::Lines;
 pub use macos::{DEPENDENCY_DIRECTORIES, MacOptions, ProtectedName};
 pub use network::{DestinationRule, NetworkRules, PublishedPort, Upstream};
+pub use opening::NameOf;
 pub use pattern::{PatternProblem, escape as literal_pattern};
 pub use place::{above, is_within, name, order, upwards};
 pub use policy::{

@@ -10,6 +10,26 @@ use crate::files::{FileRule, FileRules};
 use crate::place::{is_within, name, upwards};
 use crate::{Access, Attempt, Decision, Operation, RuleRef, Ruleset, Source, Verdict};
 
+/// What a name is to stand for.
+///
+/// ```
+/// # use sandbox_core::{Context, NameOf, Operation, Policy, Ruleset};
+/// let ruleset = Ruleset::resolve(&Policy::default().read("/").write("/srv"), &Context::new("/")).unwrap();
+/// let opens = |name| ruleset.opens("/opt/.git".as_ref(), Operation::Create, name, |path| path.ends_with("opt"));
+/// let lines = "\"/opt\" = \"write\"\n\"/opt/.git\" = \"write\"";
+/// assert_eq!(opens(NameOf::File).as_deref(), Some(lines));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_enums, reason = "rules tell nothing else apart")]
+pub enum NameOf {
+    /// A directory, or whatever [`Ruleset::decide`] is asked about.
+    Directory,
+    /// Anything else but a symbolic link, as for [`Ruleset::decide_file`].
+    File,
+    /// A symbolic link, wherever it leads.
+    Link,
+}
+
 impl Ruleset {
     /// As [`decide`](Self::decide) about writing a path, for something other than a directory: what is no directory where a
     /// directory with protected paths in it is looked for says where to look instead.
@@ -26,7 +46,7 @@ impl Ruleset {
         if decision.verdict != Verdict::Allow {
             return decision;
         }
-        let Some(entry) = self.way_to_protected(path) else {
+        let Some(entry) = self.files().way_to_protected(path) else {
             return decision;
         };
         let rule = RuleRef {
@@ -39,16 +59,17 @@ impl Ruleset {
     }
 
     /// The lines of `[files]` that allow an operation with a path; `exists` says what is there. `None` if no lines do. For a name in a
-    /// repository that can't be written it is the line about its `.git`.
+    /// repository that can't be written it is the line about its `.git`, if that is enough. There is none for what only a line about the
+    /// name would allow, where there can be no such line, or it would take back what is opened by itself: a link in a `.git`.
     ///
     /// ```
-    /// # use sandbox_core::{Context, Operation, Policy, Ruleset};
+    /// # use sandbox_core::{Context, NameOf, Operation, Policy, Ruleset};
     /// # use std::path::Path;
     /// let ruleset = Ruleset::resolve(&Policy::default().read("/"), &Context::new("/")).unwrap();
     /// let exists = |path: &Path| !path.ends_with("new");
-    /// let open = ruleset.opens("/etc/motd".as_ref(), Operation::Write, exists);
+    /// let open = ruleset.opens("/etc/motd".as_ref(), Operation::Write, NameOf::File, exists);
     /// assert_eq!(open.as_deref(), Some(r#""/etc/motd" = "write""#));
-    /// let make = ruleset.opens("/etc/new".as_ref(), Operation::Create, exists);
+    /// let make = ruleset.opens("/etc/new".as_ref(), Operation::Create, NameOf::File, exists);
     /// assert_eq!(make.as_deref(), Some(r#""/etc" = "write""#));
     /// ```
     #[must_use]
@@ -56,6 +77,7 @@ impl Ruleset {
         &self,
         path: &Path,
         operation: Operation,
+        name: NameOf,
         exists: impl Fn(&Path) -> bool,
     ) -> Option<String> {
         if !is_resolved(path) {
@@ -68,8 +90,17 @@ impl Ruleset {
         // A rule about a part of a repository that was opened by itself would take all of that back.
         let by_itself = files.access(&path).1;
         let is_by_itself = by_itself.is_some_and(|rule| rule.source == Source::Repository);
+        // Of what is not there a rule is one only where the name can't be written without it, which a link in a `.git` is no reason for.
+        let by_name = |files: &FileRules| {
+            let is_rule = exists(&path) || files.is_opened_by_name(&path, around);
+            is_rule.then(|| remedy(files, &path, Access::Write))?
+        };
         if !is_by_itself && (around == path || files.is_open(around)) {
-            return remedy(files, &path, Access::Write);
+            return by_name(files);
+        }
+        // What is denied where names are open is denied for what it is. Only a rule about itself would do, and the whole around it.
+        if is_by_itself && (name == NameOf::Link || files.is_open(&path)) {
+            return None;
         }
         // git makes names in many directories of a repository; what is protected there stays so.
         let whole =
@@ -77,15 +108,20 @@ impl Ruleset {
         if let Some(whole) = whole {
             let opened = files.opened(whole);
             if opened.is_open(around) && opened.is_open(&path) {
-                return remedy(files, whole, Access::Write);
+                if opened.may_be(&path, name) {
+                    return remedy(files, whole, Access::Write);
+                }
+                if is_by_itself {
+                    return None;
+                }
             }
         }
         let first = remedy(files, around, Access::Write)?;
         let opened = files.opened(around);
-        if opened.is_open(&path) && !opened.is_way(&path) {
+        if opened.is_open(&path) && !opened.is_way(&path) && opened.may_be(&path, name) {
             return Some(first);
         }
-        let second = remedy(&opened, &path, Access::Write)?;
+        let second = by_name(&opened)?;
         Some(format!("{first}\n{second}"))
     }
 }
@@ -105,6 +141,15 @@ impl FileRules {
     /// the rule the path can't. `around` is the nearest that is there.
     pub(crate) fn is_opened_by_name(&self, path: &Path, around: &Path) -> bool {
         self.is_open(around) && (!self.is_open(path) || self.is_way(path))
+    }
+
+    /// Whether a name that can be written may stand for this.
+    fn may_be(&self, path: &Path, name: NameOf) -> bool {
+        match name {
+            NameOf::Directory => true,
+            NameOf::File => self.way_to_protected(path).is_none(),
+            NameOf::Link => self.may_link_anywhere(path),
+        }
     }
 
     /// The same with a rule that lets a path be written. Of a repository that such a rule is about nothing is opened by itself.

@@ -3,7 +3,9 @@
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
-use sandbox_core::{Attempt, Destination, Explanation, Operation, PathKind, Verdict, is_within};
+use sandbox_core::{
+    Attempt, Destination, Explanation, NameOf, Operation, PathKind, Verdict, is_within,
+};
 use sandbox_macos::Said;
 use sandboxed::{Context, Ruleset};
 
@@ -137,7 +139,7 @@ impl Place {
         } else {
             Operation::Create
         };
-        ruleset.opens(&self.resolved, operation, exists)
+        ruleset.opens(&self.resolved, operation, NameOf::Directory, exists)
     }
 
     pub(super) fn subject(&self, operation: &'static str) -> Subject {

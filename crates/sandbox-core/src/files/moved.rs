@@ -50,17 +50,7 @@ impl Ruleset {
     /// ```
     #[must_use]
     pub fn leads_to_protected(&self, path: &Path) -> bool {
-        self.way_to_protected(path).is_some()
-    }
-
-    /// The first protected path that may come to lie below this one.
-    pub(crate) fn way_to_protected(
-        &self,
-        path: &Path,
-    ) -> Option<&'static protected::ProtectedPath> {
-        let files = self.files();
-        let is_ordinary = || files.is_named(path) || files.is_any_name(path);
-        files.way(path).filter(|_| !is_ordinary())
+        self.files().way_to_protected(path).is_some()
     }
 
     /// Whether a symbolic link to `target` may be made: not where protected paths may go by, since what is read through it would
@@ -90,9 +80,7 @@ impl Ruleset {
         let is_beside = |beside: PathBuf| {
             files.is_any_name(path) && is_ordinary(&beside) && self.keeps_names(path, &beside)
         };
-        !files.is_way(path) && git_around(path).is_none()
-            || files.is_named(path)
-            || beside.is_some_and(is_beside)
+        files.may_link_anywhere(path) || beside.is_some_and(is_beside)
     }
 
     /// Whether a path is not protected as it is spelled, but would be in the spelling of the table, or its beginning: what a file system that
@@ -125,6 +113,20 @@ impl Ruleset {
 }
 
 impl FileRules {
+    /// The first protected path that may come to lie below this one.
+    pub(crate) fn way_to_protected(
+        &self,
+        path: &Path,
+    ) -> Option<&'static protected::ProtectedPath> {
+        let is_ordinary = || self.is_named(path) || self.is_any_name(path);
+        self.way(path).filter(|_| !is_ordinary())
+    }
+
+    /// Whether a symbolic link may be made, wherever it leads.
+    pub(crate) fn may_link_anywhere(&self, path: &Path) -> bool {
+        !self.is_way(path) && git_around(path).is_none() || self.is_named(path)
+    }
+
     pub(crate) fn is_way(&self, path: &Path) -> bool {
         self.way(path).is_some()
     }

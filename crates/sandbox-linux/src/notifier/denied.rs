@@ -52,6 +52,8 @@ pub enum Reason {
     Name,
     /// By what they say of it if it is no directory.
     File,
+    /// By what they say of it if it is a symbolic link.
+    Link,
     /// By what they say of the names below it, which would be another thing in the other place.
     Below,
     /// By what it is, or would become, in a directory of git's that has another name.
@@ -189,7 +191,7 @@ impl<'a> Asked<'a> {
         target: &OsStr,
     ) -> Result<Answer, Errno> {
         let answer = self.names.link_to(path, place, target);
-        self.note(answer, path, place, Reason::File);
+        self.note(answer, path, place, Reason::Link);
         answer
     }
 
@@ -303,7 +305,11 @@ impl<'a> Asked<'a> {
 
     /// What was denied, if that is why the call has this answer.
     pub(super) fn denial<P, T, S>(&self, call: &Call<P, T, S>, answer: Errno) -> Option<Denial> {
-        let noted = self.noted.take()?;
+        let mut noted = self.noted.take()?;
+        // A file would not have been allowed either.
+        if noted.reason == Reason::File && matches!(call, Call::MakeLink { .. }) {
+            noted.reason = Reason::Link;
+        }
         // What the mounts hold, in the kernel's words: a mount point is busy.
         let is_held = matches!(answer, Errno::EACCES | Errno::EROFS | Errno::EBUSY);
         let is_why = match noted.reason {
@@ -311,7 +317,7 @@ impl<'a> Asked<'a> {
                 is_held && self.names.is_hosts(&noted.path)
             }
             Reason::Name => is_held && self.names.denies(&noted.path),
-            Reason::File => is_held && self.names.denies_file(&noted.path),
+            Reason::File | Reason::Link => is_held && self.names.denies_file(&noted.path),
             Reason::Below => answer == Errno::EXDEV,
             Reason::Repository | Reason::Content(_) => answer == Errno::EACCES,
         };

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use sandbox_core::{Attempt, Decision, Event, Operation, Ruleset};
+use sandbox_core::{Attempt, Decision, Event, NameOf, Operation, Ruleset};
 use sandbox_linux::{Denial, OnDenial, Reason, Told};
 
 use super::Teller;
@@ -57,12 +57,17 @@ fn attempt(denial: &Denial) -> Attempt {
 /// What the rules say of it, with the lines that open it on this machine.
 fn decision(ruleset: &Ruleset, denial: &Denial) -> Decision {
     let path = &denial.path;
-    let rule = match &denial.reason {
+    let name = match &denial.reason {
         Reason::Below | Reason::Repository => return Decision::denied(None, None),
-        Reason::File => ruleset.decide_file(path).rule,
-        _ => ruleset.decide(&attempt(denial)).rule,
+        Reason::File => NameOf::File,
+        Reason::Link => NameOf::Link,
+        _ => NameOf::Directory,
+    };
+    let rule = match name {
+        NameOf::Directory => ruleset.decide(&attempt(denial)).rule,
+        NameOf::File | NameOf::Link => ruleset.decide_file(path).rule,
     };
     let exists = |path: &std::path::Path| path.symlink_metadata().is_ok();
-    let remedy = ruleset.opens(path, denial.operation, exists);
+    let remedy = ruleset.opens(path, denial.operation, name, exists);
     Decision::denied(rule, remedy)
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, SystemTime};
 
-use sandbox_core::{Decision, Event, Process, Verdict};
+use sandbox_core::{Decision, Event, NameOf, Process, Verdict};
 use sandbox_macos::{Tag, Violation, Watch};
 
 use super::Error;
@@ -51,7 +51,9 @@ fn tell(teller: &Teller, violation: &Violation) {
             let there = |path: &Path| path.symlink_metadata().is_ok();
             let remedy = match &attempt {
                 sandbox_core::Attempt::Write { path } => {
-                    teller.ruleset().opens(path, operation, there)
+                    teller
+                        .ruleset()
+                        .opens(path, operation, NameOf::Directory, there)
                 }
                 _ => decided.remedy,
             };

@@ -1,5 +1,5 @@
 use super::*;
-use crate::{Attempt, Context, Operation, Policy, Ruleset, Verdict};
+use crate::{Attempt, Context, NameOf, Operation, Policy, Ruleset, Verdict};
 
 /// A linked worktree `tree`, and a submodule `module`, of a repository.
 fn host() -> (tempfile::TempDir, PathBuf) {
@@ -173,7 +173,12 @@ fn what_opens_more_of_a_repository_opens_all_that_was_open() {
     let ruleset = resolve(&policy());
     let exists = |path: &Path| std::fs::symlink_metadata(path).is_ok();
     for name in ["description", "modules/x", "worktrees/o/index"] {
-        let lines = ruleset.opens(&git.join(name), Operation::Create, exists);
+        let lines = ruleset.opens(
+            &git.join(name),
+            Operation::Create,
+            NameOf::Directory,
+            exists,
+        );
         let expected = format!("\"{}\" = \"write\"", git.display());
         assert_eq!(lines, Some(expected), "{name}");
     }

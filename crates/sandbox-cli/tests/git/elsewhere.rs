@@ -443,6 +443,42 @@ fn no_link_is_made_in_a_repository_elsewhere() {
     }
 }
 
+/// Nothing is said to be allowed by the whole `.git` that is not.
+#[test]
+fn what_the_whole_of_a_repository_elsewhere_would_not_allow_is_denied_without_a_remedy() {
+    if !has_git() {
+        return;
+    }
+    let host = person_elsewhere();
+    let git = host.expand("@outside/main/.git");
+    let opens = format!("{git} = write");
+    let inside = |script: &str, rule: Option<&str>| {
+        let command = host.sandbox(["sh", "-c", script]).cwd("w");
+        let command = match rule {
+            Some(rule) => command.rule(rule),
+            None => command,
+        };
+        command.output()
+    };
+    for script in [
+        format!("ln -s x {git}/worktrees/l"),
+        format!("ln -s /etc/passwd {git}/description.new"),
+        format!("echo x > {git}/worktrees/l"),
+    ] {
+        let outcome = inside(&script, None);
+        outcome.stderr_contains(&format!("sandbox: denied create {git}/"));
+        assert!(!outcome.show().contains("allows it"), "{}", outcome.show());
+        // It would be denied all the same.
+        let outcome = inside(&script, Some(&opens));
+        outcome.stderr_contains(&format!("sandbox: denied create {git}/"));
+    }
+    // The control.
+    let script = format!("echo x > {git}/description.new");
+    let outcome = inside(&script, None);
+    outcome.stderr_contains(&format!("`--write {git}` allows it"));
+    inside(&script, Some(&opens)).succeeds();
+}
+
 /// Where the workspace is a directory of a repository, the first denial says what opens that, and settings and hooks stay protected.
 #[test]
 fn git_works_below_the_top_of_a_repository_that_is_opened() {

@@ -94,7 +94,8 @@ pub(crate) const GREETING: Duration = Duration::from_secs(30);
 /// What is read at once of a client of a proxy, or of one that speaks HTTP.
 pub(crate) const CLIENT_READ: usize = 16 * 1024;
 
-/// Connections to a door on the host's loopback that have not shown the secret; one more ends the oldest. Who knows it shows it at once.
+/// Connections to doors on the host's loopback that have not shown the secret; one more ends the oldest. Who knows it shows it at once.
+/// Fewer where the process may have few descriptors (`hall::strangers`).
 pub(crate) const STRANGERS: usize = 64;
 
 /// The longest head of a request: as much as servers take that take much (8 KiB is common).

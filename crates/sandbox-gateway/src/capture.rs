@@ -65,23 +65,39 @@ pub(crate) async fn serve<F>(
     F: Future<Output = ()> + 'static,
 {
     loop {
+        begin(accept(listener).await, hall, &one);
+    }
+}
+
+/// The next connection that comes.
+pub(crate) async fn accept(listener: &TcpListener) -> TcpStream {
+    loop {
         match listener.accept().await {
-            Ok((client, _)) => {
-                let Some(place) = hall.place(&client) else {
-                    let _ = client.set_zero_linger();
-                    continue;
-                };
-                let _ = client.set_nodelay(true);
-                keep_alive(&client);
-                let served = one(client, Rc::clone(hall));
-                spawn_local(async move {
-                    served.await;
-                    drop(place);
-                });
-            }
+            Ok((client, _)) => return client,
             Err(_) => sleep(bounds::RECOVERY).await,
         }
     }
+}
+
+/// Begins to serve a connection, if there is a place for it.
+pub(crate) fn begin<F>(
+    client: TcpStream,
+    hall: &Rc<Hall>,
+    one: impl FnOnce(TcpStream, Rc<Hall>) -> F,
+) where
+    F: Future<Output = ()> + 'static,
+{
+    let Some(place) = hall.place(&client) else {
+        let _ = client.set_zero_linger();
+        return;
+    };
+    let _ = client.set_nodelay(true);
+    keep_alive(&client);
+    let served = one(client, Rc::clone(hall));
+    spawn_local(async move {
+        served.await;
+        drop(place);
+    });
 }
 
 /// Has the kernel ask whether whoever has come is still there: what is left of one that was killed would keep its place until nothing has

@@ -3,9 +3,10 @@
 //! The attacks: another program of the person's, another sandbox, or a page in a browser uses what this sandbox may reach; one of them
 //! holds so many connections that none is left; the secret is guessed byte by byte, or turns up where it is read.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::fmt;
+use std::future::pending;
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -16,8 +17,8 @@ use base64::engine::general_purpose::STANDARD;
 use hyper::header::{HeaderMap, PROXY_AUTHORIZATION};
 use subtle::ConstantTimeEq;
 use tokio::sync::Notify;
+use tokio::task::yield_now;
 
-use crate::bounds;
 use crate::event::Door;
 use crate::hall::{Hall, Wish};
 use crate::processes::Maker;
@@ -64,7 +65,44 @@ impl fmt::Debug for Secret {
 /// Connections that have not shown the secret. Where there are too many, the one that has been silent for longest ends: whoever knows
 /// the secret shows it at once.
 #[derive(Default)]
-pub(crate) struct Strangers(RefCell<VecDeque<Rc<Notify>>>);
+pub(crate) struct Strangers(RefCell<VecDeque<Rc<Stranger>>>);
+
+impl Strangers {
+    /// Ends those that came first, until there are fewer than so many. Returns once these are gone, and their places are free.
+    pub(crate) async fn make_room(&self, count: usize) {
+        while self.oldest_of(count).is_some() {
+            // Whatever has been said is read first: who shows the secret is no stranger. That lets the evicted one end, too.
+            yield_now().await;
+            if let Some(oldest) = self.oldest_of(count) {
+                oldest.evict.notify_one();
+            }
+        }
+    }
+
+    /// The one that came first, where there are so many.
+    fn oldest_of(&self, count: usize) -> Option<Rc<Stranger>> {
+        let all = self.0.borrow();
+        all.front().filter(|_| all.len() >= count).map(Rc::clone)
+    }
+}
+
+/// A connection that has not shown the secret.
+#[derive(Default)]
+pub(crate) struct Stranger {
+    evict: Notify,
+    /// It has shown it by now.
+    is_known: Cell<bool>,
+}
+
+impl Stranger {
+    /// Waits until there are too many strangers, and this is to end. Once it has shown the secret it never is.
+    pub(crate) async fn evicted(&self) {
+        self.evict.notified().await;
+        if self.is_known.get() {
+            pending::<()>().await;
+        }
+    }
+}
 
 /// What keeps one connection out, until it has shown the secret.
 pub(crate) struct Guard {
@@ -72,31 +110,24 @@ pub(crate) struct Guard {
     /// The door's own address: what is refused is told as a connection to that.
     at: SocketAddr,
     strangers: Rc<Strangers>,
-    evicted: Rc<Notify>,
+    stranger: Rc<Stranger>,
 }
 
 impl Guard {
     pub(crate) fn new(secret: Arc<Secret>, at: SocketAddr, strangers: Rc<Strangers>) -> Self {
-        let evicted = Rc::new(Notify::new());
-        let mut all = strangers.0.borrow_mut();
-        if all.len() >= bounds::STRANGERS
-            && let Some(oldest) = all.pop_front()
-        {
-            oldest.notify_one();
-        }
-        all.push_back(Rc::clone(&evicted));
-        drop(all);
+        let stranger = Rc::<Stranger>::default();
+        strangers.0.borrow_mut().push_back(Rc::clone(&stranger));
         Self {
             secret,
             at,
             strangers,
-            evicted,
+            stranger,
         }
     }
 
-    /// What is notified when there are too many strangers, and this is one of them.
-    pub(crate) fn evicted(&self) -> Rc<Notify> {
-        Rc::clone(&self.evicted)
+    /// The connection, as one of those that are evicted.
+    pub(crate) fn stranger(&self) -> Rc<Stranger> {
+        Rc::clone(&self.stranger)
     }
 
     /// Whether a request shows the secret, once.
@@ -134,13 +165,14 @@ impl Guard {
 
     fn known(&self, is_known: bool) -> bool {
         if is_known {
+            self.stranger.is_known.set(true);
             self.leave();
         }
         is_known
     }
 
     fn leave(&self) {
-        let is_other = |other: &Rc<Notify>| !Rc::ptr_eq(other, &self.evicted);
+        let is_other = |other: &Rc<Stranger>| !Rc::ptr_eq(other, &self.stranger);
         self.strangers.0.borrow_mut().retain(is_other);
     }
 }

@@ -21,6 +21,7 @@ use crate::dial::{dial, tunnel};
 use crate::dns::Told;
 use crate::event::{Door, target};
 use crate::gateway::Options;
+use crate::guard::Strangers;
 use crate::log::{Log, Record};
 use crate::names::{Meaning, Names};
 use crate::opened::{Line, Opened, Relay};
@@ -65,6 +66,8 @@ pub(crate) struct Hall {
     /// For the network whose doors are served, if that knows of processes.
     pub(crate) searches: RefCell<Option<Searches>>,
     places: Arc<Semaphore>,
+    /// Those of all doors on the host's loopback.
+    pub(crate) strangers: Rc<Strangers>,
     /// For whoever connects to a port inside.
     pub(crate) connects: Arc<Semaphore>,
     running: RefCell<Vec<Weak<Line>>>,
@@ -121,6 +124,7 @@ impl Hall {
             log: Log::new(options.on_event),
             searches: RefCell::default(),
             places: Arc::new(Semaphore::new(bounds::CONNECTIONS)),
+            strangers: Rc::default(),
             connects: Arc::new(Semaphore::new(bounds::CONNECTS)),
             running: RefCell::default(),
             flows: Flows::default(),
@@ -401,6 +405,11 @@ pub(crate) fn has_descriptors(one: &impl AsRawFd) -> bool {
 /// How many flows of datagrams this process holds: half as many as connections, of which each has one descriptor.
 pub(crate) fn flows() -> usize {
     descriptors().map_or(0, places) / 2
+}
+
+/// How many connections may be there that have not shown the secret which they have to show: no more than a quarter of the places.
+pub(crate) fn strangers() -> usize {
+    (descriptors().map_or(0, places) / 4).min(bounds::STRANGERS)
 }
 
 /// How many connections a process holds that may have so many descriptors. Each has two, and at most one more while it is dialled.

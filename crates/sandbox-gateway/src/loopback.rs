@@ -13,8 +13,8 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::capture;
 use crate::gateway::Gateway;
-use crate::guard::{Guard, Secret, Strangers, USER};
-use crate::hall::Hall;
+use crate::guard::{Guard, Secret, USER};
+use crate::hall::{self, Hall};
 use crate::proxy;
 use crate::publish::Listening;
 use crate::variables::{NO_PROXY_VARIABLES, proxy_variables};
@@ -89,17 +89,20 @@ pub(crate) async fn serve(listener: TcpListener, secret: Arc<Secret>, hall: Rc<H
         return;
     };
     let listening = Listening(listener);
-    let strangers = Rc::new(Strangers::default());
-    capture::serve(&listening.0, &hall, |client, hall| {
-        let guard = Guard::new(Arc::clone(&secret), at, Rc::clone(&strangers));
-        one(client, guard, hall)
-    })
-    .await;
+    loop {
+        let client = capture::accept(&listening.0).await;
+        // Those that end leave their places before one is asked for.
+        hall.strangers.make_room(hall::strangers()).await;
+        capture::begin(client, &hall, |client, hall| {
+            let guard = Guard::new(Arc::clone(&secret), at, Rc::clone(&hall.strangers));
+            one(client, guard, hall)
+        });
+    }
 }
 
-async fn one(client: TcpStream, guard: Guard, hall: Rc<Hall>) {
-    let evicted = guard.evicted();
+/// Serves one connection, until it is evicted.
+pub(crate) async fn one(client: TcpStream, guard: Guard, hall: Rc<Hall>) {
+    let stranger = guard.stranger();
     let served = proxy::serve_guarded(client, hall, guard);
-    // One that has shown the secret is not among those that are evicted.
-    select(pin!(served), pin!(evicted.notified())).await;
+    select(pin!(served), pin!(stranger.evicted())).await;
 }

@@ -1,5 +1,7 @@
 //! The doors on the host's loopback: programs that have the secret come through, and nobody else does.
 
+mod strangers;
+
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -10,7 +12,6 @@ use std::thread;
 use sandbox_core::{Context, Policy, Ruleset};
 use tempfile::NamedTempFile;
 
-use crate::bounds::STRANGERS;
 use crate::{End, Event, Gateway, Loopback, Options};
 
 /// Where the server of a test listens.
@@ -371,40 +372,6 @@ fn each_request_of_a_connection_shows_it() {
         "{answers}"
     );
     assert_eq!(heard.lock().unwrap().matches("GET /").count(), 1);
-}
-
-#[test]
-fn strangers_take_no_place_of_the_commands() {
-    let (outside, (port, _heard)) = (Outside::new(), server());
-    // It has shown the secret, and says nothing for a while.
-    let mut known = outside.connect();
-    let first = String::from_utf8(request(port, &outside.basic())).unwrap();
-    known
-        .write_all(first.replace("Connection: close\r\n", "").as_bytes())
-        .unwrap();
-    let mut answer = [0; 12];
-    known.read_exact(&mut answer).unwrap();
-    assert_eq!(&answer, b"HTTP/1.1 200");
-    // More than there are places for, some of which have begun to speak.
-    let begin: [&[u8]; 3] = [b"", b"GET http://a.example/ HTTP/1.1\r\n", &[5]];
-    let mut strangers: Vec<TcpStream> = Vec::new();
-    for begin in begin.iter().cycle().take(STRANGERS * 2) {
-        let mut stream = outside.connect();
-        stream.write_all(begin).unwrap();
-        strangers.push(stream);
-    }
-    let answer = outside.answered(&request(port, &outside.basic()));
-    assert!(answer.ends_with(b"ok"), "{}", answer.escape_ascii());
-    // Those that came first have ended; the last one is still listened to.
-    for stream in &mut strangers[..STRANGERS] {
-        assert_eq!(rest(stream), b"");
-    }
-    let last = strangers.last_mut().unwrap();
-    last.write_all(b"Host: a.example\r\n\r\n").unwrap();
-    assert!(rest(last).starts_with(b"HTTP/1.1 407 "));
-    known.write_all(&request(port, &outside.basic())).unwrap();
-    let answer = rest(&mut known);
-    assert!(answer.ends_with(b"ok"), "{}", answer.escape_ascii());
 }
 
 #[test]

@@ -121,9 +121,9 @@ mod unsupported;
 
 pub use sandbox_core::{
     Access, Attempt, Change, ChangeKind, Changes, Context, Decision, DestinationPreset, Distrust,
-    Event, HideBy, Limits, Lines, Location, MacOption, Network, Operation, Policy, PolicyError,
-    PolicyErrors, Preset, Process, ProtectedGroup, Ruleset, SocketPreset, Source, System, Tier,
-    Verdict,
+    Event, HideBy, Limits, Lines, Location, MacOption, NameOf, Network, Operation, Policy,
+    PolicyError, PolicyErrors, Preset, Process, ProtectedGroup, Ruleset, SocketPreset, Source,
+    System, Tier, Verdict,
 };
 
 #[cfg(backend = "linux")]

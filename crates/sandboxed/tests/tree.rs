@@ -15,7 +15,9 @@ fn sandbox(host: &Host) -> Sandbox {
 
 /// A shell that waits for two processes, one of them in a session of its own. These three have the marker, and there is no
 /// fourth: a shell that starts programs is, between fork and exec, there twice.
-fn tree(host: &Host, sandbox: &Sandbox, marker: &str, prologue: &str) -> Child {
+///
+/// With its processes. A further look could miss one, which has no arguments for a moment while it executes a program.
+fn tree(host: &Host, sandbox: &Sandbox, marker: &str, prologue: &str) -> (Child, Vec<Pid>) {
     let script = host.expand(&format!(
         "{prologue}; @payload wait {marker} >/dev/null & setsid @payload wait {marker} >/dev/null & while :; do wait; done"
     ));
@@ -24,8 +26,12 @@ fn tree(host: &Host, sandbox: &Sandbox, marker: &str, prologue: &str) -> Child {
         .args(["-c", &script, marker])
         .spawn()
         .unwrap();
-    until("all of it runs", || marked(marker).len() == 3);
-    child
+    let mut pids = Vec::new();
+    until("all of it runs", || {
+        pids = marked(marker);
+        pids.len() == 3
+    });
+    (child, pids)
 }
 
 fn letters(pids: &[Pid]) -> String {
@@ -38,8 +44,7 @@ fn all_of_it_is_stopped_and_continued() {
     let host = Host::new();
     let sandbox = sandbox(&host);
     let marker = marker();
-    let mut child = tree(&host, &sandbox, &marker, ":");
-    let pids = marked(&marker);
+    let (mut child, pids) = tree(&host, &sandbox, &marker, ":");
     child.pause().unwrap();
     until("all of it is stopped", || letters(&pids) == "TTT");
     assert_eq!(child.try_wait().unwrap(), None);
@@ -56,7 +61,7 @@ fn what_is_asked_to_end_may_do_so_in_its_own_way() {
     let sandbox = sandbox(&host);
     let marker = marker();
     let prologue = host.expand("trap 'echo asked > @ws/asked; exit 7' TERM");
-    let mut child = tree(&host, &sandbox, &marker, &prologue);
+    let (mut child, _) = tree(&host, &sandbox, &marker, &prologue);
     // Also while it is stopped.
     child.pause().unwrap();
     let status = child.kill_tree(Duration::from_secs(30)).unwrap();
@@ -70,7 +75,7 @@ fn what_does_not_end_is_ended() {
     let host = Host::new();
     let sandbox = sandbox(&host);
     let marker = marker();
-    let mut child = tree(&host, &sandbox, &marker, "trap '' TERM");
+    let (mut child, _) = tree(&host, &sandbox, &marker, "trap '' TERM");
     let status = child.kill_tree(Duration::from_millis(50)).unwrap();
     assert_eq!(status.signal(), Some(9));
     assert_eq!(marked(&marker), []);
@@ -114,7 +119,7 @@ fn what_is_killed_ends_although_nobody_obeys() {
     let sandbox = sandbox(&host);
     for is_full in [false, true] {
         let marker = marker();
-        let mut child = tree(&host, &sandbox, &marker, ":");
+        let (mut child, _) = tree(&host, &sandbox, &marker, ":");
         let init = Pid::from_raw(child.id().cast_signed());
         kill(init, Signal::SIGSTOP).unwrap();
         until("it is stopped", || letters(&[init]) == "T");

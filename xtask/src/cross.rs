@@ -29,14 +29,17 @@ const LIBC: &str = "/usr/aarch64-linux-gnu/lib/libc.a";
 /// Crates whose unit tests are run.
 const TESTED: [&str; 3] = ["sandbox-core", "sandbox-linux", "sandboxed"];
 /// Their modules that start sandboxes: the emulator passes system calls on to this machine's kernel, and has neither filters nor Landlock; nor
-/// `openat2`, which what lists directories is about; and its programs are there before they are executed, which who has a socket is about.
-const NEED_A_KERNEL: [&str; 6] = [
+/// `openat2`, which what lists and looks into directories is about; and its programs are there before they are executed, which who has a socket
+/// is about, and what tells that there is none.
+const NEED_A_KERNEL: [&str; 8] = [
     "launch::",
     "child::",
     "doors::",
     "holders::",
     "notifier::tests::",
     "os::listing::",
+    "review::tests::what_lies_on_the_way",
+    "macos::tests::",
 ];
 
 /// Compiles for every target, and runs what can be run.

@@ -43,7 +43,7 @@ pub(crate) struct Told {
     count: usize,
     /// The way that was gone last.
     last: Option<(Fd, &'static CStr)>,
-    /// A signalfd: readable when something has changed.
+    /// A signalfd, once it is needed: readable when something has changed.
     changes: Fd,
     is_on: bool,
     /// Something can't be told of. It is not tried again for this command.
@@ -58,15 +58,15 @@ enum End {
 }
 
 impl Told {
-    pub(crate) fn new() -> Result<Self> {
-        Ok(Self {
+    pub(crate) const fn new() -> Self {
+        Self {
             directories: &mut [],
             count: 0,
             last: None,
-            changes: sys::signalfd(sys::signal_bit(sys::SIGIO))?,
+            changes: Fd::NONE,
             is_on: false,
             is_given_up: false,
-        })
+        }
     }
 
     /// What becomes readable when something has changed.
@@ -120,6 +120,9 @@ impl Told {
             // SAFETY: page-aligned, zeroed, and not otherwise referred to; all zeros are a valid `Directory`.
             let (_, directories, _) = unsafe { memory.align_to_mut() };
             self.directories = directories;
+        }
+        if self.changes == Fd::NONE {
+            self.changes = sys::signalfd(sys::signal_bit(sys::SIGIO))?;
         }
         Ok(())
     }

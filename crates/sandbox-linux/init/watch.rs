@@ -82,7 +82,7 @@ impl Watch {
             come: None,
             followed,
             looked: if is_due { 0 } else { sys::milliseconds() },
-            told: Told::new()?,
+            told: Told::new(),
             is_due: true,
             started: None,
             mender: None,

@@ -1,7 +1,7 @@
 //! What this kernel and its settings can do.
 //!
 //! The plan is compiled from these facts and from nothing else that is read off the host, so that every answer of the planner can be had on
-//! any machine. Detection is on the way of every start: five small files and four system calls, nothing that creates or changes anything.
+//! any machine. Detection is on the way of every start: five small files and five system calls, nothing that creates or changes anything.
 //! Hence a fact may be too hopeful (a filter like Docker's refuses namespaces and can't be asked): then the clone fails, the start is refused,
 //! and [`HostFacts::after_refusal`] turns the errno into the obstacle. A fact is never used to *skip* a mechanism that the policy needs.
 

@@ -282,9 +282,6 @@ fn limits(parts: &mut Vec<Held>, limits: &Limits, by_numbers: bool) {
     }
     if limits.processes.is_some() {
         held.mechanisms.push("rlimit");
-        if by_numbers {
-            held.mechanisms.push("pid namespace");
-        }
         let not_held = if by_numbers {
             "processes: root may have 300 more (with very many processors 8 for each), and as many with each command at the same time"
         } else {
@@ -294,6 +291,9 @@ fn limits(parts: &mut Vec<Held>, limits: &Limits, by_numbers: bool) {
     }
     if limits.open_files.is_some() {
         held.mechanisms.push("rlimit");
+    }
+    if by_numbers {
+        held.mechanisms.push("pid namespace");
     }
     if limits.time.is_some() {
         held.mechanisms.push("the caller's clock");

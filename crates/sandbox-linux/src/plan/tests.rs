@@ -376,7 +376,8 @@ fn every_limit_of_the_policy_is_a_step() {
 #[test]
 fn root_is_bound_by_the_numbers_of_processes() {
     let numbers = |facts: &HostFacts| {
-        let plan = plan(&hidden_root().processes(7), facts).unwrap();
+        let policy = hidden_root().memory(1 << 30).processes(7).open_files(9);
+        let plan = plan(&policy, facts).unwrap();
         let mut steps = plan.steps().iter();
         let below = steps.find_map(|step| match step {
             Step::Numbers { below } => Some(*below),
@@ -385,6 +386,8 @@ fn root_is_bound_by_the_numbers_of_processes() {
         let report = plan.enforcement().to_string();
         assert_eq!(below.is_some(), report.contains("root may have 300 more"));
         assert_eq!(below.is_none(), report.contains("does not bind root"));
+        let each_once = "limits           rlimit + pid namespace\n";
+        assert_eq!(below.is_some(), report.contains(each_once), "{report}");
         below
     };
     let mut root = HostFacts::complete();

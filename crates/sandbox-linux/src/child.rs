@@ -8,6 +8,7 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::poll::PollTimeout;
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, recv, recvmsg};
+use sandbox_core::Usage;
 
 use crate::inits::{Init, Inits};
 use crate::launch::send_message;
@@ -53,18 +54,6 @@ pub struct Report {
     pub status: i32,
     /// What it used, with the children that it waited for.
     pub usage: Usage,
-}
-
-/// What a command used.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Usage {
-    /// Processor time of the programs.
-    pub user: Duration,
-    /// Processor time of the kernel on their behalf.
-    pub system: Duration,
-    /// The most memory that one of the processes had, in bytes.
-    pub peak_memory: u64,
 }
 
 /// What came from init.
@@ -167,7 +156,7 @@ impl Child {
                 _ => {
                     let report = Report {
                         status: got.value,
-                        usage: Usage::of(&got.usage),
+                        usage: usage(&got.usage),
                     };
                     break Ended {
                         report,
@@ -331,25 +320,24 @@ fn parse(message: &[u8]) -> io::Result<Received> {
         .ok_or_else(|| io::ErrorKind::InvalidData.into())
 }
 
-impl Usage {
-    /// From `struct rusage`: two timevals, then the largest resident set in KiB (`getrusage(2)`).
-    fn of(usage: &[i64; 18]) -> Self {
-        let [
-            user_seconds,
-            user_micros,
-            system_seconds,
-            system_micros,
-            peak_kib,
-            ..,
-        ] = *usage;
-        let time = |seconds: i64, micros: i64| {
-            Duration::from_secs(seconds.unsigned_abs())
-                .saturating_add(Duration::from_micros(micros.unsigned_abs()))
-        };
-        Self {
-            user: time(user_seconds, user_micros),
-            system: time(system_seconds, system_micros),
-            peak_memory: peak_kib.unsigned_abs().saturating_mul(1024),
-        }
-    }
+/// From `struct rusage`: two timevals, then the largest resident set in KiB (`getrusage(2)`).
+fn usage(rusage: &[i64; 18]) -> Usage {
+    let [
+        user_seconds,
+        user_micros,
+        system_seconds,
+        system_micros,
+        peak_kib,
+        ..,
+    ] = *rusage;
+    let time = |seconds: i64, micros: i64| {
+        Duration::from_secs(seconds.unsigned_abs())
+            .saturating_add(Duration::from_micros(micros.unsigned_abs()))
+    };
+    let peak_memory = peak_kib.unsigned_abs().saturating_mul(1024);
+    Usage::new(
+        time(user_seconds, user_micros),
+        time(system_seconds, system_micros),
+        peak_memory,
+    )
 }

@@ -55,7 +55,7 @@ mod wire;
 )]
 mod init;
 
-pub use self::child::{Child, Report, Update, Usage};
+pub use self::child::{Child, Report, Update};
 pub use self::doors::{Doors, WayIn};
 pub use self::facts::{
     Consequence, HostFacts, KernelVersion, Lowering, LoweringError, MemfdExec, NamespaceRefusal,
@@ -66,8 +66,8 @@ pub use self::holders::{Holder, Holders};
 pub use self::launch::{LaunchError, NumberProblem};
 pub use self::notifier::{Denial, Made, OnDenial, Reason, Told};
 pub use self::plan::{
-    Connectivity, Enforcement, Family, Followed, Held, Inside, MountAttributes, NetworkRequest,
-    Plan, Resource, Step, Unenforceable, Watched,
+    Connectivity, Family, Followed, Inside, MountAttributes, NetworkRequest, Plan, Resource, Step,
+    Unenforceable, Watched,
 };
 pub use self::prepare::{Early, Prepared};
 pub use self::start::{ProcessGroup, Start, TerminalSize};

@@ -24,7 +24,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use sandbox_core::{Limits, Ruleset, Tier, upwards};
+use sandbox_core::{Enforcement, Limits, Ruleset, Tier, upwards};
 
 use crate::filter::Feature;
 use crate::landlock::Rights;
@@ -33,7 +33,6 @@ use crate::view::{Cover, LiveKind, Node, Surroundings, View};
 use crate::{Filter, FilterOptions, HostFacts, UserNamespaces};
 
 pub use self::connectivity::Connectivity;
-pub use self::enforcement::{Enforcement, Held};
 pub use self::error::Unenforceable;
 pub use self::inside::Inside;
 pub(crate) use self::joining::joining;
@@ -163,7 +162,7 @@ impl Plan {
 
     /// Which mechanism holds which part of the policy, and what is not held.
     pub fn enforcement(&self) -> Enforcement {
-        Enforcement::of(
+        enforcement::of(
             &self.view,
             self.landlock_abi,
             &self.network,

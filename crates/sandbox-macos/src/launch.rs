@@ -30,7 +30,6 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{ChildStderr, ChildStdin, ChildStdout, Command, Stdio};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag};
@@ -38,7 +37,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, kill, killpg};
 use nix::sys::stat::{SFlag, fstatat};
 use nix::unistd::{AccessFlags, Pid, faccessat};
-use sandbox_core::escaped;
+use sandbox_core::{Usage, escaped};
 
 pub use self::log::{LOG, Violation, Watch};
 
@@ -73,22 +72,7 @@ pub struct Start<'a> {
     pub directory: &'a Path,
     /// Its standard input, output and error.
     pub stdio: [Stdio; 3],
-    /// How much it may take.
-    pub limits: Limits,
-}
-
-/// How much of the system one process of a command may take.
-///
-/// ```
-/// # #[cfg(unix)] {
-/// let mut limits = sandbox_macos::Limits::default();
-/// limits.open_files = Some(256);
-/// # }
-/// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Limits {
-    /// Open files; never more than the caller may have.
+    /// How many open files each of its processes may have, if that is bounded; never more than the caller may.
     pub open_files: Option<u64>,
 }
 
@@ -177,23 +161,6 @@ pub struct Report {
     pub usage: Usage,
 }
 
-/// What a command used.
-///
-/// ```
-/// # #[cfg(unix)]
-/// assert_eq!(sandbox_macos::Usage::default().peak_memory, 0);
-/// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Usage {
-    /// Processor time of the programs.
-    pub user: Duration,
-    /// Processor time of the kernel on their behalf.
-    pub system: Duration,
-    /// The most memory that one of the processes had, in bytes.
-    pub peak_memory: u64,
-}
-
 /// Asks whether the system takes a profile, by executing a program under it that does nothing.
 ///
 /// Whatever comes of a profile that is refused comes at once, and is told as what it is: later the exit code would be one that any
@@ -260,7 +227,7 @@ impl Start<'_> {
             action: "count the open descriptors",
             source,
         })?;
-        sys::begin(&mut command, directory, most, self.limits.open_files);
+        sys::begin(&mut command, directory, most, self.open_files);
         let child = command
             .spawn()
             .map_err(|source| failed(self.wrapper, source))?;

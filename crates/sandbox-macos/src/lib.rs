@@ -11,7 +11,7 @@ mod tag;
 
 #[cfg(all(unix, target_pointer_width = "64"))]
 pub use self::launch::{
-    Child, LOG, LaunchError, Limits, Report, SANDBOX_EXEC, Start, Usage, Violation, Watch, probe,
+    Child, LOG, LaunchError, Report, SANDBOX_EXEC, Start, Violation, Watch, probe,
 };
 pub use self::profile::{Asked, Facts, Part, Profile, ProfileError, Said, loopback_ports};
 pub use self::tag::Tag;

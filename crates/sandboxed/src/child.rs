@@ -6,12 +6,12 @@ use std::process::{ChildStderr, ChildStdin, ChildStdout};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
 
 use crate::collected::Collected;
 use crate::deadline::{Deadline, Due};
-use crate::{Error, ExitStatus, Output, Terminal};
+use crate::waiting::until_readable;
+use crate::{Error, ExitStatus, Output, Terminal, Update};
 
 /// A command that runs, and everything that it started.
 ///
@@ -51,21 +51,6 @@ pub struct Child {
     inner: sandbox_linux::Child,
     deadline: Option<Deadline>,
     ended: Option<ExitStatus>,
-}
-
-/// Something that happened to a command.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Update {
-    /// A signal stopped the command; SIGCONT continues it.
-    Stopped {
-        /// Its number.
-        signal: i32,
-    },
-    /// The time limit is reached; the command has been asked to end, and is killed if it does not.
-    TimeLimit(Duration),
-    /// The command has ended, and nothing that it started is left.
-    Ended(ExitStatus),
 }
 
 impl Child {
@@ -176,10 +161,7 @@ impl Child {
                 return Ok(Some(Update::Stopped { signal }));
             }
             Some(sandbox_linux::Update::Ended(report)) => {
-                let killed = report.status == Signal::SIGKILL as i32;
-                let reached = |deadline: &Deadline| deadline.reached(Instant::now(), killed);
-                let time_limit = self.deadline.as_ref().and_then(reached);
-                let status = ExitStatus::new(report.status, report.usage, time_limit);
+                let status = ExitStatus::new(report.status, report.usage, self.deadline.as_ref());
                 self.ended = Some(status);
                 return Ok(Some(Update::Ended(status)));
             }
@@ -337,39 +319,13 @@ impl Child {
 
     /// Waits until an update or one of the pipes is ready, the time limit is due, or it is `end`; tells which pipes are.
     fn poll(&self, pipes: [Option<&File>; 2], end: Option<Instant>) -> Result<[bool; 2], Error> {
-        let mut fds = Vec::with_capacity(4);
-        let mut ready = [false; 2];
-        if self.ended.is_none() {
-            fds.extend(
-                [self.inner.as_fd(), self.inner.end()].map(|fd| PollFd::new(fd, PollFlags::POLLIN)),
-            );
-        }
-        let first = fds.len();
-        fds.extend(
-            pipes
-                .into_iter()
-                .flatten()
-                .map(|pipe| PollFd::new(pipe.as_fd(), PollFlags::POLLIN)),
-        );
+        let own = [self.inner.as_fd(), self.inner.end()];
+        let own = own.into_iter().filter(|_| self.ended.is_none());
         let wake_at = self.wake_at().into_iter().chain(end).min();
-        match poll(&mut fds, timeout(wake_at, Instant::now())) {
-            Ok(_) | Err(Errno::EINTR) => {}
-            Err(errno) => {
-                return Err(Error::Child {
-                    action: "wait for",
-                    source: errno.into(),
-                });
-            }
-        }
-        let mut polled = fds.iter().skip(first);
-        for (ready, _) in ready
-            .iter_mut()
-            .zip(pipes)
-            .filter(|(_, pipe)| pipe.is_some())
-        {
-            *ready = polled.next().and_then(PollFd::any).unwrap_or(false);
-        }
-        Ok(ready)
+        until_readable(own, pipes, wake_at).map_err(|errno| Error::Child {
+            action: "wait for",
+            source: errno.into(),
+        })
     }
 }
 
@@ -406,18 +362,6 @@ impl AsFd for Child {
 
 const SIGTERM: i32 = Signal::SIGTERM as i32;
 const SIGCONT: i32 = Signal::SIGCONT as i32;
-
-/// How long to poll until `wake_at`: rounded up, so that the poll does not end before it.
-fn timeout(wake_at: Option<Instant>, now: Instant) -> PollTimeout {
-    let Some(wake_at) = wake_at else {
-        return PollTimeout::NONE;
-    };
-    let milliseconds = wake_at
-        .saturating_duration_since(now)
-        .as_micros()
-        .div_ceil(1000);
-    PollTimeout::try_from(milliseconds).unwrap_or(PollTimeout::MAX)
-}
 
 #[cfg(test)]
 mod tests;

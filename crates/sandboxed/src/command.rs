@@ -3,18 +3,19 @@
 use std::ffi::{CString, OsStr, OsString};
 use std::fmt;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use sandbox_core::{Attempt, Verdict, escaped};
+use sandbox_core::escaped;
 use sandbox_linux::{ProcessGroup, Start, TerminalSize};
 
 use crate::changes::Changes;
 use crate::deadline::{self, Deadline};
+use crate::directory::working_directory;
 use crate::dispositions::Inherited;
-use crate::stdio::{self, Sockets, Stream};
+use crate::stdio::{self, Sockets};
 use crate::strings::c_string;
-use crate::{Child, Error, ExitStatus, Output, Sandbox, Stdio, search};
+use crate::{Child, Error, ExitStatus, Output, Sandbox, Stdio, Stream, search};
 
 /// A command that will run confined, in the shape of [`std::process::Command`]. One that was built for `std` is confined by
 /// [`Sandbox::confine`].
@@ -314,26 +315,13 @@ impl<'sandbox> Command<'sandbox> {
     }
 
     fn directory(&self) -> Result<CString, Error> {
-        let base = self.sandbox.directory();
-        let directory = self
-            .directory
-            .as_ref()
-            .map_or_else(|| base.to_owned(), |directory| base.join(directory));
-        let string = c_string("the working directory", directory.as_os_str())?;
-        // What `..` means only the kernel knows.
-        if !directory
-            .components()
-            .any(|component| component == Component::ParentDir)
-        {
-            let decision = self.sandbox.ruleset().decide(&Attempt::read(&directory));
-            if decision.verdict == Verdict::Deny {
-                return Err(Error::HiddenDirectory {
-                    directory,
-                    decision: Box::new(decision),
-                });
-            }
-        }
-        Ok(string)
+        let hidden = |directory, decision| Error::HiddenDirectory {
+            directory,
+            decision,
+        };
+        let (ruleset, base) = (self.sandbox.ruleset(), self.sandbox.directory());
+        working_directory(ruleset, base, self.directory.as_deref(), hidden)
+            .map(|(_, string)| string)
     }
 }
 

@@ -58,6 +58,8 @@ mod confine;
 mod deadline;
 #[cfg(backend)]
 mod denials;
+#[cfg(backend)]
+mod directory;
 #[cfg(backend = "linux")]
 mod dispositions;
 #[cfg(backend = "linux")]
@@ -79,22 +81,20 @@ mod status;
 #[cfg(backend = "linux")]
 mod stdio;
 #[cfg(backend)]
+mod stream;
+#[cfg(backend)]
 mod strings;
 #[cfg(backend = "linux")]
 mod terminal;
 #[cfg(all(backend = "linux", feature = "tokio"))]
 pub mod tokio;
+#[cfg(backend)]
+mod waiting;
 // Tested on Linux, too, with a program in the place of macOS's own.
 #[cfg(any(backend = "macos", all(backend = "linux", test)))]
 #[cfg_attr(
     backend = "linux",
-    expect(
-        dead_code,
-        unreachable_pub,
-        unused_imports,
-        clippy::struct_field_names,
-        reason = "public on macOS"
-    )
+    expect(dead_code, unreachable_pub, reason = "public on macOS")
 )]
 mod macos;
 // Tested where there is a backend, too.
@@ -121,32 +121,28 @@ mod unsupported;
 
 pub use sandbox_core::{
     Access, Attempt, Change, ChangeKind, Changes, Context, Decision, DestinationPreset, Distrust,
-    Event, HideBy, Limits, Lines, Location, MacOption, NameOf, Network, Operation, Policy,
-    PolicyError, PolicyErrors, Preset, Process, ProtectedGroup, Ruleset, SocketPreset, Source,
-    System, Tier, Verdict,
+    Enforcement, Event, Held, HideBy, Limits, Lines, Location, MacOption, NameOf, Network,
+    Operation, Policy, PolicyError, PolicyErrors, Preset, Process, ProtectedGroup, Ruleset,
+    SocketPreset, Source, System, Tier, Usage, Verdict,
 };
 
 #[cfg(backend = "linux")]
 pub use {
-    child::{Child, Update},
+    child::Child,
     command::Command,
     error::{BadStream, Error},
     sandbox::{Builder, Sandbox},
     sandbox_linux::{
-        Enforcement, HostFacts, LaunchError, Lowering, NumberProblem, Plan, TerminalSize,
-        Unenforceable, Usage,
+        HostFacts, LaunchError, Lowering, NumberProblem, Plan, TerminalSize, Unenforceable,
     },
-    stdio::{Stdio, Stream},
+    stdio::Stdio,
     terminal::Terminal,
 };
 
 #[cfg(backend = "macos")]
 pub use {
-    macos::{
-        Builder, Child, Command, Enforcement, Error, Held, Sandbox, Stdio, Stream, Unenforceable,
-        Update,
-    },
-    sandbox_macos::{LaunchError, Usage},
+    macos::{Builder, Child, Command, Error, Sandbox, Stdio, Unenforceable},
+    sandbox_macos::LaunchError,
 };
 
 #[cfg(backend)]
@@ -154,11 +150,12 @@ pub use {
     sandbox_gateway::{
         Answer as NetworkAnswer, Door, End, Event as NetworkEvent, Question as NetworkQuestion,
     },
-    status::{ExitStatus, Output},
+    status::{ExitStatus, Output, Update},
+    stream::Stream,
 };
 
 #[cfg(not(backend))]
 pub use unsupported::{
-    Builder, Child, Command, Enforcement, Error, ExitStatus, NetworkAnswer, NetworkEvent,
-    NetworkQuestion, Output, Sandbox, Stdio, Update, Usage,
+    Builder, Child, Command, Error, ExitStatus, NetworkAnswer, NetworkEvent, NetworkQuestion,
+    Output, Sandbox, Stdio, Update,
 };

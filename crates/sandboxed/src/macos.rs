@@ -14,9 +14,8 @@ mod temporary;
 #[cfg(test)]
 mod tests;
 
-pub use self::child::{Child, Update};
+pub use self::child::Child;
 pub use self::command::Command;
-pub use self::enforcement::{Enforcement, Held};
 pub use self::error::{Error, Unenforceable};
 pub use self::sandbox::{Builder, Sandbox};
-pub use self::stdio::{Stdio, Stream};
+pub use self::stdio::Stdio;

@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use sandbox_core::{
-    Context, NetworkRules, Policy, PolicyError, PolicyErrors, Ruleset, Source, own_addresses,
+    Context, Enforcement, NetworkRules, Policy, PolicyError, PolicyErrors, Ruleset, Source,
+    own_addresses,
 };
 use sandbox_linux::filter::Feature;
-use sandbox_linux::{Connectivity, Early, Enforcement, HostFacts, Plan, Prepared, Start};
+use sandbox_linux::{Connectivity, Early, HostFacts, Plan, Prepared, Start};
 
 use crate::denials::{Tell, Teller};
 use crate::network::{self, Service, Told};

@@ -2,9 +2,27 @@
 
 use std::fmt;
 use std::os::unix::process::ExitStatusExt;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal;
 
 use crate::Usage;
+use crate::deadline::Deadline;
+
+/// Something that happened to a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Update {
+    /// A signal stopped the command; SIGCONT continues it. Never told on macOS.
+    Stopped {
+        /// Its number.
+        signal: i32,
+    },
+    /// The time limit is reached; the command has been asked to end, and is killed if it does not.
+    TimeLimit(Duration),
+    /// The command has ended, and nothing that it started is left; on macOS nothing of its process group.
+    Ended(ExitStatus),
+}
 
 /// How a command ended, and what it used.
 ///
@@ -32,8 +50,10 @@ pub struct ExitStatus {
 }
 
 impl ExitStatus {
-    /// Of a wait status.
-    pub(crate) fn new(status: i32, usage: Usage, time_limit: Option<Duration>) -> Self {
+    /// Of a wait status that has just come.
+    pub(crate) fn new(status: i32, usage: Usage, deadline: Option<&Deadline>) -> Self {
+        let killed = status == Signal::SIGKILL as i32;
+        let time_limit = deadline.and_then(|it| it.reached(Instant::now(), killed));
         Self {
             status: std::process::ExitStatus::from_raw(status),
             usage,

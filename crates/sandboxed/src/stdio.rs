@@ -7,7 +7,6 @@
 //! with `AF_UNSPEC` and then with an address would reach any destination from a TCP connection that was handed over. What
 //! cannot be led elsewhere is a connected Unix stream, and that is what passes.
 
-use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::{self, PipeReader, PipeWriter};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
@@ -25,8 +24,8 @@ use sandbox_core::{Network, Ruleset};
 use sandbox_linux::LaunchError;
 use sandbox_linux::filter::Feature;
 
-use crate::Error;
 use crate::error::BadStream;
+use crate::{Error, Stream};
 
 /// Where a standard stream of a command leads.
 ///
@@ -55,18 +54,6 @@ enum Kind {
     Piped,
     Terminal,
     Descriptor(OwnedFd),
-}
-
-/// One of the three standard streams.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(clippy::exhaustive_enums, reason = "there are three")]
-pub enum Stream {
-    /// Descriptor 0.
-    Stdin,
-    /// Descriptor 1.
-    Stdout,
-    /// Descriptor 2.
-    Stderr,
 }
 
 impl Stdio {
@@ -312,16 +299,6 @@ fn null(stream: Stream) -> io::Result<OwnedFd> {
         .write(!input)
         .open("/dev/null")
         .map(OwnedFd::from)
-}
-
-impl fmt::Display for Stream {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Stdin => "standard input",
-            Self::Stdout => "standard output",
-            Self::Stderr => "standard error",
-        })
-    }
 }
 
 #[cfg(test)]

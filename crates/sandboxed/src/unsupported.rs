@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use std::process::{ChildStderr, ChildStdin, ChildStdout};
 use std::time::{Duration, Instant};
 
-use sandbox_core::{Changes, Context, Event, Policy, PolicyErrors, Ruleset};
+use sandbox_core::{Changes, Context, Enforcement, Event, Policy, PolicyErrors, Ruleset, Usage};
 
 /// Why there is no sandbox.
 #[derive(Debug, thiserror::Error)]
@@ -173,16 +173,6 @@ pub enum NetworkAnswer {
     Allow,
     DenyOnce,
     Deny,
-}
-
-/// Never exists on this system.
-#[derive(Clone, Debug)]
-pub struct Enforcement(Infallible);
-
-impl fmt::Display for Enforcement {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {}
-    }
 }
 
 /// Never exists on this system.
@@ -388,15 +378,6 @@ impl From<ExitStatus> for std::process::ExitStatus {
     fn from(status: ExitStatus) -> Self {
         match status.0 {}
     }
-}
-
-/// What a command would have used.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Usage {
-    pub user: Duration,
-    pub system: Duration,
-    pub peak_memory: u64,
 }
 
 /// Never exists on this system.

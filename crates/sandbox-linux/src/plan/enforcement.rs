@@ -2,10 +2,9 @@
 //!
 //! It is made from the same view and facts as the plan. A part that one mechanism alone holds says so by naming one.
 
-use std::fmt;
 use std::path::Path;
 
-use sandbox_core::{Access, Limits, escaped};
+use sandbox_core::{Access, Enforcement, Held, Limits, escaped};
 
 use super::Connectivity;
 use crate::filter::Feature;
@@ -17,127 +16,71 @@ use crate::wire::LOOKS;
 /// The most paths that one line of the report names.
 const NAMED: usize = 4;
 
-/// Which part of the policy is held, by which mechanisms, and what is not held.
-///
-/// ```
-/// use sandbox_core::{Context, Policy, Preset, Ruleset};
-/// use sandbox_linux::{HostFacts, Plan};
-///
-/// let ruleset = Ruleset::resolve(&Policy::preset(Preset::ReadOnly), &Context::new("/"))?;
-/// let plan = Plan::compile(&ruleset, &HostFacts::complete())?;
-/// let enforcement = plan.enforcement();
-/// let writes = enforcement.parts().iter().find(|held| held.part == "writes").unwrap();
-/// assert_eq!(writes.mechanisms, ["mount namespace", "Landlock"]);
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[must_use]
-pub struct Enforcement {
-    parts: Vec<Held>,
-}
-
-/// One part of the policy.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Held {
-    /// The part.
-    pub part: &'static str,
-    /// What holds it; none if nothing does.
-    pub mechanisms: Vec<&'static str>,
-    /// What of it is not held.
-    pub not_held: Vec<String>,
-    /// What is held that no rule asks for.
-    pub beyond: Vec<String>,
-}
-
-impl Enforcement {
-    pub(super) fn of(
-        view: &View,
-        landlock_abi: u32,
-        connectivity: &Connectivity,
-        (bounds, by_numbers): (&Limits, bool),
-        names: Option<&Names>,
-    ) -> Self {
-        let notifier = names.is_some_and(Names::are_decided);
-        let landlock = landlock_abi >= REFER_ABI;
-        let scopes = landlock_abi >= SCOPE_ABI;
-        let assembled = *view.root() == Node::Assembled;
-        let with_landlock = |first, second| {
-            if landlock {
-                vec![first, second]
-            } else {
-                vec![first]
-            }
-        };
-
-        let mut parts = vec![
-            writes(landlock_abi, with_landlock("mount namespace", "Landlock")),
-            Held::new(
-                "hidden paths",
-                if assembled {
-                    with_landlock("mount namespace", "Landlock")
-                } else {
-                    vec!["mount namespace"]
-                },
-            ),
-            Held::new(
-                "protected paths",
-                if notifier {
-                    vec!["notifier", "mount namespace"]
-                } else {
-                    vec!["mount namespace"]
-                },
-            ),
-            sockets(names),
-            network(connectivity, names),
-            abstract_sockets(*connectivity == Connectivity::Host, scopes),
-            Held::new(
-                "processes",
-                if scopes {
-                    vec!["pid namespace", "Landlock scope"]
-                } else {
-                    vec!["pid namespace", "seccomp"]
-                },
-            ),
-            Held::new("lifetime", vec!["pid namespace", "pidfd of the caller"]),
-            Held::new(
-                "privileges",
-                vec!["no capabilities", "no_new_privs", "user namespace"],
-            ),
-            Held::new("system calls", vec!["seccomp"]),
-            Held::new("devices", with_landlock("private /dev", "nodev mounts")),
-            Held::new(
-                "IPC, names",
-                vec!["ipc, uts and cgroup namespaces", "session keyring"],
-            ),
-            Held::new("environment", vec!["the caller"]),
-        ];
-        unheld_files(&mut parts, view, assembled, notifier);
-        limits(&mut parts, bounds, by_numbers);
-        Self { parts }
-    }
-
-    /// The parts.
-    #[must_use]
-    pub fn parts(&self) -> &[Held] {
-        &self.parts
-    }
-}
-
-impl Held {
-    fn new(part: &'static str, mechanisms: Vec<&'static str>) -> Self {
-        Self {
-            part,
-            mechanisms,
-            not_held: Vec::new(),
-            beyond: Vec::new(),
+/// Of what a plan holds.
+pub(super) fn of(
+    view: &View,
+    landlock_abi: u32,
+    connectivity: &Connectivity,
+    (bounds, by_numbers): (&Limits, bool),
+    names: Option<&Names>,
+) -> Enforcement {
+    let notifier = names.is_some_and(Names::are_decided);
+    let landlock = landlock_abi >= REFER_ABI;
+    let scopes = landlock_abi >= SCOPE_ABI;
+    let assembled = *view.root() == Node::Assembled;
+    let with_landlock = |first, second| {
+        if landlock {
+            vec![first, second]
+        } else {
+            vec![first]
         }
-    }
+    };
 
-    fn but(mut self, not_held: impl Into<String>) -> Self {
-        self.not_held.push(not_held.into());
-        self
-    }
+    let mut parts = vec![
+        writes(landlock_abi, with_landlock("mount namespace", "Landlock")),
+        Held::new(
+            "hidden paths",
+            if assembled {
+                with_landlock("mount namespace", "Landlock")
+            } else {
+                vec!["mount namespace"]
+            },
+        ),
+        Held::new(
+            "protected paths",
+            if notifier {
+                vec!["notifier", "mount namespace"]
+            } else {
+                vec!["mount namespace"]
+            },
+        ),
+        sockets(names),
+        network(connectivity, names),
+        abstract_sockets(*connectivity == Connectivity::Host, scopes),
+        Held::new(
+            "processes",
+            if scopes {
+                vec!["pid namespace", "Landlock scope"]
+            } else {
+                vec!["pid namespace", "seccomp"]
+            },
+        ),
+        Held::new("lifetime", vec!["pid namespace", "pidfd of the caller"]),
+        Held::new(
+            "privileges",
+            vec!["no capabilities", "no_new_privs", "user namespace"],
+        ),
+        Held::new("system calls", vec!["seccomp"]),
+        Held::new("devices", with_landlock("private /dev", "nodev mounts")),
+        Held::new(
+            "IPC, names",
+            vec!["ipc, uts and cgroup namespaces", "session keyring"],
+        ),
+        Held::new("environment", vec!["the caller"]),
+    ];
+    unheld_files(&mut parts, view, assembled, notifier);
+    limits(&mut parts, bounds, by_numbers);
+    Enforcement::new(parts)
 }
 
 /// A file of the host that is handed over as a standard stream lies on the host's own mount: there Landlock alone holds.
@@ -301,31 +244,5 @@ fn limits(parts: &mut Vec<Held>, limits: &Limits, by_numbers: bool) {
     held.mechanisms.dedup();
     if !held.mechanisms.is_empty() {
         parts.push(held);
-    }
-}
-
-impl fmt::Display for Enforcement {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for Held {
-            part,
-            mechanisms,
-            not_held,
-            beyond,
-        } in &self.parts
-        {
-            let by = if mechanisms.is_empty() {
-                "not held".to_owned()
-            } else {
-                mechanisms.join(" + ")
-            };
-            writeln!(f, "{part:16} {by}")?;
-            for what in not_held {
-                writeln!(f, "{:16} not held: {what}", "")?;
-            }
-            for what in beyond {
-                writeln!(f, "{:16} beyond the rules: {what}", "")?;
-            }
-        }
-        Ok(())
     }
 }

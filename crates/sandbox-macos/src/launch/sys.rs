@@ -12,8 +12,9 @@ use nix::errno::Errno;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::SigSet;
 use nix::unistd::{Pid, fchdir, setsid};
+use sandbox_core::Usage;
 
-use super::{Report, Usage};
+use super::Report;
 
 /// Where the limit of open files is larger, descriptors are counted instead: a call for each that there might be takes too long.
 const MANY: u64 = 64 << 10;
@@ -96,19 +97,14 @@ pub(super) fn wait(pid: Pid) -> io::Result<Report> {
     // SAFETY: it was zero, which is a value of each of its fields, and the kernel has written it since.
     let usage = unsafe { usage.assume_init() };
     let peak_memory = u64::try_from(usage.ru_maxrss).unwrap_or_default();
-    Ok(Report {
-        status,
-        usage: Usage {
-            user: duration(usage.ru_utime),
-            system: duration(usage.ru_stime),
-            // Bytes on macOS, elsewhere KiB (getrusage(2)).
-            peak_memory: if cfg!(target_os = "macos") {
-                peak_memory
-            } else {
-                peak_memory.saturating_mul(1024)
-            },
-        },
-    })
+    // Bytes on macOS, elsewhere KiB (getrusage(2)).
+    let unit = if cfg!(target_os = "macos") { 1 } else { 1024 };
+    let usage = Usage::new(
+        duration(usage.ru_utime),
+        duration(usage.ru_stime),
+        peak_memory.saturating_mul(unit),
+    );
+    Ok(Report { status, usage })
 }
 
 fn duration(time: libc::timeval) -> Duration {

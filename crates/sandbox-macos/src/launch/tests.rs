@@ -26,7 +26,7 @@ struct Case<'a> {
     args: Vec<OsString>,
     environment: Vec<(OsString, OsString)>,
     directory: &'a Path,
-    limits: Limits,
+    open_files: Option<u64>,
 }
 
 fn case<'a>(program: &str, args: &[&str]) -> Case<'a> {
@@ -37,7 +37,7 @@ fn case<'a>(program: &str, args: &[&str]) -> Case<'a> {
         args: args.iter().map(Into::into).collect(),
         environment: vec![("PATH".into(), "/usr/bin:/bin".into())],
         directory: Path::new("/"),
-        limits: Limits::default(),
+        open_files: None,
     }
 }
 
@@ -56,7 +56,7 @@ impl Case<'_> {
             environment: &self.environment,
             directory: self.directory,
             stdio: [Stdio::piped(), Stdio::piped(), Stdio::piped()],
-            limits: self.limits,
+            open_files: self.open_files,
         }
         .start()
     }
@@ -277,7 +277,7 @@ fn open_files_are_limited_and_the_limit_cannot_be_raised() {
     let mut case = sh("ulimit -n; ulimit -H -n; ulimit -n 65 2>/dev/null || echo no");
     let without = case.says();
     assert!(!without.starts_with("64\n"), "{without}");
-    case.limits.open_files = Some(64);
+    case.open_files = Some(64);
     assert_eq!(case.says(), "64\n64\nno\n");
 }
 

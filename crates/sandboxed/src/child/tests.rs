@@ -179,13 +179,3 @@ fn directory_and_environment_are_as_asked_for() {
         Some(&b""[..])
     );
 }
-
-#[test]
-fn a_poll_does_not_end_before_its_time() {
-    let now = Instant::now();
-    for (microseconds, milliseconds) in [(0, 0_u16), (1, 1), (1000, 1), (1001, 2)] {
-        let wake_at = now + Duration::from_micros(microseconds);
-        assert_eq!(timeout(Some(wake_at), now), PollTimeout::from(milliseconds));
-    }
-    assert_eq!(timeout(None, now), PollTimeout::NONE);
-}

@@ -5,14 +5,13 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::process::{ChildStderr, ChildStdin, ChildStdout};
 use std::time::{Duration, Instant};
 
-use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
 
 use super::{Error, Sandbox};
 use crate::collected::Collected;
 use crate::deadline::{Deadline, Due};
-use crate::{ExitStatus, Output, Usage};
+use crate::waiting::until_readable;
+use crate::{ExitStatus, Output, Update};
 
 /// A command that runs, and its process group.
 ///
@@ -52,21 +51,6 @@ pub struct Child {
     ended: Option<ExitStatus>,
     /// Its private directory is needed as long as the command runs, and whoever is told of denials is told of its.
     _sandbox: Sandbox,
-}
-
-/// Something that happened to a command.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Update {
-    /// A signal stopped the command. Never told on macOS.
-    Stopped {
-        /// Its number.
-        signal: i32,
-    },
-    /// The time limit is reached; the command has been asked to end, and is killed if it does not.
-    TimeLimit(Duration),
-    /// The command has ended, and what was left of its group is killed.
-    Ended(ExitStatus),
 }
 
 /// What a terminal or a session's end sends to all processes of a group.
@@ -174,14 +158,7 @@ impl Child {
             return Ok(Some(Update::Ended(status)));
         }
         if let Some(report) = self.inner.update().map_err(failed("wait for"))? {
-            let mut usage = Usage::default();
-            usage.user = report.usage.user;
-            usage.system = report.usage.system;
-            usage.peak_memory = report.usage.peak_memory;
-            let killed = report.status == Signal::SIGKILL as i32;
-            let reached = |deadline: &Deadline| deadline.reached(Instant::now(), killed);
-            let time_limit = self.deadline.as_ref().and_then(reached);
-            let status = ExitStatus::new(report.status, usage, time_limit);
+            let status = ExitStatus::new(report.status, report.usage, self.deadline.as_ref());
             self.ended = Some(status);
             return Ok(Some(Update::Ended(status)));
         }
@@ -298,19 +275,8 @@ impl Child {
     /// Waits until an update or one of the pipes is ready, the time limit is due, or it is `end`; tells which pipes are.
     fn poll(&self, pipes: [Option<&File>; 2], end: Option<Instant>) -> Result<[bool; 2], Error> {
         let own = self.ended.is_none().then(|| self.inner.as_fd());
-        let piped = pipes.map(|pipe| pipe.map(AsFd::as_fd));
-        let all = own.into_iter().chain(piped.into_iter().flatten());
-        let mut fds: Vec<_> = all.map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
         let wake_at = self.wake_at().into_iter().chain(end).min();
-        match poll(&mut fds, timeout(wake_at, Instant::now())) {
-            Ok(_) | Err(Errno::EINTR) => {}
-            Err(errno) => return Err(failed("wait for")(errno.into())),
-        }
-        let mut polled = fds.iter().skip(usize::from(own.is_some()));
-        Ok(
-            pipes
-                .map(|pipe| pipe.is_some() && polled.next().and_then(PollFd::any).unwrap_or(false)),
-        )
+        until_readable(own, pipes, wake_at).map_err(|errno| failed("wait for")(errno.into()))
     }
 }
 
@@ -326,16 +292,4 @@ const SIGCONT: i32 = Signal::SIGCONT as i32;
 
 fn failed(action: &'static str) -> impl Fn(std::io::Error) -> Error {
     move |source| Error::Child { action, source }
-}
-
-/// How long to poll until `wake_at`: rounded up, so that the poll does not end before it.
-fn timeout(wake_at: Option<Instant>, now: Instant) -> PollTimeout {
-    let Some(wake_at) = wake_at else {
-        return PollTimeout::NONE;
-    };
-    let milliseconds = wake_at
-        .saturating_duration_since(now)
-        .as_micros()
-        .div_ceil(1000);
-    PollTimeout::try_from(milliseconds).unwrap_or(PollTimeout::MAX)
 }

@@ -2,17 +2,18 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use sandbox_core::{Attempt, Verdict, escaped};
-use sandbox_macos::{Limits, Start};
+use sandbox_core::escaped;
+use sandbox_macos::Start;
 
-use super::{Child, Error, Sandbox, Stdio, Stream};
+use super::{Child, Error, Sandbox, Stdio};
 use crate::changes::Changes;
 use crate::deadline::Deadline;
+use crate::directory::working_directory;
 use crate::strings::c_string;
-use crate::{ExitStatus, Output, search};
+use crate::{ExitStatus, Output, Stream, search};
 
 /// A command that will run confined, in the shape of [`std::process::Command`].
 ///
@@ -220,8 +221,7 @@ impl<'sandbox> Command<'sandbox> {
             }
         }
         let directory = self.directory()?;
-        let mut limits = Limits::default();
-        limits.open_files = self.sandbox.ruleset().limits().open_files;
+        let limits = self.sandbox.ruleset().limits();
         let started = Instant::now();
         let child = self.sandbox.launch(Start {
             wrapper: self.sandbox.wrapper(),
@@ -232,35 +232,21 @@ impl<'sandbox> Command<'sandbox> {
             environment: &environment,
             directory: &directory,
             stdio: [stdin, stdout, stderr],
-            limits,
+            open_files: limits.open_files,
         })?;
-        let limit = self.sandbox.ruleset().limits().time;
-        let limit = self.timeout.into_iter().chain(limit).min();
+        let limit = self.timeout.into_iter().chain(limits.time).min();
         let deadline = limit.and_then(|limit| Deadline::new(limit, started));
         Ok(Child::new(child, deadline, self.sandbox.clone()))
     }
 
     fn directory(&self) -> Result<PathBuf, Error> {
-        let base = self.sandbox.directory();
-        let directory = self
-            .directory
-            .as_ref()
-            .map_or_else(|| base.to_owned(), |directory| base.join(directory));
-        c_string("the working directory", directory.as_os_str())?;
-        // What `..` means only the kernel knows.
-        if !directory
-            .components()
-            .any(|component| component == Component::ParentDir)
-        {
-            let decision = self.sandbox.ruleset().decide(&Attempt::read(&directory));
-            if decision.verdict == Verdict::Deny {
-                return Err(Error::HiddenDirectory {
-                    directory,
-                    decision: Box::new(decision),
-                });
-            }
-        }
-        Ok(directory)
+        let hidden = |directory, decision| Error::HiddenDirectory {
+            directory,
+            decision,
+        };
+        let (ruleset, base) = (self.sandbox.ruleset(), self.sandbox.directory());
+        working_directory(ruleset, base, self.directory.as_deref(), hidden)
+            .map(|(directory, _)| directory)
     }
 }
 

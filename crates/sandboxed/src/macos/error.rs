@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use sandbox_core::{Decision, Network, PolicyErrors, Ruleset, Source, escaped};
 use sandbox_macos::{Facts, LaunchError, Profile, ProfileError};
 
-use super::Stream;
+use crate::Stream;
 use crate::strings::BadString;
 
 /// Why there is no sandbox, or no command in it. Nothing was started.

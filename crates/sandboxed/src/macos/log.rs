@@ -19,7 +19,7 @@ const BEYOND: &str = "macOS is asked about names alone, and denies more than the
 /// The log, while somebody is told.
 #[derive(Debug)]
 pub(crate) struct Log {
-    watch: Option<Watch>,
+    _watch: Watch,
 }
 
 impl Log {
@@ -27,14 +27,14 @@ impl Log {
         let teller = Arc::clone(teller);
         let watch = Watch::start(program, tag, move |violation| tell(&teller, &violation));
         let watch = watch.map_err(|source| Error::Log { source })?;
-        Ok(Self { watch: Some(watch) })
+        Ok(Self { _watch: watch })
     }
 }
 
 impl Drop for Log {
     fn drop(&mut self) {
+        // Then the watch ends.
         thread::sleep(MOMENT);
-        drop(self.watch.take());
     }
 }
 

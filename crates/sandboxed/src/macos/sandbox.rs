@@ -5,14 +5,14 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use sandbox_core::{Changes, Context, Event, Policy, PolicyErrors, Ruleset};
+use sandbox_core::{Changes, Context, Enforcement, Event, Policy, PolicyErrors, Ruleset};
 use sandbox_gateway::{Answer, Event as NetworkEvent, Options, Question};
 use sandbox_macos::{Facts, LOG, Profile, SANDBOX_EXEC, Start, Tag, probe};
 
 use super::log::Log;
 use super::network::{self, Service};
 use super::temporary::Temporary;
-use super::{Command, Enforcement, Error, Unenforceable};
+use super::{Command, Error, Unenforceable, enforcement};
 use crate::denials::{Tell, Teller};
 use crate::review::{Before, Made};
 
@@ -117,7 +117,7 @@ impl Sandbox {
 
     /// Which mechanism holds which part of the policy, and what is not held.
     pub fn enforcement(&self) -> Enforcement {
-        Enforcement::of(&self.0.ruleset)
+        enforcement::of(&self.0.ruleset)
     }
 
     /// The profile of Seatbelt under which commands run.

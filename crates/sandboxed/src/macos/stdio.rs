@@ -1,13 +1,13 @@
 //! The standard streams of a command. Seatbelt asks where a path leads whatever it begins at, and a socket where it is to lead: so a
 //! stream may be anything that the caller has.
 
-use std::fmt;
 use std::fs::File;
 use std::io::{PipeReader, PipeWriter};
 use std::os::fd::OwnedFd;
 use std::process::{ChildStderr, ChildStdin, ChildStdout};
 
 use super::Error;
+use crate::Stream;
 
 /// Where a standard stream of a command leads.
 ///
@@ -29,21 +29,6 @@ enum Kind {
     Null,
     Piped,
     Descriptor(OwnedFd),
-}
-
-/// One of the three standard streams.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(
-    backend = "macos",
-    expect(clippy::exhaustive_enums, reason = "there are three")
-)]
-pub enum Stream {
-    /// Descriptor 0.
-    Stdin,
-    /// Descriptor 1.
-    Stdout,
-    /// Descriptor 2.
-    Stderr,
 }
 
 impl Stdio {
@@ -95,13 +80,3 @@ from_descriptors!(
     ChildStdout,
     ChildStderr
 );
-
-impl fmt::Display for Stream {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Stdin => "standard input",
-            Self::Stdout => "standard output",
-            Self::Stderr => "standard error",
-        })
-    }
-}

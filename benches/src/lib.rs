@@ -21,7 +21,7 @@ pub use self::home::{Home, Secret};
 pub use self::landstrip::Landstrip;
 pub use self::peer::Bwrap;
 pub use self::project::Project;
-pub use self::rounds::{Contender, interleave, micros, ratio};
+pub use self::rounds::{Contender, interleave, micros, ratio, rounds};
 
 use std::env;
 use std::path::PathBuf;

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 use std::{fmt, fs, thread};
 
+use lexopt::prelude::*;
 use nix::sys::prctl::set_child_subreaper;
 use nix::sys::wait::{WaitPidFlag, waitpid};
 
@@ -67,6 +68,23 @@ impl fmt::Debug for Contender<'_> {
             .field("times", &self.times)
             .finish_non_exhaustive()
     }
+}
+
+/// How many rounds `[--rounds N]` says, the only option of a benchmark, if it says any.
+///
+/// # Errors
+///
+/// There is something else on the command line.
+pub fn rounds(unless_said: usize) -> Result<usize, Error> {
+    let mut rounds = unless_said;
+    let mut words = lexopt::Parser::from_env();
+    while let Some(word) = words.next()? {
+        match word {
+            Long("rounds") => rounds = words.value()?.parse()?,
+            unexpected => return Err(unexpected.unexpected().into()),
+        }
+    }
+    Ok(rounds)
 }
 
 /// Runs every contender once a round. Two rounds before the first are thrown away: caches fill, and a broken contender shows at once.

@@ -173,15 +173,14 @@ fn run(options: &Options) -> Result<(), Error> {
     let project = Project::fill(&home, options.files)?;
     home.put("project/target/npm.js", NPM)?;
     home.put("project/target/Makefile", MAKEFILE)?;
-    let mut tar = Command::new("/bin/sh");
-    let tar = project.place(&mut tar, &project.variables());
-    start("tar", tar.args(["-c", "tar -cf target/files.tar d*"]))?;
-    let mut branch = Command::new("/bin/sh");
-    let branch = project.place(&mut branch, &project.variables());
-    start("git", branch.args(["-c", BRANCHES]))?;
-    let mut pack = Command::new("/bin/sh");
-    let pack = project.place(&mut pack, &project.variables());
-    start("tar", pack.args(["-c", PACKAGES]))?;
+    let prepare = |name, script| {
+        let mut shell = Command::new("/bin/sh");
+        let shell = project.place(&mut shell, &project.variables());
+        start(name, shell.args(["-c", script]))
+    };
+    prepare("tar", "tar -cf target/files.tar d*")?;
+    prepare("git", BRANCHES)?;
+    prepare("tar", PACKAGES)?;
     if options.is_pinned {
         pin()?;
     }

@@ -8,8 +8,7 @@ use std::fmt::Write;
 use std::hint::black_box;
 use std::process::ExitCode;
 
-use benches::{Contender, Error, Home, interleave, micros, ratio};
-use lexopt::prelude::*;
+use benches::{Contender, Error, Home, interleave, micros, ratio, rounds};
 use sandbox_macos::{Facts, Profile};
 use sandboxed::{Policy, Ruleset};
 
@@ -39,20 +38,8 @@ const SHAPES: [(&str, Shape); 6] = [
 ];
 
 pub(crate) fn main() -> ExitCode {
-    let result = rounds().and_then(table);
+    let result = rounds(40).and_then(table);
     result.map_or_else(|error| error.report(), |()| ExitCode::SUCCESS)
-}
-
-fn rounds() -> Result<usize, Error> {
-    let mut rounds = 40;
-    let mut words = lexopt::Parser::from_env();
-    while let Some(word) = words.next()? {
-        match word {
-            Long("rounds") => rounds = words.value()?.parse()?,
-            unexpected => return Err(unexpected.unexpected().into()),
-        }
-    }
-    Ok(rounds)
 }
 
 fn table(rounds: usize) -> Result<(), Error> {

@@ -10,28 +10,15 @@ use std::hint::black_box;
 use std::process::{ExitCode, Stdio};
 use std::time::Instant;
 
-use benches::{Bwrap, Contender, Error, Home, interleave, micros, start};
-use lexopt::prelude::*;
+use benches::{Bwrap, Contender, Error, Home, interleave, micros, rounds, start};
 use sandbox_linux::Plan;
 use sandboxed::{Context, HostFacts, Policy, Ruleset, Sandbox};
 
 const COUNTS: [usize; 3] = [10, 100, 1000];
 
 pub(crate) fn main() -> ExitCode {
-    let result = rounds().and_then(tables);
+    let result = rounds(40).and_then(tables);
     result.map_or_else(|error| error.report(), |()| ExitCode::SUCCESS)
-}
-
-fn rounds() -> Result<usize, Error> {
-    let mut rounds = 40;
-    let mut words = lexopt::Parser::from_env();
-    while let Some(word) = words.next()? {
-        match word {
-            Long("rounds") => rounds = words.value()?.parse()?,
-            unexpected => return Err(unexpected.unexpected().into()),
-        }
-    }
-    Ok(rounds)
 }
 
 fn tables(rounds: usize) -> Result<(), Error> {

@@ -93,40 +93,7 @@ impl Place {
             Err(problem) => Err((path, problem.to_string())),
         }
     }
-}
 
-/// Whether a variable is inside, which the caller sees to on every system.
-pub(super) fn variable(ruleset: &Ruleset, context: &Context, name: &OsStr) -> Answer {
-    let explanation = ruleset.explain(&Attempt::variable(name));
-    let environment = ruleset.environment();
-    let set = environment.value(name).map(OsStr::to_owned);
-    let value = context.variables.get(name);
-    let is_withheld = explanation.decision.verdict == Verdict::Allow
-        && set.is_none()
-        && value.is_some_and(|value| !environment.passes(name, value));
-    let (verdict, instead) = if is_withheld {
-        let reason =
-            "its value is an address with a password, which only a rule with its name passes";
-        (Verdict::Deny, Some(reason.to_owned()))
-    } else {
-        (explanation.decision.verdict, None)
-    };
-    let is_denied = verdict == Verdict::Deny;
-    Answer {
-        subject: Subject::Variable {
-            name: name.to_owned(),
-        },
-        verdict,
-        explanation,
-        instead,
-        inside: None,
-        mechanisms: is_denied.then(|| vec!["the caller: it is not handed over"]),
-        set,
-        profile: Vec::new(),
-    }
-}
-
-impl Place {
     pub(super) fn exists(&self) -> bool {
         self.kind != PathKind::Missing
     }
@@ -152,7 +119,50 @@ impl Place {
     }
 }
 
+/// Whether a variable is inside, which the caller sees to on every system.
+pub(super) fn variable(ruleset: &Ruleset, context: &Context, name: &OsStr) -> Answer {
+    let explanation = ruleset.explain(&Attempt::variable(name));
+    let environment = ruleset.environment();
+    let set = environment.value(name).map(OsStr::to_owned);
+    let value = context.variables.get(name);
+    let is_withheld = explanation.decision.verdict == Verdict::Allow
+        && set.is_none()
+        && value.is_some_and(|value| !environment.passes(name, value));
+    let name = name.to_owned();
+    let mut answer = Answer::of_rules(Subject::Variable { name }, explanation);
+    if is_withheld {
+        let reason =
+            "its value is an address with a password, which only a rule with its name passes";
+        (answer.verdict, answer.instead) = (Verdict::Deny, Some(reason.to_owned()));
+    }
+    let is_denied = answer.verdict == Verdict::Deny;
+    answer.mechanisms = is_denied.then(|| vec!["the caller: it is not handed over"]);
+    answer.set = set;
+    answer
+}
+
 impl Answer {
+    /// What the rules say, and nothing else yet.
+    pub(super) fn of_rules(subject: Subject, explanation: Explanation) -> Self {
+        Self {
+            subject,
+            verdict: explanation.decision.verdict,
+            explanation,
+            instead: None,
+            inside: None,
+            mechanisms: None,
+            set: None,
+            profile: Vec::new(),
+        }
+    }
+
+    /// The same about a connection.
+    pub(super) fn of_connection(ruleset: &Ruleset, destination: &Destination, port: u16) -> Self {
+        let destination = destination.clone();
+        let explanation = ruleset.explain(&Attempt::connect(destination.clone(), port));
+        Self::of_rules(Subject::Connection { destination, port }, explanation)
+    }
+
     /// The line of a policy that would allow it, if there is one.
     pub(super) fn remedy(&self) -> Option<String> {
         match (&self.subject, &self.instead) {

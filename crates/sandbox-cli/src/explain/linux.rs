@@ -9,7 +9,7 @@ use sandbox_linux::Inside;
 use sandboxed::{Context, Error, HostFacts, Plan, Ruleset, Unenforceable};
 use serde_json::Value;
 
-use super::answer::{Answer, Answers, Place, Subject, variable};
+use super::answer::{Answer, Answers, Place, variable};
 use super::{Form, Report, is_asked};
 use crate::args::Explain;
 use crate::failure::Failure;
@@ -149,22 +149,11 @@ impl Answers for Linux<'_> {
     }
 
     fn connection(&self, destination: &Destination, port: u16) -> Answer {
-        let explanation = self
-            .ruleset
-            .explain(&Attempt::connect(destination.clone(), port));
-        let verdict = explanation.decision.verdict;
+        let answer = Answer::of_connection(self.ruleset, destination, port);
+        let mechanisms = self.held(answer.verdict, || self.plan.holds_connecting());
         Answer {
-            subject: Subject::Connection {
-                destination: destination.clone(),
-                port,
-            },
-            verdict,
-            explanation,
-            instead: None,
-            inside: None,
-            mechanisms: self.held(verdict, || self.plan.holds_connecting()),
-            set: None,
-            profile: Vec::new(),
+            mechanisms,
+            ..answer
         }
     }
 }
@@ -197,14 +186,11 @@ impl Linux<'_> {
             inside.to_string()
         };
         Answer {
-            subject: place.subject(operation),
             verdict,
-            explanation,
             instead,
             inside: Some((inside.as_str(), described)),
             mechanisms: self.held(verdict, || holds(self.plan, &place.resolved)),
-            set: None,
-            profile: Vec::new(),
+            ..Answer::of_rules(place.subject(operation), explanation)
         }
     }
 

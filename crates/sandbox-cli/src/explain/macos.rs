@@ -6,7 +6,7 @@ use sandbox_core::{Access, Attempt, Destination, Network, PathKind, Verdict};
 use sandbox_macos::{Asked, Part, Profile, Said};
 use sandboxed::{Context, Ruleset};
 
-use super::answer::{Answer, Answers, Place, Subject, variable};
+use super::answer::{Answer, Answers, Place, variable};
 use super::{Report, is_asked};
 use crate::args::Explain;
 use crate::failure::Failure;
@@ -88,9 +88,7 @@ impl Answers for Macos<'_> {
 
     /// Elsewhere only the gateway's port can be reached, which decides by the rules.
     fn connection(&self, destination: &Destination, port: u16) -> Answer {
-        let explanation = self
-            .ruleset
-            .explain(&Attempt::connect(destination.clone(), port));
+        let answer = Answer::of_connection(self.ruleset, destination, port);
         let is_loopback = match destination {
             Destination::Name(name) => name.is_localhost(),
             Destination::Address(address) => address.is_loopback(),
@@ -102,7 +100,7 @@ impl Answers for Macos<'_> {
             false => Asked::Port(GATEWAY),
         };
         let said = self.profile.says(asked, None);
-        let ruled = explanation.decision.verdict;
+        let ruled = answer.verdict;
         // That port stands for the gateway's, which another run has another one of.
         let is_opened = is_loopback && said.allows && port != GATEWAY && ruled != Verdict::Allow;
         let (verdict, instead) = if is_opened {
@@ -116,17 +114,11 @@ impl Answers for Macos<'_> {
             _ => None,
         };
         Answer {
-            subject: Subject::Connection {
-                destination: destination.clone(),
-                port,
-            },
             verdict,
-            explanation,
             instead,
-            inside: None,
             mechanisms,
-            set: None,
             profile: vec![said],
+            ..answer
         }
     }
 }
@@ -172,14 +164,11 @@ impl Macos<'_> {
             explanation.decision.remedy = place.remedy(self.ruleset);
         }
         Answer {
-            subject: place.subject(operation),
             verdict,
-            explanation,
             instead,
-            inside: None,
             mechanisms: (verdict == Verdict::Deny).then(|| vec![SEATBELT]),
-            set: None,
             profile,
+            ..Answer::of_rules(place.subject(operation), explanation)
         }
     }
 }

@@ -5,7 +5,7 @@
 //! thread that can do nothing that the policy does not grant, resolves on those descriptors, decides, makes the call itself and hands
 //! back the result. It must never let a call that names something go on by itself: what that would read can be rewritten, and the way that
 //! it would walk can be moved, between any decision and the call. (`umask` goes on, which names nothing: `procfs`. And what names nothing is not
-//! decided: a pair of sockets, `pair`.)
+//! decided: a pair of sockets, `pair`; nor what would fail anyway: a directory that is there, `there`.)
 //!
 //! Two threads, since one in a Landlock domain may not look into a process outside of it. The command's own domain has no right to
 //! make a name at all, so that a call which nobody thought of makes none. If the notifier ends, the kernel answers `ENOSYS`.
@@ -33,6 +33,7 @@ mod root;
 mod sockets;
 #[cfg(test)]
 mod tests;
+mod there;
 mod together;
 
 use std::ffi::CString;

@@ -1,7 +1,7 @@
 //! The reader: takes up what waits at the listeners, reads and pins it, and hands it to the performer.
 //!
-//! It has the caller's rights, so it decides nothing and opens nothing that a path of the command names. It waits for the performer, never the
-//! other way round.
+//! It has the caller's rights, so it decides nothing and opens nothing that a path of the command names; only whether a directory is there
+//! already does it say, without those rights (`there`). It waits for the performer, never the other way round.
 
 use std::io::{PipeReader, Read};
 use std::os::fd::{AsFd, OwnedFd};
@@ -20,6 +20,7 @@ use super::pin::{Own, Thread};
 use super::procfs::Threads;
 use super::read::text;
 use super::root::Root;
+use super::there::is_there;
 use super::{Counts, Current, Job, Order, Taken, calls, lock, pair};
 use crate::sys::notify;
 
@@ -252,12 +253,6 @@ impl Listener {
             |address| text(thread.0, address),
             |given| thread.named(given, &self.threads),
         )?;
-        let umask = call
-            .has_mode()
-            .then(|| self.threads.umask(thread))
-            .transpose()?;
-        let may_grow = matches!(call, Call::Truncate { .. });
-        let largest_file = may_grow.then(|| thread.largest_file()).transpose()?;
         let root = if let Some(root) = &self.root {
             Arc::clone(root)
         } else {
@@ -268,6 +263,17 @@ impl Listener {
             }
             root
         };
+        if let Call::MakeDirectory { at, .. } = &call
+            && is_there(&root, at)
+        {
+            return Err(Errno::EEXIST);
+        }
+        let umask = call
+            .has_mode()
+            .then(|| self.threads.umask(thread))
+            .transpose()?;
+        let may_grow = matches!(call, Call::Truncate { .. });
+        let largest_file = may_grow.then(|| thread.largest_file()).transpose()?;
         Ok(Job {
             listener: Arc::clone(&self.fd),
             id: notified.id,

@@ -20,14 +20,14 @@ use crate::sys::notify::{open_at, open_resolved};
 /// The kernel follows as many (`MAXSYMLINKS`).
 const MOST_LINKS: u32 = 40;
 /// `RESOLVE_NO_MAGICLINKS`, `RESOLVE_BENEATH`, `RESOLVE_IN_ROOT` (openat2(2)).
-const NO_MAGIC: u64 = 2;
-const BENEATH: u64 = 8;
-const IN_ROOT: u64 = 16;
+pub(super) const NO_MAGIC: u64 = 2;
+pub(super) const BENEATH: u64 = 8;
+pub(super) const IN_ROOT: u64 = 16;
 /// The root directory of every procfs (`PROC_ROOT_INO`).
 const PROCESSES: u64 = 1;
 
 const DIRECTORY: i32 = libc::O_PATH | libc::O_DIRECTORY | libc::O_CLOEXEC;
-const AS_IT_IS: i32 = libc::O_PATH | libc::O_NOFOLLOW | libc::O_CLOEXEC;
+pub(super) const AS_IT_IS: i32 = libc::O_PATH | libc::O_NOFOLLOW | libc::O_CLOEXEC;
 
 /// Why a call is not done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -312,24 +312,61 @@ fn process_of(thread: u32) -> Option<u32> {
     line.trim().parse().ok()
 }
 
-/// Gives up all capabilities of the calling thread but for those to change its ids, as far as it has them.
-///
-/// Where the process calls `setuid` and its like, libc has every thread do so, and ends the process if one of them can't
-/// (nptl(7)). No call that is about a file asks for either.
+/// Effective, permitted and inheritable capabilities, first of the lower 32 and then of the others (capget(2)).
+type Capabilities = [u32; 6];
+
+const CAPABILITIES_OF_THIS_THREAD: [u32; 2] = [0x2008_0522, 0];
+
+fn capabilities() -> nix::Result<Capabilities> {
+    let mut data = [0; 6];
+    // SAFETY: header and data have the sizes of version 3, which the header asks for.
+    let got = unsafe {
+        libc::syscall(
+            libc::SYS_capget,
+            CAPABILITIES_OF_THIS_THREAD.as_ptr(),
+            data.as_mut_ptr(),
+        )
+    };
+    Errno::result(got).map(|_| data)
+}
+
+/// Those to change the ids of a thread. Where the process calls `setuid` and its like, libc has every thread do so, and ends the process
+/// if one of them can't (nptl(7)). No call that is about a file asks for either.
+const CHANGE_IDS: u32 = 1 << 6 | 1 << 7; // CAP_SETGID, CAP_SETUID
+
+/// Acts with no capability in effect but those to change ids: looks up what any process of this user may. `None` where that can't be had.
+pub(crate) fn without_capabilities<T>(act: impl FnOnce() -> T) -> Option<T> {
+    let all = capabilities().ok()?;
+    let mut fewer = all;
+    let [low, _, _, high, ..] = &mut fewer;
+    (*low, *high) = (*low & CHANGE_IDS, 0);
+    if fewer == all {
+        return Some(act());
+    }
+    set_capabilities(fewer).ok()?;
+    let outcome = act();
+    // What is permitted can be had again; a thread that could not would be without.
+    let _ = set_capabilities(all);
+    Some(outcome)
+}
+
+/// Gives up all capabilities of the calling thread but those to change its ids, as far as it has them.
 pub(crate) fn drop_capabilities() -> nix::Result<()> {
-    const VERSION_3: u32 = 0x2008_0522;
-    const KEPT: u32 = 1 << 6 | 1 << 7; // CAP_SETGID, CAP_SETUID
-    let header = [VERSION_3, 0];
-    // Effective, permitted and inheritable, first of the lower 32 and then of the others.
-    let mut data = [0_u32; 6];
-    // SAFETY: header and data have the sizes of version 3.
-    let got = unsafe { libc::syscall(libc::SYS_capget, header.as_ptr(), data.as_mut_ptr()) };
-    Errno::result(got)?;
-    let [_, permitted, ..] = data;
-    let kept = permitted & KEPT;
-    let data = [kept, kept, 0, 0, 0, 0];
-    // SAFETY: as above. By the raw call it is about this thread alone.
-    let set = unsafe { libc::syscall(libc::SYS_capset, header.as_ptr(), data.as_ptr()) };
+    let [_, permitted, ..] = capabilities()?;
+    let kept = permitted & CHANGE_IDS;
+    set_capabilities([kept, kept, 0, 0, 0, 0])
+}
+
+/// By the raw call it is about this thread alone.
+fn set_capabilities(data: Capabilities) -> nix::Result<()> {
+    // SAFETY: as in `capabilities`.
+    let set = unsafe {
+        libc::syscall(
+            libc::SYS_capset,
+            CAPABILITIES_OF_THIS_THREAD.as_ptr(),
+            data.as_ptr(),
+        )
+    };
     Errno::result(set).map(drop)
 }
 

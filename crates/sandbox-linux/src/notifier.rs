@@ -14,6 +14,7 @@
 //! the first call that is to be made, and ends with the last command. A long run of calls has threads of its own ([`bulk`]).
 
 mod address;
+mod affinity;
 mod brought;
 mod bulk;
 mod calls;
@@ -34,7 +35,6 @@ mod sockets;
 #[cfg(test)]
 mod tests;
 mod there;
-mod together;
 
 use std::ffi::CString;
 use std::io::{self, PipeWriter, Write};
@@ -49,13 +49,13 @@ use nix::errno::Errno;
 use nix::sys::signal::{SigSet, SigmaskHow, pthread_sigmask};
 
 use self::address::Named;
+use self::affinity::Affinity;
 use self::calls::Call;
 use self::denied::Teller;
 use self::listen::Reader;
 use self::performer::Performers;
 use self::pin::{Held, Own, Pinned, Thread};
 use self::root::Root;
-use self::together::Together;
 use crate::sys::{self, notify};
 
 pub(crate) use self::brought::Brought;
@@ -91,7 +91,7 @@ struct Job {
 struct Counts {
     taken: AtomicUsize,
     done: AtomicUsize,
-    together: Together,
+    affinity: Affinity,
 }
 
 impl Counts {

@@ -11,8 +11,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
+use super::affinity::Place;
 use super::listen::Reader;
-use super::together::Place;
 use super::{Counts, spawn};
 use crate::sys::notify::stand_back;
 
@@ -91,7 +91,7 @@ pub(super) fn answer(mut reader: Reader) -> Option<Reader> {
     let thread = spawn("sandbox-bulk", move || {
         let Ok(mut reader) = given.recv() else { return };
         let counts = Arc::clone(&reader.counts);
-        let _member = counts.together.join();
+        let _member = counts.affinity.join();
         // Where it may not, it is as fast as the others.
         let _ = stand_back();
         let goes_on = reader.answer_until(&until);
@@ -108,7 +108,7 @@ pub(super) fn answer(mut reader: Reader) -> Option<Reader> {
     reader.performers.end();
     let _ = give.send(reader);
     let (mut done, mut fell_behind) = (counts.done(), false);
-    let mut place = Place::of(&counts.together);
+    let mut place = Place::of(&counts.affinity);
     let reader = loop {
         if !is_over.load(Ordering::SeqCst) {
             place.follow();
@@ -122,7 +122,7 @@ pub(super) fn answer(mut reader: Reader) -> Option<Reader> {
         if is_over.load(Ordering::SeqCst) {
             // A performer that was just being started.
             place.let_go();
-        } else if is_slow || is_crowded(|| counts.together.waiting()) {
+        } else if is_slow || is_crowded(|| counts.affinity.waiting()) {
             is_over.store(true, Ordering::SeqCst);
             place.let_go();
             fell_behind = is_slow && counts.under_way() != 0;

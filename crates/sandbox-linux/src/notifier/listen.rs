@@ -222,7 +222,7 @@ impl Listener {
             return Ok(());
         };
         let thread = Thread(call.pid);
-        counts.together.called_by(thread);
+        counts.affinity.called_by(thread);
         if i64::from(call.data.nr) == libc::SYS_umask {
             self.threads.change_umask(thread);
             notify::go_on(self.fd.as_fd(), call.id);

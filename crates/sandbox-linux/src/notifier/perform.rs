@@ -4,7 +4,7 @@
 //! not by its name once more. Nothing waits here: what would block is tried again later.
 
 mod config;
-mod link;
+mod gitfile;
 mod repository;
 
 use std::cell::RefCell;
@@ -21,7 +21,7 @@ use nix::sys::stat::{Mode, SFlag, fstat, mkdirat, mknodat, umask};
 use nix::unistd::{linkat, symlinkat, truncate};
 use sandbox_core::GitFile;
 
-pub(super) use self::link::Links;
+pub(super) use self::gitfile::Gitfiles;
 
 use self::config::replace_config;
 use self::repository::{in_repositories, in_repository_around};
@@ -58,7 +58,7 @@ pub(super) enum Done {
 pub(super) fn perform(
     names: &Asked<'_>,
     errands: &Errands,
-    links: &Links,
+    gitfiles: &Gitfiles,
     job: &Job,
 ) -> Result<Done, Stop> {
     if let Some(bits) = job.umask {
@@ -66,7 +66,7 @@ pub(super) fn perform(
     }
     let this = Performer {
         names,
-        links,
+        gitfiles,
         job,
         locks: RefCell::default(),
     };
@@ -99,7 +99,7 @@ pub(super) fn perform(
 
 pub(super) struct Performer<'a> {
     pub(super) names: &'a Asked<'a>,
-    links: &'a Links,
+    gitfiles: &'a Gitfiles,
     pub(super) job: &'a Job,
     /// What is held until the call is made.
     locks: RefCell<Vec<File>>,

@@ -16,7 +16,7 @@ use nix::sched::{CloneFlags, unshare};
 use super::calls::Call;
 use super::denied::{Asked, Denial, Teller};
 use super::errand::Errands;
-use super::perform::{Done, Links, perform};
+use super::perform::{Done, Gitfiles, perform};
 use super::pin::{Held, Own, errno};
 use super::resolve::Stop;
 use super::{Counts, Job, Making, Names, Order, Orders, spawn};
@@ -45,7 +45,7 @@ pub(super) struct Performers {
     orders: Orders,
     counts: Arc<Counts>,
     /// Those of all commands that are there, whichever performer comes next.
-    links: Arc<Links>,
+    gitfiles: Arc<Gitfiles>,
     current: Option<Performer>,
 }
 
@@ -66,7 +66,7 @@ impl Performers {
             teller,
             orders,
             counts: Arc::clone(counts),
-            links: Arc::default(),
+            gitfiles: Arc::default(),
             current: None,
         }
     }
@@ -113,11 +113,11 @@ impl Performers {
     /// The same, when the last command is gone: what it has left to be made is made then.
     pub(super) fn end_all(&mut self) {
         // The one that opened it may have ended with a long run.
-        if self.current.is_none() && !self.links.is_empty() {
+        if self.current.is_none() && !self.gitfiles.is_empty() {
             self.current = self.start().ok();
         }
         self.end();
-        self.links.forget();
+        self.gitfiles.forget();
     }
 
     /// Looks at what waits for others; until when nobody has to.
@@ -149,9 +149,9 @@ impl Performers {
         let (names, ruleset) = (Arc::clone(&self.names), Arc::clone(&self.ruleset));
         let (teller, orders) = (self.teller.clone(), self.orders.clone());
         let (errands, counts) = (Arc::clone(&self.errands), Arc::clone(&self.counts));
-        let (links, making) = (Arc::clone(&self.links), Arc::clone(&self.making));
+        let (gitfiles, making) = (Arc::clone(&self.gitfiles), Arc::clone(&self.making));
         let thread = spawn("sandbox-perform", move || {
-            let _member = counts.together.join();
+            let _member = counts.affinity.join();
             let outcome = confine(&ruleset);
             let ends = outcome.is_err();
             if confined.send(outcome).is_err() || ends {
@@ -163,7 +163,7 @@ impl Performers {
                 errands: &errands,
                 teller,
                 orders: &orders,
-                links: &links,
+                gitfiles: &gitfiles,
                 waiting: Vec::new(),
                 tried: Instant::now(),
             }
@@ -209,7 +209,7 @@ struct Performing<'a> {
     errands: &'a Errands,
     teller: Option<Teller>,
     orders: &'a Orders,
-    links: &'a Links,
+    gitfiles: &'a Gitfiles,
     waiting: Vec<Job>,
     tried: Instant,
 }
@@ -227,7 +227,7 @@ impl Performing<'_> {
                 Ok(job) => self.make(job),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => {
-                    self.links
+                    self.gitfiles
                         .make(self.names, self.making, self.teller.as_ref());
                     return self.give_back();
                 }
@@ -246,10 +246,10 @@ impl Performing<'_> {
     }
 
     fn make(&mut self, job: Job) {
-        self.links
+        self.gitfiles
             .make(self.names, self.making, self.teller.as_ref());
         let asked = Asked::new(self.names, self.making, self.teller.is_some());
-        let outcome = perform(&asked, self.errands, self.links, &job);
+        let outcome = perform(&asked, self.errands, self.gitfiles, &job);
         if let (Some(teller), Err(Stop::Answer(errno))) = (&self.teller, &outcome)
             && let Some(denial) = asked.denial(&job.call, *errno)
         {

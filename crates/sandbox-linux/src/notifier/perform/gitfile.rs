@@ -34,7 +34,7 @@ const MOST_UNWRITTEN: usize = 8;
 
 /// The files `.git` that a command has opened, and that are not made yet.
 #[derive(Debug, Default)]
-pub(in crate::notifier) struct Links(Mutex<Vec<Unwritten>>);
+pub(in crate::notifier) struct Gitfiles(Mutex<Vec<Unwritten>>);
 
 #[derive(Debug)]
 struct Unwritten {
@@ -48,7 +48,7 @@ struct Unwritten {
     _taken: Taken,
 }
 
-impl Links {
+impl Gitfiles {
     /// Makes those whose content is there.
     pub(in crate::notifier) fn make(
         &self,
@@ -56,9 +56,9 @@ impl Links {
         making: &Making,
         teller: Option<&Teller>,
     ) {
-        self.unwritten().retain(|link| match link.content() {
+        self.unwritten().retain(|gitfile| match gitfile.content() {
             Ok(Some(content)) => {
-                link.make(names, making, teller, &content);
+                gitfile.make(names, making, teller, &content);
                 false
             }
             Ok(None) => true,
@@ -75,12 +75,12 @@ impl Links {
         self.unwritten().is_empty()
     }
 
-    fn add(&self, link: Unwritten) -> Result<(), Errno> {
+    fn add(&self, gitfile: Unwritten) -> Result<(), Errno> {
         let mut unwritten = self.unwritten();
         if unwritten.len() >= MOST_UNWRITTEN {
             return Err(Errno::ENFILE);
         }
-        unwritten.push(link);
+        unwritten.push(gitfile);
         Ok(())
     }
 
@@ -174,7 +174,7 @@ impl<'a> Performer<'a> {
                     _ => None,
                 };
                 let private = private_file(name, mode)?;
-                self.links
+                self.gitfiles
                     .add(Unwritten::new(name, &private, process, self.job)?)?;
                 Ok(Some(private))
             }

@@ -14,13 +14,13 @@ use super::pin::Thread;
 
 /// The threads that answer, and whom.
 #[derive(Debug, Default)]
-pub(super) struct Together {
+pub(super) struct Affinity {
     /// Who called last.
     caller: AtomicU32,
     threads: Mutex<Vec<Pid>>,
 }
 
-impl Together {
+impl Affinity {
     /// The calling thread is one of them, as long as it has this.
     pub(super) fn join(&self) -> Member<'_> {
         let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
@@ -53,7 +53,7 @@ impl Together {
 }
 
 /// That a thread is one of those that answer.
-pub(super) struct Member<'a>(&'a Together);
+pub(super) struct Member<'a>(&'a Affinity);
 
 impl Drop for Member<'_> {
     fn drop(&mut self) {
@@ -65,7 +65,7 @@ impl Drop for Member<'_> {
 
 /// What the one that watches them knows.
 pub(super) struct Place<'a> {
-    together: &'a Together,
+    affinity: &'a Affinity,
     /// Where this thread may run.
     all: Option<CpuSet>,
     /// Where they run.
@@ -73,9 +73,9 @@ pub(super) struct Place<'a> {
 }
 
 impl<'a> Place<'a> {
-    pub(super) fn of(together: &'a Together) -> Self {
+    pub(super) fn of(affinity: &'a Affinity) -> Self {
         Self {
-            together,
+            affinity,
             all: sched_getaffinity(Pid::from_raw(0)).ok(),
             at: None,
         }
@@ -83,7 +83,7 @@ impl<'a> Place<'a> {
 
     /// Brings them to where the last caller ran. Where they may not run there, they are as fast as they are.
     pub(super) fn follow(&mut self) {
-        let caller = self.together.caller.load(Ordering::Relaxed);
+        let caller = self.affinity.caller.load(Ordering::Relaxed);
         let cpu = stat(Pid::from_raw(caller.cast_signed())).and_then(|stat| processor(&stat));
         let mut there = CpuSet::new();
         if cpu != self.at && cpu.is_some_and(|cpu| there.set(cpu).is_ok()) {
@@ -101,7 +101,7 @@ impl<'a> Place<'a> {
     }
 
     fn bring(&self, there: &CpuSet) {
-        self.together.each(|thread| {
+        self.affinity.each(|thread| {
             let _ = sched_setaffinity(thread, there);
         });
     }
@@ -130,12 +130,12 @@ mod tests {
     use super::*;
 
     /// What a thread says of itself that has joined, is brought somewhere by `act`, and leaves.
-    fn is_brought(together: &Together, act: impl FnOnce()) -> CpuSet {
+    fn is_brought(affinity: &Affinity, act: impl FnOnce()) -> CpuSet {
         let (joined, has_joined) = channel();
         let (brought, has_been) = channel::<()>();
         thread::scope(|scope| {
             let thread = scope.spawn(move || {
-                let _member = together.join();
+                let _member = affinity.join();
                 joined.send(()).unwrap();
                 has_been.recv().unwrap();
                 sched_getaffinity(Pid::from_raw(0)).unwrap()
@@ -153,19 +153,19 @@ mod tests {
             let this = Pid::from_raw(0);
             let all = sched_getaffinity(this).unwrap();
             for cpu in (0..CpuSet::count()).filter(|cpu| all.is_set(*cpu).unwrap()) {
-                let together = Together::default();
-                let mut place = Place::of(&together);
+                let affinity = Affinity::default();
+                let mut place = Place::of(&affinity);
                 let mut one = CpuSet::new();
                 one.set(cpu).unwrap();
                 sched_setaffinity(this, &one).unwrap();
-                together.called_by(Thread(gettid().as_raw().cast_unsigned()));
-                assert_eq!(is_brought(&together, || place.follow()), one);
-                assert_eq!(is_brought(&together, || place.let_go()), all);
-                assert!(together.threads.lock().unwrap().is_empty());
+                affinity.called_by(Thread(gettid().as_raw().cast_unsigned()));
+                assert_eq!(is_brought(&affinity, || place.follow()), one);
+                assert_eq!(is_brought(&affinity, || place.let_go()), all);
+                assert!(affinity.threads.lock().unwrap().is_empty());
                 // Nobody called whom there is a place of.
-                together.called_by(Thread(u32::MAX >> 1));
+                affinity.called_by(Thread(u32::MAX >> 1));
                 sched_setaffinity(this, &all).unwrap();
-                assert_eq!(is_brought(&together, || place.follow()), all);
+                assert_eq!(is_brought(&affinity, || place.follow()), all);
             }
         })
         .join()

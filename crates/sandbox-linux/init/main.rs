@@ -16,6 +16,7 @@ mod errand;
 mod follow;
 mod lock;
 mod mend;
+mod numbers;
 mod place;
 #[cfg(freestanding)]
 mod raw;

@@ -1,5 +1,6 @@
 use super::*;
-use crate::{Context, Policy, Preset};
+use crate::files::crowd::MAX_MATCHES;
+use crate::{Context, MacOption, Policy, Preset};
 
 /// A machine: `w` is the workspace, `h` the home, `link` leads to `w/src`.
 fn host() -> (tempfile::TempDir, PathBuf, Context) {

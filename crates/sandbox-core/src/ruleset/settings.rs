@@ -8,7 +8,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{Draft, Way, build, by_name, resolve_draft, rule_error};
+use super::draft::{Draft, resolve_draft, rule_error};
+use super::{Way, build, by_name};
 use crate::files::FileRule;
 use crate::files::absent::AbsentSecrets;
 use crate::pattern::expand;

@@ -2,6 +2,8 @@ use std::fs;
 use std::os::unix::fs::symlink;
 
 use super::*;
+use crate::files::Looks;
+use crate::secrets::{HOSTS, RESOLVERS};
 use crate::{Anchor, Attempt, Verdict, resolve};
 
 mod held;

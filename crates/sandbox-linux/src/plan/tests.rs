@@ -1,10 +1,10 @@
+use std::ffi::OsString;
 use std::path::PathBuf;
 
-use sandbox_core::{Context, Policy, Preset};
+use sandbox_core::{Context, Network, Policy, Preset};
 
 use super::*;
 use crate::Lowering;
-use sandbox_core::Network;
 
 /// The plan of a policy that needs nothing of this machine but its root directory.
 fn plan(policy: &Policy, facts: &HostFacts) -> Result<Plan, Unenforceable> {

@@ -16,7 +16,8 @@ use nix::sys::stat::{Mode, fchmod};
 use nix::unistd::{UnlinkatFlags, linkat, unlinkat};
 use sandbox_core::{GIT_CONFIG_COPY, GitFile};
 
-use super::{Done, PATIENCE, SAFELY, again};
+use super::open::{PATIENCE, SAFELY};
+use super::{Done, again};
 use crate::notifier::denied::Asked;
 use crate::notifier::resolve::{Name, Seen, Stop};
 use crate::sys::notify::{open_at, rename_at};

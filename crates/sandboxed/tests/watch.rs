@@ -328,42 +328,49 @@ for _ in range(8):
 while True:
     os.pwrite(fd, zero, 0)
 ";
-    let marker = marker();
-    let child = sandbox
-        .command("/usr/bin/python3")
-        .args(["-c", script, &marker])
-        .current_dir(host.path("@ws"))
-        .spawn()
-        .unwrap();
-    // It gets its hidden name while it is written.
-    let is_whole = || fs::metadata(host.path("big")).is_ok_and(|file| file.len() >= 1 << 28);
-    until("it is written", is_whole);
     // A child of init waits, so that init does not.
-    let init = child.id();
     let name = |pid: &str| fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
     let waits = |pid: &str| {
-        let state = State::of(nix::unistd::Pid::from_raw(pid.parse().unwrap()));
+        let state = State::of(Pid::from_raw(pid.parse().unwrap()));
         state.is_some_and(|state| state.letter == 'D')
     };
-    let is_waited = || {
+    let is_waited = |init: u32| {
         let children = fs::read_to_string(format!("/proc/{init}/task/{init}/children")).unwrap();
         let mut children = children.split_whitespace();
         children.any(|pid| name(pid) == name(&init.to_string()) && waits(pid))
     };
-    // Between two writes it may be mounted at once: then it gets its name once more.
-    until("it is waited to mount over the file", || {
-        fs::rename(host.path("big"), host.path("later")).unwrap();
+    let (big, later) = (host.path("big"), host.path("later"));
+    let attempt = || {
+        let marker = marker();
+        let child = sandbox
+            .command("/usr/bin/python3")
+            .args(["-c", script, &marker])
+            .current_dir(host.path("@ws"))
+            .spawn()
+            .unwrap();
+        // It gets its hidden name while it is written.
+        let is_whole = || fs::metadata(&big).is_ok_and(|file| file.len() >= 1 << 28);
+        until("it is written", is_whole);
+        fs::rename(&big, &later).unwrap();
         let start = Instant::now();
-        while start.elapsed() < Duration::from_secs(2) {
-            if is_waited() {
-                return true;
+        while start.elapsed() < Duration::from_secs(5) {
+            if is_waited(child.id()) {
+                return Some((child, marker));
             }
         }
-        fs::rename(host.path("later"), host.path("big")).unwrap();
-        false
+        // It was mounted at once, between two writes, and stays so whatever this file is called: another one, then.
+        drop(child);
+        fs::remove_file(&later).unwrap();
+        None
+    };
+    let mut waiting = None;
+    until("it is waited to mount over the file", || {
+        waiting = attempt();
+        waiting.is_some()
     });
+    let (child, marker) = waiting.unwrap();
     child.pause().unwrap();
-    let stopped = |pid: &nix::unistd::Pid| State::of(*pid).is_none_or(|state| state.letter == 'T');
+    let stopped = |pid: &Pid| State::of(*pid).is_none_or(|state| state.letter == 'T');
     until("they are stopped", || marked(&marker).iter().all(stopped));
     drop(child);
     assert_eq!(marked(&marker), []);

@@ -39,7 +39,7 @@ cargo xtask api            writes the public interface of `sandboxed` to its api
 cargo xtask bench [USER]   the table of docs/performance.md, measured here; as another user (as root)
 cargo xtask licences       licences, sources and duplicates of all dependencies
 
-SANDBOX_TEST_LOWER=linux-6.1 in the environment makes the tests run with the host's facts lowered.
+SANDBOX_TEST_LOWER=linux-6.1 in the environment makes the tests of `sandbox` run with the host's facts lowered, and no others.
 ";
 
 fn main() -> ExitCode {

@@ -15,7 +15,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::run::{Error, FEATURES, cargo, line, read, run};
-use crate::suite::{counted, path_from, sysroot};
+use crate::suite::{counted, path_from, selection, sysroot};
 use crate::tally::Tally;
 
 /// What tests read from the environment, beside what an account has.
@@ -88,12 +88,11 @@ impl Built {
         let mut command = cargo();
         command.args([
             "test",
-            "--workspace",
             "--locked",
             "--no-run",
             "--message-format=json-render-diagnostics",
         ]);
-        command.args(FEATURES);
+        command.args(selection()).args(FEATURES);
         let messages = read(&mut command)?;
         let mut tests = Vec::new();
         let mut sandbox = None;

@@ -423,7 +423,7 @@ fn words_of(text: &str, function: &str) -> BTreeSet<String> {
 fn the_words_are_those_of_the_program() {
     let explain = include_str!("../../sandbox-core/src/explain.rs");
     let inside = include_str!("../../sandbox-linux/src/plan/inside.rs");
-    let review = include_str!("../../sandbox-core/src/review.rs");
+    let review = include_str!("../../sandbox-core/src/review/finding.rs");
     let diff = include_str!("../src/policy/diff.rs");
     for (place, text, function) in [
         ("lost/properties/why", explain, "const fn as_str"),

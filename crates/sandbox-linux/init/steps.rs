@@ -204,6 +204,7 @@ impl<'a> Builder<'a> {
             step::LOCK => self.lock(),
             step::LANDLOCK => self.landlock(fields)?,
             step::GRANT => self.grant(fields.u64()?, fields.string()?),
+            step::GRANT_QUEUES => self.grant_queues(fields.u64()?),
             step::LIMIT => self.limit(fields.u32()?, fields.u64()?),
             step::NUMBERS => bound_numbers(fields.u32()?),
             step::FILTER => {
@@ -465,6 +466,17 @@ impl<'a> Builder<'a> {
             Err(Errno::NOENT) => Ok(()),
             granted => granted,
         }
+    }
+
+    /// Queues are files of a file system that is mounted nowhere, so that no grant at a path holds for them. A kernel without
+    /// that file system has no queues.
+    fn grant_queues(&self, rights: u64) -> Result<()> {
+        let queues = match sys::new_mount(c"mqueue", &[], NOSUID_NOEXEC) {
+            Err(Errno::NODEV) => return Ok(()),
+            other => other?,
+        };
+        sys::landlock_grant(self.confinement.ruleset, queues, rights)?;
+        sys::close(queues)
     }
 
     fn limit(&mut self, resource: u32, bound: u64) -> Result<()> {

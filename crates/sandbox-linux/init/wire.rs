@@ -244,6 +244,8 @@ pub(crate) mod step {
     pub(crate) const LANDLOCK: u32 = 19;
     /// rights, path.
     pub(crate) const GRANT: u32 = 20;
+    /// rights: on the message queues of the sandbox's own.
+    pub(crate) const GRANT_QUEUES: u32 = 36;
     /// resource, bytes or number: for the commands.
     pub(crate) const LIMIT: u32 = 21;
     /// number: no process of the sandbox's gets one as high.

@@ -55,7 +55,7 @@ impl Rights {
         }
     }
 
-    /// The grants that repeat `view`. What the host may replace or remove in a directory that is `followed` needs none: that of
+    /// The grants that repeat `view`, and that of the sandbox's own message queues. What the host may replace or remove in a directory that is `followed` needs none: that of
     /// the tree around the directory holds for it.
     pub(crate) fn grants(self, view: &View, followed: &[Followed]) -> Vec<Step> {
         let may_change = |path: &Path| followed.iter().any(|it| it.may_change(path));
@@ -69,7 +69,10 @@ impl Rights {
                 rights: (rights & self.all).bits(),
             })
         };
-        view.placed().filter_map(grant).collect()
+        let queues = Step::GrantQueues {
+            rights: (AccessFs::ReadFile | AccessFs::WriteFile).bits(),
+        };
+        view.placed().filter_map(grant).chain([queues]).collect()
     }
 
     fn of_node(self, node: &Node, within: Surroundings) -> Option<BitFlags<AccessFs>> {

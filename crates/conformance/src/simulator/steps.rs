@@ -20,6 +20,7 @@ fn is_met_by_nothing(step: &Step) -> bool {
             | Step::Keep { .. }
             | Step::Raise { .. }
             | Step::Lock
+            | Step::GrantQueues { .. }
             | Step::Limit { .. }
             | Step::Numbers { .. }
             | Step::Filter(_)

@@ -125,6 +125,9 @@ fn write(fields: &mut Fields<'_>, step: &Step) -> Result<(), Unenforceable> {
                 .u64(scopes.unwrap_or(0))
                 .u64(*performed);
         }
+        Step::GrantQueues { rights } => {
+            fields.u64(*rights);
+        }
         Step::Grant { path, rights } => fields.u64(*rights).path(path)?,
         Step::Limit { resource, bound } => {
             fields.u32(resource.number()).u64(*bound);

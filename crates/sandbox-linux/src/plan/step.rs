@@ -178,6 +178,11 @@ pub enum Step {
         /// The rights.
         rights: u64,
     },
+    /// Grants Landlock rights on the sandbox's own message queues (`mq_overview(7)`), which lie below no path.
+    GrantQueues {
+        /// The rights.
+        rights: u64,
+    },
     /// Bounds a resource of the commands.
     Limit {
         /// Which.
@@ -376,6 +381,7 @@ impl Step {
             Self::Lock => "lock the mounts together",
             Self::Landlock { .. } => "make a Landlock ruleset",
             Self::Grant { .. } => "grant by Landlock",
+            Self::GrantQueues { .. } => "grant by Landlock the sandbox's own message queues",
             Self::Limit { .. } => "set a limit",
             Self::Numbers { .. } => "keep the numbers of processes",
             Self::Filter(_) => "read the filter",
@@ -419,6 +425,7 @@ impl Step {
             Self::Lock => step::LOCK,
             Self::Landlock { .. } => step::LANDLOCK,
             Self::Grant { .. } => step::GRANT,
+            Self::GrantQueues { .. } => step::GRANT_QUEUES,
             Self::Limit { .. } => step::LIMIT,
             Self::Numbers { .. } => step::NUMBERS,
             Self::Filter(_) => step::FILTER,
@@ -499,7 +506,9 @@ impl fmt::Display for Step {
                 }
                 Ok(())
             }
-            Self::Grant { rights, .. } => write!(f, ": {}", landlock::names(*rights)),
+            Self::Grant { rights, .. } | Self::GrantQueues { rights } => {
+                write!(f, ": {}", landlock::names(*rights))
+            }
             Self::Limit { resource, bound } => write!(f, ": {bound} {resource}"),
             Self::Numbers { below } => write!(f, " below {below}"),
             Self::Hosts { table } => write!(f, ": {} lines", table.lines().count()),

@@ -72,8 +72,9 @@ fn an_assembled_root_contains_nothing_of_the_host() {
     36. grant by Landlock /dev: Execute | WriteFile | ReadFile | ReadDir | Truncate | IoctlDev
     37. grant by Landlock /dev/shm: Execute | WriteFile | ReadFile | ReadDir | RemoveDir | RemoveFile | MakeDir | MakeReg | MakeSock | MakeFifo | MakeSym | Refer | Truncate | IoctlDev
     38. grant by Landlock /proc: Execute | ReadFile | ReadDir
-    39. set a limit: 1 core file bytes
-    40. read the filter: [summary]
+    39. grant by Landlock the sandbox's own message queues: WriteFile | ReadFile
+    40. set a limit: 1 core file bytes
+    41. read the filter: [summary]
     ");
 }
 
@@ -119,8 +120,9 @@ fn a_live_root_is_restricted_before_anything_is_put_over_it() {
     32. grant by Landlock /dev: Execute | WriteFile | ReadFile | ReadDir | Truncate | IoctlDev
     33. grant by Landlock /dev/shm: Execute | WriteFile | ReadFile | ReadDir | RemoveDir | RemoveFile | MakeDir | MakeReg | MakeSock | MakeFifo | MakeSym | Refer | Truncate | IoctlDev
     34. grant by Landlock /proc: Execute | ReadFile | ReadDir
-    35. set a limit: 1 core file bytes
-    36. read the filter: [summary]
+    35. grant by Landlock the sandbox's own message queues: WriteFile | ReadFile
+    36. set a limit: 1 core file bytes
+    37. read the filter: [summary]
     ");
 }
 

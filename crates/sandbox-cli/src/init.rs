@@ -187,6 +187,8 @@ mod tests {
         #"npm_config_cache" = "pass"
         #"NPM_CONFIG_CACHE" = "pass"
         #"YARN_CACHE_FOLDER" = "pass"
+        #"PNPM_HOME" = "pass"
+        #"pnpm_config_store_dir" = "pass"
         #"BUN_INSTALL_CACHE_DIR" = "pass"
 
         [limits]

@@ -158,13 +158,16 @@ fn caches_are_writable_and_private() {
     let command = [
         "sh",
         "-ec",
-        "mkdir -p \"$XDG_CACHE_HOME/x\" && echo x > \"$XDG_CACHE_HOME/x/y\" && echo \"$XDG_CACHE_HOME\"",
+        "for place in $XDG_CACHE_HOME $PNPM_HOME $pnpm_config_store_dir $UV_TOOL_DIR $GRADLE_USER_HOME; do
+            mkdir -p $place/x; echo x > $place/x/y; echo $place
+        done",
     ];
     let before = host.snapshot_outside();
     let outcome = host.sandbox(command).output();
     before.is_unchanged();
+    let places = outcome.succeeds().text();
     assert!(
-        outcome.succeeds().text().starts_with("/tmp/"),
+        places.lines().count() == 5 && places.lines().all(|place| place.starts_with("/tmp/")),
         "{}",
         outcome.show()
     );

@@ -29,11 +29,13 @@ pub(crate) const CACHES: &[Cache] = &[
     cache("DENO_DIR", "/tmp/.cache/deno", "deno keeps compiled modules"),
     cache("GOCACHE", "/tmp/.cache/go-build", "go build fails without a writable cache"),
     cache("GOLANGCI_LINT_CACHE", "/tmp/.cache/golangci-lint", "golangci-lint fails without a writable cache"),
+    cache("GRADLE_USER_HOME", "/tmp/.cache/gradle", "gradle fails where it can't write its locks and daemons"),
     cache("MPLCONFIGDIR", "/tmp/.cache/matplotlib", "matplotlib writes its font cache at the first import"),
     cache("MYPY_CACHE_DIR", "/tmp/.cache/mypy", "mypy trusts what it finds there"),
     cache("NPM_CONFIG_CACHE", "/tmp/.cache/npm", "the spelling of npm_config_cache that some wrappers read"),
     cache("NUMBA_CACHE_DIR", "/tmp/.cache/numba", "numba keeps compiled code"),
     cache("PIP_CACHE_DIR", "/tmp/.cache/pip", "pip keeps wheels that it built and installs again"),
+    cache("PNPM_HOME", "/tmp/.cache/pnpm", "pnpm installs nothing without a writable store, which lies there"),
     cache("PRE_COMMIT_HOME", "/tmp/.cache/pre-commit", "pre-commit keeps the hooks that it executes"),
     cache("RUFF_CACHE_DIR", "/tmp/.cache/ruff", "ruff trusts what it finds there"),
     cache("SCCACHE_DIR", "/tmp/.cache/sccache", "sccache keeps object files that later builds link"),
@@ -41,9 +43,11 @@ pub(crate) const CACHES: &[Cache] = &[
     cache("TEMP", "/tmp", "the private directory, whatever the caller's was"),
     cache("TMPDIR", "/tmp", "the private directory, whatever the caller's was"),
     cache("UV_CACHE_DIR", "/tmp/.cache/uv", "uv links packages out of it"),
+    cache("UV_TOOL_DIR", "/tmp/.cache/uv-tools", "uvx runs nothing where it can't lock the tools that are installed"),
     cache("XDG_CACHE_HOME", "/tmp/.cache", "everything that follows the base directory specification"),
     cache("YARN_CACHE_FOLDER", "/tmp/.cache/yarn", "yarn keeps archives of packages"),
     cache("npm_config_cache", "/tmp/.cache/npm", "npm fails without a writable cache"),
+    cache("pnpm_config_store_dir", "/tmp/.cache/pnpm/store", "pnpm looks for one that it can link from, in the home and at the root, before it asks PNPM_HOME"),
 ];
 
 #[cfg(test)]

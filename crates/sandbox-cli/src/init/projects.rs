@@ -36,6 +36,8 @@ pub(super) const PROJECTS: &[Project] = &[
             "npm_config_cache",
             "NPM_CONFIG_CACHE",
             "YARN_CACHE_FOLDER",
+            "PNPM_HOME",
+            "pnpm_config_store_dir",
             "BUN_INSTALL_CACHE_DIR",
         ],
     },
@@ -90,7 +92,7 @@ pub(super) const PROJECTS: &[Project] = &[
                 "artifacts, daemons and locks of gradle, which fails where it cannot write them",
             ),
         ],
-        variables: &[],
+        variables: &["GRADLE_USER_HOME"],
     },
     Project {
         name: "ruby",

@@ -340,3 +340,14 @@ fn a_leak_check_traces_its_own_threads() {
                   ./leak leaks 2> report || echo $?; grep -c 'detected memory leaks' report";
     works(make, script);
 }
+
+/// Both must name the same group: by the one a runtime finds its limits below the mounts that the other lists.
+#[test]
+fn a_runtime_finds_the_group_that_limits_it() {
+    let host = Host::new();
+    let find = "cat /proc/self/cgroup; sed -n '/ - cgroup/s/^[^/]* \\([^ ]* [^ ]*\\) .*/\\1/p' /proc/self/mountinfo";
+    let outside = host.bare(["sh", "-ec", find]).output().text();
+    assert!(!outside.is_empty());
+    let inside = host.sandbox(["sh", "-ec", find]).output();
+    inside.succeeds().stdout(&outside);
+}

@@ -320,7 +320,7 @@ impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "  1. clone init with its own user mount pid ipc uts cgroup namespaces"
+            "  1. clone init with its own user mount pid ipc uts namespaces"
         )?;
         for (number, step) in (2..).zip(self.steps.iter()) {
             writeln!(f, "{number:3}. {step}")?;

@@ -326,11 +326,8 @@ extern "C" fn begin(birth: &mut Birth) -> libc::c_int {
 /// The child of [`clone_beside`]: enters the namespaces of the other init, and clones the new one there as a child of the
 /// caller. As careful as [`begin`]; of libc it uses the wrapper of clone(2), which touches nothing but `errno`.
 extern "C" fn join(birth: &mut Birth) -> libc::c_int {
-    const NAMESPACES: i32 = libc::CLONE_NEWUSER
-        | libc::CLONE_NEWNS
-        | libc::CLONE_NEWIPC
-        | libc::CLONE_NEWUTS
-        | libc::CLONE_NEWCGROUP;
+    const NAMESPACES: i32 =
+        libc::CLONE_NEWUSER | libc::CLONE_NEWNS | libc::CLONE_NEWIPC | libc::CLONE_NEWUTS;
     let namespaces = (NAMESPACES | birth.network).cast_unsigned() as usize;
     let entered = call(nr::SETNS, [arg(birth.other), namespaces, 0, 0, 0, 0]);
     if let Err(error) = entered {

@@ -74,7 +74,7 @@ pub(super) fn of(
         Held::new("devices", with_landlock("private /dev", "nodev mounts")),
         Held::new(
             "IPC, names",
-            vec!["ipc, uts and cgroup namespaces", "session keyring"],
+            vec!["ipc and uts namespaces", "session keyring"],
         ),
         Held::new("environment", vec!["the caller"]),
     ];

@@ -34,7 +34,7 @@ fn hidden_root() -> Policy {
 fn an_assembled_root_contains_nothing_of_the_host() {
     let plan = plan(&hidden_root(), &HostFacts::complete()).unwrap();
     insta::assert_snapshot!(shown(&plan), @"
-     1. clone init with its own user mount pid ipc uts cgroup namespaces
+     1. clone init with its own user mount pid ipc uts namespaces
      2. map the user into the sandbox: uid 1000, gid 1000
      3. make a network of its own
      4. bring up the loopback interface
@@ -86,7 +86,7 @@ fn a_live_root_is_restricted_before_anything_is_put_over_it() {
     )
     .unwrap();
     insta::assert_snapshot!(shown(&plan), @"
-     1. clone init with its own user mount pid ipc uts cgroup namespaces
+     1. clone init with its own user mount pid ipc uts namespaces
      2. map the user into the sandbox: uid 1000, gid 1000
      3. make a network of its own
      4. bring up the loopback interface
@@ -146,7 +146,7 @@ fn a_lesser_host_gets_fewer_mechanisms_and_the_report_says_so() {
     privileges       no capabilities + no_new_privs + user namespace
     system calls     seccomp
     devices          private /dev + nodev mounts
-    IPC, names       ipc, uts and cgroup namespaces + session keyring
+    IPC, names       ipc and uts namespaces + session keyring
     environment      the caller
     ");
 }

@@ -113,10 +113,19 @@ fn a_file_with_a_second_name_is_reported_at_start() {
         host.path("@outside/second"),
     )
     .unwrap();
-    host.run("@outside/private/key = hide", ["true"])
-        .succeeds()
-        .stderr_contains("hard link");
+    for hidden in ["@outside/private/key", "@outside/private"] {
+        host.run(&format!("{hidden} = hide"), ["true"])
+            .succeeds()
+            .stderr_contains("outside/private/key` is hidden, and has a hard link");
+    }
     host.run("@outside/private/deep/er/key = hide", ["true"])
+        .succeeds()
+        .never_says("hard link");
+    // Both names are hidden.
+    host.sandbox(["true"])
+        .rule("@outside/private = hide")
+        .rule("@outside/second = hide")
+        .output()
         .succeeds()
         .never_says("hard link");
 }

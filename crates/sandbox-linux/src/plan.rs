@@ -9,6 +9,7 @@ pub(crate) mod encode;
 mod enforcement;
 mod error;
 mod follow;
+mod hard_links;
 mod inside;
 mod joining;
 mod netlink;
@@ -19,8 +20,6 @@ mod watch;
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::fs;
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -170,19 +169,6 @@ impl Plan {
     #[must_use]
     pub fn holds_connecting(&self) -> Vec<&'static str> {
         self.network.mechanisms()
-    }
-
-    /// Hidden files that have a second name (a hard link) somewhere: under that name they are not hidden. Files below
-    /// hidden directories are not looked at.
-    #[must_use]
-    pub fn hard_links(&self) -> Vec<&Path> {
-        let has_second_name =
-            |path: &&Path| fs::symlink_metadata(path).is_ok_and(|metadata| metadata.nlink() > 1);
-        let hidden_files = self.view.nodes().filter_map(|(path, node)| match node {
-            Node::Cover(Cover::File | Cover::EmptyFile) => Some(path),
-            _ => None,
-        });
-        hidden_files.filter(has_second_name).collect()
     }
 
     pub(crate) fn names(&self) -> Option<Arc<Names>> {

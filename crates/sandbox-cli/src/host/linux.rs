@@ -73,11 +73,16 @@ pub(crate) fn plan(ruleset: &Ruleset, lower: &[Lowering]) -> Result<String, Fail
 
 /// What a person may not expect of hidden paths.
 pub(crate) fn tell_of_hidden(sandbox: &Sandbox) {
-    for path in sandbox.plan().hard_links() {
+    const MOST: usize = 8;
+    let paths = sandbox.plan().hard_links();
+    for path in paths.iter().take(MOST) {
         render::note(&format!(
             "`{}` is hidden, and has a hard link under another name, which is not",
             path.display()
         ));
+    }
+    if let Some(more @ 1..) = paths.len().checked_sub(MOST) {
+        render::note(&format!("so have {more} more hidden files"));
     }
 }
 

@@ -28,7 +28,7 @@ use sandbox_core::{Enforcement, Limits, Ruleset, Tier};
 use crate::filter::Feature;
 use crate::landlock::Rights;
 use crate::notifier::Names;
-use crate::view::{Cover, Node, View};
+use crate::view::View;
 use crate::{Filter, FilterOptions, HostFacts, UserNamespaces};
 
 use self::compile::{Compiler, mode};

@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use super::{MountAttributes, Step, Unenforceable};
+use super::{Followed, MountAttributes, Step, Unenforceable};
 use crate::Cover;
 use crate::wire::{Reader, cover, step};
 
@@ -75,6 +75,20 @@ impl Fields<'_> {
     }
 }
 
+fn followed(fields: &mut Fields<'_>, directory: &Followed) -> Result<(), Unenforceable> {
+    one(fields.0, step::FOLLOWED, |group| {
+        group.u32(directory.slot).identity(directory.identity);
+        group.string(directory.below.as_os_str())?;
+        let count = u32::try_from(directory.taken.len());
+        group.u32(count.map_err(|_| Unenforceable::TooLarge)?);
+        directory.taken.iter().for_each(|taken| {
+            group.identity(*taken);
+        });
+        let mut fixed = directory.fixed.iter();
+        fixed.try_for_each(|name| group.string(name).map(drop))
+    })
+}
+
 fn write(fields: &mut Fields<'_>, step: &Step) -> Result<(), Unenforceable> {
     match step {
         Step::MapIds { uid, gid } => {
@@ -125,10 +139,10 @@ fn write(fields: &mut Fields<'_>, step: &Step) -> Result<(), Unenforceable> {
                 .u64(scopes.unwrap_or(0))
                 .u64(*performed);
         }
+        Step::Grant { path, rights } => fields.u64(*rights).path(path)?,
         Step::GrantQueues { rights } => {
             fields.u64(*rights);
         }
-        Step::Grant { path, rights } => fields.u64(*rights).path(path)?,
         Step::Limit { resource, bound } => {
             fields.u32(resource.number()).u64(*bound);
         }
@@ -153,19 +167,9 @@ fn write(fields: &mut Fields<'_>, step: &Step) -> Result<(), Unenforceable> {
             directories,
         } => {
             fields.u64(attributes.0).u32(*most);
-            for directory in directories {
-                one(fields.0, step::FOLLOWED, |group| {
-                    group.u32(directory.slot).identity(directory.identity);
-                    group.string(directory.below.as_os_str())?;
-                    let count = u32::try_from(directory.taken.len());
-                    group.u32(count.map_err(|_| Unenforceable::TooLarge)?);
-                    directory.taken.iter().for_each(|taken| {
-                        group.identity(*taken);
-                    });
-                    let mut fixed = directory.fixed.iter();
-                    fixed.try_for_each(|name| group.string(name).map(drop))
-                })?;
-            }
+            directories
+                .iter()
+                .try_for_each(|directory| followed(fields, directory))?;
         }
         Step::Netlink(request) => {
             let protocol = fields.u32(request.protocol());

@@ -6,6 +6,7 @@ use sandbox_core::{Context, Network, Policy, Preset};
 
 use super::*;
 use crate::Lowering;
+use crate::view::Cover;
 
 /// The plan of a policy that needs nothing of this machine but its root directory.
 fn plan(policy: &Policy, facts: &HostFacts) -> Result<Plan, Unenforceable> {

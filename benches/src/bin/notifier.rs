@@ -33,11 +33,16 @@ struct Options {
 /// one, and removing what was made would measure that.
 ///
 /// What is done to the repository as it is comes first: `checkout` has its index speak of other files.
-const JOBS: [(&str, &str, f64); 15] = [
+const JOBS: [(&str, &str, f64); 16] = [
     ("git status", "git status --porcelain >$OUT/status", 1.1),
     (
         "git commit",
         "echo x >>d0/f0 && git -c user.name=bench -c user.email=bench@localhost commit -qam x",
+        1.1,
+    ),
+    (
+        "git switch, five",
+        "git checkout -q five && git checkout -q -",
         1.1,
     ),
     (
@@ -88,9 +93,11 @@ const JOBS: [(&str, &str, f64); 15] = [
     ("open", "target/work --files $FILES --calls open", 1.0),
 ];
 
-/// A branch that differs in 45 files, and one that differs in all.
+/// Branches that differ in five files, in 45 and in all.
 const BRANCHES: &str = "\
 commit() { git -c user.name=bench -c user.email=bench@localhost commit -qam $1 && git checkout -q -; }
+git checkout -qb five && for f in d0/f[1-5]; do echo five >>$f; done
+commit five || exit 1
 git checkout -qb few && for f in d0/f?[02468]; do echo few >>$f; done
 commit few || exit 1
 git checkout -qb all && for f in d*/f*; do echo all >>$f; done; commit all

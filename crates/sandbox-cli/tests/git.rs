@@ -66,7 +66,7 @@ fn settings_are_what_git_makes_them() {
     }
     let script = "git clone -q @outside/repo clone && cd clone && git config user.name 'Inside Ñ' && git checkout -q -b topic --track origin/main && \
                   git remote add up https://example.org/x.git && git remote rename up upper && git remote set-url upper git@example.org:x.git && \
-                  git branch -m topic topic2 && git config --unset user.name && git config pull.rebase true && git sparse-checkout set --no-cone /file && \
+                  git branch -m topic topic2 && git config --unset user.name && git config pull.rebase true && git config core.quotepath off && git config merge.conflictstyle diff3 && git config rebase.autostash true && git sparse-checkout set --no-cone /file && \
                   git init -q ../fresh && git -C ../fresh config user.email b@example.com && cd ../repo && git remote add o @outside/repo && \
                   git fetch -q o && git checkout -q -b mine --track o/main && git clone -q . ../second && git -C ../second fetch -q && git commit -q --allow-empty -m second && git gc -q && git stash list";
     let make = || {

@@ -218,6 +218,8 @@ fn what_git_does_in_a_day_passes() {
         "[submodule]\n\tactive = .\n[submodule \"lib/a\"]\n\turl = https://host/a\n\tactive = true\n\tupdate = checkout\n",
         "[extensions]\n\tworktreeConfig = true\n\tpartialClone = o\n[remote \"o\"]\n\turl = git://host/x\n\tpromisor = true\n\tpartialclonefilter = blob:none\n",
         "[lfs]\n\trepositoryformatversion = 0\n[pull]\n\trebase\n[push]\n\tautoSetupRemote = true\n",
+        "[core]\n\tquotePath = off\n\teol = lf\n\tsafecrlf = warn\n[merge]\n\tconflictStyle = zdiff3\n\tff = only\n[rebase]\n\tautoStash = true\n",
+        "[color]\n\tui = auto\n[diff]\n\talgorithm = histogram\n\trenames = copies\n[init]\n\tdefaultBranch = main\n[http]\n\tpostBuffer = 524288000\n",
     ] {
         let new = format!("{made}{more}");
         assert!(rewrite(None, new.as_bytes()).is_ok(), "{more}");
@@ -253,6 +255,13 @@ fn what_is_not_plain_is_frozen() {
         "[user]\n\tname = \"a\\nb\"\n",
         "[user]\n\tsigningKey = x\n",
         "[unheard \"of\"]\n\tkey = 1\n",
+        "[status]\n\tshowUntrackedFiles = no\n",
+        "[core]\n\tuntrackedCache = true\n",
+        "[diff]\n\tignoreSubmodules = all\n",
+        "[commit]\n\tgpgSign = false\n",
+        "[http]\n\tsslVerify = false\n",
+        "[merge]\n\ttool = x\n",
+        "[diff]\n\talgorithm = x\n",
         "[core \"x\"]\n\tbare = true\n",
         "[remote]\n\turl = https://host/a\n",
         "[core]\n\trepositoryformatversion = 2\n",

@@ -12,6 +12,7 @@
 //! a protected path cannot be made, moved or removed, and names that a file system may take for a protected one cannot be written.
 
 mod answer;
+mod braces;
 mod error;
 mod files;
 mod fold;

@@ -167,16 +167,43 @@ fn of_many(why: &str, path: Option<&Path>) -> String {
     let path = path.map(|path| path.to_string_lossy().to_lowercase() + "/");
     let path = path.unwrap_or_default();
     let (what, names) = why.split_once(": ").unwrap_or(("", why));
-    let named = names.split(", ").filter(|name| {
+    let names = without_braces(names);
+    let named = names.iter().filter(|name| {
         let name = name.split(" (").next().unwrap_or_default().to_lowercase();
         let slash = if name.starts_with('/') { "" } else { "/" };
         path.contains(&format!("{slash}{name}/"))
     });
     match named.max_by_key(|name| name.len()) {
-        Some(name) if what.is_empty() => name.to_owned(),
+        Some(name) if what.is_empty() => name.clone(),
         Some(name) => format!("{what}: {name}"),
         None => why.chars().take(2 * LONG).chain(['…']).collect(),
     }
+}
+
+/// What is listed as shells do (`a, b/{c, d}`), one by one.
+fn without_braces(list: &str) -> Vec<String> {
+    let (mut all, mut directories, mut name) = (Vec::new(), Vec::<String>::new(), String::new());
+    let mut rest = list;
+    while let Some(letter) = rest.chars().next() {
+        let is_next = letter == ',' && rest.starts_with(", ");
+        let directory = directories.last().map_or("", String::as_str);
+        if letter == '{' {
+            directories.push(format!("{directory}{name}"));
+            name.clear();
+        } else if letter != '}' && !is_next {
+            name.push(letter);
+        } else {
+            all.extend((!name.is_empty()).then(|| format!("{directory}{name}")));
+            name.clear();
+            if letter == '}' {
+                directories.pop();
+            }
+        }
+        let read = if is_next { 2 } else { letter.len_utf8() };
+        rest = rest.get(read..).unwrap_or_default();
+    }
+    all.extend((!name.is_empty()).then_some(name));
+    all
 }
 
 fn described(rule: &RuleRef) -> String {
@@ -187,4 +214,24 @@ fn described(rule: &RuleRef) -> String {
         escaped(&rule.pattern),
         rule.source
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_many_names_those_of_the_path_are_said() {
+        let many = "x, ".repeat(LONG);
+        let list =
+            format!("protected: {many}.git/{{hooks, modules/**/{{config, hooks}}}}, .vscode");
+        for (path, expected) in [
+            ("/w/.git/hooks/a", "protected: .git/hooks"),
+            ("/w/.VSCODE", "protected: .vscode"),
+        ] {
+            assert_eq!(of_many(&list, Some(Path::new(path))), expected);
+        }
+        // The control: of others none is.
+        assert!(of_many(&list, Some(Path::new("/w/hooks"))).ends_with('…'));
+    }
 }

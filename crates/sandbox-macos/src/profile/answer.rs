@@ -7,7 +7,7 @@ use regex::bytes::RegexBuilder;
 use sandbox_core::is_within;
 
 use super::Profile;
-use super::sbpl::{Filter, Line, Statement};
+use super::sbpl::{Filter, Statement};
 
 /// The lines before the first part.
 const HEAD: usize = 2;
@@ -162,7 +162,7 @@ impl Profile {
     pub fn says(&self, asked: Asked<'_>, is_directory: Option<bool>) -> Said {
         let vnode = is_directory.map(|is| if is { "DIRECTORY" } else { "REGULAR-FILE" });
         let operation = asked.operation();
-        let meets = |line: &&Line| asked.is_met_by(&line.filter, vnode);
+        let meets = |filter: &Filter| asked.is_met_by(filter, vnode);
         let mut end = HEAD
             + self
                 .parts
@@ -171,7 +171,7 @@ impl Profile {
         for (part, statements) in self.parts.iter().rev() {
             for statement in statements.iter().rev() {
                 end -= 1 + statement.lines.len();
-                if !statement.speaks_of(operation) {
+                if !statement.speaks_of(operation) || statement.except.as_ref().is_some_and(meets) {
                     continue;
                 }
                 let said = |line, filter, why: &str| Said {
@@ -190,7 +190,7 @@ impl Profile {
                     .lines
                     .iter()
                     .enumerate()
-                    .find(|(_, line)| meets(line))
+                    .find(|(_, line)| meets(&line.filter))
                 {
                     return said(end + 2 + at, line.filter.to_string(), &line.why);
                 }

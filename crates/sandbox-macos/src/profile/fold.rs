@@ -3,7 +3,7 @@
 use super::sbpl::Filter;
 use super::spelling::{Atom, Atoms};
 
-/// A text of 1,025 bytes or more is refused.
+/// A text of 1,025 bytes or more is refused, and nobody says whether before or after its escapes are read.
 pub(super) const LIMIT: usize = 1000;
 /// Any component and the slash behind it.
 const SKIPPED: &str = "[^/]+/";
@@ -12,139 +12,173 @@ pub(super) const BELOW: &str = "($|/)";
 /// The end of a pattern of single paths.
 pub(super) const HERE: &str = "$";
 
+/// What a branch may need around it: brackets, a bar, a question mark.
+const AROUND: usize = 3;
+
 /// Filters that match what one of these patterns matches, each with which patterns it stands for. `None` where one is too long.
 pub(super) fn fold(patterns: &[Atoms], end: &str) -> Option<Vec<(Filter, Vec<usize>)>> {
-    let mut order: Vec<usize> = (0..patterns.len()).collect();
-    let atoms = |at: usize| patterns.get(at).map(Vec::as_slice).unwrap_or_default();
-    order.sort_by(|a, b| atoms(*a).cmp(atoms(*b)));
     let mut filters = Vec::new();
-    let mut some: Vec<usize> = Vec::new();
-    let mut bytes = 0;
-    let written = |some: &[usize]| {
-        let patterns: Vec<_> = some.iter().map(|at| atoms(*at)).collect();
-        as_one(&patterns, 0)
-    };
-    let flush = |some: &mut Vec<usize>, filters: &mut Vec<_>| {
-        let mut left = vec![std::mem::take(some)];
-        while let Some(mut some) = left.pop() {
-            let regex = written(&some) + end;
-            // What was written once for several, one more may have parted.
-            if regex.len() > LIMIT && some.len() > 1 {
-                left.push(some.split_off(some.len() / 2));
-                left.push(some);
-            } else if !some.is_empty() {
-                filters.push((Filter::Regex(regex), some));
-            }
-        }
-    };
-    for at in order {
-        let pattern = atoms(at);
-        let whole: usize = pattern.iter().map(|atom| atom.len()).sum();
-        if whole + end.len() > LIMIT {
+    let mut short: Vec<Pattern<'_>> = Vec::with_capacity(patterns.len());
+    for (at, pattern) in patterns.iter().enumerate() {
+        let whole = |size: fn(&str) -> usize| pattern.iter().map(|atom| size(atom)).sum::<usize>();
+        // Most are so short that nothing is counted.
+        let may_be_long = 2 * whole(str::len) + end.len() > LIMIT;
+        if may_be_long && whole(size) + end.len() > LIMIT {
             filters.push((in_parts(pattern, end)?, vec![at]));
-            continue;
-        }
-        let alike = some.last().map_or(0, |last| {
-            let both = pattern.iter().zip(atoms(*last));
-            both.take_while(|(a, b)| a == b).count()
-        });
-        // What it adds, and at most two brackets, a bar and a question mark.
-        let more = pattern
-            .iter()
-            .skip(alike)
-            .map(|atom| atom.len())
-            .sum::<usize>()
-            + 4;
-        let is_full = |bytes: usize| bytes + more + end.len() > LIMIT;
-        // Most take less.
-        if is_full(bytes) {
-            bytes = written(&some).len();
-        }
-        if is_full(bytes) {
-            flush(&mut some, &mut filters);
-            bytes = whole;
         } else {
-            bytes += more;
+            short.push((at, pattern));
         }
-        some.push(at);
     }
-    flush(&mut some, &mut filters);
+    short.sort_by_key(|(_, pattern)| *pattern);
+    let texts = texts(&short, 0, LIMIT - end.len()).into_iter();
+    filters.extend(texts.map(|text| (Filter::Regex(text.regex + end), text.members)));
     Some(filters)
 }
 
-/// What follows in patterns that are in order and alike before `from`, as one.
-fn as_one(patterns: &[&[Atom]], from: usize) -> String {
-    let (Some(first), Some(last)) = (patterns.first(), patterns.last()) else {
-        return String::new();
+/// How long a text is in a profile, where each backslash is written twice.
+fn size(text: &str) -> usize {
+    text.len() + text.bytes().filter(|byte| *byte == b'\\').count()
+}
+
+/// A pattern, and which one it is.
+type Pattern<'a> = (usize, &'a [Atom]);
+
+/// One text for several patterns.
+struct Text {
+    regex: String,
+    members: Vec<usize>,
+}
+
+/// What follows in patterns that are in order and alike before `from`: as few texts as have no more than so much room each. That of a single
+/// pattern is as long as it is.
+fn texts(patterns: &[Pattern<'_>], from: usize, room: usize) -> Vec<Text> {
+    let ([(_, first), ..], [.., (_, last)]) = (patterns, patterns) else {
+        return Vec::new();
     };
-    let rest = |pattern: &'_ [Atom], to: usize| pattern.get(from..to).unwrap_or_default().concat();
-    if patterns.len() == 1 {
-        return rest(first, first.len());
-    }
     // In order, what the first and the last have in common all have.
     let both = first.iter().zip(last.iter()).skip(from);
     let at = from + both.take_while(|(a, b)| a == b).count();
-    let mut regex = rest(first, at);
+    let beginning = first.get(from..at).unwrap_or_default().concat();
     // The shortest come first.
-    let ended = patterns.iter().take_while(|pattern| pattern.len() == at);
-    let (ended, patterns) = patterns.split_at(ended.count());
-    let is_end = !ended.is_empty();
+    let ended = patterns
+        .iter()
+        .take_while(|(_, pattern)| pattern.len() == at);
+    let (ended, longer) = patterns.split_at(ended.count());
+    let room = room.saturating_sub(size(&beginning) + AROUND);
+    let branches = branches(longer, at, room);
+    let mut texts: Vec<Text> = Vec::new();
+    let mut ended: Vec<usize> = ended.iter().map(|(at, _)| *at).collect();
+    let mut rest = branches.as_slice();
+    while !rest.is_empty() || !ended.is_empty() {
+        let mut bytes = 0;
+        let fitting = rest.iter().take_while(|branch| {
+            bytes += branch.size + 1;
+            bytes <= room + 1
+        });
+        // One by itself needs nothing around it.
+        let least = usize::from(ended.is_empty());
+        let count = fitting.count().max(least).min(rest.len());
+        let (some, others) = rest.split_at(count);
+        rest = others;
+        let mut text = Text {
+            regex: beginning.clone(),
+            members: std::mem::take(&mut ended),
+        };
+        write(some, !text.members.is_empty(), &mut text.regex);
+        text.members
+            .extend(some.iter().flat_map(|branch| &branch.members));
+        texts.push(text);
+    }
+    texts
+}
+
+/// The ways on in patterns that part at `at`.
+fn branches<'a>(patterns: &[Pattern<'a>], at: usize, room: usize) -> Vec<Branch<'a>> {
     let mut branches: Vec<Branch<'_>> = Vec::new();
-    for group in patterns.chunk_by(|a, b| a.get(at) == b.get(at)) {
-        let Some(head) = group.first().and_then(|pattern| pattern.get(at)) else {
+    for group in patterns.chunk_by(|(_, a), (_, b)| a.get(at) == b.get(at)) {
+        let Some(head) = group.first().and_then(|(_, pattern)| pattern.get(at)) else {
             continue;
         };
-        let (letters, rest) = (letters(head), as_one(group, at + 1));
-        let alike = |branch: &&mut Branch<'_>| branch.letters.is_some() && branch.rest == rest;
-        match (letters, branches.iter_mut().find(alike)) {
-            (
-                Some(more),
-                Some(Branch {
-                    letters: Some(letters),
-                    ..
+        let letters = letters(head);
+        for Text {
+            regex: rest,
+            members,
+        } in texts(group, at + 1, room.saturating_sub(size(head)))
+        {
+            // What goes on alike after one letter or another is written once.
+            let alike = branches.iter_mut().find(|branch| {
+                branch.letters.is_some() && branch.rest == rest && branch.size + AROUND <= room
+            });
+            match (letters, alike) {
+                (Some(letters), Some(branch)) => {
+                    branch.size += letters.len() + if branch.more.is_empty() { 2 } else { 0 };
+                    branch.more.push(letters);
+                    branch.members.extend(members);
+                }
+                _ => branches.push(Branch {
+                    head,
+                    letters,
+                    more: Vec::new(),
+                    size: size(head) + size(&rest),
+                    rest,
+                    members,
                 }),
-            ) => letters.push_str(more),
-            (letters, _) => branches.push(Branch {
-                head,
-                letters: letters.map(str::to_owned),
-                rest,
-            }),
+            }
         }
     }
-    let is_letter = |branch: &Branch<'_>| branch.letters.is_some() && branch.rest.is_empty();
-    let text = branches
-        .iter()
-        .map(Branch::text)
-        .collect::<Vec<_>>()
-        .join("|");
-    match branches.as_slice() {
-        [] => return regex,
-        [only] if is_letter(only) => regex.push_str(&text),
-        _ => {
-            regex.push('(');
-            regex.push_str(&text);
-            regex.push(')');
-        }
-    }
-    regex.push_str(if is_end { "?" } else { "" });
-    regex
+    branches
 }
 
-/// One way on in a pattern.
+/// One way on in patterns.
 struct Branch<'a> {
     head: &'a Atom,
-    /// Any of these, where it begins with one.
-    letters: Option<String>,
+    /// Which letters or digits it begins with, if it is one of some.
+    letters: Option<&'a str>,
+    /// Others that go on in the same way.
+    more: Vec<&'a str>,
     rest: String,
+    /// How long it is.
+    size: usize,
+    members: Vec<usize>,
 }
 
-impl Branch<'_> {
-    fn text(&self) -> String {
-        match &self.letters {
-            Some(letters) if letters.len() > 1 => format!("[{letters}]{}", self.rest),
-            _ => format!("{}{}", self.head, self.rest),
+/// What goes on in one of these ways, or may as well be at its end.
+fn write(branches: &[Branch<'_>], is_end: bool, regex: &mut String) {
+    let is_bare = match branches {
+        [] => return,
+        [only] => !is_end || only.letters.is_some() && only.rest.is_empty(),
+        _ => false,
+    };
+    regex.push_str(if is_bare { "" } else { "(" });
+    for (at, branch) in branches.iter().enumerate() {
+        regex.push_str(if at > 0 { "|" } else { "" });
+        match branch.letters {
+            Some(letters) if !branch.more.is_empty() => {
+                let all = std::iter::once(letters).chain(branch.more.iter().copied());
+                write_class(all, regex);
+            }
+            _ => regex.push_str(branch.head),
+        }
+        regex.push_str(&branch.rest);
+    }
+    regex.push_str(if is_bare { "" } else { ")" });
+    regex.push_str(if is_end { "?" } else { "" });
+}
+
+/// One of these letters; digits that follow each other are a range.
+fn write_class<'a>(letters: impl Iterator<Item = &'a str>, regex: &mut String) {
+    let (mut digits, others): (Vec<char>, Vec<char>) =
+        letters.flat_map(str::chars).partition(char::is_ascii_digit);
+    digits.sort_unstable();
+    regex.push('[');
+    for run in digits.chunk_by(|a, b| *a as u32 + 1 == *b as u32) {
+        match run {
+            [first, _, .., last] => regex.extend([*first, '-', *last]),
+            run => regex.extend(run),
         }
     }
+    regex.extend(others);
+    regex.push(']');
 }
 
 /// Which letters or digits it is.
@@ -154,7 +188,7 @@ fn letters(atom: &Atom) -> Option<&str> {
         .and_then(|atom| atom.strip_suffix(']'));
     let letters = match inside {
         Some(inside) => inside,
-        None if atom.len() == 1 => atom,
+        None if atom.len() == 1 => &**atom,
         None => return None,
     };
     let is_plain = letters.bytes().all(|byte| byte.is_ascii_alphanumeric());
@@ -163,7 +197,7 @@ fn letters(atom: &Atom) -> Option<&str> {
 
 /// A pattern that is too long, as several that all have to match: each spells some components and passes over those before.
 fn in_parts(pattern: &[Atom], end: &str) -> Option<Filter> {
-    let (head, rest) = match pattern.iter().position(|atom| atom == "/") {
+    let (head, rest) = match pattern.iter().position(|atom| **atom == *"/") {
         Some(at) => pattern.split_at(at + 1),
         None => return None,
     };
@@ -172,7 +206,10 @@ fn in_parts(pattern: &[Atom], end: &str) -> Option<Filter> {
     if rest.iter().any(is_many) {
         return None;
     }
-    let names: Vec<String> = rest.split(|atom| atom == "/").map(<[_]>::concat).collect();
+    let names: Vec<String> = rest
+        .split(|atom| **atom == *"/")
+        .map(<[_]>::concat)
+        .collect();
     let head = head.concat();
     let mut parts = Vec::new();
     let mut from = 0;
@@ -180,7 +217,7 @@ fn in_parts(pattern: &[Atom], end: &str) -> Option<Filter> {
         let mut regex = head.clone() + &SKIPPED.repeat(from);
         let mut to = from;
         while let Some(name) = names.get(to) {
-            if to > from && regex.len() + name.len() + 1 + end.len() > LIMIT {
+            if to > from && size(&regex) + size(name) + 1 + end.len() > LIMIT {
                 break;
             }
             regex.push_str(name);
@@ -192,7 +229,7 @@ fn in_parts(pattern: &[Atom], end: &str) -> Option<Filter> {
         if to == names.len() {
             regex.push_str(end);
         }
-        if regex.len() > LIMIT {
+        if size(&regex) > LIMIT {
             return None;
         }
         parts.push(Filter::Regex(regex));
@@ -217,7 +254,8 @@ mod tests {
             (vec!["abc"], "abc$"),
             (vec!["abd", "abc"], "ab[cd]$"),
             (vec!["ab", "abc", "abcd"], "ab(cd?)?$"),
-            (vec!["a0b", "a1b", "a2b", "a3"], "a([012]b|3)$"),
+            (vec!["a0b", "a1b", "a2b", "a3"], "a([0-2]b|3)$"),
+            (vec!["9", "x", "8", "0", "7"], "[07-9x]$"),
             (vec!["", "0", "1"], "[01]?$"),
             (vec!["xa", "xb", "xbc", "y"], "(x(a|bc?)|y)$"),
         ] {

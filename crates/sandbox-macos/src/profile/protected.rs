@@ -10,6 +10,7 @@ use std::path::Path;
 use sandbox_core::{DEPENDENCY_DIRECTORIES, ProtectedName, Ruleset, Source, is_within};
 
 use super::ProfileError;
+use super::braces;
 use super::files::{Files, Item};
 use super::fold::{self, BELOW, HERE};
 use super::glob;
@@ -104,26 +105,12 @@ pub(super) fn statements(
     let opened = names_in(&trees);
     let (special, ordinary): (Vec<&ProtectedName>, Vec<&ProtectedName>) =
         names.iter().partition(|name| begins(&opened, name));
-    let mut writes = Vec::new();
-    for everywhere in [false, true] {
-        let scope = |name: &&&ProtectedName| name.everywhere == everywhere;
-        let some: Vec<_> = ordinary.iter().filter(scope).copied().collect();
-        let outside = (!everywhere).then(|| dependencies.clone());
-        writes.extend(lines(
-            &some,
-            None,
-            BELOW,
-            outside.as_slice(),
-            Why::Protected,
-        )?);
-        if !everywhere {
-            let some: Vec<_> = some
-                .into_iter()
-                .filter(|name| may_be_directory(name.path))
-                .collect();
-            writes.extend(lines(&some, None, &below_dependencies(), &[], Why::Again)?);
-        }
-    }
+    let (everywhere, own): (Vec<&ProtectedName>, Vec<&ProtectedName>) =
+        ordinary.into_iter().partition(|name| name.everywhere);
+    let may_be = |name: &&&ProtectedName| may_be_directory(name.path);
+    let directories: Vec<_> = own.iter().filter(may_be).copied().collect();
+    let mut writes = lines(&directories, None, &below_dependencies(), &[], Why::Again)?;
+    writes.extend(lines(&everywhere, None, BELOW, &[], Why::Protected)?);
     for name in &special {
         writes.extend(of_opened(name, &trees, &dependencies)?);
     }
@@ -144,7 +131,12 @@ pub(super) fn statements(
             "protected: .git as a file says where git reads config and hooks from",
         ));
     }
-    let mut statements = vec![Statement::deny(WRITE, writes)];
+    let own = lines(&own, None, BELOW, &[], Why::Protected)?;
+    let mut statements = Vec::new();
+    if !own.is_empty() {
+        statements.push(Statement::deny(WRITE, own).except(dependencies.clone()));
+    }
+    statements.push(Statement::deny(WRITE, writes));
     statements.extend(leading(&names, &dependencies)?);
     Ok(statements)
 }
@@ -243,8 +235,8 @@ fn lines(
             (Why::Again, _) => "again, with dependencies below it".to_owned(),
             (Why::Protected, [only]) => format!("protected: {}: {}", only.path, only.reason),
             (Why::Protected, members) => {
-                let paths: Vec<&str> = members.iter().map(|name| name.path).collect();
-                format!("protected: {}", paths.join(", "))
+                let paths = members.iter().map(|name| name.path);
+                format!("protected: {}", braces::plain(paths))
             }
         };
         Line::new(all_but(filter, outside), why)
@@ -341,7 +333,7 @@ fn below_opened(
             format!(
                 "protected below {}: {}",
                 tree.path.display(),
-                members.join(", ")
+                braces::plain(members.iter().map(String::as_str))
             ),
         )
     });
@@ -434,7 +426,8 @@ fn leading(names: &[ProtectedName], dependencies: &Filter) -> Result<Vec<Stateme
         for (filter, members) in folded(&patterns, HERE, None)? {
             let members = members.iter().filter_map(|at| ways.get(*at));
             let members: Vec<_> = members.map(|way| way.join("/")).collect();
-            let why = format!("leads to what is protected: {}", members.join(", "));
+            let members = braces::plain(members.iter().map(String::as_str));
+            let why = format!("leads to what is protected: {members}");
             let outside = (!everywhere).then(|| dependencies.clone());
             let filter = all_but(filter, outside.as_slice());
             if is_deep {

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use sandbox_core::{above, is_within, name, upwards};
+use sandbox_core::{is_within, upwards};
 
 use super::ProfileError;
+use super::braces::braces;
 use super::files::{Item, Question};
 use super::fold::{self, BELOW};
 use super::sbpl::{Filter, Line, Statement};
@@ -145,43 +146,27 @@ fn summary(items: &[&Item]) -> String {
         .skip(1)
         .find(|directory| items.iter().all(|item| is_within(&item.path, directory)))
         .unwrap_or(Path::new("/"));
-    let mut by_origin: BTreeMap<&str, BTreeMap<&Path, Vec<[String; 2]>>> = BTreeMap::new();
+    let mut by_origin: BTreeMap<&str, Vec<[String; 2]>> = BTreeMap::new();
     for item in items {
-        let (directory, below) = match &item.pattern {
-            Some(pattern) => (item.path.as_path(), pattern.as_str()),
-            None => match above(&item.path) {
-                Some(directory) => (directory, name(&item.path).to_str().unwrap_or_default()),
-                None => (item.path.as_path(), ""),
-            },
-        };
         let line = item.line.filter(|_| items.len() <= MANY);
         let line = line.map_or_else(String::new, |line| format!("{line} "));
-        let directories = by_origin.entry(&item.origin).or_default();
-        let names = directories.entry(directory).or_default();
-        names.push([line, below.to_owned()]);
-    }
-    // What lies in one directory is named as shells do.
-    let in_directory = |(directory, names): (&Path, Vec<[String; 2]>)| {
-        let below = directory.strip_prefix(in_common).unwrap_or(directory);
-        let list = || {
-            names
-                .iter()
-                .map(|name| name.concat())
-                .collect::<Vec<_>>()
-                .join(", ")
+        let below = item.path.strip_prefix(in_common).unwrap_or(&item.path);
+        let below = match &item.pattern {
+            Some(pattern) => below.join(pattern),
+            None => below.to_owned(),
         };
-        match names.as_slice() {
-            _ if below.as_os_str().is_empty() => list(),
-            [[line, only]] => format!("{line}{}/{only}", below.display()),
-            _ => format!("{}/{{{}}}", below.display(), list()),
-        }
+        let below = below.to_string_lossy().into_owned();
+        by_origin
+            .entry(&item.origin)
+            .or_default()
+            .push([line, below]);
+    }
+    let of_origin = |(origin, rules): (&str, Vec<[String; 2]>)| {
+        let rules = rules
+            .iter()
+            .map(|[line, below]| (line.clone(), below.as_str()));
+        format!("{origin}: {}", braces(rules))
     };
-    let by_origin: Vec<_> = by_origin
-        .into_iter()
-        .map(|(origin, directories)| {
-            let rules: Vec<_> = directories.into_iter().map(in_directory).collect();
-            format!("{origin}: {}", rules.join(", "))
-        })
-        .collect();
+    let by_origin: Vec<_> = by_origin.into_iter().map(of_origin).collect();
     format!("below {}: {}", in_common.display(), by_origin.join("; "))
 }

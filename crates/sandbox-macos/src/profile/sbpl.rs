@@ -101,6 +101,8 @@ pub(super) struct Statement {
     pub(super) operations: &'static [&'static str],
     /// With none the operation as a whole is meant.
     pub(super) lines: Vec<Line>,
+    /// What none of the lines is about.
+    pub(super) except: Option<Filter>,
     /// Not yet escaped; of a statement without lines, why it is there.
     pub(super) why: String,
 }
@@ -119,7 +121,15 @@ impl Statement {
             allows,
             operations,
             lines,
+            except: None,
             why: String::new(),
+        }
+    }
+
+    pub(super) fn except(self, filter: Filter) -> Self {
+        Self {
+            except: Some(filter),
+            ..self
         }
     }
 
@@ -144,11 +154,15 @@ impl fmt::Display for Told<'_> {
         if statement.lines.is_empty() {
             write!(f, "{message})")?;
         }
+        if let Some(except) = &statement.except {
+            write!(f, " (require-all (require-not {except}) (require-any")?;
+        }
+        let ends = if statement.except.is_some() { "))" } else { "" };
         comment(f, &statement.why)?;
         for (at, line) in statement.lines.iter().enumerate() {
             write!(f, "\n  {}", line.filter)?;
             if at + 1 == statement.lines.len() {
-                write!(f, "{message})")?;
+                write!(f, "{ends}{message})")?;
             }
             comment(f, &line.why)?;
         }
@@ -174,6 +188,18 @@ pub(super) fn comment(f: &mut fmt::Formatter<'_>, why: &str) -> fmt::Result {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_statement_is_not_about_is_written_once() {
+        let lines = ["/a/b", "/a/c"].map(|path| Line::new(Filter::Subpath(path.to_owned()), "x"));
+        let statement = Statement::deny(&["file-read*"], lines.into());
+        let statement = statement.except(Filter::Literal("/a/b/d".to_owned()));
+        assert_eq!(
+            Told(&statement, None).to_string(),
+            "(deny file-read* (require-all (require-not (literal \"/a/b/d\")) (require-any\n  \
+             (subpath \"/a/b\") ; x\n  (subpath \"/a/c\")))) ; x"
+        );
+    }
 
     #[test]
     fn neither_a_path_nor_its_comment_ends_what_it_stands_in() {

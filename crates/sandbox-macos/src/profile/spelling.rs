@@ -4,18 +4,78 @@
 //! whatever the name was made or looked up by. So what is denied is denied in every spelling, and what is allowed is allowed
 //! in its own.
 
-use std::borrow::Cow;
+use std::borrow::{Borrow, Cow};
+use std::cmp::Ordering;
+use std::ops::Deref;
 use std::sync::LazyLock;
 
 use icu_normalizer::{ComposingNormalizerBorrowed, DecomposingNormalizerBorrowed};
 
-/// What a pattern of paths is made of: a regular expression by itself. Most are one of few: a thousand rules are quickly copied.
-pub(super) type Atom = Cow<'static, str>;
+/// What a pattern of paths is made of: a regular expression by itself. Most are one of few, and a thousand rules are quickly copied and
+/// compared.
+#[derive(Clone, Debug, Eq)]
+pub(super) struct Atom(Cow<'static, str>);
 /// A pattern.
 pub(super) type Atoms = Vec<Atom>;
 
+impl Deref for Atom {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Borrow<str> for Atom {
+    fn borrow(&self) -> &str {
+        self
+    }
+}
+
+impl From<&'static str> for Atom {
+    fn from(text: &'static str) -> Self {
+        Self(text.into())
+    }
+}
+
+impl From<String> for Atom {
+    fn from(text: String) -> Self {
+        Self(text.into())
+    }
+}
+
+impl Atom {
+    /// Whether it is the same text in the same place, which need not be looked at.
+    fn is_same(&self, other: &Self) -> bool {
+        std::ptr::eq(self.as_ptr(), other.as_ptr()) && self.len() == other.len()
+    }
+}
+
+impl PartialEq for Atom {
+    fn eq(&self, other: &Self) -> bool {
+        self.is_same(other) || **self == **other
+    }
+}
+
+impl Ord for Atom {
+    fn cmp(&self, other: &Self) -> Ordering {
+        if self.is_same(other) {
+            return Ordering::Equal;
+        }
+        (**self).cmp(&**other)
+    }
+}
+
+impl PartialOrd for Atom {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
 /// Where the volume of data is also found (firmlinks(5)).
 const DATA: &str = "/System/Volumes/Data";
+/// The beginning of a path, there or not.
+const ANYWHERE: &str = "^(/System/Volumes/Data)?";
 /// Links of the root directory into `/private`.
 const PRIVATE: [&str; 3] = ["tmp", "var", "etc"];
 
@@ -31,10 +91,13 @@ pub(super) enum Letters {
 /// A path in every spelling, as the beginning of a regular expression; empty for the root directory.
 pub(super) fn path(path: &str, letters: Letters) -> Atoms {
     let mut rest = path;
-    let mut atoms = vec!["^".into()];
+    // A name is about to follow.
+    let mut atoms = Vec::with_capacity(path.len() + 32);
     if letters == Letters::Any {
         rest = strip(rest, DATA).unwrap_or(rest);
-        atoms = vec![format!("^({DATA})?").into()];
+        atoms.push(ANYWHERE.into());
+    } else {
+        atoms.push("^".into());
     }
     let real = strip(rest, "/private").filter(|rest| is_linked(rest));
     if real.is_some() || is_linked(rest) {
@@ -42,7 +105,7 @@ pub(super) fn path(path: &str, letters: Letters) -> Atoms {
         atoms.push("(/private)?".into());
     }
     if rest != "/" {
-        atoms.extend(text(rest, letters));
+        add_text(&mut atoms, rest, letters);
     }
     atoms
 }
@@ -109,18 +172,25 @@ fn forms(text: &str) -> [String; 3] {
 
 /// A text, letter by letter.
 pub(super) fn text(text: &str, letters: Letters) -> Atoms {
-    let composed = composed(text);
+    let mut atoms = Vec::with_capacity(text.len());
+    add_text(&mut atoms, text, letters);
+    atoms
+}
+
+fn add_text(atoms: &mut Atoms, text: &str, letters: Letters) {
+    let (composed, ascii) = (composed(text), &*ASCII);
     let mut rest = composed.chars().peekable();
-    let mut atoms = Vec::new();
     while let Some(letter) = rest.next() {
         let is_s = |letter: &char| letter.eq_ignore_ascii_case(&'s');
-        if letters == Letters::Any && is_s(&letter) && rest.next_if(is_s).is_some() {
-            atoms.push("([sS][sS]|ß|ẞ)".into());
-        } else {
-            atoms.push(atom(letter, letters));
-        }
+        atoms.push(match (ascii.get(letter as usize), letters) {
+            (Some(_), Letters::Any) if is_s(&letter) && rest.next_if(is_s).is_some() => {
+                "([sS][sS]|ß|ẞ)".into()
+            }
+            (Some([same, _]), Letters::Same) => same.as_str().into(),
+            (Some([_, any]), Letters::Any) => any.as_str().into(),
+            (None, _) => other(letter, letters),
+        });
     }
-    atoms
 }
 
 /// Each character of ASCII, by itself and in both cases.
@@ -137,13 +207,8 @@ static ASCII: LazyLock<Vec<[String; 2]>> = LazyLock::new(|| {
         .collect()
 });
 
-fn atom(letter: char, letters: Letters) -> Atom {
-    if let Some([same, any]) = ASCII.get(letter as usize) {
-        return match letters {
-            Letters::Same => same.as_str().into(),
-            Letters::Any => any.as_str().into(),
-        };
-    }
+/// One that is not of ASCII.
+fn other(letter: char, letters: Letters) -> Atom {
     let cases = match letters {
         Letters::Same => vec![letter.to_string()],
         Letters::Any => vec![

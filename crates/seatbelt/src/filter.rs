@@ -68,7 +68,7 @@ impl Filter {
             "require-not" => Ok(Self::Not(Box::new(Self::parse(one()?)?))),
             "literal" | "path" | "path-literal" => each(|path| Ok(Self::Literal(absolute(path)?))),
             "subpath" | "path-subpath" => each(|path| Ok(Self::Subpath(absolute(path)?))),
-            "prefix" | "path-prefix" => each(|path| Ok(Self::Prefix(absolute(path)?))),
+            "prefix" | "path-prefix" => each(|path| Ok(Self::Prefix(beginning(path)?))),
             "regex" | "path-regex" => each(|datum| match &datum.value {
                 Value::Regex(regex) | Value::Text(regex) => {
                     let regex = pattern::compile(regex).map_err(|why| datum.error(why))?;
@@ -233,4 +233,14 @@ fn is_within(path: &[u8], above: &[u8]) -> bool {
         || path
             .strip_prefix(above)
             .is_some_and(|below| below.first().is_none_or(|first| *first == b'/'))
+}
+
+/// The beginning of a path, which may end in the middle of a name, or behind a slash.
+fn beginning(datum: &Datum) -> Result<Vec<u8>, Error> {
+    let path = text(datum)?;
+    if path.starts_with('/') && !path.contains("//") {
+        Ok(path.into_bytes())
+    } else {
+        Err(datum.error("what a path begins with is absolute"))
+    }
 }

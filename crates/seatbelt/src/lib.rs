@@ -8,6 +8,7 @@
 //!   where it has none. `require-all`, `require-any` and `require-not` combine filters.
 //! * Operations form a tree, of which wildcards are the inner nodes: `default`, `file*`, `file-write*`, `file-write-unlink`.
 //! * The last rule that applies wins.
+//! * `define` names what is said more than once, and `param` is what who applies a profile gives (`sandbox-exec -D NAME=VALUE`).
 //!
 //! In one point that model is not enough: may an earlier rule about `file-write-unlink` be undone by a later one about `file-write*`?
 //! [`Profile::decide`] asks both ways ([`Precedence`]), and a profile to which that makes a difference has said nothing. What a test
@@ -31,6 +32,7 @@
 //! # Ok::<(), seatbelt::Error>(())
 //! ```
 
+mod define;
 mod filter;
 mod operation;
 mod pattern;

@@ -1,5 +1,6 @@
 //! A profile, and what it answers.
 
+use crate::define::Names;
 use crate::filter::Filter;
 use crate::operation;
 use crate::query::Query;
@@ -58,6 +59,15 @@ impl Profile {
     ///
     /// Whatever is not understood, with its place: nothing is passed over.
     pub fn parse(text: &str) -> Result<Self, Error> {
+        Self::with_parameters(text, &[])
+    }
+
+    /// The same of a profile that takes parameters, each a name with its value.
+    ///
+    /// # Errors
+    ///
+    /// As [`Profile::parse`]; or it asks for another parameter.
+    pub fn with_parameters(text: &str, parameters: &[(&str, &str)]) -> Result<Self, Error> {
         let data = read(text)?;
         let (version, rest) = data
             .split_first()
@@ -65,7 +75,13 @@ impl Profile {
         if !matches!(version.form(), Some(("version", [one])) if one.symbol() == Some("1")) {
             return Err(version.error("a profile begins with `(version 1)`"));
         }
-        let rules = rest.iter().map(Rule::parse).collect::<Result<_, _>>()?;
+        let mut names = Names::new(parameters);
+        let mut rules = Vec::new();
+        for datum in rest {
+            for rule in names.rules(datum)? {
+                rules.push(Rule::parse(&rule)?);
+            }
+        }
         Ok(Self { rules })
     }
 

@@ -1,5 +1,5 @@
 //! The evaluator itself: profiles that no generator of ours has made, each with questions to which the answers are known from what is
-//! documented of Seatbelt. A question is a comment: `;? OPERATION [TARGET [VNODE-TYPE]] ANSWER`.
+//! documented of Seatbelt. A question is a comment: `;? OPERATION [TARGET [VNODE-TYPE]] ANSWER`; so is a parameter: `;= NAME VALUE`.
 
 #![expect(
     clippy::unwrap_used,
@@ -22,16 +22,26 @@ fn query(operation: &str, target: &[&str]) -> Query {
         ("network-bind" | "network-inbound", [address]) => Query::address(Side::Local, address),
         (_, [path]) if path.starts_with('/') => Query::path(path),
         (_, [name]) => Query::name(name),
-        (_, [path, "DIRECTORY"]) => Query::path(path).of(VnodeType::Directory),
-        (_, [path, "REGULAR-FILE"]) => Query::path(path).of(VnodeType::RegularFile),
+        (_, [path, kind]) => Query::path(path).of(match *kind {
+            "DIRECTORY" => VnodeType::Directory,
+            "REGULAR-FILE" => VnodeType::RegularFile,
+            "SYMLINK" => VnodeType::Symlink,
+            "CHARACTER-DEVICE" => VnodeType::CharacterDevice,
+            "FIFO" => VnodeType::Fifo,
+            "SOCKET" => VnodeType::Socket,
+            "TTY" => VnodeType::Tty,
+            other => panic!("no type of vnode: {other}"),
+        }),
         _ => panic!("not a question: {operation} {target:?}"),
     }
 }
 
 fn check(file: &Path) -> usize {
     let text = fs::read_to_string(file).unwrap();
-    let profile =
-        Profile::parse(&text).unwrap_or_else(|error| panic!("{}:{error}", file.display()));
+    let parameters = text.lines().filter_map(|line| line.strip_prefix(";= "));
+    let parameters: Vec<_> = parameters.filter_map(|line| line.split_once(' ')).collect();
+    let profile = Profile::with_parameters(&text, &parameters)
+        .unwrap_or_else(|error| panic!("{}:{error}", file.display()));
     let questions: Vec<_> = text
         .lines()
         .filter_map(|line| line.strip_prefix(";? "))
@@ -69,7 +79,7 @@ fn profiles_answer_as_is_known_of_them() {
         .unwrap()
         .map(|entry| check(&entry.unwrap().path()))
         .sum();
-    assert!(asked >= 60, "only {asked} questions were found");
+    assert!(asked >= 150, "only {asked} questions were found");
 }
 
 #[test]
@@ -94,11 +104,39 @@ fn what_a_mac_would_refuse_is_an_error() {
         ("(allow file-read* (vnode-type FILE))", "type of vnode"),
         ("(allow signal (target everybody))", "unknown target"),
         ("(allow default (with grace))", "unknown modifier"),
+        (
+            "(allow file-read* (subpath (param \"HOME\")))",
+            "nobody gives",
+        ),
+        ("(define)", "a name and a value"),
+        ("(define (\"a\") (allow default))", "has a name"),
+        ("(define (f x) (f x)) (f 1)", "stands for too much"),
+        ("(define (f) (f) (f)) (f)", "stands for too much"),
+        (
+            "(define (f x) (literal x)) (allow file-read* (f))",
+            "takes 1 arguments",
+        ),
+        (
+            "(define (f) (literal \"/a\") (literal \"/b\")) (allow file-read* (require-not (f)))",
+            "single value",
+        ),
+        (
+            "(allow file-read* (subpath (string-append \"/a\" b)))",
+            "a string is expected",
+        ),
     ] {
         let error = Profile::parse(&format!("(version 1)\n{rule}")).unwrap_err();
         assert!(error.what.contains(why), "{rule}: {error}");
         assert_eq!(error.at.line, 2);
     }
+    // Each name is the one before, twice.
+    let names = (1..40).map(|at| format!("(define n{at} (require-any n{} n{}))", at - 1, at - 1));
+    let names: Vec<String> = names.collect();
+    let text = format!(
+        "(version 1)\n(define n0 (literal \"/a\"))\n{}",
+        names.join("\n")
+    );
+    assert!(Profile::parse(&text).unwrap_err().what.contains("too much"));
     for text in ["", "(deny default)", "(version 2)"] {
         assert!(Profile::parse(text).is_err(), "{text}");
     }

@@ -352,7 +352,8 @@ impl<'a> Files<'a> {
             }
         }
         if hides_root {
-            ways.extend(["/tmp", "/var", "/etc"].map(str::to_owned));
+            // The last is a link to the time zone.
+            ways.extend(["/tmp", "/var", "/etc", "/private/etc/localtime"].map(str::to_owned));
         }
         let lines: Vec<_> = ways
             .into_iter()

@@ -17,8 +17,8 @@ const SERVICES: &[(&str, &str)] = &[
     ("com.apple.system.opendirectoryd.libinfo", "getpwuid(3): names of users"),
     ("com.apple.system.opendirectoryd.membership", "getgrouplist(3): groups of users"),
     ("com.apple.bsd.dirhelper", "confstr(3): the person's own directory of temporary files"),
-    ("com.apple.securityd.xpc", "certificates that the system trusts"),
-    ("com.apple.SecurityServer", "certificates that the system trusts"),
+    ("com.apple.securityd.xpc", "certificates that the system trusts; of keychains only what programs without entitlements get"),
+    ("com.apple.SecurityServer", "certificates that the system trusts; it opens keychains whose files can be read"),
     ("com.apple.fonts", "the fonts of the system: tools that make pictures and documents"),
     ("com.apple.FontObjectsServer", "the fonts of the system: tools that make pictures and documents"),
     ("com.apple.lsd.mapdb", "which kind a file is of"),
@@ -32,12 +32,13 @@ const SERVICES: &[(&str, &str)] = &[
 #[rustfmt::skip]
 const READABLE: &[(&[&str], &str)] = &[
     (&["hw.activecpu", "hw.logicalcpu", "hw.logicalcpu_max", "hw.ncpu", "hw.nperflevels", "hw.packages", "hw.physicalcpu", "hw.physicalcpu_max"], "how many threads to start"),
-    (&["hw.byteorder", "hw.cpufamily", "hw.cputype", "hw.machine", "hw.vectorunit", "machdep.cpu.brand_string", "machdep.ptrauth_enabled", "sysctl.proc_cputype"], "which instructions there are"),
+    (&["hw.byteorder", "hw.cpufamily", "hw.cputype", "hw.machine", "hw.vectorunit", "machdep.cpu.brand_string", "machdep.ptrauth_enabled", "sysctl.proc_cputype", "sysctl.proc_translated"], "which instructions there are, and whether they are translated"),
     (&["hw.busfrequency_compat", "hw.cpufrequency", "hw.cpufrequency_compat", "hw.tbfrequency_compat"], "how fast clocks run"),
-    (&["hw.cacheconfig", "hw.cachelinesize_compat", "hw.l1dcachesize_compat", "hw.l1icachesize_compat", "hw.l2cachesize_compat", "hw.l3cachesize_compat"], "sizes of caches"),
+    (&["hw.cacheconfig", "hw.cachelinesize", "hw.cachelinesize_compat", "hw.l1dcachesize", "hw.l1dcachesize_compat", "hw.l1icachesize", "hw.l1icachesize_compat", "hw.l2cachesize", "hw.l2cachesize_compat", "hw.l3cachesize", "hw.l3cachesize_compat"], "sizes of caches, which libraries that calculate ask for by either name"),
     (&["hw.memsize", "hw.pagesize", "hw.pagesize_compat", "vm.loadavg"], "memory and load"),
     (&["kern.argmax", "kern.maxfiles", "kern.maxfilesperproc", "kern.maxproc", "kern.ngroups", "kern.usrstack64"], "limits, as sysconf(3) gives them"),
     (&["kern.hostname", "kern.osproductversion", "kern.osrelease", "kern.ostype", "kern.osvariant_status", "kern.osversion", "kern.version"], "uname(3): which system this is"),
+    (&["kern.boottime"], "uptime(1), ps(1), and os.uptime() of Node"),
     (&["kern.bootargs", "kern.secure_kernel", "kern.tcsm_available", "kern.tcsm_enable", "kern.willshutdown", "security.mac.lockdown_mode_state"], "asked by libraries of the system at start"),
 ];
 
@@ -59,11 +60,12 @@ const DEVICES: &[(&str, &str)] = &[
     ("/dev/null", "what is thrown away"),
     ("/dev/zero", "written by few, as null"),
     ("/dev/tty", "the terminal, where there is one"),
-    ("/dev/stdout", "the command's own output"),
-    ("/dev/stderr", "the command's own output"),
     ("/dev/dtracehelper", "the dynamic loader tells of probes"),
     ("/dev/autofs_nowait", "the automounter is told not to be waited for"),
 ];
+
+/// Links as `/dev/stdout` lead here, and so does what shells give a program to write to (`>(…)`). Who opens one has what it has already.
+const DESCRIPTORS: (&str, &str) = ("/dev/fd", "the command's own descriptors");
 
 /// The same, only asked.
 const ASKED: &[(&str, &str)] = &[
@@ -79,14 +81,16 @@ pub(super) const LOADER: &[(&str, &str)] = &[
     ("/System/Cryptexes", "libraries that are updated by themselves"),
     ("/System/Volumes/Preboot/Cryptexes", "libraries that are updated by themselves"),
     ("/Library/Apple/System/Library", "libraries for programs of Intel machines"),
+    ("/Library/Apple/usr/libexec/oah", "what translates programs of Intel machines"),
     ("/private/var/db/dyld", "the cache of libraries"),
     ("/private/var/db/timezone", "time zones"),
+    ("/private/var/select", "which shell /bin/sh is"),
     ("/dev/null", "what reads as nothing"),
     ("/dev/zero", "what reads as zeros"),
     ("/dev/random", "random numbers"),
     ("/dev/urandom", "random numbers"),
     ("/dev/tty", "the terminal, where there is one"),
-    ("/dev/fd", "the command's own descriptors"),
+    DESCRIPTORS,
     ("/dev/stdin", "the command's own input"),
 ];
 
@@ -246,8 +250,11 @@ pub(super) fn devices() -> Vec<Statement> {
         devices.iter().map(of_device).collect::<Vec<_>>()
     };
     let asked = [lines(DEVICES), lines(ASKED)].concat();
+    let (path, why) = DESCRIPTORS;
+    let descriptors = Line::new(Filter::Subpath(path.to_owned()), why);
+    let written = [lines(DEVICES), vec![descriptors]].concat();
     vec![
-        Statement::allow(&["file-write-data"], lines(DEVICES)),
+        Statement::allow(&["file-write-data"], written),
         Statement::allow(&["file-ioctl"], asked),
     ]
 }

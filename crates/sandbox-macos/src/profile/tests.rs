@@ -248,6 +248,27 @@ fn hidden_directories_show_the_way_to_what_is_not() {
 }
 
 #[test]
+fn what_programs_start_with_is_there_whatever_is_hidden() {
+    let home = Home::new();
+    let judge = home.judge(&Policy::default().hide("/").write("."));
+    for path in ["/private/var/select/sh", "/usr/lib/dyld", "/dev/fd/63"] {
+        judge.allows("file-read-data", Path::new(path));
+    }
+    judge.allows("file-read-metadata", Path::new("/private/etc/localtime"));
+    // Shells give programs these to write to.
+    judge.allows("file-write-data", Path::new("/dev/fd/63"));
+    for name in ["kern.boottime", "sysctl.proc_translated"] {
+        judge.is("sysctl-read", &format!("name:{name}"), true);
+    }
+    // The controls.
+    judge.denies("file-read-data", Path::new("/private/etc/localtime"));
+    judge.denies("file-read-data", Path::new("/private/var/db/x"));
+    judge.denies("file-write-create", Path::new("/dev/fd/63"));
+    judge.denies("file-write-data", Path::new("/dev/disk0"));
+    judge.is("sysctl-read", "name:kern.procargs2", false);
+}
+
+#[test]
 fn the_network_is_the_gateway_and_what_is_named() {
     let home = Home::new();
     let judge = home.judge(

@@ -26,8 +26,8 @@ fn presets() {
             tag: None,
         };
         let is_there = |item: &Item| {
-            let is_of_home =
-                item.path.starts_with("/usr/lib/.") || item.path.starts_with("/usr/lib/snap");
+            let of_home = ["/usr/lib/.", "/usr/lib/snap/", "/usr/lib/Library/"];
+            let is_of_home = of_home.iter().any(|start| item.text().starts_with(start));
             THERE.contains(&item.text()) || is_of_home || item.is_own
         };
         let files = Files::new(&ruleset, &facts).unwrap().only(is_there);

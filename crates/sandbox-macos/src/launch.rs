@@ -12,6 +12,7 @@
 //! What was confined stays confined for as long as it lives. But macOS has nothing that ends with everything started in it: a child that
 //! leaves the session with its group outlives the command, and the command outlives a caller that is killed.
 
+mod error;
 mod log;
 #[expect(
     unsafe_code,
@@ -37,8 +38,9 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, kill, killpg};
 use nix::sys::stat::{SFlag, fstatat};
 use nix::unistd::{AccessFlags, Pid, faccessat};
-use sandbox_core::{Usage, escaped};
+use sandbox_core::Usage;
 
+pub use self::error::LaunchError;
 pub use self::log::{LOG, Violation, Watch};
 
 /// The program of macOS that executes another one under a profile.
@@ -74,81 +76,6 @@ pub struct Start<'a> {
     pub stdio: [Stdio; 3],
     /// How many open files each of its processes may have, if that is bounded; never more than the caller may.
     pub open_files: Option<u64>,
-}
-
-/// Why a command was not started. Nothing of it is left.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum LaunchError {
-    /// The profile is longer than can be handed over.
-    #[error(
-        "the profile of the policy has {size} bytes, and no more than {most} can be handed over"
-    )]
-    LongProfile {
-        /// How long it is.
-        size: usize,
-        /// How long it may be.
-        most: usize,
-    },
-    /// The system does not take the profile; nothing can run under it.
-    #[error("macOS does not take the profile of the policy: {}", escaped(.said))]
-    Profile {
-        /// What it says: not for a terminal as it is.
-        said: String,
-    },
-    /// What applies a profile is not there, or is not executed.
-    #[error("cannot execute `{}`", escaped(.wrapper))]
-    Wrapper {
-        /// Its path.
-        wrapper: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// The directory in which the command would start cannot be entered.
-    #[error("cannot enter `{}`", escaped(.directory))]
-    Directory {
-        /// The directory.
-        directory: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// The program is not there, or can't be executed.
-    #[error("cannot execute `{}`", escaped(.program))]
-    Exec {
-        /// The program, as it was asked for.
-        program: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// The profile, the arguments and the environment are too long together.
-    #[error("the arguments and the environment are too long")]
-    TooLarge,
-    /// What a launch needs can't be made.
-    #[error("cannot {action}")]
-    Prepare {
-        /// What was tried.
-        action: &'static str,
-        /// What the system said.
-        source: io::Error,
-    },
-}
-
-impl LaunchError {
-    /// What to change, if that is known.
-    #[must_use]
-    pub fn remedy(&self) -> Option<String> {
-        match self {
-            Self::LongProfile { .. } => {
-                Some("write fewer rules: one about a directory for many about what is in it".to_owned())
-            }
-            Self::Profile { .. } => Some(
-                "`sandbox profile --os macos` prints it; inside of another sandbox no program gets one"
-                    .to_owned(),
-            ),
-            Self::Directory { .. } => Some("start in a directory that the policy shows".to_owned()),
-            Self::Wrapper { .. } | Self::Exec { .. } | Self::TooLarge | Self::Prepare { .. } => None,
-        }
-    }
 }
 
 /// How a command ended, and what it took.

@@ -29,6 +29,7 @@ const PASSED: &[&str] = &[
     "SANDBOX_STRESS_COMMANDS",
     "SANDBOX_CONFORMANCE_CASES",
     "SANDBOX_CONFORMANCE_SEED",
+    "PROPTEST_RNG_SEED",
 ];
 
 /// All tests but the documentation's (rustdoc runs those itself) as `name`, counted.

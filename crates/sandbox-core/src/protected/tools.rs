@@ -403,8 +403,6 @@ pub(super) const TOOLS: &[ProtectedPath] = &[
     // Xsession(5), asoundrc, Vulkan loader (layers).
     own(".local/bin", "in PATH"),
     own(".config/autostart", "started with the session"),
-    own("Library/LaunchAgents", "started with the session of a Mac"),
-    own("Library/LaunchDaemons", "started with a Mac"),
     own(".config/systemd/user", "services of the person"),
     own(".config/environment.d", "variables of every service of the person"),
     own(".local/share/systemd/user", "services of the person"),

@@ -32,6 +32,8 @@ const FLAGS: &[&str] = &[
     "-Clink-arg=--nostdlib",
     "-Clink-arg=--static",
     "-Clink-arg=-zseparate-code",
+    // Each page of it is one of every idle sandbox's.
+    "-Clink-arg=--icf=all",
     "-Clink-arg=--no-eh-frame-hdr",
     "-Clink-arg=--build-id=none",
     "-Crelro-level=off",

@@ -23,6 +23,7 @@ use crate::pattern::{Glob, Together};
 use crate::place;
 use crate::protected::Asked;
 use crate::resolve::{Link, PathKind};
+use crate::secrets::SecretPath;
 use crate::sockets::SocketRule;
 use crate::{Access, Lost, ProtectedGroup, RuleRef, Source, Why};
 
@@ -399,9 +400,20 @@ impl FileRules {
     /// The known places of secrets that are not there, and have no anchor; without those that a rule names. What lies in one
     /// directory comes together.
     pub fn absent_secrets(&self) -> impl Iterator<Item = (PathBuf, Looks)> {
-        self.absent
-            .paths()
-            .filter(|(path, _)| self.position(path).is_none())
+        self.absent_where(|_| true)
+    }
+
+    /// The same, without those that are nothing but macOS's. On Linux nobody makes them, and init would keep each name.
+    pub fn absent_secrets_of_linux(&self) -> impl Iterator<Item = (PathBuf, Looks)> {
+        self.absent_where(|secret| !secret.is_of_macos())
+    }
+
+    fn absent_where(
+        &self,
+        counts: impl Fn(&SecretPath) -> bool + Copy,
+    ) -> impl Iterator<Item = (PathBuf, Looks)> {
+        let absent = self.absent.paths(counts);
+        absent.filter(|(path, _)| self.position(path).is_none())
     }
 
     /// Every rule: literals by path, then patterns.

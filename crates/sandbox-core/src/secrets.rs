@@ -19,6 +19,13 @@ pub(crate) struct SecretPath {
     pub(crate) reason: &'static str,
 }
 
+impl SecretPath {
+    /// Whether no other system has it.
+    pub(crate) fn is_of_macos(&self) -> bool {
+        self.path.starts_with("Library/")
+    }
+}
+
 impl Relative for SecretPath {
     fn path(&self) -> &'static str {
         self.path

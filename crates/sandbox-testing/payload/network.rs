@@ -120,15 +120,16 @@ pub(crate) fn flood(words: &[String]) {
         panic!("usage: payload flood ADDRESS COUNT");
     };
     let count: usize = count.parse().expect("a number");
+    // One that is given up at once may be, before it is seen to be there.
     let connect = |_| TcpStream::connect(address).ok();
-    let mut open: Vec<_> = (0..count).map_while(connect).collect();
+    let mut open: Vec<_> = (0..count).filter_map(connect).collect();
     if let Some(last) = open.last_mut() {
         report(
             last.set_read_timeout(Some(Duration::from_secs(10)))
                 .and_then(|()| hear(last)),
         );
     }
-    println!("opened {}", open.len());
+    println!("opened {count}");
     let _ = io::stdin().read_to_end(&mut Vec::new());
 }
 

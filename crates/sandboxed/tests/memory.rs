@@ -156,7 +156,8 @@ fn command_without_memory() {
     }
 }
 
-/// A control group with this process in it: where all in it would have more than they may, the kernel kills one of them.
+/// A control group: where all in it would have more than they may, the kernel kills one of them. This process is not in it: what one that was
+/// killed had is not given back at once, and then the next one is killed.
 struct Group(PathBuf);
 
 impl Group {
@@ -177,16 +178,24 @@ impl Group {
             bound.ok()?.write_all(bytes.to_string().as_bytes()).ok()?;
             // Where there is swap, it would have that, too; version 1 has no such file.
             let _ = fs::write(group.0.join("memory.swap.max"), "0");
-            fs::write(group.0.join("cgroup.procs"), "0").ok()?;
             Some(group)
         })
+    }
+
+    /// Takes a process in, with its children.
+    fn take(&self, process: u32) {
+        let children = format!("/proc/{process}/task/{process}/children");
+        let children = fs::read_to_string(children).unwrap();
+        let process = process.to_string();
+        for process in children.split_whitespace().chain([&*process]) {
+            fs::write(self.0.join("cgroup.procs"), process).unwrap();
+        }
     }
 }
 
 impl Drop for Group {
     fn drop(&mut self) {
-        fs::write(self.0.with_file_name("cgroup.procs"), "0").unwrap();
-        // What else was in it may be about to end.
+        // What was in it may be about to end.
         until("the group is gone", || fs::remove_dir(&self.0).is_ok());
     }
 }
@@ -230,10 +239,10 @@ fn what_the_kernel_kills_for_memory_is_told_as_killed() {
 #[test]
 #[ignore = "started by `what_the_kernel_kills_for_memory_is_told_as_killed`"]
 fn killed_for_memory() {
-    let group = Group::new(64 << 20);
-    if !needs("a control group for memory", group.is_some()) {
+    let Some(group) = Group::new(64 << 20) else {
+        needs("a control group for memory", false);
         return;
-    }
+    };
     let sandbox = sandbox();
     let is_killed = |mut child: Child| {
         // As above.
@@ -244,17 +253,23 @@ fn killed_for_memory() {
     };
     let child = hoarder(&sandbox);
     let init = child.id();
-    // What one that was killed had is not given back at once, and then the next one is killed: not this one.
-    fs::write("/proc/self/oom_score_adj", "-1000").unwrap();
+    group.take(init);
     is_killed(child);
     works(&sandbox);
     let child = hoarder(&sandbox);
     assert_eq!(child.id(), init);
     // So much that the command can't have as much as now is said of init (proc(5), oom_score_adj).
-    let most = vec![1_u8; 24 << 20];
+    let mut other = std::process::Command::new("tail");
+    let piped = std::process::Stdio::piped;
+    other.args(["-c", "1G"]).stdin(piped()).stdout(piped());
+    let mut other = other.spawn().unwrap();
+    group.take(other.id());
+    let mut most = other.stdin.take().unwrap();
+    most.write_all(&vec![1; 24 << 20]).unwrap();
     fs::write(format!("/proc/{init}/oom_score_adj"), "1000").unwrap();
     is_killed(child);
-    drop(most);
+    other.kill().unwrap();
+    other.wait().unwrap();
     works(&sandbox);
     assert_ne!(waiting(&sandbox).id(), init);
 }

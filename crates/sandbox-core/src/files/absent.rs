@@ -53,8 +53,12 @@ impl AbsentSecrets {
         self.rules().values()
     }
 
-    /// Their paths, and what they look like: no rule has to be made to know these. What lies in one directory comes together.
-    pub(crate) fn paths(&self) -> impl Iterator<Item = (PathBuf, Looks)> {
+    /// The paths of those that count, and what they look like: no rule has to be made to know these. What lies in one directory comes
+    /// together.
+    pub(crate) fn paths(
+        &self,
+        counts: impl Fn(&SecretPath) -> bool + Copy,
+    ) -> impl Iterator<Item = (PathBuf, Looks)> {
         // Kept as long as the sandbox: not larger than they are.
         let place = |home: &Home, secret: &SecretPath| {
             let home = home.path.as_os_str();
@@ -66,9 +70,10 @@ impl AbsentSecrets {
             path.push(secret.path);
             (PathBuf::from(path), secret.looks)
         };
-        self.homes
-            .iter()
-            .flat_map(move |home| home.absent().map(move |secret| place(home, secret)))
+        self.homes.iter().flat_map(move |home| {
+            let those = home.absent().filter(move |secret| counts(secret));
+            those.map(move |secret| place(home, secret))
+        })
     }
 
     /// The homes as they are written.

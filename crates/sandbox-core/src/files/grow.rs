@@ -53,7 +53,7 @@ impl FileRules {
         let absent: Vec<PathBuf> = if self.assembled.is_empty() {
             Vec::new()
         } else {
-            self.absent.paths().map(|(path, _)| path).collect()
+            self.absent.paths(|_| true).map(|(path, _)| path).collect()
         };
         let growing = |assembled: &Assembled| {
             let fixed = self.fixed(&assembled.path, &absent);

@@ -117,7 +117,9 @@ impl Compiler<'_> {
             }
         };
         let undone: Vec<_> = self.view.placed().filter_map(again).collect();
-        let unmade = self.view.unmade(files.anchors(), files.absent_secrets());
+        let unmade = self
+            .view
+            .unmade(files.anchors(), files.absent_secrets_of_linux());
         let unmade = unmade
             .into_iter()
             .map(|(path, cover)| Step::Cover { path, cover });

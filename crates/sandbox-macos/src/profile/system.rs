@@ -38,7 +38,6 @@ const READABLE: &[(&[&str], &str)] = &[
     (&["hw.memsize", "hw.pagesize", "hw.pagesize_compat", "vm.loadavg"], "memory and load"),
     (&["kern.argmax", "kern.maxfiles", "kern.maxfilesperproc", "kern.maxproc", "kern.ngroups", "kern.usrstack64"], "limits, as sysconf(3) gives them"),
     (&["kern.hostname", "kern.osproductversion", "kern.osrelease", "kern.ostype", "kern.osvariant_status", "kern.osversion", "kern.version"], "uname(3): which system this is"),
-    (&["kern.boottime"], "uptime(1), ps(1), and os.uptime() of Node"),
     (&["kern.bootargs", "kern.secure_kernel", "kern.tcsm_available", "kern.tcsm_enable", "kern.willshutdown", "security.mac.lockdown_mode_state"], "asked by libraries of the system at start"),
 ];
 
@@ -60,6 +59,8 @@ const DEVICES: &[(&str, &str)] = &[
     ("/dev/null", "what is thrown away"),
     ("/dev/zero", "written by few, as null"),
     ("/dev/tty", "the terminal, where there is one"),
+    ("/dev/stdout", "the command's own output"),
+    ("/dev/stderr", "the command's own output"),
     ("/dev/dtracehelper", "the dynamic loader tells of probes"),
     ("/dev/autofs_nowait", "the automounter is told not to be waited for"),
 ];

@@ -293,13 +293,7 @@ fn refused(source: io::Error) -> LaunchError {
     }
 }
 
-/// None of cgroups: the host's `/sys/fs/cgroup` is seen, in which runtimes look for the limits of the group that `/proc/self/cgroup`
-/// names. In a namespace that would be `/`, which is the whole machine there.
-const NAMESPACES: i32 = libc::CLONE_NEWUSER
-    | libc::CLONE_NEWNS
-    | libc::CLONE_NEWPID
-    | libc::CLONE_NEWIPC
-    | libc::CLONE_NEWUTS;
+const NAMESPACES: i32 = sys::NAMESPACES | libc::CLONE_NEWPID;
 
 /// Clones an init into fresh namespaces, which carries out the first steps and waits for the others.
 pub(crate) fn begin(image: &OwnedFd, beginning: &[u8]) -> Result<Init, LaunchError> {

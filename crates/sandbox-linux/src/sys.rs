@@ -323,11 +323,16 @@ extern "C" fn begin(birth: &mut Birth) -> libc::c_int {
     125
 }
 
+/// Those of a sandbox but for the network and, of which each init has its own, the numbers of processes.
+///
+/// None of cgroups: the host's `/sys/fs/cgroup` is seen, in which runtimes look for the limits of the group that `/proc/self/cgroup`
+/// names. In a namespace that would be `/`, which is the whole machine there.
+pub(crate) const NAMESPACES: i32 =
+    libc::CLONE_NEWUSER | libc::CLONE_NEWNS | libc::CLONE_NEWIPC | libc::CLONE_NEWUTS;
+
 /// The child of [`clone_beside`]: enters the namespaces of the other init, and clones the new one there as a child of the
 /// caller. As careful as [`begin`]; of libc it uses the wrapper of clone(2), which touches nothing but `errno`.
 extern "C" fn join(birth: &mut Birth) -> libc::c_int {
-    const NAMESPACES: i32 =
-        libc::CLONE_NEWUSER | libc::CLONE_NEWNS | libc::CLONE_NEWIPC | libc::CLONE_NEWUTS;
     let namespaces = (NAMESPACES | birth.network).cast_unsigned() as usize;
     let entered = call(nr::SETNS, [arg(birth.other), namespaces, 0, 0, 0, 0]);
     if let Err(error) = entered {

@@ -173,6 +173,25 @@ fn what_the_host_could_undo_or_make_is_watched() {
 }
 
 #[test]
+fn secrets_of_macos_are_not_waited_for() {
+    let mut context = Context::new("/");
+    context.home = Some("/usr/share".into());
+    let ruleset = Ruleset::resolve(&Policy::preset(Preset::ReadOnly), &context).unwrap();
+    let plan = Plan::compile(&ruleset, &HostFacts::complete()).unwrap();
+    let names = |step: &Step| match step {
+        Step::Watch { names, .. } => names.steps().collect(),
+        _ => Vec::new(),
+    };
+    let watched: Vec<Step> = plan.steps().iter().flat_map(names).collect();
+    let is_watched = |path: &str| {
+        let path = Some(Path::new(path));
+        watched.iter().any(|step| step.path() == path)
+    };
+    assert!(!is_watched("/usr/share/Library/Cookies"));
+    assert!(is_watched("/usr/share/.aws"), "control");
+}
+
+#[test]
 fn protected_names_that_the_host_may_yet_make_are_watched_later() {
     let tree = tempfile::tempdir().unwrap();
     let at = |path: &str| tree.path().join(path);

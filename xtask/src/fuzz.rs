@@ -16,6 +16,8 @@ use crate::tally::Tally;
 const TARGETS: &str = "fuzz/fuzz_targets";
 /// Seconds for all targets together.
 const SECONDS: u64 = 60;
+/// Whoever sets it to a number gets the same inputs each time.
+const SEED: &str = "SANDBOX_FUZZ_SEED";
 /// Bytes of an input, seconds for one of them, and MiB of memory.
 const BOUNDS: [&str; 3] = ["-max_len=2000", "-timeout=20", "-rss_limit_mb=2048"];
 
@@ -56,6 +58,9 @@ pub(crate) fn fuzz(seconds: Option<&str>) -> Result<Tally, Error> {
     let targets = targets(&root)?;
     let count = u64::try_from(targets.len()).unwrap_or(1).max(1);
     let each = format!("-max_total_time={}", (seconds / count).max(1));
+    // To libFuzzer, 0 is chance.
+    let seed = env::var(SEED).unwrap_or_else(|_| "0".to_owned());
+    let seed = format!("-seed={seed}");
     let mut total = Tally::default();
     for target in &targets {
         // What the fuzzer finds on its way goes to the first corpus.
@@ -71,7 +76,7 @@ pub(crate) fn fuzz(seconds: Option<&str>) -> Result<Tally, Error> {
             .args(["fuzz", "run", "--fuzz-dir", "fuzz", "-s", "none", target])
             .arg(&found)
             .arg(Path::new("fuzz/corpus").join(target))
-            .args(["--", &each, "-print_final_stats=0", "-verbosity=0"])
+            .args(["--", &each, &seed, "-print_final_stats=0", "-verbosity=0"])
             .args(BOUNDS);
         match run(&mut command) {
             Ok(()) => total.passed += 1,

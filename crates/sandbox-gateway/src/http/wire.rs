@@ -382,6 +382,11 @@ impl Framing {
             .iter()
             .take_while(|byte| byte.is_ascii_hexdigit())
             .count();
+        if digits > 16 {
+            return Err(Fault::malformed(
+                "a chunk's size has more digits than 64 bits have",
+            ));
+        }
         let (digits, end) = bytes.split_at_checked(digits).unwrap_or_default();
         let size = str::from_utf8(digits)
             .ok()
@@ -394,8 +399,7 @@ impl Framing {
                 };
                 Ok(digits.len() + 2)
             }
-            // As many digits as a number of 64 bits has.
-            ([] | [b'\r'], _) if digits.len() <= 16 => Ok(0),
+            ([] | [b'\r'], _) => Ok(0),
             _ => Err(Fault::malformed("a chunk's size is no number")),
         }
     }

@@ -148,9 +148,15 @@ fn chunks_are_sizes_and_bytes() {
         "-1\r\n",
         "\n",
         "\r\n",
-        "fffffffffffffffff",
     ] {
         refused(&post(body), size);
+    }
+    // Whether it comes at once or in pieces.
+    for digits in ["fffffffffffffffff", "00000000000000001\r\n"] {
+        refused(
+            &post(digits),
+            "a chunk's size has more digits than 64 bits have",
+        );
     }
     let longer = "a chunk is longer than its size";
     refused(&post("4\r\nhello\r\n"), longer);

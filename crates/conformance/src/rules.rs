@@ -6,7 +6,7 @@
 
 use std::path::{Path, PathBuf};
 
-use sandbox_core::{Access, Attempt as Question, Ruleset, Verdict, resolve};
+use sandbox_core::{Access, Attempt as Question, Ruleset, Verdict, is_within, resolve};
 
 use crate::{Attempt, Kind, Listing};
 
@@ -113,12 +113,21 @@ impl Rules<'_> {
         let Some(directory) = path.parent() else {
             return false;
         };
-        if !self.allows(&Question::write(directory), directory, said) {
+        let may_change = self.allows(&Question::write(directory), directory, said);
+        if !may_change && !self.is_opened(path) {
             return false;
         }
         let is_allowed = self.decide(&Question::write(path));
         said.is_about_new_name = !is_allowed;
         is_allowed
+    }
+
+    /// Whether a rule is about the name, or what it lies in, and not about the directory, which can only be read.
+    fn is_opened(&self, path: &Path) -> bool {
+        let openings = self.ruleset.openings();
+        openings
+            .iter()
+            .any(|opening| is_within(path, &opening.path))
     }
 
     /// Whether it takes no name away that a rule is about, also a link's own, and changes nothing for what is below. In what is private

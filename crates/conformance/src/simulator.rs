@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use sandbox_core::{Attempt as Question, Ruleset, Verdict};
+use sandbox_core::{Attempt as Question, Ruleset, Verdict, is_within};
 use sandbox_linux::Step;
 
 use self::landlock::{Landlock, right};
@@ -191,8 +191,11 @@ impl<'a> Simulator<'a> {
         if self.child(&directory, &name).is_some() {
             return Err(Answer::Denied);
         }
-        self.changeable(&directory)?;
-        self.named(&directory.child(&name), true)?;
+        let made = directory.child(&name);
+        if !self.is_opened(&made) {
+            self.changeable(&directory)?;
+        }
+        self.named(&made, true)?;
         self.granted(&directory, right::MAKE_REG | right::WRITE_FILE)?;
         Ok(Self::changed(&directory))
     }
@@ -273,6 +276,18 @@ impl<'a> Simulator<'a> {
         } else {
             Err(Answer::Denied)
         }
+    }
+
+    /// Whether the notifier makes it though the mount is read-only, which the host's own is not.
+    fn is_opened(&self, place: &Place) -> bool {
+        let (Some(rules), Node::Host(_)) = (self.names, &place.node) else {
+            return false;
+        };
+        let path = self.shown(place);
+        let openings = rules.openings();
+        openings
+            .iter()
+            .any(|opening| is_within(&path, &opening.path))
     }
 
     /// What the notifier says to a name of the host's; what is no directory may not be made where a protected path goes through.

@@ -85,7 +85,7 @@ pub use reach::Reach;
 pub use remedy::Remedy;
 pub use resolve::{Link, PathKind, Resolved, resolve};
 pub use review::{Finding, Severity, Surroundings};
-pub use ruleset::Ruleset;
+pub use ruleset::{Opening, Ruleset};
 pub use source::{Configuration, Location, Source};
 pub use trust::{Approvals, NotApprovals};
 pub use usage::Usage;

@@ -8,6 +8,8 @@ mod by_name;
 mod draft;
 mod settings;
 
+pub use self::by_name::Opening;
+
 use std::fmt;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,6 @@
 //! What is done about a socket in a command's place: to connect it, to bind it to a path, and to make a pair. The other side then sees a
-//! process of the sandbox, and not the caller; and a pair is in the sandbox's network.
+//! process of the sandbox, and not the caller; and a pair is in the sandbox's network. And a directory is mounted that was made in one
+//! which can't be written.
 //!
 //! Each errand has a child of its own, since it may wait as long as a command likes: for a server that accepts nobody. The child
 //! answers the call itself, and ends with the command. It decides nothing: of a path it gets what it leads to.
@@ -7,6 +8,7 @@
 use core::ffi::CStr;
 
 use super::entry::clone_on;
+use super::place;
 use super::raw::{Errno, Result, check};
 use super::serve::{Stack, is_end};
 use super::sys::{self, Fd};
@@ -68,8 +70,9 @@ impl Errands {
             let started = self.start_child(code, call, umask, order.0, fds);
             if let Err(errno) = started {
                 let [listener, ..] = fds;
+                let is_done = code == errand::WRITABLE;
                 // Whoever is gone hears nothing.
-                let _ = sys::answer_call(listener, call, Err(errno));
+                let _ = sys::answer_call(listener, call, if is_done { Ok(()) } else { Err(errno) });
             }
         }
         for fd in fds.into_iter().take_while(|fd| *fd != Fd::NONE) {
@@ -179,6 +182,10 @@ impl Errand {
                 Err(_) => self.bind_name(),
             },
             errand::PAIR => self.pair(address),
+            errand::WRITABLE => {
+                let _ = self.make_writable();
+                Ok(())
+            }
             _ => Err(Errno::INVAL),
         }
     }
@@ -218,6 +225,16 @@ impl Errand {
             sys::close(end).and(added)
         });
         tell([one?, other?])
+    }
+
+    /// Mounts the directory over itself, with what is mounted in it already.
+    fn make_writable(&self) -> Result<()> {
+        let bytes = sys::map(self.socket, self.umask as usize)?;
+        let path = CStr::from_bytes_until_nul(bytes).map_err(|_| Errno::INVAL);
+        let made = path.and_then(|path| place::at(sys::open_root()?, path, place::make_writable));
+        // SAFETY: a mapping of this function's own, and `path` is used no more.
+        unsafe { sys::unmap(bytes) };
+        made
     }
 
     /// Connects to the gateway's door at the address, which accepts at every one. What mark a connection has only who has a capability says, so the

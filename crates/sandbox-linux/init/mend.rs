@@ -1,4 +1,5 @@
-//! Mounts again what the host has undone: the names that a view hides, protects or keeps private, as the plan lists them.
+//! Mounts again what the host has undone: the names that a view hides, protects or keeps private, as the plan lists them; and what can be
+//! written once it is there.
 
 use core::ffi::CStr;
 
@@ -207,7 +208,7 @@ impl Names {
 
     fn is_in_place(&self, step: &Step, found: &Found, place: Fd) -> Result<bool> {
         if !found.is_mount {
-            return Ok(false);
+            return Ok(matches!(step.kind, Kind::Open) && !found.is_directory);
         }
         let is_own = self.own_devices.contains(&found.device());
         // The host may move what has a mount of ours to another name.
@@ -216,7 +217,7 @@ impl Names {
             Kind::Cover(_) => Ok(is_own && (!found.is_directory || found.is_closed())),
             Kind::Closed => Ok(is_own),
             Kind::Rebind(attributes) if attributes & RDONLY != 0 => sys::is_read_only(place),
-            Kind::Rebind(_) | Kind::Scratch(..) => Ok(true),
+            Kind::Rebind(_) | Kind::Scratch(..) | Kind::Open => Ok(true),
         }
     }
 
@@ -230,6 +231,8 @@ impl Names {
                 place::attach(place::scratch_apart(attributes, mode)?, place)
             }
             Kind::Closed => self.own.cover(cover::DIRECTORY, place),
+            // What can't be written stays so, and nothing ends for that.
+            Kind::Open => place::make_writable(place).or(Ok(())),
         }
     }
 }
@@ -246,6 +249,8 @@ enum Kind {
     Scratch(u64, u32),
     /// A cover, unless what was put together is there still.
     Closed,
+    /// What can be written.
+    Open,
 }
 
 impl Step {
@@ -255,6 +260,7 @@ impl Step {
             step::REBIND => Kind::Rebind(fields.u64()?),
             step::SCRATCH_APART => Kind::Scratch(fields.u64()?, fields.u32()?),
             step::CLOSED => Kind::Closed,
+            step::OPENED => Kind::Open,
             _ => return None,
         };
         Some(Self {

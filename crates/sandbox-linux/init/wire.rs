@@ -85,6 +85,9 @@ pub(crate) mod errand {
     /// Make a pair of sockets of sequenced packets, with the flags that come in the place of the umask, and tell their numbers in the
     /// memory that comes in the place of the socket, at the word that the address is.
     pub(crate) const PAIR: u32 = 6;
+    /// Mount a directory over itself, so that it can be written: the path, which lies in the memfd that comes in the place of the socket, and
+    /// is as long as the number that comes in the place of the umask says. Whether that is done or not, the call has done what it was made for.
+    pub(crate) const WRITABLE: u32 = 7;
 }
 
 /// First word of an [`Answer`].
@@ -256,10 +259,12 @@ pub(crate) mod step {
     /// done again when the host has undone it.
     pub(crate) const WATCH: u32 = 25;
     /// path of a directory, steps about names in it, which are the last of their fields: [`COVER`], [`REBIND`], [`SCRATCH_APART`],
-    /// [`CLOSED`].
+    /// [`CLOSED`], [`OPENED`].
     pub(crate) const WITHIN: u32 = 26;
     /// name: a [`cover::DIRECTORY`](super::cover::DIRECTORY), unless what was put together is there still.
     pub(crate) const CLOSED: u32 = 32;
+    /// name: a directory, if it is there, over itself, so that it can be written.
+    pub(crate) const OPENED: u32 = 37;
     /// slot, path: the host's directory below a private one.
     pub(crate) const KEEP: u32 = 28;
     /// mount attributes, the most names; the rest of the step are [`FOLLOWED`].

@@ -3,6 +3,7 @@
 //! Landlock has no denial: what is granted at a directory holds for all below it. So it holds what lies outside of every
 //! grant; a name hidden, or made read-only, *below* a grant is held by the mounts alone, and the report says so.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use landlock::{ABI, Access as _, AccessFs, BitFlags, Scope};
@@ -57,7 +58,14 @@ impl Rights {
 
     /// The grants that repeat `view`, and that of the sandbox's own message queues. What the host may replace or remove in a directory that is `followed` needs none: that of
     /// the tree around the directory holds for it.
-    pub(crate) fn grants(self, view: &View, followed: &[Followed]) -> Vec<Step> {
+    ///
+    /// Where names may be made in directories that can't be written all of such a directory is granted: the mounts alone keep the rest.
+    pub(crate) fn grants(
+        self,
+        view: &View,
+        followed: &[Followed],
+        names: Option<&Names>,
+    ) -> Vec<Step> {
         let may_change = |path: &Path| followed.iter().any(|it| it.may_change(path));
         let grant = |(path, node, within): (&Path, &Node, Surroundings)| {
             if may_change(path) {
@@ -72,13 +80,19 @@ impl Rights {
         let queues = Step::GrantQueues {
             rights: (AccessFs::ReadFile | AccessFs::WriteFile).bits(),
         };
-        view.placed().filter_map(grant).chain([queues]).collect()
+        let opened = names.map_or(&[][..], Names::openings);
+        let opened: BTreeSet<_> = opened.iter().map(|opening| &opening.directory).collect();
+        let opened = opened.into_iter().map(|directory| Step::Grant {
+            path: directory.to_owned(),
+            rights: (self.all & writing()).bits(),
+        });
+        let placed = view.placed().filter_map(grant);
+        placed.chain(opened).chain([queues]).collect()
     }
 
     fn of_node(self, node: &Node, within: Surroundings) -> Option<BitFlags<AccessFs>> {
         let read = AccessFs::ReadFile | AccessFs::ReadDir | AccessFs::Execute;
-        // Device nodes are made by nobody inside.
-        let write = self.all & !(AccessFs::MakeChar | AccessFs::MakeBlock);
+        let write = self.all & writing();
         let of_file = AccessFs::Execute
             | AccessFs::ReadFile
             | AccessFs::WriteFile
@@ -109,6 +123,11 @@ impl Rights {
             Node::Cover(_) | Node::Link { .. } => None,
         }
     }
+}
+
+/// All that can be done in a directory. Device nodes are made by nobody inside.
+fn writing() -> BitFlags<AccessFs> {
+    !(AccessFs::MakeChar | AccessFs::MakeBlock)
 }
 
 /// Rights in words.

@@ -125,12 +125,13 @@ impl Plan {
         if let Some(rights) = rights {
             let needed = names.as_deref().filter(|names| names.are_needed());
             plan.steps.push(rights.ruleset(needed));
-            let grants = rights.grants(&view, &plan.followed);
+            let grants = rights.grants(&view, &plan.followed, names.as_deref());
             plan.steps.extend(grants);
         }
         plan.limits(ruleset.limits(), facts);
         plan.steps.push(Step::Filter(Box::new(filter)));
-        plan.watch(ruleset.files())?;
+        let openings = names.as_deref().map_or(&[][..], Names::openings);
+        plan.watch(ruleset.files(), openings)?;
         plan.follow();
         let steps = plan.steps;
         Ok(Self {

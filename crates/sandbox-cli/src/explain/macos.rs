@@ -67,7 +67,8 @@ impl Answers for Macos<'_> {
             let asked = [Asked::Write(path), Asked::Remove(path)];
             asked.map(|asked| self.says(asked, place)).into()
         } else {
-            vec![self.says(Asked::Make(path), place)]
+            // As a file.
+            vec![self.profile.says(Asked::Make(path), Some(false))]
         };
         // Whether it can be moved is told where that is another answer.
         let first = said.first().map(|said| said.allows);

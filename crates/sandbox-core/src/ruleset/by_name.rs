@@ -1,17 +1,19 @@
 //! Rules that let something be written which is not there: they hold by its name, where they open something.
 //!
-//! `"./.vscode" = "write"` opens a protected name in a writable directory, whether it exists or not. About any other name a rule
-//! says nothing that the one about the directory does not: then it is a spelling mistake more often than not, and refused.
+//! `"./.vscode" = "write"` opens a protected name in a writable directory, whether it exists or not; and one that is optional opens
+//! a name in a directory that can only be read. About any other name a rule says nothing that the one about the directory does
+//! not: then it is a spelling mistake more often than not, and refused.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{Way, build, protecting};
 use crate::files::absent::AbsentSecrets;
-use crate::place::upwards;
+use crate::files::{FileRule, FileRules};
+use crate::place::{above, upwards};
 use crate::policy::FileEntry;
 use crate::resolve::{PathKind, Resolver};
-use crate::{Access, Policy, PolicyError};
+use crate::{Access, Policy, PolicyError, Ruleset, Source};
 
 /// What becomes of a rule about nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,8 +80,14 @@ pub(super) fn keep(
                 .kind(place)
                 .is_ok_and(|kind| kind != PathKind::Missing)
         };
-        let opens = |around: &Path| {
-            files.is_opened_by_name(path, around) || (way.is_instead && files.is_open(around))
+        let opens = |around: &Path| match way.rule.source {
+            // What settings let be written is protected all the same, unless they name it as that.
+            Source::Setting { .. } => way.may_be_made(&files, around),
+            _ => {
+                files.is_opened_by_name(path, around)
+                    || (way.is_instead && files.is_open(around))
+                    || way.may_be_made(&files, around)
+            }
         };
         if upwards(path).find(is_there).is_some_and(opens) {
             ways.push(way);
@@ -90,10 +98,72 @@ pub(super) fn keep(
     }
 }
 
+impl Way {
+    /// Whether the rule lets something be made in a directory that can only be read: the nearest that is there. Further down nothing can
+    /// be made, since nobody may make the directories on the way.
+    fn may_be_made(&self, files: &FileRules, around: &Path) -> bool {
+        self.waits == Some(Waits::Optional)
+            && self.rule.access == Access::Write
+            && above(&self.rule.path) == Some(around)
+            && files.access(around).0 == Access::Read
+    }
+}
+
+/// What rules let be written, and made, though the directory around it can only be read.
+///
+/// ```
+/// # use sandbox_core::{Context, Policy, Ruleset};
+/// # use std::path::Path;
+/// let policy = Policy::default().read("/").write_matching("/usr/**/*.log");
+/// let ruleset = Ruleset::resolve(&policy, &Context::new("/")).unwrap();
+/// let openings = ruleset.openings();
+/// assert_eq!(openings[0].directory, Path::new("/usr"));
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Opening {
+    /// The directory, which is there.
+    pub directory: PathBuf,
+    /// What is not there, or the directory itself, where a pattern says what in it.
+    pub path: PathBuf,
+}
+
+impl Opening {
+    /// What is not there, if it is about that alone.
+    #[must_use]
+    pub fn made(&self) -> Option<&Path> {
+        (self.path != self.directory).then_some(&self.path)
+    }
+}
+
+impl Ruleset {
+    /// What may be made in directories that can only be read: by rules about what is not there, and by patterns. In there
+    /// [`decide`](Self::decide) says what.
+    #[must_use]
+    pub fn openings(&self) -> Vec<Opening> {
+        let files = self.files();
+        // A rule about the directory itself beats a pattern in there.
+        let is_beaten = |directory: &Path| files.literal(directory).is_some();
+        let opening = |rule: &FileRule| {
+            let directory = match (rule.is_literal(), rule.kind) {
+                (true, PathKind::Missing) => above(rule.path())?,
+                (false, PathKind::Directory) if !is_beaten(rule.path()) => rule.path(),
+                _ => return None,
+            };
+            let is_one = rule.access == Access::Write && files.access(directory).0 == Access::Read;
+            is_one.then(|| Opening {
+                directory: directory.to_owned(),
+                path: rule.path().to_owned(),
+            })
+        };
+        files.iter().filter_map(opening).collect()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Attempt, Context, FileRule, Ruleset, Verdict};
+    use crate::{Attempt, Context, FileRule, Imported, Ruleset, Verdict};
 
     fn host() -> (tempfile::TempDir, Context) {
         let host = tempfile::tempdir().unwrap();
@@ -129,7 +199,7 @@ mod tests {
             // The directory says the same.
             ("plain", false),
             ("sub/plain/below", false),
-            // Its directory is protected, and there: a mount holds it.
+            // Its directory is protected, and there, or can only be read: a mount holds it.
             (".idea/new.xml", false),
             ("../ro/.vscode", false),
             ("../none", false),
@@ -154,13 +224,86 @@ mod tests {
     #[test]
     fn an_optional_rule_about_what_is_not_there_is_one_where_it_opens_a_name() {
         let (_host, context) = host();
-        let text = "[files]\n'/' = 'read'\n'.' = 'write'\n'./.vscode' = { access = 'write', optional = true }\n'./plain' = { access = 'write', optional = true }\n'/none' = { access = 'write', optional = true }\n";
-        let file = context.cwd.join("policy.toml");
-        let policy = Policy::from_toml(text, Some(&file)).unwrap();
+        let policy = Policy::default()
+            .read("/")
+            .write(".")
+            .hide("../closed")
+            .write_if_exists("./.vscode")
+            // The directory says the same.
+            .write_if_exists("./plain")
+            .write_if_exists("../ro/new")
+            // Nobody may make the directory.
+            .write_if_exists("../ro/none/new")
+            .write_if_exists("../closed/new");
         let ruleset = resolve(&policy, &context).unwrap();
         let rules: Vec<_> = ruleset.files().iter().map(FileRule::path).collect();
-        let vscode = context.cwd.join(".vscode");
-        assert_eq!(rules, [Path::new("/"), &context.cwd, &vscode]);
+        let host = above(&context.cwd).unwrap();
+        let [vscode, closed, new] = ["w/.vscode", "closed", "ro/new"].map(|path| host.join(path));
+        let expected = [Path::new("/"), &closed, &new, &context.cwd, &vscode];
+        assert_eq!(rules, expected);
+        let opening = Opening {
+            directory: host.join("ro"),
+            path: new.clone(),
+        };
+        assert_eq!(opening.made(), Some(new.as_path()));
+        assert_eq!(ruleset.openings(), [opening]);
+        for (path, verdict) in [(&new, Verdict::Allow), (&host.join("ro"), Verdict::Deny)] {
+            assert_eq!(ruleset.decide(&Attempt::write(path)).verdict, verdict);
+        }
+    }
+
+    #[test]
+    fn a_pattern_opens_names_in_a_directory_that_can_only_be_read() {
+        let (_host, context) = host();
+        let base = || Policy::default().read("/").write(".");
+        let openings = |policy| resolve(&policy, &context).unwrap().openings();
+        let ro = above(&context.cwd).unwrap().join("ro");
+        let opened = openings(base().write_matching("../ro/**/*.ts"));
+        assert_eq!(opened.iter().map(|it| &it.path).collect::<Vec<_>>(), [&ro]);
+        assert_eq!(opened[0].made(), None);
+        for nothing in [
+            // It can be written as it is.
+            base().write_matching("./sub/*.ts"),
+            base().read_matching("../ro/**/*.ts"),
+            // A rule about the directory itself is as long.
+            base().read("../ro").write_matching("../ro/**/*.ts"),
+            base().hide("../ro").write_matching("../ro/**/*.ts"),
+            base().write_matching("../none/**/*.ts"),
+        ] {
+            assert_eq!(openings(nothing), []);
+        }
+    }
+
+    /// What they let be written is protected all the same, where they don't say otherwise.
+    #[test]
+    fn settings_open_what_is_not_there_where_it_can_only_be_read() {
+        let (_host, context) = host();
+        let text = r#"{"network": {"allowedDomains": [], "deniedDomains": []}, "filesystem": {"denyRead": [],
+            "allowWrite": ["sub", "new", "sub/.vscode", "sub/plain", "other/new", "*.log", "denied"], "denyWrite": ["denied"]}}"#;
+        let mut policy = Imported::from_settings(text, None).unwrap().policy;
+        // It has a private `/tmp`, where the host is.
+        policy.presets.clear();
+        let policy = policy.read("/");
+        let ruleset = resolve(&policy, &context).unwrap();
+        let at = |path: &str| context.cwd.join(path);
+        for (path, verdict) in [
+            ("new", Verdict::Allow),
+            ("new/below", Verdict::Allow),
+            ("sub/plain", Verdict::Allow),
+            ("a.log", Verdict::Allow),
+            ("sub/.vscode", Verdict::Deny),
+            ("other", Verdict::Deny),
+            ("plain", Verdict::Deny),
+            ("denied", Verdict::Deny),
+        ] {
+            assert_eq!(
+                ruleset.decide(&Attempt::write(at(path))).verdict,
+                verdict,
+                "{path}"
+            );
+        }
+        let opened: Vec<_> = ruleset.openings().into_iter().map(|it| it.path).collect();
+        assert_eq!(opened, [at("*.log"), at("new"), context.cwd.clone()]);
     }
 
     /// Each layer is also compared with what there is without it.

@@ -152,8 +152,8 @@ fn resolved(
 ) -> Result<Option<Way>, PolicyError> {
     let expanded = expand(&entry.text, entry.pattern, &context.cwd, context)
         .map_err(|problem| rule_error(&entry, problem.into()))?;
-    // The name that a pattern spells is meant only where there is such a file.
-    let is_other_name = entry.optional && !is_name;
+    // The name that a pattern spells is meant only where there is such a file. What may be written can be made.
+    let is_other_name = entry.optional && !is_name && entry.access != Access::Write;
     let way = resolve_draft(
         Draft {
             entry,

@@ -45,6 +45,18 @@ pub(crate) fn replace_attributes(place: Fd, attributes: u64) -> Result<()> {
     set_attributes(place, &attr, AT_EMPTY_PATH)
 }
 
+/// Lets the mount at `place` be written, and not what is mounted in it.
+pub(crate) fn clear_read_only(place: Fd) -> Result<()> {
+    const RDONLY: u64 = 1;
+    let attr = MountAttr {
+        set: 0,
+        clear: RDONLY,
+        propagation: 0,
+        user_namespace: 0,
+    };
+    set_attributes(place, &attr, AT_EMPTY_PATH)
+}
+
 /// A detached copy of the mount tree at `place`.
 pub(crate) fn clone_tree(place: Fd) -> Result<Fd> {
     clone(place, AT_RECURSIVE)

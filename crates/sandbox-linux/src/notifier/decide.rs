@@ -14,7 +14,9 @@ use nix::sys::statfs::{
     BTRFS_SUPER_MAGIC, EXT4_SUPER_MAGIC, OVERLAYFS_SUPER_MAGIC, TMPFS_MAGIC, fstatfs,
 };
 use nix::sys::statvfs::{FsFlags, fstatvfs};
-use sandbox_core::{Attempt, GitDenial, GitFile, GitLink, Ruleset, Verdict, upwards};
+use sandbox_core::{
+    Attempt, GitDenial, GitFile, GitLink, Opening, Ruleset, Verdict, is_within, upwards,
+};
 
 use super::resolve::Name;
 use super::root::Root;
@@ -30,6 +32,8 @@ pub(crate) struct Names {
     view: Arc<View>,
     are_decided: bool,
     are_sockets_decided: bool,
+    /// What may be made in directories that can't be written.
+    openings: Vec<Opening>,
     /// What is watched besides, once somebody has asked.
     later: OnceLock<Watched>,
     /// Those of a notifier that lets calls go on, which the tests attack as well.
@@ -58,15 +62,30 @@ impl Names {
                 }
             )
         };
+        let openings = openings(ruleset, view);
         Self {
             ruleset: ruleset.clone(),
             view: Arc::clone(view),
-            are_decided: view.nodes().any(|(_, node)| is_writable(node)),
+            are_decided: !openings.is_empty() || view.nodes().any(|(_, node)| is_writable(node)),
+            openings,
             are_sockets_decided: !ruleset.opens_each_socket(),
             later: OnceLock::new(),
             #[cfg(test)]
             is_naive: false,
         }
+    }
+
+    /// What may be made in directories that can't be written.
+    pub(crate) fn openings(&self) -> &[Opening] {
+        &self.openings
+    }
+
+    /// Whether a path may be made, and written, where its mount is read-only: a rule opens it by its name, or what it lies in.
+    pub(crate) fn opens(&self, path: &Path) -> bool {
+        let mut openings = self.openings.iter();
+        openings.any(|opening| is_within(path, &opening.path))
+            && self.own(path).is_none()
+            && self.verdict(path) == Verdict::Allow
     }
 
     /// Whether something of the host's is writable.
@@ -93,7 +112,7 @@ impl Names {
     /// What lies over protected names once the host makes them. Every path has been told to init, but for its last names.
     pub(super) fn later(&self) -> &[u8] {
         // Nothing in it can fail: the directories have been encoded in the plan, and the names are those of the table.
-        let later = || plan::later(&self.ruleset, &self.view).unwrap_or_default();
+        let later = || plan::later(&self.ruleset, &self.view, &self.openings).unwrap_or_default();
         self.later.get_or_init(later).as_bytes()
     }
 
@@ -249,6 +268,23 @@ impl PartialEq for Names {
 }
 
 impl Eq for Names {}
+
+/// What the rules open by its name in read-only directories of the host's.
+fn openings(ruleset: &Ruleset, view: &View) -> Vec<Opening> {
+    let is_read_only = |opening: &Opening| {
+        let mut nodes = upwards(&opening.directory).filter_map(|above| view.node(above));
+        matches!(
+            nodes.next(),
+            Some(Node::Live {
+                writable: false,
+                kind: LiveKind::Directory
+            })
+        )
+    };
+    let mut openings = ruleset.openings();
+    openings.retain(is_read_only);
+    openings
+}
 
 /// Whether the mount that it lies on is.
 pub(super) fn is_read_only(place: BorrowedFd<'_>) -> bool {

@@ -8,7 +8,9 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
@@ -29,6 +31,9 @@ use crate::wire::{errand, order};
 /// How often those that wait for a server are looked at, and how many of them at a time: each look reads a file of procfs.
 const PAUSE: Duration = Duration::from_millis(10);
 const AT_ONCE: usize = 16;
+/// How many directories are mounted that were made where nothing can be written: a mount each, in which names are then made as everywhere.
+/// In further ones each name is made as they were.
+const MOST_MADE: usize = 1000;
 
 /// The way to init, its control socket, and who waits for a server.
 #[derive(Debug)]
@@ -38,6 +43,8 @@ pub(crate) struct Errands {
     /// How much may lie in its socket when an errand comes to that.
     room: i32,
     waiting: Mutex<Waiting>,
+    /// How many directories it was told to mount.
+    made: AtomicUsize,
     /// Whether init has been told what to watch besides.
     are_names_told: AtomicBool,
 }
@@ -85,6 +92,7 @@ impl Errands {
             control,
             brought,
             waiting: Mutex::new(waiting),
+            made: AtomicUsize::new(0),
             are_names_told: AtomicBool::new(false),
         }
     }
@@ -130,6 +138,19 @@ impl Errands {
             Stop::Answer(errno) => errno,
             _ => Errno::ENFILE,
         })
+    }
+
+    /// Has init mount a directory over itself, writable, which was made where nothing can be written; then it answers the call.
+    pub(super) fn make_writable(&self, job: &Job, path: &Path) -> Result<(), Stop> {
+        if self.made.fetch_add(1, Ordering::Relaxed) >= MOST_MADE {
+            return Err(Stop::Wait);
+        }
+        let path = path.strip_prefix("/").unwrap_or(path).as_os_str();
+        let path = [path.as_bytes(), &[0]].concat();
+        let file = memory_file(&path).map_err(|error| errno(&error))?;
+        let length = u32::try_from(path.len()).map_err(|_| Errno::ENAMETOOLONG)?;
+        let fds = [job.listener.as_raw_fd(), file.as_raw_fd()];
+        self.order(errand::WRITABLE, (job.id, length), &[], &fds)
     }
 
     fn order(

@@ -6,6 +6,7 @@
 mod config;
 mod gitfile;
 mod open;
+mod opening;
 mod repository;
 
 use std::cell::RefCell;
@@ -18,7 +19,7 @@ use std::rc::Rc;
 
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, AtFlags};
-use nix::sys::stat::{Mode, SFlag, fstat, mkdirat, mknodat, umask};
+use nix::sys::stat::{Mode, SFlag, fstat, mknodat, umask};
 use nix::unistd::{linkat, symlinkat, truncate};
 use sandbox_core::GitFile;
 
@@ -62,12 +63,7 @@ pub(super) fn perform(
     };
     match &job.call {
         Call::Open { at, flags, mode } => this.open(at, *flags, *mode).map(Done::File),
-        Call::MakeDirectory { at, mode } => this.make(at, Asked::make_directory, |name| {
-            let mode = Mode::from_bits_truncate(*mode);
-            mkdirat(&name.directory, name.last.as_c_str(), mode)?;
-            this.note_directory(name);
-            Ok(())
-        }),
+        Call::MakeDirectory { at, mode } => this.make_directory(at, *mode, errands),
         Call::MakeNode { at, mode, device } => this.make_file(at, |name| {
             let (kind, mode) = (
                 SFlag::from_bits_truncate(*mode),
@@ -107,29 +103,17 @@ impl<'a> Performer<'a> {
         named(self.walk(at).find()?, otherwise)
     }
 
-    /// Makes something that is not there.
-    fn make(
-        &self,
-        at: &'a Pinned,
-        decide: Decide<'a>,
-        make: impl FnOnce(&Name<'a>) -> nix::Result<()>,
-    ) -> Result<Done, Stop> {
-        let name = self.name(at, Errno::EEXIST)?;
-        self.decide_new(&name, decide)?;
-        make(&name)?;
-        Ok(Done::Nothing)
-    }
-
-    /// The same for anything but a directory.
+    /// Makes something that is not there, and no directory.
     fn make_file(
         &self,
         at: &'a Pinned,
         make: impl FnOnce(&Name<'a>) -> Result<(), Errno>,
     ) -> Result<Done, Stop> {
-        self.make(at, Asked::write_file, |name| {
-            no_slash(name)?;
-            make(name)
-        })
+        let name = self.name(at, Errno::EEXIST)?;
+        self.decide_new(&name, Asked::write_file)?;
+        no_slash(&name)?;
+        make(&name)?;
+        Ok(Done::Nothing)
     }
 
     /// Notes that a directory was made. That is so, whatever its path is by now.
@@ -319,6 +303,7 @@ impl<'a> Performer<'a> {
             Found::Name(name) => {
                 let seen = at_end(&name)?;
                 self.decide(&name, seen.file.as_fd(), Asked::write_file)?;
+                let seen = self.opened_file(&name, &seen)?.unwrap_or(seen);
                 Place::Opened(Rc::new(seen.file))
             }
             Found::File(file) => {

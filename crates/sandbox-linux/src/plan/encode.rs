@@ -154,6 +154,7 @@ fn write(fields: &mut Fields<'_>, step: &Step) -> Result<(), Unenforceable> {
         Step::Rebind { path, .. }
         | Step::Scratch { path, .. }
         | Step::Close { path }
+        | Step::Open { path }
         | Step::Cover { path, .. } => {
             mount(fields, step).path(path)?;
         }
@@ -263,6 +264,9 @@ fn again(code: u32, fields: &mut Reader<'_>, directory: &Path) -> Option<Step> {
                 path: path(fields)?,
             }
         }
+        step::OPENED => Step::Open {
+            path: path(fields)?,
+        },
         _ => Step::Close {
             path: path(fields)?,
         },

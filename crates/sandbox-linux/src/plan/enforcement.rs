@@ -2,6 +2,7 @@
 //!
 //! It is made from the same view and facts as the plan. A part that one mechanism alone holds says so by naming one.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use sandbox_core::{Access, Enforcement, Held, Limits, escaped};
@@ -78,6 +79,9 @@ pub(super) fn of(
         ),
         Held::new("environment", vec!["the caller"]),
     ];
+    if let Some(names) = names {
+        opened(&mut parts, names);
+    }
     unheld_files(&mut parts, view, assembled, notifier);
     limits(&mut parts, bounds, by_numbers);
     Enforcement::new(parts)
@@ -147,6 +151,21 @@ fn abstract_sockets(host_network: bool, scopes: bool) -> Held {
         (true, true) => Held::new("abstract sockets", vec!["Landlock scope"]),
         (true, false) => Held::new("abstract sockets", Vec::new())
             .but("on the host's network this kernel's Landlock (before ABI 6) does not keep the command off them"),
+    }
+}
+
+/// Where names may be made in directories that can't be written.
+fn opened(parts: &mut [Held], names: &Names) {
+    let openings = names.openings().iter();
+    let directories: BTreeSet<&Path> = openings.map(|it| it.directory.as_path()).collect();
+    let directories: Vec<_> = directories.into_iter().collect();
+    let writes = parts.iter_mut().find(|held| held.part == "writes");
+    if let (Some(held), Some(paths)) = (writes, named(&directories)) {
+        held.beyond.push(format!(
+            "in {paths} the removal and renaming of files that a rule lets be made there"
+        ));
+        held.not_held
+            .push(format!("in {paths} by Landlock as well: the mounts alone"));
     }
 }
 

@@ -117,7 +117,7 @@ impl Plan {
                 },
             )) => Inside::Device,
             Some((_, Node::Live { writable, .. })) => Inside::Host {
-                writable: *writable,
+                writable: *writable || self.names.as_ref().is_some_and(|names| names.opens(path)),
             },
             Some((_, Node::Scratch)) => Inside::Scratch,
             Some((_, Node::Link { .. })) => Inside::Host { writable: false },
@@ -173,7 +173,12 @@ impl Plan {
                         Some(Node::Live { writable: true, .. } | Node::Scratch)
                     )
                 });
-                self.with_landlock("mount namespace: read-only", !alone)
+                let openings = self
+                    .names
+                    .as_ref()
+                    .map_or(&[][..], |names| names.openings());
+                let is_opened = openings.iter().any(|it| is_within(path, &it.directory));
+                self.with_landlock("mount namespace: read-only", !alone && !is_opened)
             }
             Some((_, Node::Link { .. })) => self.with_landlock("mount namespace: read-only", true),
             Some((at, Node::Assembled))

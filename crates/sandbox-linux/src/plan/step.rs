@@ -96,6 +96,11 @@ pub enum Step {
         /// Where.
         path: PathBuf,
     },
+    /// Lets a directory be written, once it is there, in one that can only be read.
+    Open {
+        /// Where.
+        path: PathBuf,
+    },
     /// Puts an empty node over a hidden name.
     Cover {
         /// The name.
@@ -338,6 +343,7 @@ impl Step {
             | Self::Scratch { path, .. }
             | Self::Keep { path, .. }
             | Self::Close { path }
+            | Self::Open { path }
             | Self::Cover { path, .. }
             | Self::Directory { path }
             | Self::File { path }
@@ -368,6 +374,7 @@ impl Step {
             Self::Scratch { .. } => "mount a private directory at",
             Self::Keep { .. } => "keep hold of the host's directory below",
             Self::Close { .. } | Self::Cover { .. } => "hide",
+            Self::Open { .. } => "let be written",
             Self::Raise { .. } => "put the devices over their file system at",
             Self::Directory { .. } => "make the directory",
             Self::File { .. } => "make the file",
@@ -410,6 +417,7 @@ impl Step {
             Self::Scratch { apart: false, .. } => step::SCRATCH,
             Self::Scratch { apart: true, .. } => step::SCRATCH_APART,
             Self::Close { .. } => step::CLOSED,
+            Self::Open { .. } => step::OPENED,
             Self::Keep { .. } => step::KEEP,
             Self::Cover { .. } => step::COVER,
             Self::Raise { .. } => step::RAISE,

@@ -246,7 +246,7 @@ fn no_more_than_some_trees_are_watched_later() {
 fn later_names(policy: &Policy) -> Vec<PathBuf> {
     let ruleset = Ruleset::resolve(policy, &Context::new("/")).expect("the policy is right");
     let view = View::compile(ruleset.files()).unwrap();
-    let steps: Vec<_> = later(&ruleset, &view).unwrap().steps().collect();
+    let steps: Vec<_> = later(&ruleset, &view, &[]).unwrap().steps().collect();
     let is_rebind = |step: &Step| matches!(step, Step::Rebind { attributes, .. } if *attributes == MountAttributes::of_tree(false));
     assert!(steps.iter().all(is_rebind));
     let paths = steps.iter().filter_map(Step::path);
@@ -262,6 +262,7 @@ fn what_is_watched_is_told_as_it_was_given() {
             cover: Cover::Directory,
         },
         Step::Close { path: at("/b") },
+        Step::Open { path: at("/c") },
         Step::Rebind {
             path: at("/home/ana/c"),
             attributes: MountAttributes::READ_ONLY,

@@ -4,12 +4,13 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use sandbox_core::{FileRules, Ruleset, above, is_within};
+use sandbox_core::{FileRules, Opening, Ruleset, above, is_within};
 
 use super::{Compiler, MountAttributes, Step, Unenforceable, encode, mode};
 use crate::view::{LiveKind, Node, Surroundings, View};
 
-/// What is done again at names that are watched: covers, rebinds, scratch directories, and directories that were put together. A home
+/// What is done again at names that are watched: covers, rebinds, scratch directories, and directories that were put together; and what
+/// can be written once it is there. A home
 /// has hundreds, so they are kept as the bytes which init reads.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Watched(Arc<[u8]>);
@@ -45,7 +46,12 @@ const MAX_ROOTS: usize = 16;
 /// name, but it could remove them: nobody is asked about a removal.
 ///
 /// Hundreds, of which a host makes few: they are put together when a command has run for a moment.
-pub(crate) fn later(ruleset: &Ruleset, view: &View) -> Result<Watched, Unenforceable> {
+pub(crate) fn later(
+    ruleset: &Ruleset,
+    view: &View,
+    openings: &[Opening],
+) -> Result<Watched, Unenforceable> {
+    let made = || openings.iter().filter_map(Opening::made);
     let roots = view.placed().filter_map(|(path, node, within)| {
         let is_root = matches!(
             node,
@@ -57,14 +63,17 @@ pub(crate) fn later(ruleset: &Ruleset, view: &View) -> Result<Watched, Unenforce
         (is_root && !within.is_writable()).then_some(path)
     });
     let of_table = roots
+        .chain(made())
         .take(MAX_ROOTS)
         .flat_map(|root| ruleset.protected_at(root));
     let of_rules = view
         .unheld()
         .into_iter()
         .map(|missing| missing.path.clone());
-    let is_unheld =
-        |path: &PathBuf| view.node(path).is_none() && view.surroundings(path).is_writable();
+    let is_writable = |path: &Path| {
+        view.surroundings(path).is_writable() || made().any(|made| is_within(path, made))
+    };
+    let is_unheld = |path: &PathBuf| view.node(path).is_none() && is_writable(path);
     let mut paths: Vec<PathBuf> = of_table.chain(of_rules).filter(is_unheld).collect();
     // What is outside comes first, and what is in one directory together.
     paths.sort_by_cached_key(|path| {
@@ -86,7 +95,11 @@ impl Compiler<'_> {
     /// What the host can undo by replacing a name, and hidden names that it may yet make. What lies in a private file system
     /// it does not reach. Outer names come first, as in the view: what lay in a directory that has been replaced is mounted
     /// anew in the new one.
-    pub(super) fn watch(&mut self, files: &FileRules) -> Result<(), Unenforceable> {
+    pub(super) fn watch(
+        &mut self,
+        files: &FileRules,
+        openings: &[Opening],
+    ) -> Result<(), Unenforceable> {
         let again = |(path, node, within): (&Path, &Node, Surroundings)| {
             let is_hosts = path.as_os_str() != "/" && !within.is_private();
             match node {
@@ -123,7 +136,12 @@ impl Compiler<'_> {
         let unmade = unmade
             .into_iter()
             .map(|(path, cover)| Step::Cover { path, cover });
+        let made = openings.iter().filter_map(Opening::made);
+        let made = made.map(|path| Step::Open {
+            path: path.to_owned(),
+        });
         let mut names = undone;
+        names.extend(made);
         names.extend(unmade);
         if !names.is_empty() {
             self.steps.push(Step::Watch {

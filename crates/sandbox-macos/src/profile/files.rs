@@ -9,7 +9,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use sandbox_core::{Access, FileRule, FileRules, Ruleset, Source, above, is_within, upwards};
+use sandbox_core::{
+    Access, FileRule, FileRules, Opening, Ruleset, Source, above, is_within, upwards,
+};
 
 use super::fold::BELOW;
 use super::glob::{self, Part};
@@ -60,6 +62,8 @@ pub(super) struct Files<'a> {
     /// Those about a single path, by it in any spelling.
     single: HashMap<OsString, Vec<usize>>,
     patterns: Vec<usize>,
+    /// What is not there and may be made in a directory that can only be read.
+    pub(super) made: Vec<PathBuf>,
     /// The sandbox's own directories.
     own: Vec<PathBuf>,
 }
@@ -185,7 +189,12 @@ impl<'a> Files<'a> {
                 items.push(Item::own(path.clone())?);
             }
         }
-        Ok(Self::of(rules, items))
+        let openings = ruleset.openings();
+        let made = openings.iter().filter_map(Opening::made);
+        Ok(Self {
+            made: made.map(Path::to_owned).collect(),
+            ..Self::of(rules, items)
+        })
     }
 
     fn of(rules: &'a FileRules, items: Vec<Item>) -> Self {
@@ -205,6 +214,7 @@ impl<'a> Files<'a> {
             items,
             single,
             patterns,
+            made: Vec::new(),
         }
     }
 

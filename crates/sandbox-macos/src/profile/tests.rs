@@ -11,6 +11,8 @@ use std::path::{Path, PathBuf};
 
 use sandbox_core::{Context, Imported, MacOption, Network, Policy, Ruleset};
 
+use seatbelt::{Answer, Query, VnodeType};
+
 use self::judge::Judge;
 use super::{Facts, Profile, ProfileError};
 
@@ -210,6 +212,42 @@ fn what_a_rule_names_is_open_and_nothing_beside_it() {
         "w/.idea/x",
     ] {
         judge.denies("file-write-data", &home.path(path));
+    }
+}
+
+/// Nor is it made a link, which the same rule would follow the next time.
+#[test]
+fn what_is_not_there_is_made_where_a_directory_can_only_be_read() {
+    use VnodeType::{Directory, RegularFile, Symlink};
+    let home = Home::new();
+    let policy = workspace()
+        .write_if_exists("../other/new")
+        .write_matching("../other/**/*.ts");
+    let text = Profile::compile(&home.ruleset(&policy), &Facts::default()).unwrap();
+    let profile = seatbelt::Profile::parse(&text.to_string()).unwrap();
+    let allows = |operation: &str, path: &str, kind: VnodeType| {
+        let path = home.path(path);
+        let query = Query::path(path.as_os_str().as_encoded_bytes()).of(kind);
+        profile.decide(operation, &query) == Answer::Allow
+    };
+
+    for (operation, path, kind, is_allowed) in [
+        ("file-write-create", "other/new", Directory, true),
+        ("file-write-create", "other/new", RegularFile, true),
+        ("file-write-create", "other/new", Symlink, false),
+        ("file-write-unlink", "other/new", Directory, false),
+        ("file-write-create", "other/new/x", Symlink, true),
+        ("file-write-unlink", "other/new/x", RegularFile, true),
+        ("file-write-create", "other/a/b.ts", RegularFile, true),
+        ("file-write-create", "other/a/b.js", RegularFile, false),
+        ("file-write-create", "other/newer", Directory, false),
+        ("file-write-create", "other", Directory, false),
+    ] {
+        assert_eq!(
+            allows(operation, path, kind),
+            is_allowed,
+            "{operation} {path} {kind:?}"
+        );
     }
 }
 

@@ -81,7 +81,23 @@ pub(super) fn statements<'f>(files: &'f Files<'_>) -> Result<Vec<Statement>, Pro
     });
     statements.extend(stay(lines.collect(), Vec::new()));
     statements.extend(of_patterns(files)?);
+    statements.extend(made(files));
     Ok(statements)
+}
+
+/// The top of a writable tree that is not there, in a directory that can only be read. It stays once it is made, as any; and it is not made a
+/// link, which would lead the same rule elsewhere the next time.
+fn made(files: &Files<'_>) -> Option<Statement> {
+    let kinds = ["DIRECTORY", "REGULAR-FILE"].map(Filter::Vnode).to_vec();
+    let lines = files.made.iter().flat_map(|path| {
+        let ways = spelling::allowed(path.to_str().unwrap_or_default()).into_iter();
+        ways.map(|way| {
+            let filter = Filter::All(vec![Filter::Literal(way), Filter::Any(kinds.clone())]);
+            Line::new(filter, format!("{} (not there)", path.display()))
+        })
+    });
+    let lines: Vec<_> = lines.collect();
+    (!lines.is_empty()).then(|| Statement::allow(&["file-write-create"], lines))
 }
 
 /// The directories that patterns name before their last component.

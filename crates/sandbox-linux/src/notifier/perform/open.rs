@@ -99,13 +99,10 @@ impl<'a> Performer<'a> {
                 flags & !WRITES
             }
         };
+        let opened = self.opened(name, name.directory.as_fd())?;
+        let directory = &opened.as_ref().unwrap_or(name).directory;
         // New, or not: what has come there since it was looked at was not decided, and may be a link.
-        Ok(open_at(
-            name.directory.as_fd(),
-            &name.last,
-            flags | NEW,
-            mode,
-        )?)
+        Ok(open_at(directory.as_fd(), &name.last, flags | NEW, mode)?)
     }
 
     /// Which settings of git may be at a path, or at what it is called in the git directories around it.
@@ -148,7 +145,8 @@ impl<'a> Performer<'a> {
             let link = self.open_link((name, &path), Some(seen), flags, mode)?;
             return link.ok_or(denied.into());
         }
-        open_seen(seen, flags)
+        let opened = self.opened_file(name, seen)?;
+        open_seen(opened.as_ref().unwrap_or(seen), flags)
     }
 
     /// Opens a descriptor of the calling process again: for what it is open for, or what the rules let be done with that very file.

@@ -20,6 +20,12 @@ const PRIVATE: &[(&str, &str)] = &[
     ("/dev/shm", "shared memory of every user of the host"),
 ];
 
+/// Variables that keep tools from trying what no command may do.
+#[rustfmt::skip]
+const TOLD: &[(&str, &str, &str)] = &[
+    ("TAR_OPTIONS", "--no-same-owner", "GNU tar gives the files of an archive to their owners as root, and fails where it may not"),
+];
+
 /// Variables that `strict` passes: what programs need to find themselves, the terminal and the language.
 #[rustfmt::skip]
 const STRICT_VARIABLES: &[(&str, &str)] = &[
@@ -133,10 +139,11 @@ pub(crate) fn environment(preset: Preset) -> Vec<VariableEntry> {
     let passed = passed
         .iter()
         .map(|(name, _)| rule(name, VariableRule::Pass));
-    let caches = CACHES
-        .iter()
-        .map(|cache| rule(cache.variable, VariableRule::Set(cache.value.into())));
-    passed.chain(caches).collect()
+    let caches = CACHES.iter().map(|cache| (cache.variable, cache.value));
+    let told = TOLD.iter().map(|(name, value, _)| (*name, *value));
+    let set = caches.chain(told);
+    let set = set.map(|(name, value)| rule(name, VariableRule::Set(value.into())));
+    passed.chain(set).collect()
 }
 
 #[cfg(test)]

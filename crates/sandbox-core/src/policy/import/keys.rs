@@ -126,7 +126,7 @@ pub(super) const KEYS: &[Known] = &[
     known("filesystem", Section, Rules, "required"),
     known("filesystem.denyRead", Paths, Rules, "required; `hide`; what `allowRead` or `allowWrite` name below stays visible"),
     known("filesystem.allowRead", Paths, Rules, "shows what `denyRead` hides; a secret that it names, too"),
-    known("filesystem.allowWrite", Paths, Rules, "required; `write`; what does not exist is left out; of a pattern, what exists at the start"),
+    known("filesystem.allowWrite", Paths, Rules, "required; `write`; what does not exist can be made, where the directory around it is there"),
     known("filesystem.denyWrite", Paths, Rules, "required; `read`, also where something below is allowed, and for what does not exist yet"),
     known("filesystem.allowGitConfig", Boolean, Rules, "`.git/config` of the current directory can be written where `.git` can"),
     known("filesystem.disabled", Boolean, Rules, "no rule about files; `/tmp`, `/run` and `/dev/shm` stay private, since sockets of the host are in them"),

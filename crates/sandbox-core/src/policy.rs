@@ -273,7 +273,7 @@ impl Policy {
         self.file(pattern.as_ref(), true, Access::Write, false)
     }
 
-    /// Grants writing a path that may be missing.
+    /// Grants writing a path that may be missing. Then it can be made, also where the directory around it can only be read.
     pub fn write_if_exists(self, path: impl AsRef<OsStr>) -> Self {
         self.file(path.as_ref(), false, Access::Write, true)
     }

@@ -129,6 +129,20 @@ fn it_holds_what_a_rule_protects() {
 }
 
 #[test]
+fn it_holds_in_what_a_command_has_made_where_all_else_can_only_be_read() {
+    let host = host();
+    let made = host.path("@outside/new");
+    let sandbox = Sandbox::new(&policy(&host).write_if_exists(&made)).unwrap();
+    let mut asked = Asked::new(&host, &sandbox);
+    assert!(asked.succeeds(&host.expand("mkdir @outside/new && mkdir @outside/new/sub")));
+    asked.comes_to_hold(&host, made.join(".mcp.json").to_str().unwrap());
+    assert!(
+        asked.succeeds(&host.expand("rmdir @outside/new/sub")),
+        "control"
+    );
+}
+
+#[test]
 fn every_command_holds_it() {
     let host = host();
     let sandbox = sandbox(&host);

@@ -130,6 +130,31 @@ fn a_further_init_is_in_the_same_namespaces() {
     drop(busy);
 }
 
+/// A directory that one command has made, where all else can only be read, can be written by those that run already, and by the next.
+#[test]
+fn what_a_command_makes_where_a_rule_opens_it_is_writable_for_all() {
+    let host = Host::new();
+    let made = host.path("@outside/new");
+    let policy = Policy::preset(Preset::ReadOnly).write_if_exists(&made);
+    let sandbox = Sandbox::new(&policy).unwrap();
+    let new = made.display();
+    let until = format!("until rm {new}/file 2> /dev/null; do sleep 0.01; done");
+    let beside = sandbox.command("sh").args(["-c", &until]).spawn().unwrap();
+    let busy = waiting(&sandbox, &format!("mkdir {new} && echo x > {new}/file"));
+    assert!(beside.wait_with_output().unwrap().status.success());
+    for _ in 0..2 {
+        let script = format!("mkdir {new}/sub && rmdir {new}/sub && echo done");
+        assert_eq!(shell(&sandbox, &script), "done");
+    }
+    drop(busy);
+    assert!(made.is_dir() && !made.join("file").exists());
+    assert_eq!(
+        shell(&sandbox, &format!("mkdir {new}er; rmdir {new}; true")),
+        ""
+    );
+    assert!(made.is_dir() && !host.has("@outside/newer"));
+}
+
 /// What holds for the first init holds for those beside it.
 #[test]
 fn a_further_init_confines_as_the_first() {

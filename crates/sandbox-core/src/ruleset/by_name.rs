@@ -156,7 +156,7 @@ impl Ruleset {
                 path: rule.path().to_owned(),
             })
         };
-        files.iter().filter_map(opening).collect()
+        files.written().filter_map(opening).collect()
     }
 }
 

@@ -48,6 +48,7 @@ const GEMINI: &str = "https://ai.google.dev/api";
 const HUGGING_FACE: &str = "https://huggingface.co/.well-known/meta.json";
 const INFERENCE: &str = "https://huggingface.co/docs/inference-providers/index";
 const NPM: &str = "https://docs.npmjs.com/cli/v11/using-npm/registry";
+const YARN: &str = "https://yarnpkg.com/configuration/yarnrc";
 const PYPI: &str = "https://docs.pypi.org/api/index-api/";
 const CRATES: &str = "https://doc.rust-lang.org/cargo/reference/registry-index.html";
 const MODULES: &str = "https://go.dev/ref/mod#environment-variables";
@@ -93,6 +94,7 @@ const NAMED: &[Named] = &[
     named(Huggingface, "*.hf.co", "large files", HUGGING_FACE),
 
     named(Npm, "*.npmjs.org", "the registry", NPM),
+    named(Npm, "*.yarnpkg.com", "the name under which yarn asks it, and yarn itself", YARN),
 
     named(Pip, "pypi.org", "the index", PYPI),
     named(Pip, "*.pypi.org", "the index", PYPI),

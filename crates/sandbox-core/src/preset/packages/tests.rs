@@ -152,7 +152,7 @@ fn only_hosts_and_ports_of_addresses_are_kept() {
 fn without_a_configuration_it_is_the_managers_own_domain() {
     use DestinationPreset::{Cargo, Debian, Go, Maven, Npm, Pip};
     for (preset, expected) in [
-        (Npm, &["*.npmjs.org"][..]),
+        (Npm, &["*.npmjs.org", "*.yarnpkg.com"][..]),
         (Pip, &["pypi.org", "*.pypi.org", "*.pythonhosted.org"]),
         (Cargo, &["*.crates.io"]),
         (Go, &["*.golang.org"]),
@@ -170,7 +170,7 @@ fn without_a_configuration_it_is_the_managers_own_domain() {
 #[test]
 fn npm() {
     use DestinationPreset::Npm;
-    let own = "*.npmjs.org ()";
+    let [own, yarns] = ["*.npmjs.org ()", "*.yarnpkg.com ()"];
     told(
         Npm,
         &[(
@@ -188,7 +188,7 @@ fn npm() {
         Npm,
         &[("home/.npmrc", "@shop:registry=https://npm.shop.example\n")],
         &[],
-        &["npm.shop.example:443 (`home/.npmrc`)", own],
+        &["npm.shop.example:443 (`home/.npmrc`)", own, yarns],
     );
     // The person's file over the machine's, a variable over both.
     let files = [
@@ -240,7 +240,7 @@ fn npm() {
         Npm,
         &[("home/.npmrc", "[x]\nregistry=https://x.example\n")],
         &[],
-        &[own],
+        &[own, yarns],
     );
 }
 
@@ -524,7 +524,7 @@ fn debian() {
 fn hostile_files_say_nothing() {
     use DestinationPreset::Npm;
     const SAYS: &[u8] = b"registry=https://evil.example\n";
-    let own = ["*.npmjs.org (preset `npm`)"];
+    let own = ["*.npmjs.org (preset `npm`)", "*.yarnpkg.com (preset `npm`)"];
     let machine = || Machine::new(&[], &[]);
     let expects = |machine: &Machine, expected: &[&str], what: &str| {
         assert_eq!(machine.rules(Npm), expected, "{what}");

@@ -177,6 +177,25 @@ fn caches_are_writable_and_private() {
     );
 }
 
+/// They are executed where they are; a cache in the private `/tmp` has none.
+#[test]
+fn browsers_that_were_downloaded_are_found() {
+    let host = || Host::new().dir("~/.cache/ms-playwright");
+    let script = "echo [$PLAYWRIGHT_BROWSERS_PATH]";
+    let shown = |host: &Host, options: &[&str]| {
+        let command = host.sandbox(["sh", "-c", script]).options(options);
+        host.printed(&command.output())
+    };
+    assert_eq!(shown(&host(), &[]), "[@home/.cache/ms-playwright]\n");
+    assert_eq!(shown(&Host::new(), &[]), "[]\n");
+    let hidden = ["--hide", "~/.cache"];
+    assert_eq!(shown(&host(), &hidden), "[]\n");
+    let said = host();
+    let command = said.sandbox(["sh", "-c", script]);
+    let outcome = command.env("PLAYWRIGHT_BROWSERS_PATH", "0").output();
+    outcome.stdout("[0]\n");
+}
+
 /// Root without capabilities gives nothing away, and GNU tar fails where it tries.
 #[test]
 fn an_archive_of_somebody_elses_is_unpacked() {

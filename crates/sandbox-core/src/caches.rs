@@ -1,4 +1,4 @@
-//! Variables that point the caches of tools into the private `/tmp`.
+//! Variables that point the caches of tools into the private `/tmp`, and back to what is only read.
 //!
 //! A cache in the home would have to be writable, which is a way to stay: what a confined build leaves in it is
 //! executed by the next unconfined one. Read-only, it breaks tools that insist on writing theirs.
@@ -50,6 +50,32 @@ pub(crate) const CACHES: &[Cache] = &[
     cache("pnpm_config_store_dir", "/tmp/.cache/pnpm/store", "pnpm looks for one that it can link from, in the home and at the root, before it asks PNPM_HOME"),
 ];
 
+/// Programs that a tool has downloaded into the cache in the home: they are executed from there, since nothing is written.
+pub(crate) struct Kept {
+    /// The variable that says where they are.
+    pub(crate) variable: &'static str,
+    /// The directory below `$XDG_CACHE_HOME`.
+    pub(crate) name: &'static str,
+    #[cfg_attr(not(test), expect(dead_code, reason = "for who audits the table"))]
+    pub(crate) reason: &'static str,
+}
+
+const fn kept(variable: &'static str, name: &'static str, reason: &'static str) -> Kept {
+    Kept {
+        variable,
+        name,
+        reason,
+    }
+}
+
+/// Sorted by name.
+#[rustfmt::skip]
+pub(crate) const KEPT: &[Kept] = &[
+    kept("CYPRESS_CACHE_FOLDER", "Cypress", "what `cypress install` has downloaded"),
+    kept("PLAYWRIGHT_BROWSERS_PATH", "ms-playwright", "browsers that `playwright install` has downloaded"),
+    kept("PUPPETEER_CACHE_DIR", "puppeteer", "browsers that puppeteer has downloaded"),
+];
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -67,6 +93,11 @@ mod tests {
                 "{}",
                 cache.variable
             );
+        }
+        for kept in KEPT {
+            assert!(!kept.reason.is_empty() && !kept.reason.ends_with('.'));
+            let is_cache = |cache: &Cache| cache.variable == kept.variable;
+            assert!(!CACHES.iter().any(is_cache), "{}", kept.variable);
         }
     }
 }

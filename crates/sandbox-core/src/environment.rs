@@ -8,13 +8,18 @@ pub(crate) mod wider;
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
+use crate::caches::KEPT;
 use crate::os::OsStrExt;
 use crate::policy::{VariableEntry, VariableRule};
+use crate::resolve::{PathKind, Resolver};
 use crate::ruleset::has_secrets;
 use crate::secrets;
-use crate::{Lost, Policy, Preset, RuleRef, SocketPreset, Source, Why, preset};
+use crate::{
+    Access, Context, FileRules, Lost, Policy, Preset, RuleRef, SocketPreset, Source, Why, preset,
+};
 
 /// The rules about variables, resolved.
 ///
@@ -33,6 +38,8 @@ pub struct Environment {
     presets: Vec<Preset>,
     sockets: Vec<SocketPreset>,
     written: Vec<VariableEntry>,
+    /// Where downloaded programs are.
+    kept: Vec<VariableEntry>,
     /// The one that holds first. Put in order at the first question: nothing that is done about files waits for it.
     rules: OnceLock<Vec<NameRule>>,
 }
@@ -120,8 +127,41 @@ impl Environment {
             presets: policy.presets.iter().map(|(preset, _)| *preset).collect(),
             sockets: policy.socket_presets.iter().map(|(it, _)| *it).collect(),
             written: policy.environment.clone(),
+            kept: Vec::new(),
             rules: OnceLock::new(),
         }
+    }
+
+    /// Points tools to the programs that they have downloaded into the caller's cache, where the command can see them, and the caller does
+    /// not say where they are.
+    pub(crate) fn keep(&mut self, files: &FileRules, context: &Context, resolver: &Resolver) {
+        let mut presets = self.presets.iter().filter(|it| **it != Preset::None);
+        let Some(preset) = presets.next() else {
+            return;
+        };
+        let named = context.variables.get(OsStr::new("XDG_CACHE_HOME"));
+        let named = named.map(PathBuf::from).filter(|path| path.is_absolute());
+        let Some(cache) = named.or_else(|| Some(context.home.as_ref()?.join(".cache"))) else {
+            return;
+        };
+        let is_seen = |path: &Path| {
+            let is_seen = |access| matches!(access, Access::Read | Access::Write);
+            let resolved = resolver.resolve(path);
+            resolved
+                .is_ok_and(|it| it.kind == PathKind::Directory && is_seen(files.access(&it.path).0))
+        };
+        let said = |variable: &str| context.variables.contains_key(OsStr::new(variable));
+        for kept in KEPT.iter().filter(|kept| !said(kept.variable)) {
+            let path = cache.join(kept.name);
+            if is_seen(&path) {
+                self.kept.push(VariableEntry {
+                    pattern: kept.variable.into(),
+                    rule: VariableRule::Set(path.into()),
+                    source: Source::Preset(*preset),
+                });
+            }
+        }
+        self.rules = OnceLock::new();
     }
 
     fn rules(&self) -> &[NameRule] {
@@ -151,7 +191,8 @@ impl Environment {
             .flat_map(|preset| preset::environment(*preset));
         let sockets = self.sockets.iter();
         let sockets = sockets.flat_map(|preset| preset::sockets::environment(*preset));
-        let entries = presets.chain(sockets).chain(self.written.iter().cloned());
+        let later = self.kept.iter().chain(&self.written).cloned();
+        let entries = presets.chain(sockets).chain(later);
         secrets.map(drop).chain(entries.map(written)).collect()
     }
 

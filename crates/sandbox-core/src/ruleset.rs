@@ -67,7 +67,7 @@ impl Ruleset {
         let resolver = Resolver::default();
         let mut files = resolve_files(policy, context, &resolver, &mut problems);
         refuse_broad_workspaces(&files, context, &resolver, &mut problems);
-        let environment = Environment::resolve(policy);
+        let mut environment = Environment::resolve(policy);
         let network = NetworkRules::resolve(policy, context, &files, &mut problems);
         // What is compared, and how long the search for matches takes, is worth nothing once the policy is refused.
         if problems.is_empty() {
@@ -90,6 +90,7 @@ impl Ruleset {
         if !problems.is_empty() {
             return Err(PolicyErrors(problems));
         }
+        environment.keep(&files, context, &resolver);
         Ok(Self {
             files: Arc::new(files),
             network,

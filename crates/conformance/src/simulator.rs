@@ -93,7 +93,11 @@ impl<'a> Simulator<'a> {
         let mut simulator = Self::unconfined(listing);
         simulator.layers = layers;
         let is_counted = |step: &&Step| {
-            layers != Layers::Landlock || matches!(step, Step::Landlock { .. } | Step::Grant { .. })
+            layers != Layers::Landlock
+                || matches!(
+                    step,
+                    Step::Landlock { .. } | Step::Grant { .. } | Step::GrantOpening { .. }
+                )
         };
         for step in steps.iter().filter(is_counted) {
             let done = simulator.apply(step);
@@ -179,7 +183,7 @@ impl<'a> Simulator<'a> {
                 self.named(&place, true)?;
             }
             // A read-only mount does not keep from writing to what is no file (mount(2)).
-            Some(Thing::Special) => {}
+            Some(Thing::Special) => self.named(&place, true)?,
             _ => return Err(Answer::Denied),
         }
         self.granted(&place, right::WRITE_FILE)?;

@@ -90,10 +90,14 @@ fn line(event: &Event, directory: &Path) -> String {
 /// The options that say the same as these lines of a policy, if there are any.
 fn options(attempt: &Attempt, remedy: &str, directory: &Path) -> Option<String> {
     let rules: toml::Table = toml::from_str(remedy).ok()?;
-    let option = |(key, access): (&String, &toml::Value)| match (access.as_str()?, is_file(attempt))
-    {
-        ("allow", false) => Some(format!("--allow {}", quoted(key)?)),
-        ("write", true) => Some(format!("--write {}", quoted(&from_here(key, directory))?)),
+    let is_file = is_file(attempt);
+    let option = |(key, rule): (&String, &toml::Value)| match (rule.as_str(), is_file) {
+        (Some("allow"), false) => Some(format!("--allow {}", quoted(key)?)),
+        (Some("write"), true) => Some(format!("--write {}", quoted(&from_here(key, directory))?)),
+        // It takes a path and no pattern.
+        (None, true) if rule.get("optional").is_some() && !key.contains('[') => {
+            Some(format!("--make {}", quoted(&from_here(key, directory))?))
+        }
         _ => None,
     };
     let options: Option<Vec<String>> = rules.iter().map(option).collect();
@@ -159,6 +163,15 @@ mod tests {
             (r#""/w/~" = "write""#, Some("--write './~'")),
             (r#""/w/a b[*]" = "write""#, Some("--write 'a b[*]'")),
             (r#""/w/a\u001B" = "write""#, None),
+            (
+                r#""/etc/x" = { access = "write", optional = true }"#,
+                Some("--make /etc/x"),
+            ),
+            (
+                r#""/w/x" = { access = "write", optional = true }"#,
+                Some("--make x"),
+            ),
+            (r#""/w/x[*]" = { access = "write", optional = true }"#, None),
             (r#""/w/it's" = "write""#, None),
             (
                 "\"/etc\" = \"write\"\n\"/etc/.git\" = \"write\"",

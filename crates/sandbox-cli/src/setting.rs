@@ -137,6 +137,9 @@ pub(crate) fn options(setting: &Setting) -> Result<Policy, Failure> {
             };
         }
     }
+    for path in &setting.make {
+        policy = policy.write_if_exists(path);
+    }
     policy = presets(policy, setting)?;
     for group in &setting.protect {
         policy = policy.protect(group.0);

@@ -1,7 +1,10 @@
 //! What rules let be made in directories that can only be read: a name that is not there at the start, and what a pattern matches.
 
 use std::fs;
+use std::io::Read;
 use std::os::unix::fs::symlink;
+
+use nix::sys::stat::Mode;
 
 use sandbox_testing::{Host, Outcome};
 
@@ -116,6 +119,70 @@ fn what_the_host_puts_in_the_way_is_not_written_to() {
     assert_eq!(host.read("aside/key"), "SECRET\n");
 }
 
+/// No mount keeps anybody from writing to a FIFO: the notifier and Landlock do, around what is opened as well.
+#[test]
+fn a_fifo_of_the_hosts_is_not_written_to() {
+    let written = |rule: &str| {
+        let host = host().dir("deep");
+        let fifo = host.path("deep/fifo");
+        nix::unistd::mkfifo(&fifo, Mode::S_IRWXU).unwrap();
+        // For both, so that nobody waits.
+        let mut open = fs::File::options();
+        let mut reader = open.read(true).write(true).open(&fifo).unwrap();
+        let script = "echo x > deep/fifo";
+        let command = host.sandbox(["sh", "-c", script]).policy(NEW).rule(rule);
+        let outcome = command.output();
+        let mut line = [0; 2];
+        let is_written = outcome.code() == Some(0);
+        if is_written {
+            reader.read_exact(&mut line).unwrap();
+        }
+        (is_written, line)
+    };
+    assert_eq!(written("@ws/none = hide"), (false, [0; 2]));
+    assert_eq!(written("@ws/deep = write"), (true, *b"x\n"), "control");
+}
+
+/// A mount goes with what the host moves: what only could be read stays so, whatever its name is then.
+#[test]
+fn what_the_host_moves_into_the_pattern_is_read_only_still() {
+    let attack = |rule: &str| {
+        let host = host()
+            .file("src/rw/keep", "kept\n")
+            .file("src/rw/ro/f", "kept\n");
+        let script = "echo ready; until [ -e src/rw/ro2.ts ]; do sleep 0.01; done; \
+            echo x > src/rw/keep2.ts; echo x > src/rw/ro2.ts/f; mkdir src/rw/ro2.ts/dist; echo x > src/rw/ro2.ts/new.ts; echo x > src/rw/own";
+        let command = host.sandbox(["sh", "-c", script]).policy(NEW);
+        let command = command
+            .rule("@ws/src/rw = write")
+            .rule("@ws/src/rw/ro = read");
+        let mut command = command.rule(rule).start();
+        command.prints("ready");
+        for (from, to) in [("keep", "keep2.ts"), ("ro", "ro2.ts")] {
+            let rw = host.path("src/rw");
+            fs::rename(rw.join(from), rw.join(to)).unwrap();
+        }
+        command.wait();
+        assert_eq!(host.read("src/rw/own"), "x\n", "control");
+        assert_eq!(host.read("src/rw/ro2.ts/f"), "kept\n");
+        assert!(!host.has("src/rw/ro2.ts/new.ts") && !host.has("src/rw/ro2.ts/dist"));
+        host.read("src/rw/keep2.ts")
+    };
+    assert_eq!(attack("@ws/src/rw/keep = read"), "kept\n");
+    assert_eq!(attack("@ws/src/rw/none = hide"), "x\n", "control");
+}
+
+/// A mount for each would be more than any init holds.
+#[test]
+fn as_many_matches_as_a_command_likes_keep_nobody_from_starting() {
+    let host = host();
+    let make = "i=0; while [ $i -lt 4200 ]; do : > src/a/$i.ts; i=$((i+1)); done";
+    run(&host, make).succeeds();
+    run(&host, "echo x > src/a/4199.ts && echo x > src/a/new.ts").succeeds();
+    assert_eq!(host.read("src/a/4199.ts"), "x\n");
+    run(&host, "echo x > src/a/kept.js").fails();
+}
+
 #[test]
 fn what_the_host_makes_there_meanwhile_can_be_written() {
     let host = host();
@@ -147,5 +214,18 @@ fn without_a_notifier_nothing_is_made_there() {
         !["new", "made.txt", "src/a/m.ts"]
             .iter()
             .any(|path| host.has(path))
+    );
+    let file = host.policy(&host.expand(NEW)).display().to_string();
+    let explained = |options: &[&str]| {
+        let question = ["explain", "--policy", &file, "--write", "new"];
+        let question = question.iter().chain(options);
+        host.tool(question).output().text()
+    };
+    let allowed = explained(&[]);
+    assert!(allowed.contains("allow write"), "{allowed}");
+    let denied = explained(&["--lower", "notifier=0"]);
+    assert!(
+        denied.contains("deny  write") && denied.contains("nobody makes it here"),
+        "{denied}"
     );
 }

@@ -6,8 +6,10 @@
 use std::path::{Path, PathBuf};
 
 use crate::decide::{follow, is_resolved, protection, remedy};
+use crate::escape::toml_string;
 use crate::files::{FileRule, FileRules};
-use crate::place::{is_within, name, upwards};
+use crate::pattern::escape;
+use crate::place::{above, is_within, name, upwards};
 use crate::{Access, Attempt, Decision, Operation, RuleRef, Ruleset, Source, Verdict};
 
 /// What a name is to stand for.
@@ -28,6 +30,9 @@ pub enum NameOf {
     File,
     /// A symbolic link, wherever it leads.
     Link,
+    /// A directory that a command makes for itself: where the one around it can only be read a rule about its own name is enough, on a
+    /// host that has a notifier.
+    Made,
 }
 
 impl Ruleset {
@@ -90,6 +95,12 @@ impl Ruleset {
         // A rule about a part of a repository that was opened by itself would take all of that back.
         let by_itself = files.access(&path).1;
         let is_by_itself = by_itself.is_some_and(|rule| rule.source == Source::Repository);
+        if name == NameOf::Made
+            && !exists(&path)
+            && let Some(line) = files.makes(&path, around)
+        {
+            return Some(line);
+        }
         // Of what is not there a rule is one only where the name can't be written without it, which a link in a `.git` is no reason for.
         let by_name = |files: &FileRules| {
             let is_rule = exists(&path) || files.is_opened_by_name(&path, around);
@@ -143,17 +154,32 @@ impl FileRules {
         self.is_open(around) && (!self.is_open(path) || self.is_way(path))
     }
 
+    /// The line that lets a path be made which is an ordinary one in a directory that can only be read.
+    fn makes(&self, path: &Path, around: &Path) -> Option<String> {
+        let is_made = above(path) == Some(around) && self.access(around).0 == Access::Read;
+        if !is_made || self.literal(path).is_some() || git_directory(path).is_some() {
+            return None;
+        }
+        // What would be protected is not opened on the side.
+        let opened = self.opened(around);
+        if !opened.is_open(path) || opened.is_way(path) {
+            return None;
+        }
+        let key = toml_string(&escape(path.to_str()?));
+        Some(format!("{key} = {{ access = \"write\", optional = true }}"))
+    }
+
     /// Whether a name that can be written may stand for this.
     fn may_be(&self, path: &Path, name: NameOf) -> bool {
         match name {
-            NameOf::Directory => true,
+            NameOf::Directory | NameOf::Made => true,
             NameOf::File => self.way_to_protected(path).is_none(),
             NameOf::Link => self.may_link_anywhere(path),
         }
     }
 
     /// The same with a rule that lets a path be written. Of a repository that such a rule is about nothing is opened by itself.
-    fn opened(&self, path: &Path) -> Self {
+    pub(crate) fn opened(&self, path: &Path) -> Self {
         let mut files = self.clone();
         let about = git_directory(path).unwrap_or(path);
         files.forget(|rule| rule.source == Source::Repository && is_within(rule.path(), about));

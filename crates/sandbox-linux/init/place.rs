@@ -44,18 +44,17 @@ pub(crate) fn rebind(attributes: u64, place: Fd) -> Result<()> {
     attach(tree, place).and(set)
 }
 
-/// Mounts a directory over itself, with what is mounted in it, so that it can be written. What lies over it already stays as it is.
+/// Mounts a directory over itself, with what is mounted in it, so that it can be written, if the host's own mount can. What lies over it
+/// already stays as it is.
 pub(crate) fn make_writable(place: Fd) -> Result<()> {
     let found = sys::find(place, c"")?;
     if !found.is_directory || found.is_mount {
-        return Err(Errno::INVAL);
+        return Ok(());
     }
     let tree = sys::clone_tree(place)?;
-    if let Err(errno) = sys::clear_read_only(tree) {
-        sys::close(tree)?;
-        return Err(errno);
-    }
-    attach(tree, place)
+    let cleared = sys::clear_read_only(tree);
+    // In any case, so that it is not tried at every look.
+    attach(tree, place).and(cleared)
 }
 
 impl Own {

@@ -11,15 +11,13 @@ use super::raw::{Errno, Result};
 use super::serve::Stack;
 use super::sys::{self, Fd};
 use super::watch::Watch;
-use super::wire::{ANSWER, Answer, DOOR, KEPT, PROXY, Reader, answer, cover, door, step};
+use super::wire::{ANSWER, Answer, DOOR, KEPT, PROXY, Reader, SLOTS, answer, cover, door, step};
 
 /// Mount attributes (`mount_setattr(2)`).
 const NOSUID_NOEXEC: u64 = 2 | 8;
 const RDONLY: u64 = 1;
 const MS_PRIVATE: u64 = 1 << 18;
 
-/// The most descriptors that are held between taking a tree and putting it somewhere.
-const SLOTS: usize = 4096;
 /// The most file systems of the sandbox's own.
 const PRIVATE: usize = 256;
 /// In the place of a tree that the host has removed.
@@ -203,7 +201,8 @@ impl<'a> Builder<'a> {
             step::ENTER_ROOT => self.enter_root(),
             step::LOCK => self.lock(),
             step::LANDLOCK => self.landlock(fields)?,
-            step::GRANT => self.grant(fields.u64()?, fields.string()?),
+            step::GRANT => self.grant(fields.u64()?, !self.performed, fields.string()?),
+            step::GRANT_OPENING => self.grant(fields.u64()?, fields.u64()?, fields.string()?),
             step::GRANT_QUEUES => self.grant_queues(fields.u64()?),
             step::LIMIT => self.limit(fields.u32()?, fields.u64()?),
             step::NUMBERS => bound_numbers(fields.u32()?),
@@ -450,15 +449,16 @@ impl<'a> Builder<'a> {
         }))
     }
 
-    fn grant(&self, rights: u64, path: &CStr) -> Result<()> {
+    /// Grants rights to the performer, and to commands those that are their `own`.
+    fn grant(&self, rights: u64, own: u64, path: &CStr) -> Result<()> {
         let granted = self.at(path, |place| {
             if self.performer != Fd::NONE {
                 sys::landlock_grant(self.performer, place, rights)?;
             }
-            match rights & !self.performed {
+            match rights & own {
                 // A rule that grants nothing is none (landlock_add_rule(2)).
                 0 => Ok(()),
-                rights => sys::landlock_grant(self.confinement.ruleset, place, rights),
+                own => sys::landlock_grant(self.confinement.ruleset, place, own),
             }
         });
         match granted {

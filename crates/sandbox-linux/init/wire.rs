@@ -13,6 +13,9 @@ pub(crate) const AT_ONCE: usize = 253;
 /// The most descriptors that are handed over to one command.
 pub(crate) const DESCRIPTORS: usize = 4096;
 
+/// The most trees of the host that are held between being taken and being put somewhere.
+pub(crate) const SLOTS: usize = 4096;
+
 /// The most directories of the host that init keeps hold of, to show what is added to them.
 pub(crate) const KEPT: usize = 64;
 
@@ -247,6 +250,8 @@ pub(crate) mod step {
     pub(crate) const LANDLOCK: u32 = 19;
     /// rights, path.
     pub(crate) const GRANT: u32 = 20;
+    /// rights of the performer, rights of commands, path.
+    pub(crate) const GRANT_OPENING: u32 = 38;
     /// rights: on the message queues of the sandbox's own.
     pub(crate) const GRANT_QUEUES: u32 = 36;
     /// resource, bytes or number: for the commands.

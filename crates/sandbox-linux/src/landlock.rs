@@ -59,7 +59,8 @@ impl Rights {
     /// The grants that repeat `view`, and that of the sandbox's own message queues. What the host may replace or remove in a directory that is `followed` needs none: that of
     /// the tree around the directory holds for it.
     ///
-    /// Where names may be made in directories that can't be written all of such a directory is granted: the mounts alone keep the rest.
+    /// Where names may be made in directories that can't be written all of such a directory is granted to the notifier's performer, and to
+    /// commands to remove: that the mounts alone keep them from.
     pub(crate) fn grants(
         self,
         view: &View,
@@ -82,9 +83,11 @@ impl Rights {
         };
         let opened = names.map_or(&[][..], Names::openings);
         let opened: BTreeSet<_> = opened.iter().map(|opening| &opening.directory).collect();
-        let opened = opened.into_iter().map(|directory| Step::Grant {
+        let opened = opened.into_iter().map(|directory| Step::GrantOpening {
             path: directory.to_owned(),
             rights: (self.all & writing()).bits(),
+            // Names are made, and files opened, in its place; in a directory that was made it removes what it likes.
+            own: (AccessFs::RemoveFile | AccessFs::RemoveDir).bits(),
         });
         let placed = view.placed().filter_map(grant);
         placed.chain(opened).chain([queues]).collect()

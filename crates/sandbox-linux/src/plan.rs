@@ -18,12 +18,12 @@ mod step;
 mod tests;
 mod watch;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-use sandbox_core::{Enforcement, Limits, Ruleset, Tier};
+use sandbox_core::{Access, Enforcement, Limits, Ruleset, Tier, above, is_within};
 
 use crate::filter::Feature;
 use crate::landlock::Rights;
@@ -90,7 +90,13 @@ impl Plan {
     /// [`Unenforceable`] if the host, or this version, can't hold a part of it.
     pub fn compile(ruleset: &Ruleset, facts: &HostFacts) -> Result<Self, Unenforceable> {
         require_namespaces(ruleset, facts)?;
-        let view = Arc::new(View::compile(ruleset.files())?);
+        let left = if has_notifier(ruleset, facts) {
+            left_to_notifier(ruleset)
+        } else {
+            HashSet::new()
+        };
+        let view = View::compile_without(ruleset.files(), |path| left.contains(path))?;
+        let view = Arc::new(view);
         let network = Connectivity::of(ruleset.network_rules());
         let rights = Rights::of(facts);
         let names = names(ruleset, facts, &view);
@@ -201,16 +207,48 @@ impl Plan {
     }
 }
 
-/// What a notifier decides by, on a host that has one. Whoever may make namespaces and mounts could call a place by another name, and
-/// the performer without Landlock could do more than the policy grants.
+/// What a notifier decides by, on a host that has one.
 fn names(ruleset: &Ruleset, facts: &HostFacts, view: &Arc<View>) -> Option<Arc<Names>> {
+    has_notifier(ruleset, facts).then(|| Arc::new(Names::new(ruleset, view)))
+}
+
+/// What patterns let be written in directories that can only be read, if there is much of it. The notifier does that by name; a mount for each
+/// would take its time at every start, and a command could make more than there can be.
+fn left_to_notifier(ruleset: &Ruleset) -> HashSet<&Path> {
+    const MANY: usize = 1000;
+    let mut openings = ruleset.openings();
+    openings.retain(|opening| opening.made().is_none());
+    let files = ruleset.files();
+    let is_opened = |path: &Path| {
+        let mut openings = openings.iter();
+        let is_read_only = |above| files.access(above).0 == Access::Read;
+        openings.any(|opening| is_within(path, &opening.directory))
+            && above(path).is_some_and(is_read_only)
+    };
+    let anchors = files.anchors().iter();
+    let written = anchors.filter(|anchor| anchor.access == Access::Write && !anchor.pin);
+    let mut left: HashSet<&Path> = written
+        .map(|anchor| anchor.path.as_path())
+        .filter(|path| is_opened(path))
+        .collect();
+    if left.len() <= MANY {
+        return HashSet::new();
+    }
+    for rule in files.iter().filter(|rule| rule.is_literal()) {
+        left.remove(rule.path());
+    }
+    left
+}
+
+/// Whoever may make namespaces and mounts could call a place by another name, and the performer without Landlock could do more than the
+/// policy grants.
+fn has_notifier(ruleset: &Ruleset, facts: &HostFacts) -> bool {
     let is_nested = ruleset
         .system()
         .features
         .contains_key(Feature::Nested.name());
     let has_domain = Rights::of(facts).is_some();
-    let has_notifier = facts.notifier && has_domain && !is_nested;
-    has_notifier.then(|| Arc::new(Names::new(ruleset, view)))
+    facts.notifier && has_domain && !is_nested
 }
 
 /// Refuses on a host where the tier that the policy asks for is not to be had. A weaker one is never taken by itself.

@@ -130,7 +130,24 @@ impl View {
     ///
     /// [`Unenforceable`] for a rule that this backend has no node for.
     pub fn compile(files: &sandbox_core::FileRules) -> Result<Self, Unenforceable> {
-        let mut view = Self::of_anchors(files.anchors(), files.links())?;
+        Self::compile_without(files, |_| false)
+    }
+
+    /// The same, without what is left to somebody else who lets it be written.
+    pub(crate) fn compile_without(
+        files: &sandbox_core::FileRules,
+        is_left: impl Fn(&Path) -> bool,
+    ) -> Result<Self, Unenforceable> {
+        let anchors = files.anchors();
+        let left: Vec<Anchor>;
+        let anchors = if anchors.iter().any(|anchor| is_left(&anchor.path)) {
+            let anchors = anchors.iter().filter(|anchor| !is_left(&anchor.path));
+            left = anchors.cloned().collect();
+            &left
+        } else {
+            anchors
+        };
+        let mut view = Self::of_anchors(anchors, files.links())?;
         let crowded = files
             .crowded()
             .map(|rule| (rule.path().to_owned(), rule.access()));
@@ -210,6 +227,12 @@ impl View {
             missing.access == Access::Read && self.surroundings(&missing.path).is_writable()
         };
         self.missing.iter().filter(unheld).collect()
+    }
+
+    /// What rules let only be read, and does not exist.
+    pub(crate) fn missing_reads(&self) -> impl Iterator<Item = &Path> {
+        let reads = self.missing.iter().filter(|it| it.access == Access::Read);
+        reads.map(|missing| missing.path.as_path())
     }
 
     /// Directories in which patterns match more paths than are lowered one by one: they are lowered as a whole, to this access.

@@ -132,10 +132,14 @@ fn it_holds_what_a_rule_protects() {
 fn it_holds_in_what_a_command_has_made_where_all_else_can_only_be_read() {
     let host = host();
     let made = host.path("@outside/new");
-    let sandbox = Sandbox::new(&policy(&host).write_if_exists(&made)).unwrap();
+    let kept = made.join("kept");
+    let policy = policy(&host).write_if_exists(&made).read(&kept);
+    let sandbox = Sandbox::new(&policy).unwrap();
     let mut asked = Asked::new(&host, &sandbox);
     assert!(asked.succeeds(&host.expand("mkdir @outside/new && mkdir @outside/new/sub")));
     asked.comes_to_hold(&host, made.join(".mcp.json").to_str().unwrap());
+    // What a rule protects, too.
+    asked.comes_to_hold(&host, kept.to_str().unwrap());
     assert!(
         asked.succeeds(&host.expand("rmdir @outside/new/sub")),
         "control"

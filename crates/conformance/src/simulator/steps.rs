@@ -116,7 +116,7 @@ impl Simulator<'_> {
             Step::Landlock {
                 files, performed, ..
             } => self.landlock = Some(Landlock::new(*files, *performed)),
-            Step::Grant { path, rights } => {
+            Step::Grant { path, rights } | Step::GrantOpening { path, rights, .. } => {
                 let place = self.place(path);
                 // The host need not have what the sandbox makes.
                 if place.is_err() && self.layers == Layers::Landlock {

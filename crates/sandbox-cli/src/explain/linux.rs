@@ -19,6 +19,8 @@ use crate::setting::Situation;
 /// What a name is inside that the rules allow and the plan has not put in.
 const PUT_IN_LATER: &str = "hidden until the next start: a directory with something hidden in it is put together at the start, from what is visible then";
 /// Why a directory is hidden that the rules allow.
+/// What a rule opens by its name where no notifier makes it.
+const NOT_MADE: &str = "it is not there, and nobody makes it here: `sandbox doctor` misses the filter's listener, or the policy has `nested`";
 const NOTHING_VISIBLE: &str = "nothing in it is visible, so that it is hidden as a whole";
 
 /// Answers what is asked for.
@@ -129,6 +131,13 @@ impl Answers for Linux<'_> {
         let attempt = Attempt::write(&place.resolved);
         let (own, holds) = (Inside::is_writable, Plan::holds_writing);
         let mut answer = self.about(place, "write", &attempt, own, holds);
+        let inside = self.plan.inside(&place.resolved);
+        let is_read_only = inside == Inside::Host { writable: false };
+        if answer.verdict == Verdict::Allow && is_read_only && !place.exists() {
+            answer.verdict = Verdict::Deny;
+            answer.instead = Some(NOT_MADE.to_owned());
+            answer.mechanisms = self.held(Verdict::Deny, || holds(self.plan, &place.resolved));
+        }
         // By what is there, as when it is denied.
         if answer.explanation.decision.remedy.is_some() {
             answer.explanation.decision.remedy = place.remedy(self.ruleset);

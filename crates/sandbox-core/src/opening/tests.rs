@@ -127,7 +127,7 @@ fn operation(changes_names: bool) -> Operation {
 /// Whether the name can't stand for this there.
 fn is_denied(ruleset: &Ruleset, path: &Path, name: NameOf) -> bool {
     let decision = match name {
-        NameOf::Directory => ruleset.decide(&Attempt::write(path)),
+        NameOf::Directory | NameOf::Made => ruleset.decide(&Attempt::write(path)),
         NameOf::File | NameOf::Link => ruleset.decide_file(path),
     };
     decision.verdict == Verdict::Deny
@@ -150,6 +150,7 @@ proptest! {
         (changes_names, name) in prop_oneof![
             Just((false, NameOf::File)),
             Just((true, NameOf::Directory)),
+            Just((true, NameOf::Made)),
             Just((true, NameOf::File)),
             Just((true, NameOf::Link)),
         ],
@@ -173,7 +174,8 @@ proptest! {
             // What is mounted read-only does not let names be made.
             let opened = after.decide(&Attempt::write(parent)).verdict;
             let by_name = before.decide(&Attempt::write(parent)).verdict;
-            prop_assert!(opened == Verdict::Allow || by_name == Verdict::Allow, "{lines}");
+            let is_made = after.openings().iter().any(|opening| opening.path == path);
+            prop_assert!(opened == Verdict::Allow || by_name == Verdict::Allow || is_made, "{lines}");
         }
         let named: Vec<PathBuf> = lines
             .lines()
@@ -230,6 +232,29 @@ fn what_has_to_be_opened_depends_on_what_is_there() {
         ruleset.opens("/../x".as_ref(), Operation::Create, NameOf::File, exists),
         None
     );
+    // A directory that is made.
+    for (path, expected) in [
+        (
+            "ro/new",
+            "\"@/ro/new\" = { access = \"write\", optional = true }",
+        ),
+        (
+            "ro/a[b]",
+            "\"@/ro/a[[]b]\" = { access = \"write\", optional = true }",
+        ),
+        // What is protected there is not opened without a word.
+        (
+            "ro/.vscode",
+            "\"@/ro\" = \"write\"\n\"@/ro/.vscode\" = \"write\"",
+        ),
+        ("ro/w/.git/new", "\"@/ro/w/.git\" = \"write\""),
+        ("ro/none/new", "\"@/ro\" = \"write\""),
+    ] {
+        let path = host.root.join(path);
+        let lines = ruleset.opens(&path, Operation::Create, NameOf::Made, exists);
+        let expected = expected.replace('@', host.root.to_str().unwrap());
+        assert_eq!(lines.as_deref(), Some(expected.as_str()), "{path:?}");
+    }
 }
 
 /// What a name of git's may not stand for is no reason to open the whole `.git`, which would not allow it.

@@ -82,7 +82,9 @@ pub(super) fn keep(
         };
         let opens = |around: &Path| match way.rule.source {
             // What settings let be written is protected all the same, unless they name it as that.
-            Source::Setting { .. } => way.may_be_made(&files, around),
+            Source::Setting { .. } => {
+                way.may_be_made(&files, around) && files.opened(around).is_open(path)
+            }
             _ => {
                 files.is_opened_by_name(path, around)
                     || (way.is_instead && files.is_open(around))
@@ -279,7 +281,7 @@ mod tests {
     fn settings_open_what_is_not_there_where_it_can_only_be_read() {
         let (_host, context) = host();
         let text = r#"{"network": {"allowedDomains": [], "deniedDomains": []}, "filesystem": {"denyRead": [],
-            "allowWrite": ["sub", "new", "sub/.vscode", "sub/plain", "other/new", "*.log", "denied"], "denyWrite": ["denied"]}}"#;
+            "allowWrite": ["sub", "new", "sub/.vscode", "sub/plain", "other/new", "*.log", "denied", ".npmrc"], "denyWrite": ["denied"]}}"#;
         let mut policy = Imported::from_settings(text, None).unwrap().policy;
         // It has a private `/tmp`, where the host is.
         policy.presets.clear();
@@ -295,6 +297,7 @@ mod tests {
             ("other", Verdict::Deny),
             ("plain", Verdict::Deny),
             ("denied", Verdict::Deny),
+            (".npmrc", Verdict::Deny),
         ] {
             assert_eq!(
                 ruleset.decide(&Attempt::write(at(path))).verdict,

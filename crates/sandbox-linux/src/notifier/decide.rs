@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use nix::errno::Errno;
+use nix::sys::stat::fstat;
 use nix::sys::statfs::{
     BTRFS_SUPER_MAGIC, EXT4_SUPER_MAGIC, OVERLAYFS_SUPER_MAGIC, TMPFS_MAGIC, fstatfs,
 };
@@ -80,12 +81,20 @@ impl Names {
         &self.openings
     }
 
-    /// Whether a path may be made, and written, where its mount is read-only: a rule opens it by its name, or what it lies in.
-    pub(crate) fn opens(&self, path: &Path) -> bool {
-        let mut openings = self.openings.iter();
-        openings.any(|opening| is_within(path, &opening.path))
-            && self.own(path).is_none()
-            && self.verdict(path) == Verdict::Allow
+    /// What opens a path that may be made, and written, where its mount is read-only: rules about its name, or about what it lies in.
+    pub(crate) fn opened(&self, path: &Path) -> impl Iterator<Item = &Opening> {
+        let mut openings: Vec<_> = self.openings.iter().collect();
+        openings.retain(|opening| is_within(path, &opening.path));
+        if self.own(path).is_some() || self.verdict(path) != Verdict::Allow {
+            openings.clear();
+        }
+        openings.into_iter()
+    }
+
+    /// Whether it lies in a directory that rules let be made, and may not be written.
+    pub(crate) fn denies_in_made(&self, path: &Path) -> bool {
+        let mut made = self.openings.iter().filter_map(Opening::made);
+        made.any(|made| is_within(path, made)) && self.denies(path)
     }
 
     /// Whether something of the host's is writable.
@@ -150,7 +159,8 @@ impl Names {
         }
         match self.verdict(path) {
             Verdict::Allow => Ok(Answer::Allowed),
-            _ if is_read_only(place) => Ok(Answer::TheKernels),
+            // No mount keeps anybody from writing to what is no file (mount(2)).
+            _ if is_read_only(place) && is_stored(place) => Ok(Answer::TheKernels),
             _ => Err(Errno::EACCES),
         }
     }
@@ -289,6 +299,12 @@ fn openings(ruleset: &Ruleset, view: &View) -> Vec<Opening> {
 /// Whether the mount that it lies on is.
 pub(super) fn is_read_only(place: BorrowedFd<'_>) -> bool {
     fstatvfs(place).is_ok_and(|stat| stat.flags().contains(FsFlags::ST_RDONLY))
+}
+
+/// Whether it is a directory or a file, and no FIFO or device.
+fn is_stored(place: BorrowedFd<'_>) -> bool {
+    let kind = fstat(place).map(|stat| stat.st_mode & libc::S_IFMT);
+    matches!(kind, Ok(libc::S_IFDIR | libc::S_IFREG | libc::S_IFLNK))
 }
 
 /// Whether it lies in memory, as every private directory does.

@@ -67,7 +67,7 @@ impl Root {
         is_below
     }
 
-    fn mount_at(&self, path: &Path) -> Result<Mount, Errno> {
+    pub(super) fn mount_at(&self, path: &Path) -> Result<Mount, Errno> {
         mount_of(self.at(path)?.as_fd())
     }
 

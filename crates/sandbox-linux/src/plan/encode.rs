@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::{Followed, MountAttributes, Step, Unenforceable};
 use crate::Cover;
-use crate::wire::{Reader, cover, step};
+use crate::wire::{Reader, SLOTS, cover, step};
 
 /// All steps, one after the other.
 pub(crate) fn steps(steps: &[Step]) -> Result<Vec<u8>, Unenforceable> {
@@ -99,11 +99,13 @@ fn write(fields: &mut Fields<'_>, step: &Step) -> Result<(), Unenforceable> {
             slot,
             attributes,
             may_be_gone,
-        } => fields
-            .u32(*slot)
-            .u64(attributes.0)
-            .u32((*may_be_gone).into())
-            .path(path)?,
+        } => {
+            if *slot as usize >= SLOTS {
+                return Err(Unenforceable::TooLarge);
+            }
+            let fields = fields.u32(*slot).u64(attributes.0);
+            fields.u32((*may_be_gone).into()).path(path)?;
+        }
         Step::Restrict { attributes } => {
             fields.u64(attributes.0);
         }
@@ -140,6 +142,7 @@ fn write(fields: &mut Fields<'_>, step: &Step) -> Result<(), Unenforceable> {
                 .u64(*performed);
         }
         Step::Grant { path, rights } => fields.u64(*rights).path(path)?,
+        Step::GrantOpening { path, rights, own } => fields.u64(*rights).u64(*own).path(path)?,
         Step::GrantQueues { rights } => {
             fields.u64(*rights);
         }

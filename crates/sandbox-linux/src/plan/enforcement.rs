@@ -162,10 +162,11 @@ fn opened(parts: &mut [Held], names: &Names) {
     let writes = parts.iter_mut().find(|held| held.part == "writes");
     if let (Some(held), Some(paths)) = (writes, named(&directories)) {
         held.beyond.push(format!(
-            "in {paths} the removal and renaming of files that a rule lets be made there"
+            "in {paths} what goes by the name of a file that a rule lets be made there: removing, renaming, mode, times"
         ));
-        held.not_held
-            .push(format!("in {paths} by Landlock as well: the mounts alone"));
+        held.not_held.push(format!(
+            "in {paths} removing, by Landlock as well: the mounts alone"
+        ));
     }
 }
 

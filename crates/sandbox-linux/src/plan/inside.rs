@@ -6,11 +6,13 @@
 use std::ffi::OsString;
 use std::fmt;
 use std::path::Path;
+use std::sync::Arc;
 
 use sandbox_core::{above, is_within, upwards};
 
 use super::{DEVICE_LINKS, DEVICES, Plan, Step};
 use crate::landlock::REFER_ABI;
+use crate::notifier::Names;
 use crate::view::{LiveKind, Node};
 
 /// What a path is inside.
@@ -117,7 +119,7 @@ impl Plan {
                 },
             )) => Inside::Device,
             Some((_, Node::Live { writable, .. })) => Inside::Host {
-                writable: *writable || self.names.as_ref().is_some_and(|names| names.opens(path)),
+                writable: *writable || self.is_opened(path),
             },
             Some((_, Node::Scratch)) => Inside::Scratch,
             Some((_, Node::Link { .. })) => Inside::Host { writable: false },
@@ -159,7 +161,10 @@ impl Plan {
     /// What holds that a path can't be written; none if nothing does.
     #[must_use]
     pub fn holds_writing(&self, path: &Path) -> Vec<&'static str> {
+        let is_in_made = |names: &Arc<Names>| names.denies_in_made(path);
         match self.node_of(path) {
+            // The mount is writable by then.
+            Some(_) if self.names.as_ref().is_some_and(is_in_made) => vec!["notifier: by name"],
             Some((
                 at,
                 Node::Live {
@@ -206,6 +211,12 @@ impl Plan {
             nothing if nothing.is_empty() && self.names.is_some() => vec!["notifier"],
             hidden => hidden,
         }
+    }
+
+    /// Whether it may be made where its mount is read-only.
+    fn is_opened(&self, path: &Path) -> bool {
+        let names = self.names.as_ref();
+        names.is_some_and(|names| names.opened(path).next().is_some())
     }
 
     fn with_landlock(&self, first: &'static str, landlock: bool) -> Vec<&'static str> {

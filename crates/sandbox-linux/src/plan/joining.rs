@@ -26,6 +26,7 @@ pub(crate) fn joining(steps: &[Step]) -> Vec<Step> {
         | Step::Lock
         | Step::Landlock { .. }
         | Step::Grant { .. }
+        | Step::GrantOpening { .. }
         | Step::GrantQueues { .. }
         | Step::Limit { .. }
         | Step::Numbers { .. }

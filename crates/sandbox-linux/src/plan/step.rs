@@ -183,6 +183,15 @@ pub enum Step {
         /// The rights.
         rights: u64,
     },
+    /// Grants Landlock rights in a directory in which rules open names: to the notifier, which makes these in a command's place.
+    GrantOpening {
+        /// The directory.
+        path: PathBuf,
+        /// The rights.
+        rights: u64,
+        /// Those of them that commands have as well.
+        own: u64,
+    },
     /// Grants Landlock rights on the sandbox's own message queues (`mq_overview(7)`), which lie below no path.
     GrantQueues {
         /// The rights.
@@ -350,7 +359,8 @@ impl Step {
             | Self::Link { path, .. }
             | Self::Freeze { path }
             | Self::Raise { path }
-            | Self::Grant { path, .. } => Some(path),
+            | Self::Grant { path, .. }
+            | Self::GrantOpening { path, .. } => Some(path),
             Self::Proc { .. } => Some(Path::new("/proc")),
             Self::Devices { .. } => Some(Path::new("/dev")),
             Self::Terminals { .. } => Some(Path::new("/dev/pts")),
@@ -387,7 +397,7 @@ impl Step {
             Self::EnterRoot => "enter the private root",
             Self::Lock => "lock the mounts together",
             Self::Landlock { .. } => "make a Landlock ruleset",
-            Self::Grant { .. } => "grant by Landlock",
+            Self::Grant { .. } | Self::GrantOpening { .. } => "grant by Landlock",
             Self::GrantQueues { .. } => "grant by Landlock the sandbox's own message queues",
             Self::Limit { .. } => "set a limit",
             Self::Numbers { .. } => "keep the numbers of processes",
@@ -433,6 +443,7 @@ impl Step {
             Self::Lock => step::LOCK,
             Self::Landlock { .. } => step::LANDLOCK,
             Self::Grant { .. } => step::GRANT,
+            Self::GrantOpening { .. } => step::GRANT_OPENING,
             Self::GrantQueues { .. } => step::GRANT_QUEUES,
             Self::Limit { .. } => step::LIMIT,
             Self::Numbers { .. } => step::NUMBERS,
@@ -516,6 +527,10 @@ impl fmt::Display for Step {
             }
             Self::Grant { rights, .. } | Self::GrantQueues { rights } => {
                 write!(f, ": {}", landlock::names(*rights))
+            }
+            Self::GrantOpening { rights, own, .. } => {
+                let (own, rest) = (landlock::names(*own), landlock::names(rights & !own));
+                write!(f, ": {own}; the notifier alone: {rest}")
             }
             Self::Limit { resource, bound } => write!(f, ": {bound} {resource}"),
             Self::Numbers { below } => write!(f, " below {below}"),

@@ -66,10 +66,7 @@ pub(crate) fn later(
         .chain(made())
         .take(MAX_ROOTS)
         .flat_map(|root| ruleset.protected_at(root));
-    let of_rules = view
-        .unheld()
-        .into_iter()
-        .map(|missing| missing.path.clone());
+    let of_rules = view.missing_reads().map(Path::to_owned);
     let is_writable = |path: &Path| {
         view.surroundings(path).is_writable() || made().any(|made| is_within(path, made))
     };

@@ -222,6 +222,8 @@ fn what_is_not_there_is_made_where_a_directory_can_only_be_read() {
     let home = Home::new();
     let policy = workspace()
         .write_if_exists("../other/new")
+        .write_if_exists("../other/part")
+        .read("../other/part/keep")
         .write_matching("../other/**/*.ts");
     let text = Profile::compile(&home.ruleset(&policy), &Facts::default()).unwrap();
     let profile = seatbelt::Profile::parse(&text.to_string()).unwrap();
@@ -235,6 +237,7 @@ fn what_is_not_there_is_made_where_a_directory_can_only_be_read() {
         ("file-write-create", "other/new", Directory, true),
         ("file-write-create", "other/new", RegularFile, true),
         ("file-write-create", "other/new", Symlink, false),
+        ("file-write-create", "other/part", Directory, false),
         ("file-write-unlink", "other/new", Directory, false),
         ("file-write-create", "other/new/x", Symlink, true),
         ("file-write-unlink", "other/new/x", RegularFile, true),

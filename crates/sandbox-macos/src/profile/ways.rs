@@ -5,9 +5,9 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::ffi::OsStr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use sandbox_core::{Source, above, upwards};
+use sandbox_core::{Source, above, is_within, upwards};
 
 use super::ProfileError;
 use super::files::{Files, Item};
@@ -86,10 +86,14 @@ pub(super) fn statements<'f>(files: &'f Files<'_>) -> Result<Vec<Statement>, Pro
 }
 
 /// The top of a writable tree that is not there, in a directory that can only be read. It stays once it is made, as any; and it is not made a
-/// link, which would lead the same rule elsewhere the next time.
+/// link, which would lead the same rule elsewhere the next time. Where a rule lowers something in it, another directory could be moved there.
 fn made(files: &Files<'_>) -> Option<Statement> {
     let kinds = ["DIRECTORY", "REGULAR-FILE"].map(Filter::Vnode).to_vec();
-    let lines = files.made.iter().flat_map(|path| {
+    let lowers = |item: &Item, path: &Path| {
+        item.lowers() && item.pattern.is_none() && is_within(&item.path, path)
+    };
+    let is_plain = |path: &&PathBuf| !files.items.iter().any(|item| lowers(item, path));
+    let lines = files.made.iter().filter(is_plain).flat_map(|path| {
         let ways = spelling::allowed(path.to_str().unwrap_or_default()).into_iter();
         ways.map(|way| {
             let filter = Filter::All(vec![Filter::Literal(way), Filter::Any(kinds.clone())]);

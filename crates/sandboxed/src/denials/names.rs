@@ -61,10 +61,11 @@ fn decision(ruleset: &Ruleset, denial: &Denial) -> Decision {
         Reason::Below | Reason::Repository => return Decision::denied(None, None),
         Reason::File => NameOf::File,
         Reason::Link => NameOf::Link,
+        _ if denial.operation == Operation::Create => NameOf::Made,
         _ => NameOf::Directory,
     };
     let rule = match name {
-        NameOf::Directory => ruleset.decide(&attempt(denial)).rule,
+        NameOf::Directory | NameOf::Made => ruleset.decide(&attempt(denial)).rule,
         NameOf::File | NameOf::Link => ruleset.decide_file(path).rule,
     };
     let exists = |path: &std::path::Path| path.symlink_metadata().is_ok();

@@ -12,6 +12,7 @@ use std::rc::Rc;
 use nix::errno::Errno;
 use nix::fcntl::AT_FDCWD;
 use nix::sys::stat::{FileStat, Mode, fstat, mkdirat};
+use sandbox_core::Opening;
 
 use super::{Done, Performer};
 use crate::notifier::decide::is_read_only;
@@ -19,7 +20,7 @@ use crate::notifier::denied::Asked;
 use crate::notifier::errand::Errands;
 use crate::notifier::pin::Pinned;
 use crate::notifier::resolve::{Name, Place, Seen, Stop};
-use crate::sys::notify::open_resolved;
+use crate::sys::notify::{mount_of, open_resolved};
 
 /// `RESOLVE_NO_MAGICLINKS`, `RESOLVE_NO_SYMLINKS` (openat2(2)).
 const LITERALLY: u64 = 2 | 4;
@@ -58,7 +59,13 @@ impl<'a> Performer<'a> {
             return Ok(None);
         }
         let path = name.path(&self.job.root)?;
-        let directory = path.parent().filter(|_| names.opens(&path));
+        // Another mount is read-only for a reason of its own: a rule about what the host has moved here.
+        let mount = mount_of(place)?;
+        let is_around = |opening: &Opening| self.job.root.mount_at(&opening.directory) == Ok(mount);
+        if !names.opened(&path).any(is_around) {
+            return Ok(None);
+        }
+        let directory = path.parent();
         let directory = directory.map(|directory| on_host(directory, name.directory.as_fd()));
         Ok(directory.transpose()?.map(|directory| Name {
             directory,

@@ -82,6 +82,8 @@ struct Job {
     largest_file: Option<u64>,
     call: Call<Pinned, CString, Named>,
     own: Vec<(Own, Held)>,
+    /// Of a call that has had to wait.
+    seat: Option<Seat>,
     /// Until it is answered.
     taken: Taken,
 }
@@ -91,6 +93,8 @@ struct Job {
 struct Counts {
     taken: AtomicUsize,
     done: AtomicUsize,
+    /// How many have had to wait, and are not done.
+    seated: AtomicUsize,
     affinity: Affinity,
 }
 
@@ -119,6 +123,24 @@ impl Taken {
     /// What is left to do for it once it is answered.
     fn another(&self) -> Self {
         Self::one_of(&self.0)
+    }
+
+    /// That it may wait, unless `most` do already.
+    fn seat(&self, most: usize) -> Option<Seat> {
+        let seated = &self.0.seated;
+        let one_more = |count| (count < most).then_some(count + 1);
+        let taken = seated.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_more);
+        taken.is_ok().then(|| Seat(Arc::clone(&self.0)))
+    }
+}
+
+/// That a call is one of those that may wait.
+#[derive(Debug)]
+struct Seat(Arc<Counts>);
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.0.seated.fetch_sub(1, Ordering::SeqCst);
     }
 }
 

@@ -283,6 +283,7 @@ impl Listener {
             largest_file,
             call,
             own: Vec::new(),
+            seat: None,
             taken,
         })
     }

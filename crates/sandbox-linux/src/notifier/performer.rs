@@ -271,13 +271,20 @@ impl Performing<'_> {
             Err(Stop::Answer(errno)) => job.answer(Err(errno)),
             Err(Stop::Ask(_)) if job.own.len() >= MOST_ASKED => job.answer(Err(Errno::ELOOP)),
             Err(Stop::Ask(own)) => self.orders.give(Order::Ask(Box::new(job), own)),
-            Err(Stop::Wait) if self.waiting.len() >= MOST_WAITING => {
-                job.answer(Err(match job.call {
-                    Call::Connect(_) | Call::Bind(_) => Errno::EAGAIN,
-                    _ => Errno::ENOMEM,
-                }));
-            }
-            Err(Stop::Wait) => self.waiting.push(job),
+            Err(Stop::Wait) => self.wait(job),
         }
+    }
+
+    fn wait(&mut self, mut job: Job) {
+        if job.seat.is_none() {
+            job.seat = job.taken.seat(MOST_WAITING);
+        }
+        if job.seat.is_some() {
+            return self.waiting.push(job);
+        }
+        job.answer(Err(match job.call {
+            Call::Connect(_) | Call::Bind(_) => Errno::EAGAIN,
+            _ => Errno::ENOMEM,
+        }));
     }
 }

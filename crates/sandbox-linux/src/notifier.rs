@@ -7,7 +7,7 @@
 //! it would walk can be moved, between any decision and the call. (`umask` goes on, which names nothing: `procfs`. And what names nothing is not
 //! decided: a pair of sockets, `pair`; nor what would fail anyway: a directory that is there, `there`.)
 //!
-//! Two threads, since one in a Landlock domain may not look into a process outside of it. The command's own domain has no right to
+//! Two kinds of threads, since one in a Landlock domain may not look into a process outside of it. The command's own domain has no right to
 //! make a name at all, so that a call which nobody thought of makes none. If the notifier ends, the kernel answers `ENOSYS`.
 //!
 //! An idle sandbox has neither: the reader comes with a command, and ends when there was none for a moment; the performer comes with
@@ -93,6 +93,8 @@ struct Job {
 struct Counts {
     taken: AtomicUsize,
     done: AtomicUsize,
+    /// How often all performers had something to do when a call came.
+    at_once: AtomicUsize,
     /// How many have had to wait, and are not done.
     seated: AtomicUsize,
     affinity: Affinity,

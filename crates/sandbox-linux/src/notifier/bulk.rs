@@ -4,7 +4,7 @@
 //! Where a thread of the class `SCHED_IDLE` runs, the kernel takes the CPU for an idle one (sched(7)): whoever such a thread wakes goes on there,
 //! and in its place. But beside busy CPUs these threads hardly run, and no ordinary user can give them back their class. So a long run gets threads
 //! of its own, while the one that answers otherwise watches them and the machine, and goes on itself as soon as they are not fast any more, or
-//! would not be.
+//! would not be. Calls that come at once need several performers, each on a CPU of its own, and none of this.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -23,6 +23,8 @@ const AT_MOST: Duration = Duration::from_millis(if cfg!(test) { 3_600_000 } else
 /// How long a look lasts, and how many calls have to be done by its end. Whoever looks more often takes the threads apart.
 const LOOK: Duration = Duration::from_millis(10);
 const AT_LEAST: usize = 40;
+/// Where one of so many calls found all performers at work, several are better. In tests none begins so, but each ends.
+const SEVERAL: usize = 8;
 /// How long none of it is tried again where they fell behind.
 const REST: Duration = Duration::from_millis(if cfg!(test) { 50 } else { 1000 });
 
@@ -46,10 +48,37 @@ fn is_more(load: &str, threads: usize) -> bool {
     runnable.is_none_or(|count| count > threads)
 }
 
+/// How many calls were done at a moment, and how many of them came at once.
+#[derive(Clone, Copy)]
+struct Sum {
+    done: usize,
+    at_once: usize,
+}
+
+impl Sum {
+    fn of(counts: &Counts) -> Self {
+        Self {
+            done: counts.done(),
+            at_once: counts.at_once.load(Ordering::Relaxed),
+        }
+    }
+
+    fn since(self, before: Self) -> Self {
+        Self {
+            done: self.done.wrapping_sub(before.done),
+            at_once: self.at_once.wrapping_sub(before.at_once),
+        }
+    }
+
+    const fn needs_several(self) -> bool {
+        self.at_once > self.done / SEVERAL
+    }
+}
+
 /// How fast calls are done.
 pub(super) struct Pace {
-    /// How many were, when this run began, and when that was.
-    done: usize,
+    /// What was done when this run began, and when that was.
+    before: Sum,
     since: Instant,
     /// When a long run counts again.
     rests_until: Option<Instant>,
@@ -58,7 +87,7 @@ pub(super) struct Pace {
 impl Pace {
     pub(super) fn new(counts: &Counts) -> Self {
         Self {
-            done: counts.done(),
+            before: Sum::of(counts),
             since: Instant::now(),
             rests_until: None,
         }
@@ -66,14 +95,19 @@ impl Pace {
 
     /// Whether it was a long run up to now, for which there are other threads.
     pub(super) fn is_long_run(&mut self, counts: &Counts) -> bool {
-        let done = counts.done();
-        if done.wrapping_sub(self.done) < RUN {
+        let sum = Sum::of(counts);
+        let run = sum.since(self.before);
+        if run.done < RUN {
             return false;
         }
         let now = Instant::now();
         let is_fast = now - self.since < AT_MOST;
-        (self.done, self.since) = (done, now);
-        is_fast && self.rests_until.is_none_or(|until| now >= until) && !is_crowded(|| 0)
+        (self.before, self.since) = (sum, now);
+        let is_one_by_one = cfg!(test) || !run.needs_several();
+        is_fast
+            && is_one_by_one
+            && self.rests_until.is_none_or(|until| now >= until)
+            && !is_crowded(|| 0)
     }
 
     fn rest(&mut self) {
@@ -107,7 +141,7 @@ pub(super) fn answer(mut reader: Reader) -> Option<Reader> {
     // The next one is started by that thread, and so of its class.
     reader.performers.end();
     let _ = give.send(reader);
-    let (mut done, mut fell_behind) = (counts.done(), false);
+    let (mut sum, mut fell_behind) = (Sum::of(&counts), false);
     let mut place = Place::of(&counts.affinity);
     let reader = loop {
         if !is_over.load(Ordering::SeqCst) {
@@ -117,12 +151,13 @@ pub(super) fn answer(mut reader: Reader) -> Option<Reader> {
             Err(RecvTimeoutError::Timeout) => {}
             ended => break ended.ok().flatten(),
         }
-        let before = std::mem::replace(&mut done, counts.done());
-        let is_slow = done.wrapping_sub(before) < AT_LEAST;
+        let before = std::mem::replace(&mut sum, Sum::of(&counts));
+        let look = sum.since(before);
+        let is_slow = look.done < AT_LEAST;
         if is_over.load(Ordering::SeqCst) {
             // A performer that was just being started.
             place.let_go();
-        } else if is_slow || is_crowded(|| counts.affinity.waiting()) {
+        } else if is_slow || look.needs_several() || is_crowded(|| counts.affinity.waiting()) {
             is_over.store(true, Ordering::SeqCst);
             place.let_go();
             fell_behind = is_slow && counts.under_way() != 0;
@@ -155,6 +190,19 @@ mod tests {
         // What the kernel has now is of that form.
         let load = std::fs::read_to_string("/proc/loadavg").unwrap();
         assert!(!is_more(&load, usize::MAX), "{load}");
+    }
+
+    #[test]
+    fn several_are_better_where_many_calls_come_at_once() {
+        for (done, at_once, expected) in [(0, 0, false), (40, 5, false), (40, 6, true)] {
+            let sum = Sum { done, at_once };
+            assert_eq!(sum.needs_several(), expected, "{done} {at_once}");
+        }
+        let counts = Counts::default();
+        let before = Sum::of(&counts);
+        counts.at_once.fetch_add(1, Ordering::SeqCst);
+        assert!(Sum::of(&counts).since(before).needs_several());
+        assert!(!Sum::of(&counts).since(Sum::of(&counts)).needs_several());
     }
 
     #[test]

@@ -26,6 +26,13 @@ pub(super) enum Call<P, T, S> {
     Bind(S),
 }
 
+impl<P, T, S> Call<P, T, S> {
+    /// Whether it changes nothing that others of its kind are decided by, unless it is about one of git's names: no path, and no link on the way of one.
+    pub(super) const fn goes_with_others(&self) -> bool {
+        matches!(self, Self::Open { .. } | Self::MakeDirectory { .. })
+    }
+}
+
 /// A place as registers have it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Argument {

@@ -45,12 +45,13 @@ pub(super) enum Done {
     Passed,
 }
 
-/// Decides, and makes the call.
+/// Decides, and makes the call, while no other one is made if it `is_alone`.
 pub(super) fn perform(
     names: &Asked<'_>,
     errands: &Errands,
     gitfiles: &Gitfiles,
     job: &Job,
+    is_alone: bool,
 ) -> Result<Done, Stop> {
     if let Some(bits) = job.umask {
         umask(Mode::from_bits_truncate(bits));
@@ -59,6 +60,7 @@ pub(super) fn perform(
         names,
         gitfiles,
         job,
+        is_alone,
         locks: RefCell::default(),
     };
     match &job.call {
@@ -87,6 +89,7 @@ pub(super) struct Performer<'a> {
     pub(super) names: &'a Asked<'a>,
     gitfiles: &'a Gitfiles,
     pub(super) job: &'a Job,
+    is_alone: bool,
     /// What is held until the call is made.
     locks: RefCell<Vec<File>>,
 }
@@ -96,6 +99,11 @@ type Decide<'a> = fn(&Asked<'a>, &Path, BorrowedFd<'_>) -> Result<Answer, Errno>
 impl<'a> Performer<'a> {
     fn walk(&self, at: &'a Pinned) -> Walk<'a> {
         Walk::new(self.job.root.as_fd(), at, &self.job.own)
+    }
+
+    /// Whether no other call is made meanwhile; before anything is done that depends on what those do.
+    fn be_alone(&self) -> Result<(), Stop> {
+        self.is_alone.then_some(()).ok_or(Stop::Alone)
     }
 
     /// The name that a call is about which follows no link at its end.
@@ -140,9 +148,9 @@ impl<'a> Performer<'a> {
     /// Programs make directories without asking whether they are there: then that is the answer, as ever.
     pub(super) fn decide_new(&self, name: &Name<'a>, decide: Decide<'a>) -> Result<Answer, Stop> {
         let decided = self.decide(name, name.directory.as_fd(), decide);
-        let answer = decided.map_err(|denied| match name.look() {
-            Ok(Some(_)) => Errno::EEXIST.into(),
-            _ => Stop::from(denied),
+        let answer = decided.map_err(|stop| match name.look() {
+            Ok(Some(_)) if stop != Stop::Alone => Errno::EEXIST.into(),
+            _ => stop,
         })?;
         self.keep_ordinary(name)?;
         Ok(answer)

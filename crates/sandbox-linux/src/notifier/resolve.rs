@@ -38,6 +38,8 @@ pub(super) enum Stop {
     Ask(Own),
     /// It would block: a FIFO that nobody reads, an init that has much to do.
     Wait,
+    /// It depends on more than its path: it is to be made while no other call is.
+    Alone,
 }
 
 impl From<Errno> for Stop {

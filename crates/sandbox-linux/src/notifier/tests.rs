@@ -98,9 +98,22 @@ fn workspace() -> TempDir {
 /// The attacker's exit code where it has made what is protected.
 const WON: i32 = 42 << 8;
 
-/// Sockets of the host's, of ordinary and of protected names, which take whoever comes.
-fn listening(race: Race) -> TempDir {
+/// How many of git's directories the host has.
+const REPOSITORIES: u32 = 2000;
+
+/// What the host has: sockets of ordinary and of protected names, which take whoever comes; git's directories, as far as that matters, and
+/// what could be a `HEAD` in each.
+fn prepared_for(race: Race) -> TempDir {
     let host = workspace();
+    if race == Race::Restore {
+        for number in 0..REPOSITORIES {
+            let repository = host.path().join(number.to_string());
+            fs::create_dir_all(repository.join("objects")).unwrap();
+            fs::create_dir(repository.join("hooks")).unwrap();
+            fs::write(repository.join("HEAD"), "").unwrap();
+            fs::write(repository.join("source"), "").unwrap();
+        }
+    }
     if race == Race::Connect {
         for name in ["plain", ".envrc"] {
             let listener = UnixListener::bind(host.path().join(name)).unwrap();
@@ -113,7 +126,7 @@ fn listening(race: Race) -> TempDir {
 
 #[track_caller]
 fn is_lost(race: Race) {
-    let host = listening(race);
+    let host = prepared_for(race);
     let report = attack(
         &naively(&plan(host.path())),
         race,
@@ -122,12 +135,14 @@ fn is_lost(race: Race) {
     );
     assert_eq!(report.status, WON, "the race is none");
 
-    let host = listening(race);
+    let host = prepared_for(race);
     let prepared = Prepared::new(&plan(host.path())).unwrap();
     let rounds = std::env::var("SANDBOX_TEST_ROUNDS").map_or(ROUNDS, |text| text.parse().unwrap());
     let report = attack(&prepared, race, host.path(), rounds);
     assert_eq!(report.status, 0, "{race:?}");
     assert!(!race.is_won(host.path()), "{race:?}");
+    let mut inside = fs::read_dir(host.path()).unwrap().flatten();
+    assert!(!inside.any(|entry| race.is_won(&entry.path())), "{race:?}");
 }
 
 #[test]
@@ -163,6 +178,16 @@ fn a_directory_that_becomes_a_link_on_the_way_leads_nowhere() {
 #[test]
 fn a_directory_that_is_moved_to_a_protected_name_gets_nothing_from_before() {
     is_lost(Race::Move);
+}
+
+#[test]
+fn two_names_that_are_made_at_once_make_no_git_directory() {
+    is_lost(Race::Complete);
+}
+
+#[test]
+fn what_is_no_git_directory_for_a_moment_gets_no_hook() {
+    is_lost(Race::Restore);
 }
 
 #[test]

@@ -84,6 +84,7 @@ impl<'a> Performer<'a> {
     fn open_new(&self, name: &Name<'a>, flags: i32, mode: u32) -> Result<OwnedFd, Stop> {
         let flags = match self.decide_new(name, Asked::write_file) {
             Ok(_) => flags,
+            Err(Stop::Alone) => return Err(Stop::Alone),
             Err(denied) => {
                 let path = name.path(&self.job.root)?;
                 if let Some(link) = self.open_link((name, &path), None, flags, mode)? {
@@ -141,9 +142,12 @@ impl<'a> Performer<'a> {
             return self.open_terminal(seen, flags);
         }
         if let Err(denied) = self.decide(name, seen.file.as_fd(), Asked::write_file) {
+            if denied == Stop::Alone {
+                return Err(denied);
+            }
             let path = name.path(&self.job.root)?;
             let link = self.open_link((name, &path), Some(seen), flags, mode)?;
-            return link.ok_or(denied.into());
+            return link.ok_or(denied);
         }
         let opened = self.opened_file(name, seen)?;
         open_seen(opened.as_ref().unwrap_or(seen), flags)

@@ -32,7 +32,7 @@ impl<'a> Performer<'a> {
         name: &Name<'_>,
         place: BorrowedFd<'_>,
         decide: Decide<'a>,
-    ) -> Result<Answer, Errno> {
+    ) -> Result<Answer, Stop> {
         self.decide_at(name, &name.path(&self.job.root)?, place, decide)
     }
 
@@ -43,18 +43,35 @@ impl<'a> Performer<'a> {
         path: &Path,
         place: BorrowedFd<'_>,
         decide: Decide<'a>,
-    ) -> Result<Answer, Errno> {
-        let names = self.names.names();
-        names.tell_apart(path, name.directory.as_fd())?;
-        let answer = decide(self.names, path, place)?;
+    ) -> Result<Answer, Stop> {
+        let decided = self.decide_by_rules(name, path, place, decide);
+        // What the rules deny may be one of git's that is made all the same.
+        let answer = decided.map_err(|denied| self.be_alone().err().unwrap_or(denied.into()))?;
         if answer == Answer::Allowed {
-            for as_gits in in_repositories(name, path) {
-                let decided = decide(self.names, &as_gits, place);
+            let places = possible_places(name, path);
+            if !places.is_empty() {
+                self.be_alone()?;
+            }
+            for place_of_gits in places.into_iter().filter(is_one(name, path)) {
+                let decided = decide(self.names, &place_of_gits.path, place);
                 decided.inspect_err(|_| self.names.deny_repository(path))?;
             }
             self.names.making().name(path);
         }
         Ok(answer)
+    }
+
+    fn decide_by_rules(
+        &self,
+        name: &Name<'_>,
+        path: &Path,
+        place: BorrowedFd<'_>,
+        decide: Decide<'a>,
+    ) -> Result<Answer, Errno> {
+        self.names
+            .names()
+            .tell_apart(path, name.directory.as_fd())?;
+        decide(self.names, path, place)
     }
 
     /// Decides about a file by itself. Which directory it lies in can't be told from it for certain, so that it is taken for one of
@@ -123,6 +140,7 @@ impl<'a> Performer<'a> {
         let Some(last) = part(name) else {
             return Ok(());
         };
+        self.be_alone()?;
         let path = name.path(&self.job.root)?;
         let is_protected_by_name = above(&path).is_some_and(is_named_as_git_directory);
         if !self.names.names().is_hosts(&path) || is_protected_by_name {
@@ -185,16 +203,25 @@ fn repository_around<'p>(name: &Name<'_>, path: &'p Path) -> Option<&'p Path> {
 }
 
 fn places(name: &Name<'_>, path: &Path) -> impl Iterator<Item = GitPlace> {
-    let directory = name.directory.as_fd();
+    let places = possible_places(name, path).into_iter();
+    places.filter(is_one(name, path))
+}
+
+/// Those that there would be if each directory around were one of git's.
+fn possible_places(name: &Name<'_>, path: &Path) -> Vec<GitPlace> {
     // Both, where names are the same in other spellings: most have none.
     let mut all: Vec<GitPlace> = git_places(path).collect();
     let alike: Vec<GitPlace> = git_places_alike(path).collect();
-    if alike != all && folds(directory) {
+    if alike != all && folds(name.directory.as_fd()) {
         all.extend(alike);
     }
-    all.into_iter().filter(move |place| {
-        is_repository(directory, place.above) || may_become_remote(path, place.above)
-    })
+    all
+}
+
+/// Whether a possible place is one, by what is there now.
+fn is_one(name: &Name<'_>, path: &Path) -> impl Fn(&GitPlace) -> bool {
+    let directory = name.directory.as_fd();
+    move |place| is_repository(directory, place.above) || may_become_remote(path, place.above)
 }
 
 /// Whether a path is a remote's in a directory some levels above it, if that becomes what a submodule has: there each name is protected by

@@ -26,11 +26,15 @@ pub(super) enum Race {
     Descriptor,
     Connect,
     Bind,
+    /// A directory becomes one of git's by two names that are made at once.
+    Complete,
+    /// Git's directories are none for a moment, in which a hook is made.
+    Restore,
     /// None: ordinary calls, while one waits.
     Run,
 }
 
-const ALL: [Race; 12] = [
+const ALL: [Race; 14] = [
     Race::Open,
     Race::MakeDirectory,
     Race::MakeLink,
@@ -42,6 +46,8 @@ const ALL: [Race; 12] = [
     Race::Descriptor,
     Race::Connect,
     Race::Bind,
+    Race::Complete,
+    Race::Restore,
     Race::Run,
 ];
 
@@ -79,6 +85,8 @@ impl Race {
     pub(super) fn is_won(self, workspace: &Path) -> bool {
         let protected = match self {
             Self::Connect => return IS_CONNECTED.load(Ordering::Relaxed),
+            Self::Complete => return has_both(&workspace.join("d"), "objects"),
+            Self::Restore => return has_both(workspace, HOOK),
             Self::Parent | Self::Move | Self::Directory | Self::Descriptor => ".git/hooks",
             _ => ".envrc",
         };
@@ -106,6 +114,14 @@ impl Race {
             Self::Directory => open(HERE, c"hooks"),
             Self::Descriptor => open(CHANGING, c"hooks"),
             Self::Connect | Self::Bind => self.call_socket(),
+            Self::Complete => open(HERE, c"d/HEAD"),
+            Self::Restore => {
+                let head = address(c"HEAD");
+                make(
+                    libc::SYS_renameat2,
+                    [HERE, address(c"source"), HERE, head, 0],
+                )
+            }
             Self::Run => open(HERE, c"plain"),
         };
         if made > 0 {
@@ -144,8 +160,10 @@ impl Race {
             return;
         }
         let at = |name| workspace.join(name);
-        let _ = std::fs::remove_dir(at("plain"));
-        for name in ["plain", "hooks", "g/hooks"] {
+        for name in ["plain", "d/objects"] {
+            let _ = std::fs::remove_dir(at(name));
+        }
+        for name in ["plain", "hooks", "g/hooks", "d/HEAD"] {
             let _ = std::fs::remove_file(at(name));
         }
         if matches!(self, Self::Link | Self::Rename) && !at("source").is_file() {
@@ -175,6 +193,23 @@ impl Race {
                 make(libc::SYS_dup3, [OF_GIT, CHANGING, 0, 0, 0]);
                 make(libc::SYS_dup3, [OF_WORKSPACE, CHANGING, 0, 0, 0]);
             }
+            Self::Complete => {
+                make(
+                    libc::SYS_mkdirat,
+                    [HERE, address(c"d/objects"), 0o700, 0, 0],
+                );
+            }
+            Self::Restore => {
+                make(libc::SYS_unlinkat, [HERE, address(c"HEAD"), 0, 0, 0]);
+                let create = (O_CREAT | O_WRONLY).cast_unsigned() as usize;
+                let made = make(
+                    libc::SYS_openat,
+                    [HERE, address(c"hooks/update"), create, 0o600, 0],
+                );
+                if let Ok(made @ 1..) = usize::try_from(made) {
+                    make(libc::SYS_close, [made, 0, 0, 0, 0]);
+                }
+            }
             Self::Run => thread::yield_now(),
             _ => {
                 for name in [&NAME, &ADDRESS.path] {
@@ -200,6 +235,22 @@ fn make(number: libc::c_long, args: [usize; 5]) -> libc::c_long {
     let [first, second, third, fourth, fifth] = args;
     // SAFETY: what is passed as a path is a literal, or a word that ends in NUL whatever was written to it.
     unsafe { libc::syscall(number, first, second, third, fourth, fifth) }
+}
+
+/// What git runs in a directory that it takes for its own.
+const HOOK: &str = "hooks/update";
+
+/// One that the host has.
+fn repository(directory: &Path) -> Option<std::path::PathBuf> {
+    directory
+        .join("objects")
+        .is_dir()
+        .then(|| directory.to_owned())
+}
+
+fn has_both(directory: &Path, other: &str) -> bool {
+    let has = |name| directory.join(name).symlink_metadata().is_ok();
+    has("HEAD") && has(other)
 }
 
 /// Ends with 42 once it has won, and with 0 after all rounds.
@@ -238,12 +289,21 @@ pub(super) fn run() {
             race.disturb();
         }
     });
+    let mut repositories = std::fs::read_dir(&here).unwrap();
     for _ in 0..rounds {
+        let mut at = here.clone();
+        if race == Race::Restore {
+            let Some(next) = repositories.find_map(|entry| repository(&entry.ok()?.path())) else {
+                break;
+            };
+            at = next;
+            nix::unistd::chdir(&at).unwrap();
+        }
         race.call();
-        if race.is_won(&here) {
+        if race.is_won(&at) {
             exit(42);
         }
-        race.clean(&here);
+        race.clean(&at);
     }
     IS_OVER.store(true, Ordering::Relaxed);
     if let Some(waits) = waits {

@@ -337,7 +337,7 @@ pub(crate) struct Setting {
     pub(crate) preset: Vec<PresetName>,
     #[command(flatten)]
     pub(crate) paths: Paths,
-    /// Allow making and writing this path, which need not be there, also where the directory around it can only be read
+    /// Allow making and writing a path that need not be there, also in a directory that can only be read
     #[arg(long, value_name = "PATH", value_parser = pattern())]
     pub(crate) make: Vec<OsString>,
     /// Protect the names of this group, too: none of them is written but where a rule names it

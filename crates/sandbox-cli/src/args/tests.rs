@@ -145,6 +145,7 @@ fn help_teaches() {
           --read <PATTERN>         Allow reading and executing, no writing
           --hide <PATTERN>         Allow nothing
           --scratch <PATTERN>      Replace by an empty private directory that is gone afterwards
+          --make <PATH>            Allow making and writing a path that need not be there, also in a directory that can only be read
           --protect <GROUP>        Protect the names of this group, too: none of them is written but where a rule names it [possible values: ci]
           --allow <DESTINATION>    Allow connecting to a name, `*.name`, an address or a range, with `:PORT` only there
           --deny <DESTINATION>     Allow no connection there
@@ -182,6 +183,7 @@ fn help_teaches() {
           --read <PATTERN>         Allow reading and executing, no writing
           --hide <PATTERN>         Allow nothing
           --scratch <PATTERN>      Replace by an empty private directory that is gone afterwards
+          --make <PATH>            Allow making and writing a path that need not be there, also in a directory that can only be read
           --protect <GROUP>        Protect the names of this group, too: none of them is written but where a rule names it [possible values: ci]
           --allow <DESTINATION>    Allow connecting to a name, `*.name`, an address or a range, with `:PORT` only there
           --deny <DESTINATION>     Allow no connection there
@@ -214,6 +216,7 @@ fn help_teaches() {
           --read <PATTERN>              Allow reading and executing, no writing
           --hide <PATTERN>              Allow nothing
           --scratch <PATTERN>           Replace by an empty private directory that is gone afterwards
+          --make <PATH>                 Allow making and writing a path that need not be there, also in a directory that can only be read
           --protect <GROUP>             Protect the names of this group, too: none of them is written but where a rule names it [possible values: ci]
           --allow <DESTINATION>         Allow connecting to a name, `*.name`, an address or a range, with `:PORT` only there
           --deny <DESTINATION>          Allow no connection there

@@ -180,29 +180,41 @@ fn of_many(why: &str, path: Option<&Path>) -> String {
     }
 }
 
-/// What is listed as shells do (`a, b/{c, d}`), one by one.
+/// What is listed as shells do (`a, b/{c,d}/e`), one by one.
 fn without_braces(list: &str) -> Vec<String> {
-    let (mut all, mut directories, mut name) = (Vec::new(), Vec::<String>::new(), String::new());
+    let (mut all, mut name) = (Vec::<String>::new(), String::new());
+    // What stands before a brace, and where what it is about begins.
+    let mut opened: Vec<(String, usize)> = Vec::new();
+    // Where what a name behind a brace is about begins.
+    let mut closed: Option<usize> = None;
     let mut rest = list;
     while let Some(letter) = rest.chars().next() {
-        let is_next = letter == ',' && rest.starts_with(", ");
-        let directory = directories.last().map_or("", String::as_str);
+        let is_next = letter == ',' && (rest.starts_with(", ") || !opened.is_empty());
+        let before = opened.last().map_or("", |(before, _)| before);
         if letter == '{' {
-            directories.push(format!("{directory}{name}"));
+            opened.push((format!("{before}{name}"), all.len()));
             name.clear();
         } else if letter != '}' && !is_next {
             name.push(letter);
         } else {
-            all.extend((!name.is_empty()).then(|| format!("{directory}{name}")));
+            match closed.take() {
+                Some(since) => all.iter_mut().skip(since).for_each(|it| it.push_str(&name)),
+                None if name.is_empty() => {}
+                None => all.push(format!("{before}{name}")),
+            }
             name.clear();
             if letter == '}' {
-                directories.pop();
+                closed = opened.pop().map(|(_, since)| since);
             }
         }
-        let read = if is_next { 2 } else { letter.len_utf8() };
+        let read = letter.len_utf8() + usize::from(rest.starts_with(", "));
         rest = rest.get(read..).unwrap_or_default();
     }
-    all.extend((!name.is_empty()).then_some(name));
+    match closed {
+        Some(since) => all.iter_mut().skip(since).for_each(|it| it.push_str(&name)),
+        None if name.is_empty() => {}
+        None => all.push(name),
+    }
     all
 }
 
@@ -223,11 +235,14 @@ mod tests {
     #[test]
     fn of_many_names_those_of_the_path_are_said() {
         let many = "x, ".repeat(LONG);
-        let list =
-            format!("protected: {many}.git/{{hooks, modules/**/{{config, hooks}}}}, .vscode");
+        let list = format!(
+            "protected: {many}.git/{{hooks,modules/**/{{config,hooks}}}}, d1{{1,2}}/key, d3/x, .vscode"
+        );
         for (path, expected) in [
             ("/w/.git/hooks/a", "protected: .git/hooks"),
             ("/w/.VSCODE", "protected: .vscode"),
+            ("/w/d12/key", "protected: d12/key"),
+            ("/w/d3/x", "protected: d3/x"),
         ] {
             assert_eq!(of_many(&list, Some(Path::new(path))), expected);
         }

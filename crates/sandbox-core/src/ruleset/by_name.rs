@@ -13,13 +13,15 @@ use crate::files::{FileRule, FileRules};
 use crate::place::{above, upwards};
 use crate::policy::FileEntry;
 use crate::resolve::{PathKind, Resolver};
-use crate::{Access, Policy, PolicyError, Ruleset, Source};
+use crate::{Access, Policy, PolicyError, Ruleset};
 
 /// What becomes of a rule about nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Waits {
     /// It is none.
     Optional,
+    /// It is none, and opens nothing that is protected.
+    Made,
     /// It is refused, after so many other problems.
     Required { after: usize },
 }
@@ -80,9 +82,8 @@ pub(super) fn keep(
                 .kind(place)
                 .is_ok_and(|kind| kind != PathKind::Missing)
         };
-        let opens = |around: &Path| match way.rule.source {
-            // What settings let be written is protected all the same, unless they name it as that.
-            Source::Setting { .. } => {
+        let opens = |around: &Path| match way.waits {
+            Some(Waits::Made) => {
                 way.may_be_made(&files, around) && files.opened(around).is_open(path)
             }
             _ => {
@@ -104,7 +105,7 @@ impl Way {
     /// Whether the rule lets something be made in a directory that can only be read: the nearest that is there. Further down nothing can
     /// be made, since nobody may make the directories on the way.
     fn may_be_made(&self, files: &FileRules, around: &Path) -> bool {
-        self.waits == Some(Waits::Optional)
+        matches!(self.waits, Some(Waits::Optional | Waits::Made))
             && self.rule.access == Access::Write
             && above(&self.rule.path) == Some(around)
             && files.access(around).0 == Access::Read
@@ -324,6 +325,26 @@ mod tests {
         assert_eq!(ruleset.decide(&attempt("sub/.env")).verdict, Verdict::Deny);
         let reach = crate::Reach::of(&Policy::default().write("none"), &context);
         assert!(reach.is_ok());
+    }
+
+    /// Where they name it as that.
+    #[test]
+    fn settings_open_a_protected_name_that_is_not_there() {
+        let (_host, context) = host();
+        let verdict = |allowed: bool| {
+            let text = format!(
+                r#"{{"network": {{"allowedDomains": [], "deniedDomains": []}}, "filesystem": {{"denyRead": [],
+                "allowWrite": ["."], "denyWrite": [], "allowGitConfig": {allowed}}}}}"#
+            );
+            let policy = Imported::from_settings(&text, None).unwrap().policy;
+            let config = context.cwd.join(".git/config");
+            resolve(&policy, &context)
+                .unwrap()
+                .decide(&Attempt::write(config))
+                .verdict
+        };
+        assert_eq!(verdict(true), Verdict::Allow);
+        assert_eq!(verdict(false), Verdict::Deny);
     }
 
     #[test]

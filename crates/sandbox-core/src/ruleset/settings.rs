@@ -8,6 +8,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use super::by_name::Waits;
 use super::draft::{Draft, resolve_draft, rule_error};
 use super::{Way, build, by_name};
 use crate::files::FileRule;
@@ -167,6 +168,13 @@ fn resolved(
     if let Some(error) = way.as_ref().and_then(by_name::missing) {
         return Err(error);
     }
+    // What they let be written is protected all the same, unless they name it as that.
+    let way = way.map(|way| Way {
+        waits: way
+            .waits
+            .map(|waits| if is_name { waits } else { Waits::Made }),
+        ..way
+    });
     Ok(way.filter(|way| {
         !is_other_name || way.rule.glob.is_some() || way.rule.kind != PathKind::Missing
     }))

@@ -12,6 +12,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::process::{self, Stdio};
 
+use sandbox_core::{Opening, is_within};
 use sandboxed::Sandbox;
 
 use crate::host::make_fifo;
@@ -29,6 +30,8 @@ pub struct Kernel<'a> {
     output: BufReader<Box<dyn Read>>,
     /// The tree before any attempt.
     before: Listing,
+    /// Where something can be made, and not removed: the directory can only be read.
+    openings: Vec<Opening>,
 }
 
 /// Kept until the end of the attempts.
@@ -52,7 +55,9 @@ impl<'a> Kernel<'a> {
             .spawn()
             .unwrap();
         let (input, output) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
-        Self::of(tree, Process::Confined(child), input, output)
+        let mut kernel = Self::of(tree, Process::Confined(child), input, output);
+        kernel.openings = sandbox.ruleset().openings();
+        kernel
     }
 
     /// Without one: the control.
@@ -82,6 +87,7 @@ impl<'a> Kernel<'a> {
             input: Box::new(input),
             output: BufReader::new(Box::new(output)),
             before: tree.listing(),
+            openings: Vec::new(),
         }
     }
 
@@ -151,8 +157,9 @@ impl<'a> Kernel<'a> {
         match attempt {
             Attempt::Create(path) => {
                 self.send("delete", path, Path::new(""));
-                // What a rule opens by its name can be made and not removed where the directory can only be read.
                 if self.reply() != b"ok " {
+                    let opened = |opening: &Opening| is_within(path, &opening.path);
+                    assert!(self.openings.iter().any(opened), "{attempt} is undone");
                     fs::remove_file(path).unwrap();
                 }
             }

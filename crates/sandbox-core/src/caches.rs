@@ -50,30 +50,13 @@ pub(crate) const CACHES: &[Cache] = &[
     cache("pnpm_config_store_dir", "/tmp/.cache/pnpm/store", "pnpm looks for one that it can link from, in the home and at the root, before it asks PNPM_HOME"),
 ];
 
-/// Programs that a tool has downloaded into the cache in the home: they are executed from there, since nothing is written.
-pub(crate) struct Kept {
-    /// The variable that says where they are.
-    pub(crate) variable: &'static str,
-    /// The directory below `$XDG_CACHE_HOME`.
-    pub(crate) name: &'static str,
-    #[cfg_attr(not(test), expect(dead_code, reason = "for who audits the table"))]
-    pub(crate) reason: &'static str,
-}
-
-const fn kept(variable: &'static str, name: &'static str, reason: &'static str) -> Kept {
-    Kept {
-        variable,
-        name,
-        reason,
-    }
-}
-
-/// Sorted by name.
+/// Where tools look for programs that they have downloaded, as directories below the caller's own cache: they are executed from there, since
+/// nothing is written. Sorted by name.
 #[rustfmt::skip]
-pub(crate) const KEPT: &[Kept] = &[
-    kept("CYPRESS_CACHE_FOLDER", "Cypress", "what `cypress install` has downloaded"),
-    kept("PLAYWRIGHT_BROWSERS_PATH", "ms-playwright", "browsers that `playwright install` has downloaded"),
-    kept("PUPPETEER_CACHE_DIR", "puppeteer", "browsers that puppeteer has downloaded"),
+pub(crate) const KEPT: &[Cache] = &[
+    cache("CYPRESS_CACHE_FOLDER", "Cypress", "what `cypress install` has downloaded"),
+    cache("PLAYWRIGHT_BROWSERS_PATH", "ms-playwright", "browsers that `playwright install` has downloaded"),
+    cache("PUPPETEER_CACHE_DIR", "puppeteer", "browsers that puppeteer has downloaded"),
 ];
 
 #[cfg(test)]

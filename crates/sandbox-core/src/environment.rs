@@ -152,7 +152,7 @@ impl Environment {
         };
         let said = |variable: &str| context.variables.contains_key(OsStr::new(variable));
         for kept in KEPT.iter().filter(|kept| !said(kept.variable)) {
-            let path = cache.join(kept.name);
+            let path = cache.join(kept.value);
             if is_seen(&path) {
                 self.kept.push(VariableEntry {
                     pattern: kept.variable.into(),

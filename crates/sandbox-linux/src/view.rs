@@ -295,6 +295,11 @@ impl View {
         self.nodes.get(at).map(|(_, placed)| &placed.node)
     }
 
+    /// The node that a path belongs to, and where that is.
+    pub(crate) fn node_of<'a>(&'a self, path: &'a Path) -> Option<(&'a Path, &'a Node)> {
+        upwards(path).find_map(|place| Some((place, self.node(place)?)))
+    }
+
     /// Where the node at exactly this path is among all, or where it would be.
     fn position(&self, path: &Path) -> Result<usize, usize> {
         match self.nodes.last() {

@@ -153,13 +153,14 @@ impl Ruleset {
                 (false, PathKind::Directory) if !is_beaten(rule.path()) => rule.path(),
                 _ => return None,
             };
-            let is_one = rule.access == Access::Write && files.access(directory).0 == Access::Read;
-            is_one.then(|| Opening {
+            (files.access(directory).0 == Access::Read).then(|| Opening {
                 directory: directory.to_owned(),
                 path: rule.path().to_owned(),
             })
         };
-        files.written().filter_map(opening).collect()
+        let written = files.written();
+        let writes = written.filter(|rule| rule.access == Access::Write);
+        writes.filter_map(opening).collect()
     }
 }
 

@@ -36,21 +36,19 @@ pub(crate) const RDONLY_NOSUID_NODEV_NOEXEC: u64 = 1 | 2 | 4 | 8;
 
 /// Gives the mount at `place` these attributes and no other.
 pub(crate) fn replace_attributes(place: Fd, attributes: u64) -> Result<()> {
-    let attr = MountAttr {
-        set: attributes,
-        clear: RDONLY_NOSUID_NODEV_NOEXEC & !attributes,
-        propagation: 0,
-        user_namespace: 0,
-    };
-    set_attributes(place, &attr, AT_EMPTY_PATH)
+    change_attributes(place, attributes, RDONLY_NOSUID_NODEV_NOEXEC & !attributes)
 }
 
 /// Lets the mount at `place` be written, and not what is mounted in it.
 pub(crate) fn clear_read_only(place: Fd) -> Result<()> {
     const RDONLY: u64 = 1;
+    change_attributes(place, 0, RDONLY)
+}
+
+fn change_attributes(place: Fd, set: u64, clear: u64) -> Result<()> {
     let attr = MountAttr {
-        set: 0,
-        clear: RDONLY,
+        set,
+        clear,
         propagation: 0,
         user_namespace: 0,
     };

@@ -82,13 +82,10 @@ impl Names {
     }
 
     /// What opens a path that may be made, and written, where its mount is read-only: rules about its name, or about what it lies in.
-    pub(crate) fn opened(&self, path: &Path) -> impl Iterator<Item = &Opening> {
-        let mut openings: Vec<_> = self.openings.iter().collect();
-        openings.retain(|opening| is_within(path, &opening.path));
-        if self.own(path).is_some() || self.verdict(path) != Verdict::Allow {
-            openings.clear();
-        }
-        openings.into_iter()
+    pub(crate) fn opened<'a>(&'a self, path: &'a Path) -> impl Iterator<Item = &'a Opening> {
+        let is_opened = || self.own(path).is_none() && self.verdict(path) == Verdict::Allow;
+        let openings = self.openings.iter();
+        openings.filter(move |opening| is_within(path, &opening.path) && is_opened())
     }
 
     /// Whether it lies in a directory that rules let be made, and may not be written.
@@ -282,13 +279,15 @@ impl Eq for Names {}
 /// What the rules open by its name in read-only directories of the host's.
 fn openings(ruleset: &Ruleset, view: &View) -> Vec<Opening> {
     let is_read_only = |opening: &Opening| {
-        let mut nodes = upwards(&opening.directory).filter_map(|above| view.node(above));
         matches!(
-            nodes.next(),
-            Some(Node::Live {
-                writable: false,
-                kind: LiveKind::Directory
-            })
+            view.node_of(&opening.directory),
+            Some((
+                _,
+                Node::Live {
+                    writable: false,
+                    kind: LiveKind::Directory
+                }
+            ))
         )
     };
     let mut openings = ruleset.openings();

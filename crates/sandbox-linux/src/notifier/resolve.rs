@@ -19,8 +19,9 @@ use crate::sys::notify::{open_at, open_resolved};
 
 /// The kernel follows as many (`MAXSYMLINKS`).
 const MOST_LINKS: u32 = 40;
-/// `RESOLVE_NO_MAGICLINKS`, `RESOLVE_BENEATH`, `RESOLVE_IN_ROOT` (openat2(2)).
+/// `RESOLVE_NO_MAGICLINKS`, `RESOLVE_NO_SYMLINKS`, `RESOLVE_BENEATH`, `RESOLVE_IN_ROOT` (openat2(2)).
 pub(super) const NO_MAGIC: u64 = 2;
+pub(super) const NO_LINKS: u64 = 4;
 pub(super) const BENEATH: u64 = 8;
 pub(super) const IN_ROOT: u64 = 16;
 /// The root directory of every procfs (`PROC_ROOT_INO`).

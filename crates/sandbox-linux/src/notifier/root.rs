@@ -15,10 +15,10 @@ use nix::fcntl::{OFlag, open, readlinkat};
 use nix::sys::stat::Mode;
 use sandbox_core::upwards;
 
+use super::resolve::{IN_ROOT, NO_LINKS, NO_MAGIC};
 use crate::sys::notify::{Mount, mount_of, open_resolved};
 
-/// `RESOLVE_NO_MAGICLINKS`, `RESOLVE_NO_SYMLINKS`, `RESOLVE_IN_ROOT` (openat2(2)).
-const LITERALLY: u64 = 2 | 4 | 16;
+const LITERALLY: u64 = NO_MAGIC | NO_LINKS | IN_ROOT;
 
 #[derive(Debug)]
 pub(super) struct Root {

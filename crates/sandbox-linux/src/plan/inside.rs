@@ -110,7 +110,7 @@ impl Plan {
     /// ```
     #[must_use]
     pub fn inside(&self, path: &Path) -> Inside {
-        match self.node_of(path) {
+        match self.view.node_of(path) {
             Some((
                 _,
                 Node::Live {
@@ -138,7 +138,7 @@ impl Plan {
     /// What holds that a path can't be read; none if nothing does.
     #[must_use]
     pub fn holds_reading(&self, path: &Path) -> Vec<&'static str> {
-        match self.node_of(path) {
+        match self.view.node_of(path) {
             Some((_, Node::Cover(_))) => vec!["mount namespace: a cover"],
             Some((at, Node::Assembled)) if self.is_added(at, path) => Vec::new(),
             // What was not put in is neither mounted nor granted, unless a grant lies above.
@@ -162,7 +162,7 @@ impl Plan {
     #[must_use]
     pub fn holds_writing(&self, path: &Path) -> Vec<&'static str> {
         let is_in_made = |names: &Arc<Names>| names.denies_in_made(path);
-        match self.node_of(path) {
+        match self.view.node_of(path) {
             // The mount is writable by then.
             Some(_) if self.names.as_ref().is_some_and(is_in_made) => vec!["notifier: by name"],
             Some((
@@ -263,11 +263,6 @@ impl Plan {
             self.view.node(path),
             Some(Node::Live { .. } | Node::Scratch)
         )
-    }
-
-    /// The node that a path belongs to.
-    fn node_of<'a>(&'a self, path: &'a Path) -> Option<(&'a Path, &'a Node)> {
-        upwards(path).find_map(|place| Some((place, self.view.node(place)?)))
     }
 }
 

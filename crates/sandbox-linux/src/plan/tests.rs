@@ -227,6 +227,28 @@ fn protected_names_that_the_host_may_yet_make_are_watched_later() {
     assert_eq!(each.iter().collect::<BTreeSet<_>>().len(), each.len());
 }
 
+/// Landlock keeps commands themselves from writing around what is opened, and from making anything.
+#[test]
+fn around_an_opening_only_the_notifier_may_write() {
+    let tree = tempfile::tempdir_in("/var/tmp").unwrap();
+    let policy = hidden_root()
+        .read("/")
+        .write_if_exists(tree.path().join("new"));
+    let plan = plan(&policy, &HostFacts::complete()).unwrap();
+    let granted = plan.steps().iter().find_map(|step| match step {
+        Step::GrantOpening { path, rights, own } => Some((path, *rights, *own)),
+        _ => None,
+    });
+    let (path, rights, own) = granted.unwrap();
+    assert_eq!(path, tree.path());
+    // `LANDLOCK_ACCESS_FS_REMOVE_DIR`, `…_REMOVE_FILE`; `…_WRITE_FILE`, `…_MAKE_DIR`, `…_MAKE_REG` (landlock(7)).
+    assert_eq!(own, 1 << 4 | 1 << 5);
+    assert_eq!(
+        rights & (1 << 1 | 1 << 7 | 1 << 8),
+        1 << 1 | 1 << 7 | 1 << 8
+    );
+}
+
 #[test]
 fn no_more_than_some_trees_are_watched_later() {
     let tree = tempfile::tempdir().unwrap();

@@ -19,11 +19,8 @@ use crate::notifier::decide::is_read_only;
 use crate::notifier::denied::Asked;
 use crate::notifier::errand::Errands;
 use crate::notifier::pin::Pinned;
-use crate::notifier::resolve::{Name, Place, Seen, Stop};
+use crate::notifier::resolve::{NO_LINKS, NO_MAGIC, Name, Place, Seen, Stop};
 use crate::sys::notify::{mount_of, open_resolved};
-
-/// `RESOLVE_NO_MAGICLINKS`, `RESOLVE_NO_SYMLINKS` (openat2(2)).
-const LITERALLY: u64 = 2 | 4;
 
 impl<'a> Performer<'a> {
     pub(super) fn make_directory(
@@ -90,7 +87,7 @@ impl<'a> Performer<'a> {
 fn on_host<'a>(path: &Path, found: BorrowedFd<'_>) -> Result<Place<'a>, Errno> {
     let path = CString::new(path.as_os_str().as_bytes()).map_err(|_| Errno::EINVAL)?;
     let flags = libc::O_PATH | libc::O_DIRECTORY | libc::O_CLOEXEC;
-    let directory = open_resolved(AT_FDCWD, &path, flags, LITERALLY)?;
+    let directory = open_resolved(AT_FDCWD, &path, flags, NO_MAGIC | NO_LINKS)?;
     if is_same(&fstat(&directory)?, &fstat(found)?) {
         Ok(Place::Opened(Rc::new(directory)))
     } else {
